@@ -1,0 +1,112 @@
+//! How the core reads an `http` request, and how a request keeps what was learned about it.
+
+use apikey_core::{Attempt, Authentication, Authenticator, Memo, RequestHead, VerifiedKey};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Request, Uri, header};
+
+/// The parts of a request that matter here, wherever they stand.
+pub(crate) struct Head<'a> {
+    headers: &'a HeaderMap,
+    uri: &'a Uri,
+}
+
+impl RequestHead for Head<'_> {
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        // The usual header is found by its constant, without parsing its name each time.
+        let values = match name {
+            "authorization" => self.headers.get_all(header::AUTHORIZATION),
+            other => self.headers.get_all(other),
+        };
+        values.iter().map(http::HeaderValue::as_bytes)
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+}
+
+/// What both a whole request and its parts can show and change.
+pub(crate) trait HttpRequest {
+    fn head(&self) -> Head<'_>;
+    fn headers_mut(&mut self) -> &mut HeaderMap;
+    fn uri_mut(&mut self) -> &mut Uri;
+    fn extensions(&self) -> &Extensions;
+    fn extensions_mut(&mut self) -> &mut Extensions;
+}
+
+impl HttpRequest for Parts {
+    fn head(&self) -> Head<'_> {
+        Head { headers: &self.headers, uri: &self.uri }
+    }
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+    fn uri_mut(&mut self) -> &mut Uri {
+        &mut self.uri
+    }
+    fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+    fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+}
+
+impl<B> HttpRequest for Request<B> {
+    fn head(&self) -> Head<'_> {
+        Head { headers: self.headers(), uri: self.uri() }
+    }
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.headers_mut()
+    }
+    fn uri_mut(&mut self) -> &mut Uri {
+        self.uri_mut()
+    }
+    fn extensions(&self) -> &Extensions {
+        self.extensions()
+    }
+    fn extensions_mut(&mut self) -> &mut Extensions {
+        self.extensions_mut()
+    }
+}
+
+/// What was learned about this request, under a type that nobody else can name.
+#[derive(Clone, Default)]
+struct RequestMemo(Memo);
+
+/// What is known of the request at once: from an earlier layer or extractor, or by looking.
+pub(crate) fn begin(request: &impl HttpRequest, authenticator: &Authenticator) -> Attempt {
+    let memo = request.extensions().get::<RequestMemo>();
+    match memo.and_then(|memo| memo.0.recall(authenticator)) {
+        Some(Ok(None)) => Attempt::Anonymous,
+        Some(Ok(Some(key))) => Attempt::Decided(Ok(VerifiedKey::clone(key))),
+        Some(Err(denial)) => Attempt::Decided(Err(denial.clone())),
+        None => authenticator.begin(&request.head()),
+    }
+}
+
+/// Keeps what was learned, and takes the credential out where that is asked for.
+pub(crate) fn finish(
+    request: &mut impl HttpRequest,
+    authenticator: &Authenticator,
+    outcome: &Authentication,
+) {
+    if !authenticator.must_remember(outcome) {
+        return;
+    }
+    for name in authenticator.removed_headers() {
+        request.headers_mut().remove(name);
+    }
+    remove_from_query(request.uri_mut(), authenticator);
+    request.extensions_mut().get_or_insert_default::<RequestMemo>().0.note(authenticator, outcome.clone());
+}
+
+fn remove_from_query(uri: &mut Uri, authenticator: &Authenticator) {
+    let Some(rest) = uri.query().and_then(|query| authenticator.query_without_credential(query)) else {
+        return;
+    };
+    let target = if rest.is_empty() { uri.path().to_owned() } else { format!("{}?{rest}", uri.path()) };
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = target.parse().ok();
+    *uri = Uri::from_parts(parts).unwrap_or_default();
+}

@@ -1,0 +1,98 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use apikey_core::{Denial, PendingVerification};
+use axum_core::response::{IntoResponse, Response};
+use http::Request;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::layer::RequireLayer;
+use super::service::admit;
+use crate::rejection::Rejection;
+
+pin_project! {
+    /// The answer of a [`Require`](super::Require): the inner service's, or a denial.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, S::Future, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, F, B> {
+        Denied { denial: Option<Denial> },
+        Pending { waiting: Option<Waiting<S, B>> },
+        Inner { #[pin] future: F },
+    }
+}
+
+/// A request whose key is being verified, and the service that was made ready for it.
+struct Waiting<S, B> {
+    pending: PendingVerification,
+    request: Request<B>,
+    inner: S,
+    settings: RequireLayer,
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(super) fn denied(denial: Denial) -> Self {
+        Self { state: State::Denied { denial: Some(denial) } }
+    }
+
+    pub(super) fn inner(future: S::Future) -> Self {
+        Self { state: State::Inner { future } }
+    }
+
+    pub(super) fn pending(
+        pending: PendingVerification,
+        request: Request<B>,
+        inner: S,
+        settings: RequireLayer,
+    ) -> Self {
+        Self { state: State::Pending { waiting: Some(Waiting { pending, request, inner, settings }) } }
+    }
+}
+
+impl<S, B> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+    S::Response: IntoResponse,
+{
+    type Output = Result<Response, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Inner { future } => {
+                    return future.poll(context).map_ok(IntoResponse::into_response);
+                }
+                StateProjection::Denied { denial } => match denial.take() {
+                    Some(denial) => return Poll::Ready(Ok(Rejection::from(denial).into_response())),
+                    None => return Poll::Pending, // polled again after its answer, against the contract of futures
+                },
+                StateProjection::Pending { waiting } => {
+                    let Some(held) = waiting else { return Poll::Pending };
+                    let decision = ready!(Pin::new(&mut held.pending).poll(context));
+                    let Some(Waiting { request, mut inner, settings, .. }) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    match admit(decision, request, &settings.authenticator, &settings.policy) {
+                        Ok(request) => State::Inner { future: inner.call(request) },
+                        Err(denial) => State::Denied { denial: Some(denial) },
+                    }
+                }
+            };
+            state.set(next);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use std::sync::Arc;
+
+use apikey_core::{Authenticator, Policy};
+use tower_layer::Layer;
+
+use super::service::Require;
+
+/// A [`Layer`] that lets only requests pass whose key satisfies a policy; made by
+/// [`Authenticator::require`](crate::Authenticator::require).
+///
+/// Every other request is answered with its [`Denial`](crate::Denial), and the inner service never sees it. Put it on
+/// routes with `route_layer`, so that an unknown path stays a 404 without a call to Kinde. Extractors behind it use what
+/// it has learned: together they verify once.
+///
+/// It is correct over services that must be ready before they are called, such as `ConcurrencyLimit` or `Buffer`. While a
+/// key is being verified, the request holds its place there.
+///
+/// ```
+/// use apikey_axum::{Authenticator, Policy};
+/// use axum::{Router, routing::get};
+///
+/// fn app(keys: &Authenticator) -> Router {
+///     Router::new()
+///         .route("/admin", get(|| async { "for administrators" }))
+///         .route_layer(keys.require(Policy::all(["admin"])))
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct RequireLayer {
+    pub(super) authenticator: Authenticator,
+    pub(super) policy: Arc<Policy>,
+    pub(super) passes_preflight: bool,
+}
+
+impl RequireLayer {
+    pub(crate) fn new(authenticator: Authenticator, policy: Policy) -> Self {
+        Self { authenticator, policy: Arc::new(policy), passes_preflight: false }
+    }
+
+    /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
+    /// browsers send without credentials. Default: off. It is needed only where the CORS layer stands inside of this
+    /// one; the better place for it is outside.
+    #[must_use]
+    pub fn pass_preflight(mut self) -> Self {
+        self.passes_preflight = true;
+        self
+    }
+}
+
+impl<S> Layer<S> for RequireLayer {
+    type Service = Require<S>;
+
+    fn layer(&self, inner: S) -> Require<S> {
+        Require { inner, settings: self.clone() }
+    }
+}

@@ -1,0 +1,286 @@
+//! Finds exactly one presented key in a request, or says what is wrong. Pure: no I/O, no state.
+
+mod source;
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+pub use source::CredentialSource;
+pub(crate) use source::ExtractionSettings;
+
+use crate::denial::DenialCode;
+use crate::key::{Credential, LONGEST_KEY};
+
+/// What the core reads of a request. Each adapter implements it over its framework's own request.
+pub trait RequestHead {
+    /// The values of every field line with this name, as the raw bytes that came over the wire, in order. The
+    /// name is given in lower case and matches in any case.
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
+
+    /// The query of the request's target, still percent-encoded, without the `?`.
+    fn query(&self) -> Option<&str>;
+}
+
+/// A request head made by hand: for tests, and for callers that are no web framework.
+///
+/// ```
+/// use apikey_core::{PlainRequest, RequestHead};
+///
+/// let request = PlainRequest::new().with_header("Authorization", "Bearer k_live_1");
+/// assert_eq!(request.header_values("authorization").count(), 1);
+/// ```
+#[derive(Clone, Default)]
+pub struct PlainRequest {
+    headers: Vec<(String, Vec<u8>)>,
+    query: Option<String>,
+}
+
+impl PlainRequest {
+    /// A request without headers or query.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a field line.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Sets the query.
+    #[must_use]
+    pub fn with_query(mut self, query: impl Into<String>) -> Self {
+        self.query = Some(query.into());
+        self
+    }
+}
+
+impl std::fmt::Debug for PlainRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("PlainRequest(..)")
+    }
+}
+
+impl RequestHead for PlainRequest {
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+}
+
+/// Whether the request is a CORS pre-flight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
+///
+/// Browsers send it without credentials. A middleware lets it pass only where its user asked for that.
+#[must_use]
+pub fn is_preflight(method: &str, request: &impl RequestHead) -> bool {
+    let has = |name| request.header_values(name).next().is_some();
+    method == "OPTIONS" && has("origin") && has("access-control-request-method")
+}
+
+/// Where keys may stand, and in which form: made by [`ExtractionSettings::build`].
+pub(crate) struct Extraction {
+    places: Vec<(Place, Vec<Form>)>,
+    accepted_prefixes: Vec<String>,
+    remove_credential: bool,
+}
+
+#[derive(PartialEq, Eq)]
+enum Place {
+    /// The header with this name, in lower case.
+    Header(String),
+    QueryParameter(String),
+}
+
+enum Form {
+    /// `<scheme> 1*SP token68`.
+    Scheme(String),
+    BasicUserName,
+    /// The whole value.
+    Whole,
+}
+
+impl Form {
+    fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Scheme(one), Self::Scheme(two)) => one.eq_ignore_ascii_case(two),
+            (Self::BasicUserName, Self::BasicUserName) | (Self::Whole, Self::Whole) => true,
+            _ => false,
+        }
+    }
+
+    /// The key in this form, or `None` where the value is not of this form or no key.
+    fn read<'a>(&self, value: &Presented<'a>) -> Option<Credential<'a>> {
+        match (self, value) {
+            (Self::Whole, Presented::Bytes(bytes)) => Credential::borrowed(bytes),
+            (Self::Whole, Presented::Decoded(text)) => Credential::decoded(text.as_bytes().to_vec()),
+            (Self::Scheme(scheme), Presented::Bytes(bytes)) => {
+                Credential::borrowed(credentials_of(bytes, scheme)?)
+            }
+            (Self::BasicUserName, Presented::Bytes(bytes)) => {
+                basic_user_name(credentials_of(bytes, "basic")?)
+            }
+            (_, Presented::Decoded(_)) => None,
+        }
+    }
+}
+
+/// A value that stands where a key may stand.
+enum Presented<'a> {
+    Bytes(&'a [u8]),
+    Decoded(Zeroizing<String>),
+}
+
+impl Extraction {
+    /// The one key that the request presents; `None` where it presents nothing.
+    ///
+    /// # Errors
+    /// [`DenialCode::MultipleKeys`] or [`DenialCode::InvalidFormat`].
+    pub(crate) fn extract<'a, R: RequestHead>(
+        &'a self,
+        request: &'a R,
+    ) -> Result<Option<Credential<'a>>, DenialCode> {
+        let mut presented = None;
+        for (place, forms) in &self.places {
+            if let Some(value) = place.value(request)? {
+                if presented.is_some() {
+                    return Err(DenialCode::MultipleKeys);
+                }
+                presented = Some((value, forms));
+            }
+        }
+        let Some((value, forms)) = presented else { return Ok(None) };
+        let key = forms.iter().find_map(|form| form.read(&value)).ok_or(DenialCode::InvalidFormat)?;
+        let accepted = self.accepted_prefixes.is_empty()
+            || self.accepted_prefixes.iter().any(|prefix| key.as_str().starts_with(prefix));
+        if accepted { Ok(Some(key)) } else { Err(DenialCode::InvalidFormat) }
+    }
+
+    /// The headers to take out before the handler sees the request; none unless that was asked for.
+    pub(crate) fn removed_headers(&self) -> impl Iterator<Item = &str> {
+        let places = if self.remove_credential { self.places.as_slice() } else { &[] };
+        places.iter().filter_map(|(place, _)| match place {
+            Place::Header(name) => Some(name.as_str()),
+            Place::QueryParameter(_) => None,
+        })
+    }
+
+    /// The query that the handler is to see instead, where that was asked for and it held a key's parameter.
+    pub(crate) fn query_without_credential(&self, query: &str) -> Option<String> {
+        if !self.remove_credential {
+            return None;
+        }
+        let holds_key = |pair: &&str| {
+            self.places.iter().any(
+                |(place, _)| matches!(place, Place::QueryParameter(name) if parameter(pair, name).is_some()),
+            )
+        };
+        query.split('&').any(|pair| holds_key(&pair)).then(|| {
+            let kept: Vec<&str> = query.split('&').filter(|pair| !holds_key(pair)).collect();
+            kept.join("&")
+        })
+    }
+
+    /// Whether anything is taken out of requests.
+    pub(crate) fn removes_credential(&self) -> bool {
+        self.remove_credential
+    }
+}
+
+impl Place {
+    /// The value that stands here, if any that is not empty.
+    fn value<'a, R: RequestHead>(&'a self, request: &'a R) -> Result<Option<Presented<'a>>, DenialCode> {
+        match self {
+            Self::Header(name) => {
+                let mut values = request.header_values(name);
+                let first = values.next();
+                if values.next().is_some() {
+                    return Err(DenialCode::MultipleKeys);
+                }
+                Ok(first.map(without_whitespace).filter(|value| !value.is_empty()).map(Presented::Bytes))
+            }
+            Self::QueryParameter(name) => {
+                let pairs = request.query().unwrap_or_default().split('&');
+                let mut values = pairs.filter_map(|pair| parameter(pair, name));
+                let first = values.next();
+                if values.next().is_some() {
+                    return Err(DenialCode::MultipleKeys);
+                }
+                Ok(first.filter(|value| !value.is_empty()).map(decoded))
+            }
+        }
+    }
+}
+
+/// The value of a `name=value` pair with this name, still percent-encoded.
+fn parameter<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
+    let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
+    percent_decode_str(found).eq(name.bytes()).then_some(value)
+}
+
+/// A `+` stays a `+`, as RFC 3986 has it; read as a space it could be part of no key anyway.
+fn decoded(value: &str) -> Presented<'_> {
+    if !value.contains('%') {
+        return Presented::Bytes(value.as_bytes());
+    }
+    match percent_decode_str(value).decode_utf8() {
+        Ok(Cow::Owned(text)) => Presented::Decoded(Zeroizing::new(text)),
+        // Nothing was decoded, or what came out is no text: both still hold bytes that no key has.
+        Ok(Cow::Borrowed(_)) | Err(_) => Presented::Bytes(value.as_bytes()),
+    }
+}
+
+/// What follows `<scheme> 1*SP`, where the value is of that scheme (RFC 9110, section 11.4).
+fn credentials_of<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
+    let (found, rest) = value.split_at_checked(scheme.len())?;
+    if !found.eq_ignore_ascii_case(scheme.as_bytes()) || rest.first() != Some(&b' ') {
+        return None;
+    }
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    rest.get(spaces..)
+}
+
+/// Takes off optional whitespace around a field value (RFC 9110, section 5.5).
+fn without_whitespace(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Base64 with or without its padding: clients differ, and nothing depends on it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The longest `user-id:password` that is decoded, in bytes.
+const LONGEST_BASIC: usize = 2 * LONGEST_KEY;
+
+fn basic_user_name(encoded: &[u8]) -> Option<Credential<'static>> {
+    if encoded.len() > LONGEST_BASIC.div_ceil(3) * 4 {
+        return None;
+    }
+    // Room for all of it, so that no half-decoded secret is left behind by growing.
+    let mut bytes = Zeroizing::new(vec![0; encoded.len()]);
+    let length = BASE64.decode_slice(encoded, bytes.as_mut_slice()).ok()?;
+    let (user_name, _password) = split_at_colon(bytes.get(..length)?)?;
+    Credential::decoded(user_name.to_vec())
+}
+
+fn split_at_colon(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = bytes.iter().position(|byte| *byte == b':')?;
+    Some((bytes.get(..colon)?, bytes.get(colon + 1..)?))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,171 @@
+//! Where a key may be presented, as configuration, checked when the authenticator is built.
+
+use std::borrow::Cow;
+
+use super::{Extraction, Form, Place};
+use crate::config::ConfigError;
+use crate::denial::{DenialCode, DenialStyle};
+use crate::key::LONGEST_KEY;
+
+/// The name under which errors speak of the sources.
+const SETTING: &str = "credential_sources";
+
+/// A place in a request where a key may be presented.
+///
+/// The default is `Authorization: Bearer <key>` alone. Where several are accepted, a request must use exactly one of
+/// them: keys in two places are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialSource(Source);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    Authorization(String),
+    BasicUserName,
+    Header(String),
+    QueryParameter(String),
+}
+
+impl CredentialSource {
+    /// `Authorization: Bearer <key>` (RFC 6750, section 2.1).
+    #[must_use]
+    pub fn bearer() -> Self {
+        Self::authorization("Bearer")
+    }
+
+    /// `Authorization: <scheme> <key>`; the scheme is compared in any case (RFC 9110, section 11.1).
+    #[must_use]
+    pub fn authorization(scheme: impl Into<String>) -> Self {
+        Self(Source::Authorization(scheme.into()))
+    }
+
+    /// The user name of HTTP Basic (RFC 7617); the password is not looked at. For clients that know nothing else,
+    /// such as `curl -u "$KEY:"`.
+    #[must_use]
+    pub fn basic_user_name() -> Self {
+        Self(Source::BasicUserName)
+    }
+
+    /// A header of its own, whose whole value is the key, for example `X-Api-Key`.
+    #[must_use]
+    pub fn header(name: impl Into<String>) -> Self {
+        Self(Source::Header(name.into()))
+    }
+
+    /// A parameter of the query. Insecure: query strings end up in access logs, in browser histories and in
+    /// `Referer` (RFC 6750, section 5.3). Only for callers that can't set a header.
+    #[must_use]
+    pub fn insecure_query_parameter(name: impl Into<String>) -> Self {
+        Self(Source::QueryParameter(name.into()))
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let problem = match &self.0 {
+            Source::Authorization(scheme) if !is_token(scheme) => "the scheme is not a token (RFC 9110)",
+            Source::Authorization(scheme) if scheme.eq_ignore_ascii_case("basic") => {
+                "for HTTP Basic use CredentialSource::basic_user_name()"
+            }
+            Source::Header(name) if !is_token(name) => "the header's name is not a token (RFC 9110)",
+            Source::Header(name) if name.eq_ignore_ascii_case("authorization") => {
+                "for the Authorization header use CredentialSource::authorization(scheme)"
+            }
+            Source::QueryParameter(name) if name.is_empty() => "the query parameter's name is empty",
+            _ => return Ok(()),
+        };
+        Err(ConfigError::new(SETTING, problem))
+    }
+
+    /// How a message names the place.
+    fn name(&self) -> Cow<'static, str> {
+        match &self.0 {
+            Source::Authorization(_) | Source::BasicUserName => Cow::Borrowed("authorization header"),
+            Source::Header(name) => Cow::Owned(format!("{name} header")),
+            Source::QueryParameter(name) => Cow::Owned(format!("{name} query parameter")),
+        }
+    }
+
+    fn scheme(&self) -> Option<&str> {
+        match &self.0 {
+            Source::Authorization(scheme) => Some(scheme),
+            Source::BasicUserName => Some("Basic"),
+            Source::Header(_) | Source::QueryParameter(_) => None,
+        }
+    }
+
+    fn place(&self) -> (Place, Form) {
+        match &self.0 {
+            Source::Authorization(scheme) => {
+                (Place::Header("authorization".to_owned()), Form::Scheme(scheme.clone()))
+            }
+            Source::BasicUserName => (Place::Header("authorization".to_owned()), Form::BasicUserName),
+            Source::Header(name) => (Place::Header(name.to_ascii_lowercase()), Form::Whole),
+            Source::QueryParameter(name) => (Place::QueryParameter(name.clone()), Form::Whole),
+        }
+    }
+}
+
+/// What the builder collects about extraction.
+#[derive(Debug, Clone)]
+pub(crate) struct ExtractionSettings {
+    pub(crate) sources: Vec<CredentialSource>,
+    pub(crate) accepted_prefixes: Vec<String>,
+    pub(crate) remove_credential: bool,
+}
+
+impl Default for ExtractionSettings {
+    fn default() -> Self {
+        Self {
+            sources: vec![CredentialSource::bearer()],
+            accepted_prefixes: Vec::new(),
+            remove_credential: false,
+        }
+    }
+}
+
+impl ExtractionSettings {
+    pub(crate) fn build(self) -> Result<Extraction, ConfigError> {
+        if self.sources.is_empty() {
+            return Err(ConfigError::new(SETTING, "at least one place for a key is needed"));
+        }
+        let mut places: Vec<(Place, Vec<Form>)> = Vec::new();
+        for source in &self.sources {
+            source.validate()?;
+            let (place, form) = source.place();
+            match places.iter_mut().find(|(known, _)| *known == place) {
+                None => places.push((place, vec![form])),
+                Some((_, forms)) if !forms.iter().any(|known| known.is_same_as(&form)) => forms.push(form),
+                Some(_) => return Err(ConfigError::new(SETTING, "the same place is named twice")),
+            }
+        }
+        for prefix in &self.accepted_prefixes {
+            if prefix.is_empty() || prefix.len() > LONGEST_KEY {
+                return Err(ConfigError::new("accepted_prefixes", "a prefix has 1 to 512 bytes"));
+            }
+        }
+        Ok(Extraction {
+            places,
+            accepted_prefixes: self.accepted_prefixes,
+            remove_credential: self.remove_credential,
+        })
+    }
+
+    /// What a challenge and a missing key are to say. A key is always asked for with some scheme (RFC 9110,
+    /// section 15.5.2), so sources without one are challenged with `Bearer`.
+    pub(crate) fn describe(&self, style: &mut DenialStyle) {
+        if let Some(scheme) = self.sources.iter().find_map(CredentialSource::scheme) {
+            style.scheme = scheme.to_owned();
+        }
+        let mut names: Vec<_> = self.sources.iter().map(CredentialSource::name).collect();
+        names.dedup();
+        if names.as_slice() != ["authorization header"] {
+            style.missing_key_message = Cow::Owned(format!("No {}", names.join(" or ")));
+        } else {
+            style.missing_key_message = Cow::Borrowed(DenialCode::MissingKey.message());
+        }
+    }
+}
+
+/// `token = 1*tchar` (RFC 9110, section 5.6.2).
+fn is_token(text: &str) -> bool {
+    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_tchar)
+}

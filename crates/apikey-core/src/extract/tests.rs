@@ -1,0 +1,276 @@
+use super::*;
+use proptest::prelude::*;
+
+fn extraction(sources: &[CredentialSource]) -> Extraction {
+    ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() }.build().unwrap()
+}
+
+fn bearer(value: impl AsRef<[u8]>) -> Result<Option<String>, DenialCode> {
+    extract(&[CredentialSource::bearer()], &PlainRequest::new().with_header("Authorization", value))
+}
+
+fn extract(sources: &[CredentialSource], request: &PlainRequest) -> Result<Option<String>, DenialCode> {
+    let extraction = extraction(sources);
+    Ok(extraction.extract(request)?.map(|key| key.as_str().to_owned()))
+}
+
+const MALFORMED: Result<Option<String>, DenialCode> = Err(DenialCode::InvalidFormat);
+const SEVERAL: Result<Option<String>, DenialCode> = Err(DenialCode::MultipleKeys);
+
+fn key(key: &str) -> Result<Option<String>, DenialCode> {
+    Ok(Some(key.to_owned()))
+}
+
+#[test]
+fn the_scheme_comes_in_any_case_and_with_any_number_of_spaces() {
+    for value in
+        ["Bearer k_live_1", "bearer k_live_1", "BEARER   k_live_1", "bEaReR  k_live_1", " Bearer k_live_1 "]
+    {
+        assert_eq!(bearer(value), key("k_live_1"), "{value:?}");
+    }
+}
+
+#[test]
+fn every_token68_is_a_key() {
+    let long = format!("{}==", "a".repeat(510));
+    for value in ["a", "A-._~+/09", "abc=", "abc==", "k_live_1234567890abcdef", &long] {
+        assert_eq!(bearer(format!("Bearer {value}")), key(value));
+    }
+}
+
+#[test]
+fn what_is_not_exactly_one_key_is_malformed() {
+    let over_long = format!("Bearer {}", "a".repeat(513));
+    for value in [
+        "Basic azp4",
+        "Token k",
+        "k_live_1",
+        "Bearer",
+        "Bearer\tk",
+        "Bearer \tk",
+        "Bearer k,",
+        "Bearer k k",
+        "Bearer k\tk",
+        "Bearer k;q=1",
+        "Bearer =",
+        "Bearer a=b",
+        "Bearer \"k\"",
+        "Bearerk",
+        "Bearer: k",
+        "Bearerr k",
+        "Bearer k, Bearer k",
+        "Bearer k\u{e9}",
+        "Bearer k\u{0}",
+        ",",
+        &over_long,
+    ] {
+        assert_eq!(bearer(value), MALFORMED, "{value:?}");
+    }
+    assert_eq!(bearer(b"Bearer \xff\xfe"), MALFORMED);
+    assert_eq!(bearer(b"\xff"), MALFORMED);
+}
+
+#[test]
+fn empty_is_nothing_presented() {
+    for value in ["", " ", "\t", " \t "] {
+        assert_eq!(bearer(value), Ok(None), "{value:?}");
+    }
+    assert_eq!(extract(&[CredentialSource::bearer()], &PlainRequest::new()), Ok(None));
+}
+
+#[test]
+fn a_repeated_header_is_refused_whatever_it_holds() {
+    for (one, two) in
+        [("Bearer a", "Bearer a"), ("Bearer a", "Bearer b"), ("", ""), ("Bearer a", ""), ("", "x")]
+    {
+        let request = PlainRequest::new().with_header("Authorization", one).with_header("authorization", two);
+        assert_eq!(extract(&[CredentialSource::bearer()], &request), SEVERAL, "{one:?} {two:?}");
+    }
+}
+
+#[test]
+fn keys_in_two_places_are_refused() {
+    let sources = [
+        CredentialSource::header("X-Api-Key"),
+        CredentialSource::bearer(),
+        CredentialSource::insecure_query_parameter("api_key"),
+    ];
+    let both = PlainRequest::new().with_header("X-Api-Key", "k1").with_header("Authorization", "Bearer k1");
+    assert_eq!(extract(&sources, &both), SEVERAL);
+    let with_query = PlainRequest::new().with_header("X-Api-Key", "k1").with_query("api_key=k2");
+    assert_eq!(extract(&sources, &with_query), SEVERAL);
+    let empty_does_not_count = PlainRequest::new().with_header("X-Api-Key", "").with_query("api_key=k2");
+    assert_eq!(extract(&sources, &empty_does_not_count), key("k2"));
+}
+
+#[test]
+fn other_sources_are_off_unless_asked_for() {
+    let request = PlainRequest::new().with_header("X-Api-Key", "k1").with_query("api_key=k2&access_token=k3");
+    assert_eq!(extract(&[CredentialSource::bearer()], &request), Ok(None));
+}
+
+#[test]
+fn a_header_holds_the_key_alone() {
+    let of = |value: &str| {
+        extract(
+            &[CredentialSource::header("X-Api-Key")],
+            &PlainRequest::new().with_header("x-api-key", value),
+        )
+    };
+    assert_eq!(of("k_live_1"), key("k_live_1"));
+    assert_eq!(of("Bearer k_live_1"), MALFORMED);
+}
+
+#[test]
+fn a_basic_user_name_is_a_key_and_the_password_is_not_looked_at() {
+    let of = |credentials: &str| {
+        let value = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials));
+        extract(
+            &[CredentialSource::basic_user_name()],
+            &PlainRequest::new().with_header("authorization", value),
+        )
+    };
+    assert_eq!(of("k_live_1:"), key("k_live_1"));
+    assert_eq!(of("k_live_1:a:b"), key("k_live_1"));
+    for value in ["k_live_1", ":", ":k_live_1", "two words:", "k\u{e9}:", &format!("k:{}", "p".repeat(2000))]
+    {
+        assert_eq!(of(value), MALFORMED, "{value:?}");
+    }
+}
+
+#[test]
+fn two_schemes_share_the_authorization_header() {
+    let sources = [CredentialSource::bearer(), CredentialSource::basic_user_name()];
+    let of = |value: &str| extract(&sources, &PlainRequest::new().with_header("authorization", value));
+    assert_eq!(of("Bearer k1"), key("k1"));
+    assert_eq!(of("basic azI6"), key("k2"));
+    assert_eq!(of("Digest k1"), MALFORMED);
+}
+
+#[test]
+fn a_query_parameter_is_percent_decoded_once() {
+    let of = |query: &str| {
+        extract(
+            &[CredentialSource::insecure_query_parameter("api_key")],
+            &PlainRequest::new().with_query(query),
+        )
+    };
+    assert_eq!(of("a=1&api_key=k_live_1&b=2"), key("k_live_1"));
+    assert_eq!(of("api%5Fkey=k%5Flive_1"), key("k_live_1"));
+    assert_eq!(of("api_key=k+1"), key("k+1"));
+    assert_eq!(of("api_key=k%2B1"), key("k+1"));
+    for nothing in ["", "a=1", "api_key", "api_key=", "API_KEY=k", "xapi_key=k"] {
+        assert_eq!(of(nothing), Ok(None), "{nothing:?}");
+    }
+    for malformed in
+        ["api_key=%", "api_key=%zz", "api_key=a%20b", "api_key=%ff", "api_key=%25%36%31", "api_key=a b"]
+    {
+        assert_eq!(of(malformed), MALFORMED, "{malformed:?}");
+    }
+    assert_eq!(of("api_key=k&api%5Fkey=k"), SEVERAL);
+}
+
+#[test]
+fn only_accepted_prefixes_get_through() {
+    let extraction = ExtractionSettings {
+        accepted_prefixes: vec!["k_live_".to_owned(), "k_test_".to_owned()],
+        ..ExtractionSettings::default()
+    }
+    .build()
+    .unwrap();
+    for (presented, accepted) in
+        [("k_live_1", true), ("k_test_1", true), ("k_liv", false), ("K_LIVE_1", false)]
+    {
+        let request = PlainRequest::new().with_header("authorization", format!("Bearer {presented}"));
+        assert_eq!(extraction.extract(&request).is_ok(), accepted, "{presented}");
+    }
+}
+
+#[test]
+fn the_credential_is_removed_only_where_asked_for() {
+    let sources = vec![CredentialSource::bearer(), CredentialSource::insecure_query_parameter("api_key")];
+    let settings = ExtractionSettings { sources, ..ExtractionSettings::default() };
+    let keeps = settings.clone().build().unwrap();
+    assert_eq!((keeps.removed_headers().count(), keeps.query_without_credential("api_key=k")), (0, None));
+    let removes = ExtractionSettings { remove_credential: true, ..settings }.build().unwrap();
+    assert_eq!(removes.removed_headers().collect::<Vec<_>>(), ["authorization"]);
+    let without = |query| removes.query_without_credential(query);
+    assert_eq!(without("a=1&api_key=k&b=%20&api%5Fkey="), Some("a=1&b=%20".to_owned()));
+    assert_eq!(without("a=1"), None);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_by_name() {
+    let refused = |sources: &[CredentialSource]| {
+        let settings = ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() };
+        settings.build().err().map(|error| error.setting())
+    };
+    for sources in [
+        vec![],
+        vec![CredentialSource::authorization("")],
+        vec![CredentialSource::authorization("two words")],
+        vec![CredentialSource::authorization("basic")],
+        vec![CredentialSource::header("authorization")],
+        vec![CredentialSource::header("X Api Key")],
+        vec![CredentialSource::insecure_query_parameter("")],
+        vec![CredentialSource::bearer(), CredentialSource::authorization("bearer")],
+        vec![CredentialSource::header("x-api-key"), CredentialSource::header("X-API-KEY")],
+    ] {
+        assert_eq!(refused(&sources), Some("credential_sources"), "{sources:?}");
+    }
+    let empty_prefix =
+        ExtractionSettings { accepted_prefixes: vec![String::new()], ..ExtractionSettings::default() };
+    assert_eq!(empty_prefix.build().err().map(|error| error.setting()), Some("accepted_prefixes"));
+}
+
+#[test]
+fn a_preflight_is_recognised_by_all_its_marks() {
+    let full = PlainRequest::new()
+        .with_header("Origin", "https://a")
+        .with_header("Access-Control-Request-Method", "GET");
+    assert!(is_preflight("OPTIONS", &full));
+    assert!(!is_preflight("GET", &full));
+    assert!(!is_preflight("OPTIONS", &PlainRequest::new().with_header("Origin", "https://a")));
+    assert!(!is_preflight(
+        "OPTIONS",
+        &PlainRequest::new().with_header("Access-Control-Request-Method", "GET")
+    ));
+}
+
+proptest! {
+    /// The grammar again, by another way: a regular expression's language, generated and then mutated.
+    #[test]
+    fn bearer_values_are_read_as_the_grammar_says(value in prop::collection::vec(any::<u8>(), 0..40)) {
+        let text = String::from_utf8_lossy(&value).into_owned();
+        let trimmed = text.trim_matches([' ', '\t']);
+        let expected = match trimmed.split_once(' ') {
+            _ if trimmed.is_empty() => Ok(None),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => {
+                let token = rest.trim_start_matches(' ');
+                let body = token.trim_end_matches('=');
+                let good = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
+                if !body.is_empty() && body.chars().all(good) { key(token) } else { MALFORMED }
+            }
+            _ => MALFORMED,
+        };
+        prop_assert_eq!(bearer(&value), expected);
+    }
+
+    #[test]
+    fn near_misses_are_read_as_the_grammar_says(
+        scheme in "[Bb][Ee]arer|Bear|Bearer[:=]",
+        gap in "[ \t]{0,3}",
+        token in "[a-c._=,\u{e9}\"]{0,6}",
+        end in "[ \t]{0,2}[a=,]?",
+    ) {
+        let value = format!("{scheme}{gap}{token}{end}");
+        let accepted = bearer(&value);
+        let tail = format!("{token}{end}");
+        let tail = tail.trim_end_matches([' ', '\t']);
+        let body = tail.trim_end_matches('=');
+        let well_formed = scheme.eq_ignore_ascii_case("bearer")
+            && !gap.is_empty() && gap.bytes().all(|byte| byte == b' ')
+            && !body.is_empty() && body.chars().all(|c| "abc._".contains(c));
+        prop_assert_eq!(accepted, if well_formed { key(tail) } else { MALFORMED });
+    }
+}

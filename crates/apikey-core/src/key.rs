@@ -1,0 +1,211 @@
+//! The presented secret, and the keyed fingerprint under which the engine knows it.
+
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::config::ConfigError;
+
+/// The longest key that is accepted, in bytes. Kinde's samples have 23 to 43.
+pub const LONGEST_KEY: usize = 512;
+
+/// An API key as the caller presented it: `token68` (RFC 9110, section 11.2), 1 to 512 bytes.
+///
+/// It is overwritten with zeros when dropped, and nothing prints it: `Debug` shows no part of it, and there is no
+/// `Display`. Only a [`Verifier`](crate::Verifier) should need [`expose`](Self::expose).
+///
+/// ```
+/// use apikey_core::PresentedKey;
+///
+/// let key = PresentedKey::parse("k_live_1234567890abcdef")?;
+/// assert_eq!(format!("{key:?}"), "PresentedKey(..)");
+/// assert!(PresentedKey::parse("two words").is_err());
+/// # Ok::<(), apikey_core::MalformedKey>(())
+/// ```
+pub struct PresentedKey(Zeroizing<String>);
+
+impl PresentedKey {
+    /// Takes a key that did not come with a request, for example from a queue or a batch.
+    ///
+    /// # Errors
+    /// [`MalformedKey`] where the text is not `token68` of 1 to 512 bytes.
+    pub fn parse(text: &str) -> Result<Self, MalformedKey> {
+        if is_key(text.as_bytes()) { Ok(Self(Zeroizing::new(text.to_owned()))) } else { Err(MalformedKey) }
+    }
+
+    /// The secret itself, for the call that verifies it. Don't store or print it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PresentedKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PresentedKey(..)")
+    }
+}
+
+/// The text is no API key by its form: not `token68`, empty, or longer than 512 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an API key: expected 1 to 512 characters of A-Z a-z 0-9 - . _ ~ + /, then perhaps =")]
+pub struct MalformedKey;
+
+/// A key found in a request: borrowed from it where possible, so that a cached answer costs no allocation.
+pub(crate) enum Credential<'a> {
+    Borrowed(&'a str),
+    Decoded(Zeroizing<String>),
+}
+
+impl<'a> Credential<'a> {
+    /// Takes bytes that must be a well-formed key.
+    pub(crate) fn borrowed(bytes: &'a [u8]) -> Option<Self> {
+        if !is_key(bytes) {
+            return None;
+        }
+        std::str::from_utf8(bytes).ok().map(Self::Borrowed)
+    }
+
+    /// Takes bytes that came out of a decoder, which are overwritten if they are no key.
+    pub(crate) fn decoded(bytes: Vec<u8>) -> Option<Self> {
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                let text = Zeroizing::new(text);
+                is_key(text.as_bytes()).then_some(Self::Decoded(text))
+            }
+            Err(error) => {
+                error.into_bytes().zeroize();
+                None
+            }
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Decoded(text) => text,
+        }
+    }
+
+    pub(crate) fn into_presented_key(self) -> PresentedKey {
+        PresentedKey(match self {
+            Self::Borrowed(text) => Zeroizing::new(text.to_owned()),
+            Self::Decoded(text) => text,
+        })
+    }
+}
+
+impl From<PresentedKey> for Credential<'_> {
+    fn from(key: PresentedKey) -> Self {
+        Self::Decoded(key.0)
+    }
+}
+
+/// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, 1 to 512 bytes.
+fn is_key(bytes: &[u8]) -> bool {
+    if bytes.len() > LONGEST_KEY {
+        return false;
+    }
+    let body = bytes.iter().take_while(|byte| is_token68(**byte)).count();
+    body > 0 && bytes.iter().skip(body).all(|byte| *byte == b'=')
+}
+
+fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+}
+
+/// Stands for a key wherever one is kept: 128 bits of SipHash-2-4 under a key that this process drew at random.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint(u128);
+
+impl Fingerprint {
+    /// Well-mixed bits for decisions that need no secrecy, such as jitter.
+    pub(crate) fn bits(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+}
+
+impl Hash for Fingerprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0 as u64);
+    }
+}
+
+/// Hands a fingerprint's own bits through: they are uniform already, and no caller can choose them.
+pub(crate) type FingerprintHashing = BuildHasherDefault<FingerprintHasher>;
+
+#[derive(Default)]
+pub(crate) struct FingerprintHasher(u64);
+
+impl Hasher for FingerprintHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+/// Computes fingerprints; one per authenticator, so that two never agree on one.
+pub(crate) struct Fingerprinter(SipHasher24);
+
+impl Fingerprinter {
+    pub(crate) fn random() -> Result<Self, ConfigError> {
+        let mut seed = Zeroizing::new([0_u8; 16]);
+        getrandom::fill(seed.as_mut_slice()).map_err(|error| {
+            ConfigError::new("random numbers", format!("the operating system gave none: {error}"))
+        })?;
+        Ok(Self(SipHasher24::new_with_key(&seed)))
+    }
+
+    pub(crate) fn fingerprint(&self, key: &str) -> Fingerprint {
+        let mut hasher = self.0;
+        hasher.write(key.as_bytes());
+        Fingerprint(hasher.finish128().as_u128())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn only_token68_of_1_to_512_bytes_is_a_key(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            let allowed = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+            let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
+            let body = &bytes[..bytes.len() - padding];
+            let expected = !body.is_empty() && bytes.len() <= 512 && body.iter().all(|byte| allowed.contains(byte));
+            prop_assert_eq!(is_key(&bytes), expected);
+        }
+
+        #[test]
+        fn well_formed_keys_are_taken_as_they_are(key in "[A-Za-z0-9._~+/-]{1,509}={0,3}") {
+            let presented = PresentedKey::parse(&key).unwrap();
+            prop_assert_eq!(presented.expose(), key);
+        }
+
+        #[test]
+        fn different_keys_have_different_fingerprints(one in "[a-z0-9]{1,40}", other in "[a-z0-9]{1,40}") {
+            let fingerprinter = Fingerprinter::random().unwrap();
+            let same = fingerprinter.fingerprint(&one) == fingerprinter.fingerprint(&other);
+            prop_assert_eq!(same, one == other);
+        }
+    }
+
+    #[test]
+    fn two_authenticators_never_share_a_fingerprint() {
+        let (one, other) = (Fingerprinter::random().unwrap(), Fingerprinter::random().unwrap());
+        assert!(one.fingerprint("k_live_1") != other.fingerprint("k_live_1"));
+    }
+}

@@ -1,0 +1,96 @@
+//! One HTTP client for all of Kinde: rustls, no redirects, connections reused, answers capped in size.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Request, StatusCode, Url};
+use zeroize::Zeroizing;
+
+use super::config::Resolved;
+use crate::config::ConfigError;
+
+/// The longest answer that is read, in bytes; Kinde's have a few hundred.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+#[derive(Debug, Clone)]
+pub(super) struct Http(Client);
+
+/// An answer that came in whole.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+impl Http {
+    pub(super) fn new(settings: &Resolved) -> Result<Self, ConfigError> {
+        let wrong =
+            |error: &dyn std::fmt::Display| ConfigError::new("TLS", format!("can't be set up: {error}"));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| wrong(&error))?;
+        let tls = platform_verified(tls).map_err(|error| wrong(&error))?;
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(settings.connect_timeout)
+            .user_agent(concat!("apikey-core/", env!("CARGO_PKG_VERSION")));
+        if settings.is_loopback {
+            builder = builder.no_proxy();
+        }
+        Ok(Self(builder.build().map_err(|error| wrong(&error.without_url()))?))
+    }
+
+    /// Sends one request and reads its answer.
+    ///
+    /// # Errors
+    /// What went wrong, in words that hold neither the request's body nor its headers.
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        content_type: &'static str,
+        body: Zeroizing<Vec<u8>>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Answer, String> {
+        let mut request = Request::new(reqwest::Method::POST, url.clone());
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        request.headers_mut().insert(reqwest::header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(value) = authorization {
+            request.headers_mut().insert(reqwest::header::AUTHORIZATION, value.clone());
+        }
+        // The buffer is handed on as it is and overwritten when the last reference to it goes.
+        *request.body_mut() = Some(Bytes::from_owner(body).into());
+        let mut response = self.0.execute(request).await.map_err(describe)?;
+        let status = response.status();
+        let mut body = Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(describe)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(format!("the answer is longer than {LONGEST_ANSWER} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body })
+    }
+}
+
+fn platform_verified(
+    builder: rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>,
+) -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::clone(builder.crypto_provider());
+    let verifier = rustls_platform_verifier::Verifier::new(provider)?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+/// The error and its causes. reqwest's texts name the URL, which is no secret, but nothing that was sent.
+fn describe(error: reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,11 @@
+//! The client for Kinde's verify endpoint.
+
+mod client;
+mod config;
+mod http;
+mod secret;
+mod token;
+mod wire;
+
+pub use client::KindeVerifier;
+pub use config::{KindeSettings, MachineToMachine};

@@ -1,0 +1,225 @@
+//! The service's own token: one for everybody, renewed early, fetched by one task at a time.
+//!
+//! Every token costs money, so nothing that callers do may cause a storm of fetches.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::config::MachineToMachine;
+use super::http::Http;
+use super::wire::{TokenMeaning, read_token_answer};
+use crate::clock::Clock;
+use crate::verifier::VerifierError;
+
+/// Assumed where Kinde does not tell; the shortest that was seen.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
+/// A token that claims to live shorter is kept this long all the same; a 401 ends it earlier.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
+/// A token is renewed when this part of its lifetime is left.
+const EARLY: u32 = 10;
+/// After an early renewal that failed, the next one is tried after this long.
+const EARLY_RETRY: Duration = Duration::from_secs(30);
+/// After a new token was refused like the old one, no refusal buys another for this long: junk keys may draw 401s.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
+/// A fetch is nobody's in particular, so it has a deadline of its own.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A token, as the header that carries it. Overwritten when the last reference goes.
+pub(super) struct Token {
+    pub(super) authorization: HeaderValue,
+    fetched_as: u64,
+}
+
+type Fetched = Result<Arc<Token>, VerifierError>;
+
+pub(super) struct TokenSource(Arc<Inner>);
+
+struct Inner {
+    http: Http,
+    url: Url,
+    credentials: MachineToMachine,
+    audience: String,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Held>,
+    fetch: Option<watch::Receiver<Option<Fetched>>>,
+    fetches: u64,
+    renewals_paused_until: Option<Instant>,
+}
+
+struct Held {
+    token: Arc<Token>,
+    renew_at: Instant,
+    expires_at: Instant,
+}
+
+impl TokenSource {
+    pub(super) fn new(
+        http: Http,
+        url: Url,
+        credentials: MachineToMachine,
+        audience: String,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self(Arc::new(Inner { http, url, credentials, audience, clock, state: Mutex::default() }))
+    }
+
+    /// The shared token; fetches one only where there is none that still lives.
+    pub(super) async fn token(&self) -> Fetched {
+        let now = self.0.clock.now();
+        let fetch = {
+            let mut state = self.0.lock();
+            match &mut state.current {
+                Some(held) if now < held.renew_at => return Ok(Arc::clone(&held.token)),
+                Some(held) if now < held.expires_at => {
+                    // Nobody waits for an early renewal, and a failed one is not repeated at once.
+                    let token = Arc::clone(&held.token);
+                    held.renew_at = now + EARLY_RETRY;
+                    let _nobody_waits = self.0.fetch(&mut state);
+                    return Ok(token);
+                }
+                _ => self.0.fetch(&mut state),
+            }
+        };
+        fetched(fetch).await
+    }
+
+    /// A token after `refused` was: the one that somebody else has fetched meanwhile, or a new one; `None` while
+    /// renewals are paused.
+    pub(super) async fn renewed(&self, refused: &Token) -> Option<Fetched> {
+        let now = self.0.clock.now();
+        let fetch = {
+            let mut state = self.0.lock();
+            match &state.current {
+                Some(held) if held.token.fetched_as != refused.fetched_as => {
+                    return Some(Ok(Arc::clone(&held.token)));
+                }
+                Some(_) if state.renewals_paused_until.is_some_and(|until| now < until) => return None,
+                Some(_) | None => {}
+            }
+            state.current = None;
+            self.0.fetch(&mut state)
+        };
+        Some(fetched(fetch).await)
+    }
+
+    /// Tells that a new token was refused like the old one, so that it is not the token that is wrong.
+    pub(super) fn renewal_was_useless(&self) {
+        let now = self.0.clock.now();
+        self.0.lock().renewals_paused_until = Some(now + RENEWAL_PAUSE);
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins the fetch that is under way, or starts one in a task that no caller can cancel.
+    fn fetch(self: &Arc<Self>, state: &mut State) -> watch::Receiver<Option<Fetched>> {
+        // A closed channel is a fetch whose runtime has gone away.
+        if let Some(fetch) = state.fetch.as_ref().filter(|fetch| fetch.has_changed().is_ok()) {
+            return fetch.clone();
+        }
+        let (sender, receiver) = watch::channel(None);
+        state.fetch = Some(receiver.clone());
+        state.fetches += 1;
+        let (inner, fetched_as) = (Arc::clone(self), state.fetches);
+        tokio::spawn(async move {
+            let asked_at = inner.clock.now();
+            let granted = match tokio::time::timeout(FETCH_TIMEOUT, inner.request()).await {
+                Ok(granted) => granted,
+                Err(_elapsed) => {
+                    Err(VerifierError::Unavailable("Kinde's token endpoint did not answer".to_owned()))
+                }
+            };
+            let fetched = granted.map(|(authorization, lifetime)| {
+                let token = Arc::new(Token { authorization, fetched_as });
+                let renew_at = asked_at + (lifetime - lifetime / EARLY);
+                inner.lock().current =
+                    Some(Held { token: Arc::clone(&token), renew_at, expires_at: asked_at + lifetime });
+                token
+            });
+            if let Err(error) = &fetched {
+                // Whoever waits logs it once more with the key's verification; an early renewal has nobody else.
+                tracing::warn!("no token for the service itself: {error}");
+            }
+            inner.lock().fetch = None;
+            sender.send_replace(Some(fetched));
+        });
+        receiver
+    }
+
+    async fn request(&self) -> Result<(HeaderValue, Duration), VerifierError> {
+        let form = form(&[
+            ("grant_type", "client_credentials"),
+            ("client_id", &self.credentials.client_id),
+            ("client_secret", self.credentials.client_secret.expose()),
+            ("audience", &self.audience),
+        ]);
+        let answer = self
+            .http
+            .post(&self.url, "application/x-www-form-urlencoded", form, None)
+            .await
+            .map_err(VerifierError::Unavailable)?;
+        match read_token_answer(answer.status.as_u16(), &answer.body) {
+            TokenMeaning::Granted { token, expires_in } => {
+                let lifetime = expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
+                let lifetime = lifetime.clamp(SHORTEST_LIFETIME, Duration::from_secs(365 * 24 * 60 * 60));
+                let mut value = Zeroizing::new(Vec::with_capacity(7 + token.expose().len()));
+                value.extend_from_slice(b"Bearer ");
+                value.extend_from_slice(token.expose().as_bytes());
+                let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
+                    .map_err(|_| VerifierError::Unavailable("Kinde's token fits no header".to_owned()))?;
+                header.set_sensitive(true);
+                Ok((header, lifetime))
+            }
+            TokenMeaning::Unavailable(why) => Err(VerifierError::Unavailable(why)),
+            TokenMeaning::SetUp(why) => Err(VerifierError::Misconfigured(why)),
+        }
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenSource(..)")
+    }
+}
+
+async fn fetched(mut fetch: watch::Receiver<Option<Fetched>>) -> Fetched {
+    let gone =
+        || VerifierError::Unavailable("the task that fetched the service's token was ended".to_owned());
+    match fetch.wait_for(Option::is_some).await {
+        Ok(fetched) => fetched.clone().unwrap_or_else(|| Err(gone())),
+        Err(_closed) => Err(gone()),
+    }
+}
+
+/// `application/x-www-form-urlencoded`, in a buffer that never grows, so that no copy of a secret stays behind.
+fn form(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    let longest = fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
+    let mut form = Zeroizing::new(Vec::with_capacity(longest));
+    for (name, value) in fields {
+        if !form.is_empty() {
+            form.push(b'&');
+        }
+        form.extend_from_slice(name.as_bytes());
+        form.push(b'=');
+        for part in utf8_percent_encode(value, NON_ALPHANUMERIC) {
+            form.extend_from_slice(part.as_bytes());
+        }
+    }
+    form
+}

@@ -1,0 +1,91 @@
+//! The framework-neutral heart of the `apikey` crates: it finds the API key in a request, verifies it with Kinde,
+//! remembers the answer, checks what a route asks of it, and words every refusal.
+//!
+//! An application uses the adapter for its framework, such as `apikey-axum`, which re-exports what is needed from
+//! here. This crate alone serves workers, queues and frameworks without an adapter.
+//!
+//! One request goes one way through it:
+//!
+//! 1. **Extraction** finds exactly one presented key ([`RequestHead`], [`CredentialSource`]). Nothing malformed ever
+//!    causes a network call.
+//! 2. **The engine** answers from its cache of positive answers, joins a verification of the same key that is under way,
+//!    or starts one. It keeps a keyed hash of each key, never the key.
+//! 3. **A [`Verifier`]** judges the key: [`KindeVerifier`] asks Kinde.
+//! 4. **A [`Policy`]** says what the route asks of the key. It is checked on every request, cached or not.
+//! 5. The handler gets a [`VerifiedKey`], or the caller a [`Denial`], whose status, headers and body are the same on every
+//!    framework.
+//!
+//! ```no_run
+//! use apikey_core::{Authenticator, PlainRequest, Policy};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let authenticator = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
+//! let request = PlainRequest::new().with_header("Authorization", "Bearer k_live_1234567890abcdef");
+//! let key = authenticator.authenticate(&request).await?;
+//! authenticator.authorize(&key, &Policy::all(["read:users"]))?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Denials
+//!
+//! [`DenialCode`] lists every reason with its status and its stable code. A failure on the server's side is always a
+//! 5xx, and never says that the key is bad.
+//!
+//! # Features
+//!
+//! `kinde` (default): the client for Kinde's verify endpoint, over reqwest and rustls.
+//!
+//! # Limits
+//!
+//! - A revoked key stays good until its cached answer expires: five minutes by default
+//!   ([`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live)), unless somebody calls
+//!   [`remove`](Authenticator::remove) or [`clear`](Authenticator::clear).
+//! - Keys and secrets are overwritten in the memory that this crate owns. The buffers of the HTTP client, of TLS and of
+//!   the web framework are theirs.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable,
+        clippy::string_slice
+    )
+)]
+
+mod authenticator;
+mod batch;
+mod builder;
+mod clock;
+mod config;
+mod denial;
+mod engine;
+mod extract;
+mod key;
+#[cfg(feature = "kinde")]
+mod kinde;
+mod memo;
+mod policy;
+mod verification;
+mod verifier;
+
+pub use authenticator::{Attempt, Authenticator, PendingVerification, VerifiedKey};
+pub use batch::BATCH_CONCURRENCY;
+pub use builder::{
+    AuthenticatorBuilder, DEFAULT_CACHE_CAPACITY, DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_VERIFICATION_TIMEOUT,
+};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::ConfigError;
+pub use denial::{Denial, DenialCode, DenialResponse};
+pub use extract::{CredentialSource, PlainRequest, RequestHead, is_preflight};
+pub use key::{LONGEST_KEY, MalformedKey, PresentedKey};
+#[cfg(feature = "kinde")]
+pub use kinde::{KindeSettings, KindeVerifier, MachineToMachine};
+pub use memo::{Authentication, Memo};
+#[doc(hidden)]
+pub use policy::TypedPolicies;
+pub use policy::{AnyOf, OrganizationKey, Policy, TypedPolicy, UserKey};
+pub use verification::{Judgement, Refusal, Verification};
+pub use verifier::{Verifier, VerifierError};

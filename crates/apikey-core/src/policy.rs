@@ -1,0 +1,375 @@
+//! What a route asks of a key: scopes and owner, as values that one function evaluates.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::verification::Verification;
+
+/// What a route asks of a verified key.
+///
+/// Policies nest. They are checked on every request, also where the key comes from the cache.
+///
+/// ```
+/// use apikey_core::{Policy, Verification};
+///
+/// let policy = Policy::all([
+///     Policy::organization_key(),
+///     Policy::any(["admin", "read:users"]),
+/// ]);
+/// let key = Verification::active("api_key_1").with_scopes(["read:users"]).with_organization("org_acme");
+/// assert!(policy.is_satisfied_by(&key));
+/// assert!(!policy.is_satisfied_by(&Verification::active("api_key_2").with_scopes(["admin"])));
+/// ```
+///
+/// `all` of nothing asks for nothing; `any` of nothing is never satisfied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy(Requirement);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Requirement {
+    Scope(Cow<'static, str>),
+    OrganizationKey,
+    UserKey,
+    Organization(Cow<'static, str>),
+    All(Cow<'static, [Policy]>),
+    Any(Cow<'static, [Policy]>),
+}
+
+impl Policy {
+    /// Any valid, active key will do.
+    #[must_use]
+    pub const fn any_key() -> Self {
+        Self(Requirement::All(Cow::Borrowed(&[])))
+    }
+
+    /// The key carries this scope; exact, case-sensitive.
+    #[must_use]
+    pub fn scope(scope: impl Into<Cow<'static, str>>) -> Self {
+        Self(Requirement::Scope(scope.into()))
+    }
+
+    /// Every one of these is satisfied. Texts are scopes.
+    #[must_use]
+    pub fn all<P: Into<Policy>>(policies: impl IntoIterator<Item = P>) -> Self {
+        Self(Requirement::All(policies.into_iter().map(Into::into).collect()))
+    }
+
+    /// At least one of these is satisfied. Texts are scopes.
+    #[must_use]
+    pub fn any<P: Into<Policy>>(policies: impl IntoIterator<Item = P>) -> Self {
+        Self(Requirement::Any(policies.into_iter().map(Into::into).collect()))
+    }
+
+    /// The key belongs to an organization, whichever.
+    #[must_use]
+    pub const fn organization_key() -> Self {
+        Self(Requirement::OrganizationKey)
+    }
+
+    /// The key belongs to a user, whoever.
+    #[must_use]
+    pub const fn user_key() -> Self {
+        Self(Requirement::UserKey)
+    }
+
+    /// The key belongs to the organization with this code. An empty code matches no key.
+    #[must_use]
+    pub fn organization(code: impl Into<Cow<'static, str>>) -> Self {
+        Self(Requirement::Organization(code.into()))
+    }
+
+    /// This and the other.
+    #[must_use]
+    pub fn and(self, other: impl Into<Policy>) -> Self {
+        Self::all([self, other.into()])
+    }
+
+    /// Whether the key satisfies the policy.
+    #[must_use]
+    pub fn is_satisfied_by(&self, key: &Verification) -> bool {
+        self.holds(key, &|scope| key.has_scope(scope))
+    }
+
+    /// Every scope that the policy names, in its order, each once.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<&str> {
+        let mut scopes = Vec::new();
+        self.collect_scopes(&mut scopes);
+        scopes
+    }
+
+    /// Checks the key: owner before scopes.
+    ///
+    /// # Errors
+    /// [`Shortfall`], saying what is missing.
+    pub(crate) fn check(&self, key: &Verification) -> Result<(), Shortfall> {
+        if self.is_satisfied_by(key) {
+            return Ok(());
+        }
+        // Where even every scope would not do, the owner is what is wrong.
+        if let Some(owner) = self.missing_owner(key) {
+            return Err(Shortfall::Owner(owner));
+        }
+        Err(Shortfall::Scopes {
+            missing: self.missing_scopes(key).map(|missing| missing.to_string()).unwrap_or_default(),
+            required: self.scopes().into_iter().map(str::to_owned).collect(),
+        })
+    }
+
+    fn holds(&self, key: &Verification, has_scope: &dyn Fn(&str) -> bool) -> bool {
+        match &self.0 {
+            Requirement::Scope(scope) => has_scope(scope),
+            Requirement::OrganizationKey => key.organization_code().is_some(),
+            Requirement::UserKey => key.user_id().is_some(),
+            Requirement::Organization(code) => key.organization_code() == Some(&**code),
+            Requirement::All(policies) => policies.iter().all(|policy| policy.holds(key, has_scope)),
+            Requirement::Any(policies) => policies.iter().any(|policy| policy.holds(key, has_scope)),
+        }
+    }
+
+    fn collect_scopes<'a>(&'a self, scopes: &mut Vec<&'a str>) {
+        match &self.0 {
+            Requirement::Scope(scope) if !scopes.contains(&&**scope) => scopes.push(scope),
+            Requirement::All(policies) | Requirement::Any(policies) => {
+                policies.iter().for_each(|policy| policy.collect_scopes(scopes));
+            }
+            _ => {}
+        }
+    }
+
+    /// The first owner that the policy lacks, supposing that the key had every scope.
+    fn missing_owner(&self, key: &Verification) -> Option<MissingOwner> {
+        if self.holds(key, &|_| true) {
+            return None;
+        }
+        match &self.0 {
+            Requirement::Scope(_) => None,
+            Requirement::OrganizationKey => Some(MissingOwner::AnyOrganization),
+            Requirement::UserKey => Some(MissingOwner::AnyUser),
+            Requirement::Organization(_) if key.organization_code().is_none() => {
+                Some(MissingOwner::AnyOrganization)
+            }
+            Requirement::Organization(_) => Some(MissingOwner::ThatOrganization),
+            Requirement::All(policies) | Requirement::Any(policies) => {
+                policies.iter().find_map(|policy| policy.missing_owner(key))
+            }
+        }
+    }
+
+    /// What scopes would still have to be granted; `None` where this part is satisfied already.
+    fn missing_scopes(&self, key: &Verification) -> Option<MissingScopes<'_>> {
+        if self.is_satisfied_by(key) {
+            return None;
+        }
+        match &self.0 {
+            Requirement::Scope(scope) => Some(MissingScopes::Scope(scope)),
+            Requirement::All(policies) => Some(MissingScopes::All(
+                policies.iter().filter_map(|policy| policy.missing_scopes(key)).collect(),
+            )),
+            // An alternative that no scope can satisfy is no way out, so it is not offered.
+            Requirement::Any(policies) => Some(MissingScopes::OneOf(
+                policies
+                    .iter()
+                    .filter(|policy| policy.missing_owner(key).is_none())
+                    .filter_map(|policy| policy.missing_scopes(key))
+                    .collect(),
+            )),
+            Requirement::OrganizationKey | Requirement::UserKey | Requirement::Organization(_) => None,
+        }
+    }
+}
+
+impl From<&'static str> for Policy {
+    fn from(scope: &'static str) -> Self {
+        Self::scope(scope)
+    }
+}
+
+impl From<String> for Policy {
+    fn from(scope: String) -> Self {
+        Self::scope(scope)
+    }
+}
+
+/// What a key lacks for a policy.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shortfall {
+    Owner(MissingOwner),
+    Scopes { missing: String, required: Vec<String> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingOwner {
+    AnyOrganization,
+    AnyUser,
+    ThatOrganization,
+}
+
+/// Reads as `a, b`, as `one of a, b`, and with parentheses where one stands inside the other.
+enum MissingScopes<'a> {
+    Scope(&'a str),
+    All(Vec<MissingScopes<'a>>),
+    OneOf(Vec<MissingScopes<'a>>),
+}
+
+impl MissingScopes<'_> {
+    fn is_compound(&self) -> bool {
+        match self {
+            Self::Scope(_) => false,
+            Self::All(parts) => match parts.as_slice() {
+                [part] => part.is_compound(),
+                _ => true,
+            },
+            Self::OneOf(parts) => match parts.as_slice() {
+                [part] => part.is_compound(),
+                _ => true,
+            },
+        }
+    }
+}
+
+impl fmt::Display for MissingScopes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (parts, introduction) = match self {
+            Self::Scope(scope) => return formatter.write_str(scope),
+            Self::All(parts) => (parts, ""),
+            Self::OneOf(parts) => (parts, "one of "),
+        };
+        if let [part] = parts.as_slice() {
+            return part.fmt(formatter);
+        }
+        formatter.write_str(introduction)?;
+        for (index, part) in parts.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            if part.is_compound() {
+                write!(formatter, "{separator}({part})")?;
+            } else {
+                write!(formatter, "{separator}{part}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A policy as a type, for the signatures of handlers: a scope made by [`scopes!`](crate::scopes), a tuple of such
+/// (all of them), or [`AnyOf`] such a tuple.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no scope",
+    label = "expected a type made by `scopes! {{ .. }}`, a tuple of up to eight of them, or `AnyOf<(..)>`"
+)]
+pub trait TypedPolicy: Send + Sync + 'static {
+    /// The policy that the type stands for.
+    const POLICY: &'static Policy;
+}
+
+/// At least one of a tuple of scopes: `Scoped<AnyOf<(Admin, ReadUsers)>>`.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyOf<T>(std::marker::PhantomData<fn() -> T>);
+
+/// As a type: the key belongs to an organization. `Scoped<(OrganizationKey, ReadTickets)>`.
+#[derive(Debug, Clone, Copy)]
+pub struct OrganizationKey;
+
+impl TypedPolicy for OrganizationKey {
+    const POLICY: &'static Policy = &Policy::organization_key();
+}
+
+/// As a type: the key belongs to a user.
+#[derive(Debug, Clone, Copy)]
+pub struct UserKey;
+
+impl TypedPolicy for UserKey {
+    const POLICY: &'static Policy = &Policy::user_key();
+}
+
+#[doc(hidden)]
+pub trait TypedPolicies: Send + Sync + 'static {
+    const POLICIES: &'static [Policy];
+}
+
+impl<T: TypedPolicies> TypedPolicy for AnyOf<T> {
+    const POLICY: &'static Policy = &Policy(Requirement::Any(Cow::Borrowed(T::POLICIES)));
+}
+
+macro_rules! tuples {
+    ($(($($name:ident),+))+) => {$(
+        impl<$($name: TypedPolicy),+> TypedPolicies for ($($name,)+) {
+            const POLICIES: &'static [Policy] = &[$(Policy::copy_of($name::POLICY)),+];
+        }
+        impl<$($name: TypedPolicy),+> TypedPolicy for ($($name,)+) {
+            const POLICY: &'static Policy =
+                &Policy(Requirement::All(Cow::Borrowed(<Self as TypedPolicies>::POLICIES)));
+        }
+    )+};
+}
+tuples! { (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F) (A, B, C, D, E, F, G) (A, B, C, D, E, F, G, H) }
+
+impl Policy {
+    /// Clones a policy at compile time; those that types stand for own nothing on the heap.
+    const fn copy_of(policy: &'static Policy) -> Policy {
+        Policy(match &policy.0 {
+            Requirement::Scope(Cow::Borrowed(scope)) => Requirement::Scope(Cow::Borrowed(scope)),
+            Requirement::All(Cow::Borrowed(policies)) => Requirement::All(Cow::Borrowed(policies)),
+            Requirement::Any(Cow::Borrowed(policies)) => Requirement::Any(Cow::Borrowed(policies)),
+            Requirement::OrganizationKey => Requirement::OrganizationKey,
+            Requirement::UserKey => Requirement::UserKey,
+            // Never satisfied; no typed policy is built from these.
+            _ => Requirement::Any(Cow::Borrowed(&[])),
+        })
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn literal_scope(scope: &'static str) -> Self {
+        assert!(is_scope_token(scope), "a scope is one or more visible ASCII characters, without \" and \\");
+        Self(Requirement::Scope(Cow::Borrowed(scope)))
+    }
+}
+
+/// `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )` (RFC 6749, section 3.3): what can stand in a challenge.
+pub(crate) const fn is_scope_token(scope: &str) -> bool {
+    let mut rest = scope.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        if !matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e) {
+            return false;
+        }
+        rest = tail;
+    }
+    !scope.is_empty()
+}
+
+/// Declares a type for each scope, to be named in the signatures of handlers.
+///
+/// ```
+/// use apikey_core::{TypedPolicy, scopes};
+///
+/// scopes! {
+///     /// May read users.
+///     pub ReadUsers = "read:users";
+///     pub WriteUsers = "write:users";
+/// }
+/// assert_eq!(<(ReadUsers, WriteUsers)>::POLICY.scopes(), ["read:users", "write:users"]);
+/// ```
+///
+/// A scope that could not stand in a challenge (RFC 6749, section 3.3) does not compile:
+///
+/// ```compile_fail
+/// apikey_core::scopes! { pub Wrong = "read users"; }
+/// ```
+#[macro_export]
+macro_rules! scopes {
+    ($($(#[$attribute:meta])* $visibility:vis $name:ident = $scope:literal;)*) => {$(
+        $(#[$attribute])*
+        #[doc = concat!("The scope `", $scope, "`.")]
+        #[derive(Debug, Clone, Copy)]
+        $visibility struct $name;
+
+        impl $crate::TypedPolicy for $name {
+            const POLICY: &'static $crate::Policy = &const { $crate::Policy::literal_scope($scope) };
+        }
+    )*};
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

@@ -1,0 +1,168 @@
+use super::*;
+use proptest::prelude::*;
+
+crate::scopes! {
+    Admin = "admin";
+    ReadUsers = "read:users";
+    WriteUsers = "write:users";
+}
+
+const SCOPES: [&str; 3] = ["a", "b", "c"];
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let leaf = prop_oneof![
+        4 => prop::sample::select(SCOPES.to_vec()).prop_map(Policy::scope),
+        1 => Just(Policy::organization_key()),
+        1 => Just(Policy::user_key()),
+        1 => Just(Policy::organization("org_1")),
+        1 => Just(Policy::organization("")),
+        1 => Just(Policy::any_key()),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Policy::all),
+            prop::collection::vec(inner, 0..4).prop_map(Policy::any),
+        ]
+    })
+}
+
+/// All the keys there can be over three scopes, two organizations and one user.
+fn every_key() -> Vec<Verification> {
+    let mut keys = Vec::new();
+    for scopes in 0..8_u8 {
+        for organization in [None, Some("org_1"), Some("org_2")] {
+            for user in [None, Some("kp_1")] {
+                let held = SCOPES.into_iter().enumerate().filter(|(bit, _)| scopes & (1 << bit) != 0);
+                let mut key = Verification::active("k").with_scopes(held.map(|(_, scope)| scope));
+                if let Some(code) = organization {
+                    key = key.with_organization(code);
+                }
+                if let Some(id) = user {
+                    key = key.with_user(id);
+                }
+                keys.push(key);
+            }
+        }
+    }
+    keys
+}
+
+/// The truth by another way: a policy as the list of its ways to be satisfied (disjunctive normal form).
+fn ways(policy: &Policy) -> Vec<Vec<Requirement>> {
+    match &policy.0 {
+        Requirement::All(parts) => parts.iter().fold(vec![vec![]], |so_far, part| {
+            let more = ways(part);
+            so_far.iter().flat_map(|one| more.iter().map(|two| [one.clone(), two.clone()].concat())).collect()
+        }),
+        Requirement::Any(parts) => parts.iter().flat_map(ways).collect(),
+        leaf => vec![vec![leaf.clone()]],
+    }
+}
+
+fn leaf_holds(leaf: &Requirement, key: &Verification) -> bool {
+    match leaf {
+        Requirement::Scope(scope) => key.scopes().any(|held| held == scope),
+        Requirement::OrganizationKey => key.organization_code().is_some(),
+        Requirement::UserKey => key.user_id().is_some(),
+        Requirement::Organization(code) => key.organization_code().is_some_and(|held| held == code),
+        Requirement::All(_) | Requirement::Any(_) => unreachable!("not a leaf"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_policy_agrees_with_brute_force(policy in any_policy()) {
+        let ways = ways(&policy);
+        for key in every_key() {
+            let expected = ways.iter().any(|way| way.iter().all(|leaf| leaf_holds(leaf, &key)));
+            prop_assert_eq!(policy.is_satisfied_by(&key), expected);
+            prop_assert_eq!(policy.check(&key).is_ok(), expected);
+        }
+    }
+
+    #[test]
+    fn owner_is_named_exactly_where_no_scope_could_help(policy in any_policy()) {
+        for key in every_key() {
+            let mut all_scopes = Verification::active("k").with_scopes(SCOPES);
+            if let Some(code) = key.organization_code() { all_scopes = all_scopes.with_organization(code); }
+            if let Some(id) = key.user_id() { all_scopes = all_scopes.with_user(id); }
+            match policy.check(&key) {
+                Err(Shortfall::Owner(owner)) => {
+                    prop_assert!(!policy.is_satisfied_by(&all_scopes));
+                    match owner {
+                        MissingOwner::AnyUser => prop_assert!(key.user_id().is_none()),
+                        MissingOwner::AnyOrganization => prop_assert!(key.organization_code().is_none()),
+                        MissingOwner::ThatOrganization => prop_assert!(key.organization_code().is_some()),
+                    }
+                }
+                Err(Shortfall::Scopes { missing, required }) => {
+                    for scope in missing.split([' ', ',', '(', ')']).filter(|word| SCOPES.contains(word)) {
+                        prop_assert!(!key.has_scope(scope), "{} is not missing", scope);
+                        prop_assert!(required.iter().any(|one| one == scope));
+                    }
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn no_scope_makes_a_satisfied_policy_fail(policy in any_policy()) {
+        for key in every_key() {
+            if policy.is_satisfied_by(&key) {
+                let more = key.clone().with_scopes(SCOPES);
+                prop_assert!(policy.is_satisfied_by(&more));
+            }
+        }
+    }
+}
+
+fn missing(policy: &Policy, held: &[&'static str]) -> String {
+    match policy.check(&Verification::active("k").with_scopes(held.iter().copied())) {
+        Err(Shortfall::Scopes { missing, .. }) => missing,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_denial_names_what_is_missing() {
+    assert_eq!(missing(&Policy::all(["a", "b"]), &["a"]), "b");
+    assert_eq!(missing(&Policy::all(["a", "b"]), &[]), "a, b");
+    assert_eq!(missing(&Policy::any(["a", "b"]), &["c"]), "one of a, b");
+    let nested = Policy::all([Policy::scope("a"), Policy::any(["b", "c"])]);
+    assert_eq!(missing(&nested, &[]), "a, (one of b, c)");
+    assert_eq!(missing(&nested, &["a"]), "one of b, c");
+    let ways = Policy::any([Policy::scope("a"), Policy::all(["b", "c"])]);
+    assert_eq!(missing(&ways, &[]), "one of a, (b, c)");
+    assert_eq!(missing(&ways, &["c"]), "one of a, b");
+    let unreachable_way = Policy::any([Policy::organization_key().and("a"), Policy::scope("b")]);
+    assert_eq!(missing(&unreachable_way, &[]), "b");
+}
+
+#[test]
+fn a_scope_matches_exactly_or_not_at_all() {
+    let key = Verification::active("k").with_scopes(["read:users"]);
+    for other in ["READ:USERS", "read:users ", "read", "read:*", ""] {
+        assert!(!Policy::scope(other).is_satisfied_by(&key), "{other:?}");
+    }
+}
+
+#[test]
+fn absent_never_matches_absent() {
+    assert!(!Policy::organization("").is_satisfied_by(&Verification::active("k")));
+    assert!(!Policy::organization("").is_satisfied_by(&Verification::active("k").with_organization("")));
+}
+
+#[test]
+fn typed_policies_are_the_same_values() {
+    assert_eq!(Admin::POLICY, &Policy::scope("admin"));
+    assert_eq!(<(ReadUsers, WriteUsers)>::POLICY, &Policy::all(["read:users", "write:users"]));
+    assert_eq!(
+        <AnyOf<(Admin, (ReadUsers, WriteUsers))>>::POLICY,
+        &Policy::any([Policy::scope("admin"), Policy::all(["read:users", "write:users"])])
+    );
+    assert_eq!(
+        <(OrganizationKey, ReadUsers, UserKey)>::POLICY,
+        &Policy::all([Policy::organization_key(), Policy::scope("read:users"), Policy::user_key()])
+    );
+}

@@ -1,0 +1,122 @@
+//! Serves the Kinde emulator with a standard set of keys, to develop against without a Kinde account.
+
+use std::{io, net::SocketAddr, process::ExitCode};
+
+use apikey_testkit::emulator::{Emulator, SeededKey, seed_keys};
+
+const HELP: &str = "\
+Serves an emulation of Kinde's API key endpoints on a loopback address.
+
+Usage: kinde-emulator [--listen ADDRESS:PORT]
+
+Options:
+  --listen ADDRESS:PORT  a loopback address to listen on; port 0 takes a free one [default: 127.0.0.1:4010]
+  --help                 this text
+
+It prints the environment variables that point an API at it, and a set of keys to present. Keys, client secret and
+tokens are new with every start. Faults can be switched on while it runs, for example
+  curl -X PUT http://127.0.0.1:4010/_emulator/faults/verify -d '{\"kind\":\"status\",\"status\":503}'
+  curl -X DELETE http://127.0.0.1:4010/_emulator/faults/verify
+and GET /_emulator/counters tells how often it was called.
+";
+
+enum Command {
+    Help,
+    Serve(SocketAddr),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let address = match parse(std::env::args().skip(1)) {
+        Ok(Command::Serve(address)) => address,
+        Ok(Command::Help) => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("kinde-emulator: {message}\nTry: kinde-emulator --help");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(address).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kinde-emulator: {}", explain(address, &error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let mut address = SocketAddr::from(([127, 0, 0, 1], 4010));
+    while let Some(argument) = arguments.next() {
+        let value = match argument.strip_prefix("--listen") {
+            None if argument == "--help" || argument == "-h" => return Ok(Command::Help),
+            Some("") => arguments.next().ok_or("--listen needs an address, as in 127.0.0.1:4010")?,
+            Some(rest) if rest.starts_with('=') => rest[1..].to_owned(),
+            _ => return Err(format!("unknown argument {argument:?}")),
+        };
+        address = value
+            .parse()
+            .map_err(|_| format!("{value:?} is no address and port, which look like 127.0.0.1:4010"))?;
+        if !address.ip().is_loopback() {
+            return Err(format!(
+                "{address} is no loopback address, and the emulator reveals its secrets to whoever can reach it; \
+                 use 127.0.0.1 or [::1]"
+            ));
+        }
+    }
+    Ok(Command::Serve(address))
+}
+
+fn explain(address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "{address} is in use by another program, perhaps another emulator. Stop that one, or take another port: \
+             kinde-emulator --listen {}:0",
+            match address {
+                SocketAddr::V4(address) => address.ip().to_string(),
+                SocketAddr::V6(address) => format!("[{}]", address.ip()),
+            }
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("no permission to listen on {address}; take a port above 1023")
+        }
+        _ => format!("can't serve on {address}: {error}"),
+    }
+}
+
+async fn serve(address: SocketAddr) -> io::Result<()> {
+    let emulator = Emulator::builder().listen(address).start().await?;
+    let keys = seed_keys(&emulator);
+    print_instructions(&emulator, &keys);
+    wait_for_the_end().await?;
+    emulator.stop().await;
+    Ok(())
+}
+
+fn print_instructions(emulator: &Emulator, keys: &[SeededKey]) {
+    println!("# The Kinde emulator listens on {}; stop it with ctrl-c.", emulator.url());
+    println!("# Point an API at it:");
+    for (name, value) in emulator.environment() {
+        println!("export {name}={value}");
+    }
+    println!("# Present one of these keys:");
+    for key in keys {
+        println!("#   {:<18} {}  {}", key.label, key.secret, key.description);
+    }
+}
+
+#[cfg(unix)]
+async fn wait_for_the_end() -> io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_the_end() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

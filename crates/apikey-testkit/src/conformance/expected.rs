@@ -1,0 +1,141 @@
+//! The contract's table of denials, written down a second time: nothing here comes from the core.
+
+use serde_json::json;
+
+pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="api", error="invalid_token""#;
+
+/// A denial as the contract words it.
+#[derive(Clone, Debug)]
+pub(crate) struct Denied {
+    pub(crate) status: u16,
+    code: &'static str,
+    error: String,
+    scopes: Option<(Vec<String>, Vec<String>)>,
+    challenge: Option<String>,
+    pub(crate) retry_after: bool,
+    problem: bool,
+}
+
+pub(crate) fn denied(status: u16, code: &'static str, error: &str, challenge: Option<&str>) -> Denied {
+    Denied {
+        status,
+        code,
+        error: error.to_owned(),
+        scopes: None,
+        challenge: challenge.map(str::to_owned),
+        retry_after: false,
+        problem: false,
+    }
+}
+
+pub(crate) fn missing_key() -> Denied {
+    denied(401, "MISSING_KEY", "No authorization header", Some(r#"Bearer realm="api""#))
+}
+
+pub(crate) fn invalid_format() -> Denied {
+    denied(401, "INVALID_FORMAT", "Invalid authorization format", Some(INVALID_TOKEN))
+}
+
+pub(crate) fn multiple_keys() -> Denied {
+    let challenge = r#"Bearer realm="api", error="invalid_request""#;
+    denied(400, "MULTIPLE_KEYS", "More than one API key presented", Some(challenge))
+}
+
+pub(crate) fn invalid_key() -> Denied {
+    denied(401, "INVALID_KEY", "Invalid API key", Some(INVALID_TOKEN))
+}
+
+pub(crate) fn key_revoked() -> Denied {
+    denied(401, "KEY_REVOKED", "API key is not active", Some(INVALID_TOKEN))
+}
+
+pub(crate) fn key_inactive() -> Denied {
+    denied(401, "KEY_INACTIVE", "API key is not active", Some(INVALID_TOKEN))
+}
+
+/// `missing` as the message names it; the route's scopes, and the key's.
+pub(crate) fn insufficient_scope(missing: &str, required: &[&str], available: &[&str]) -> Denied {
+    let scopes = required.join(" ");
+    let challenge = format!(r#"Bearer realm="api", error="insufficient_scope", scope="{scopes}""#);
+    let error = format!("Insufficient scope. Required: {missing}");
+    let owned = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    Denied {
+        scopes: Some((owned(required), owned(available))),
+        ..denied(403, "INSUFFICIENT_SCOPE", &error, Some(&challenge))
+    }
+}
+
+pub(crate) fn organization_key_required() -> Denied {
+    denied(403, "ORGANIZATION_KEY_REQUIRED", "An organization API key is required", None)
+}
+
+pub(crate) fn user_key_required() -> Denied {
+    denied(403, "USER_KEY_REQUIRED", "A user API key is required", None)
+}
+
+pub(crate) fn organization_mismatch() -> Denied {
+    denied(403, "ORGANIZATION_MISMATCH", "API key belongs to another organization", None)
+}
+
+pub(crate) fn unavailable() -> Denied {
+    let error = "API key verification is temporarily unavailable";
+    Denied { retry_after: true, ..denied(503, "VERIFICATION_UNAVAILABLE", error, None) }
+}
+
+pub(crate) fn internal_error() -> Denied {
+    denied(500, "INTERNAL_ERROR", "Internal server error", None)
+}
+
+impl Denied {
+    /// With another message.
+    pub(crate) fn saying(self, error: &str) -> Self {
+        Self { error: error.to_owned(), ..self }
+    }
+
+    /// With this scheme and realm in the challenge, the realm as it stands in the header.
+    pub(crate) fn challenging(self, scheme: &str, realm: &str) -> Self {
+        let ours = format!("{scheme} realm=\"{realm}\"");
+        let challenge = self.challenge.as_ref().map(|usual| usual.replace("Bearer realm=\"api\"", &ours));
+        Self { challenge, ..self }
+    }
+
+    /// As `application/problem+json`.
+    pub(crate) fn as_problem(self) -> Self {
+        Self { problem: true, ..self }
+    }
+
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let (code, error) = (json!(self.code), json!(self.error));
+        let scopes = self.scopes.as_ref().map_or_else(String::new, |(required, available)| {
+            format!(r#","required_scopes":{},"available_scopes":{}"#, json!(required), json!(available))
+        });
+        let body = if self.problem {
+            let (title, status) = (json!(title(self.status)), self.status);
+            format!(
+                r#"{{"type":"about:blank","title":{title},"status":{status},"detail":{error},"code":{code}{scopes}}}"#
+            )
+        } else {
+            format!(r#"{{"error":{error},"code":{code}{scopes}}}"#)
+        };
+        body.into_bytes()
+    }
+
+    /// The headers that the contract names and whose value is known; what is not among them must be absent.
+    pub(crate) fn headers(&self) -> Vec<(&'static str, &str)> {
+        let content_type = if self.problem { "application/problem+json" } else { "application/json" };
+        let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];
+        headers.extend(self.challenge.as_deref().map(|challenge| ("www-authenticate", challenge)));
+        headers
+    }
+}
+
+fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        other => panic!("the contract has no denial with status {other}"),
+    }
+}

@@ -1,0 +1,213 @@
+//! Answers, and the bodies that carry them to the socket.
+
+use std::{
+    convert::Infallible,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::{
+    Response, StatusCode,
+    body::{Body, Frame, SizeHint},
+};
+use serde_json::{Value, json};
+use tokio::time::{Sleep, sleep};
+
+use super::counters::InFlight;
+
+/// Any status, headers and body, sent as they are.
+///
+/// A `Content-Length` among the headers is sent as given: one that is larger than the body makes an answer that breaks
+/// off. Bytes that HTTP has no room for are [`Fault::RawAnswer`](super::Fault::RawAnswer)'s business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptedAnswer {
+    /// The status, 200 to 999.
+    pub status: u16,
+    /// The headers, in order, repeated ones included.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl ScriptedAnswer {
+    /// An answer without headers of its own.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        ScriptedAnswer { status, headers: Vec::new(), body: body.into() }
+    }
+
+    /// An answer with a JSON body and its content type.
+    pub fn json(status: u16, body: &Value) -> Self {
+        ScriptedAnswer::json_text(status, body.to_string())
+    }
+
+    /// The same answer with one more header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// An answer that claims to be JSON, whatever its body is.
+    pub(crate) fn json_text(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        ScriptedAnswer::new(status, body).header("content-type", "application/json; charset=utf-8")
+    }
+
+    /// An error in Kinde's shape: an array of errors, and for 404 an object.
+    pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
+        let error = json!({"code": code, "message": message});
+        let errors = if status == 404 { error } else { json!([error]) };
+        ScriptedAnswer::json(status, &json!({"errors": errors}))
+    }
+}
+
+/// What is sent in place of, or as, an HTTP answer.
+pub(crate) enum Effect {
+    /// The answer, at once.
+    Answer(ScriptedAnswer),
+    /// The answer's headers at once and its body byte by byte, with this pause in between.
+    Dripped(ScriptedAnswer, Duration),
+    /// The start of a JSON body that goes on for this many bytes.
+    Huge(usize),
+    /// No answer; the connection ends.
+    End(Ending),
+}
+
+/// How a connection ends that gets no HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With a TCP RST.
+    Reset,
+    /// With a FIN, after these bytes.
+    Close(Vec<u8>),
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a scripted end of the connection")
+    }
+}
+
+impl std::error::Error for Ending {}
+
+impl Effect {
+    /// Turns the effect into what the HTTP server understands. `in_flight` ends with the last byte of the answer.
+    pub(crate) fn into_response(self, in_flight: Option<InFlight>) -> Result<Response<AnswerBody>, Ending> {
+        let (answer, content) = match self {
+            Effect::End(ending) => return Err(ending),
+            Effect::Answer(mut answer) => {
+                let bytes = Bytes::from(mem::take(&mut answer.body));
+                (answer, Content::Whole(bytes))
+            }
+            Effect::Dripped(mut answer, pause) => {
+                let bytes = Bytes::from(mem::take(&mut answer.body));
+                (answer, Content::Dripped { bytes, pause, timer: None })
+            }
+            Effect::Huge(remaining) => {
+                (ScriptedAnswer::json_text(200, ""), Content::Huge { remaining, next: HUGE_START })
+            }
+        };
+        let in_flight = in_flight.filter(|_| content.is_streamed());
+        // A length the test has chosen must not be compared with the length of the body.
+        let length_is_scripted =
+            answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let body = AnswerBody { content, in_flight, length_is_scripted };
+
+        let mut response = Response::builder().status(answer.status);
+        for (name, value) in &answer.headers {
+            response = response.header(name, value);
+        }
+        Ok(response.body(body).unwrap_or_else(|error| {
+            let message = format!("the scripted answer can't be sent, {error}: {answer:?}");
+            let content = Content::Whole(Bytes::from(message));
+            let body = AnswerBody { content, in_flight: None, length_is_scripted: false };
+            let mut response = Response::new(body);
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }))
+    }
+}
+
+const HUGE_START: &[u8] = br#"{"code":"API_KEY_VERIFIED","is_valid":true,"status":"active","message":""#;
+const HUGE_FILLER: &[u8] = &[b'a'; 16 * 1024];
+
+/// The body of an answer.
+pub(crate) struct AnswerBody {
+    content: Content,
+    in_flight: Option<InFlight>,
+    length_is_scripted: bool,
+}
+
+enum Content {
+    Whole(Bytes),
+    Dripped { bytes: Bytes, pause: Duration, timer: Option<Pin<Box<Sleep>>> },
+    Huge { remaining: usize, next: &'static [u8] },
+}
+
+impl Content {
+    /// Whether there is anything to send after the headers, piece by piece.
+    fn is_streamed(&self) -> bool {
+        match self {
+            Content::Whole(_) => false,
+            Content::Dripped { bytes, .. } => !bytes.is_empty(),
+            Content::Huge { remaining, .. } => *remaining > 0,
+        }
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let piece = match self {
+            Content::Whole(bytes) => mem::take(bytes),
+            Content::Dripped { bytes, pause, timer } => {
+                if let Some(timer) = timer {
+                    ready!(timer.as_mut().poll(context));
+                }
+                *timer = Some(Box::pin(sleep(*pause)));
+                bytes.split_to(bytes.len().min(1))
+            }
+            Content::Huge { remaining, next } => {
+                let piece = &next[..next.len().min(*remaining)];
+                *remaining -= piece.len();
+                *next = HUGE_FILLER;
+                Bytes::from_static(piece)
+            }
+        };
+        Poll::Ready((!piece.is_empty()).then_some(piece))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        let piece = ready!(self.content.poll_piece(context));
+        if self.is_end_stream() {
+            self.in_flight = None;
+        }
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(bytes) | Content::Dripped { bytes, .. } => bytes.is_empty(),
+            Content::Huge { remaining, .. } => *remaining == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) | Content::Dripped { bytes, .. } if !self.length_is_scripted => {
+                SizeHint::with_exact(bytes.len() as u64)
+            }
+            // Without a length the body goes out in chunks, so that no client can refuse it by its announcement.
+            _ => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Settings of an emulator, and its start.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, sync::Notify};
+
+use super::{
+    Emulator, connection, random,
+    state::{Settings, State},
+};
+
+/// What an emulator is to be like; see [`Emulator::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing listens before `start`"]
+pub struct EmulatorBuilder {
+    listen: SocketAddr,
+    settings: Settings,
+}
+
+impl Default for EmulatorBuilder {
+    fn default() -> Self {
+        EmulatorBuilder {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            settings: Settings {
+                client_id: random::hexadecimal(32),
+                client_secret: random::alphanumeric(51),
+                audience: "https://emulator.kinde.com/api".to_owned(),
+                token_lifetime: Some(Duration::from_secs(86_399)),
+                authentication: true,
+            },
+        }
+    }
+}
+
+impl EmulatorBuilder {
+    /// The address to listen on; port 0, the default, takes a free one. It must be a loopback address.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// The client id and client secret that get a token.
+    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.settings.client_id = id.into();
+        self.settings.client_secret = secret.into();
+        self
+    }
+
+    /// The audience that tokens are issued for; default `https://emulator.kinde.com/api`.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.settings.audience = audience.into();
+        self
+    }
+
+    /// How long a token lives, in whole seconds: what `expires_in` says, and when the token stops being accepted.
+    ///
+    /// Default 86399 seconds. `None` leaves `expires_in` out, and the token never expires.
+    pub fn token_lifetime(mut self, lifetime: Option<Duration>) -> Self {
+        self.settings.token_lifetime = lifetime;
+        self
+    }
+
+    /// Lets the verify endpoint answer without a token. The management endpoints still need one.
+    pub fn without_authentication(mut self) -> Self {
+        self.settings.authentication = false;
+        self
+    }
+
+    /// Binds the address and starts to serve on the current Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the address can't be bound, or isn't a loopback address: the control plane reveals every secret.
+    pub async fn start(self) -> io::Result<Emulator> {
+        if !self.listen.ip().is_loopback() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "the emulator reveals its secrets, so it listens on loopback only, not on {}",
+                    self.listen
+                ),
+            ));
+        }
+        let listener = TcpListener::bind(self.listen).await?;
+        let state = Arc::new(State::new(self.settings, listener.local_addr()?));
+        let stopping = Arc::new(Notify::new());
+        let server = tokio::spawn(connection::accept(listener, state.clone(), stopping.clone()));
+        Ok(Emulator { state, stopping, server })
+    }
+}

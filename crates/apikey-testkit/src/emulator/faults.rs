@@ -1,0 +1,210 @@
+//! Faults that tests script.
+
+use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
+
+use hyper::StatusCode;
+use tokio::{sync::watch, time::sleep};
+
+use super::answer::{Effect, Ending, ScriptedAnswer};
+
+/// An endpoint that can be made to misbehave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `POST /api/v1/api_keys/verify`
+    Verify,
+    /// `POST /oauth2/token`
+    Token,
+}
+
+/// A way to misbehave. All but the ones that mention a normal answer replace it, whatever the request is like.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The normal answer after this time. What it says is decided when the request arrives, as with a slow network on
+    /// the way back: a key that is revoked in the meantime is still answered as valid.
+    Latency(Duration),
+    /// The normal answer once the gate is opened; decided when the request arrives, as with `Latency`.
+    Hold(Gate),
+    /// No answer, ever.
+    Hang,
+    /// A TCP RST instead of an answer.
+    Reset,
+    /// The connection is closed without an answer, with a FIN.
+    Close,
+    /// An error status with a body; see [`Fault::status`].
+    Status {
+        /// The status.
+        status: u16,
+        /// The body, which is announced as JSON.
+        body: String,
+    },
+    /// A 429 with Kinde's errors body.
+    TooManyRequests {
+        /// Seconds for the header `RateLimit-Reset`.
+        rate_limit_reset: Option<u64>,
+        /// Seconds for the header `Retry-After`.
+        retry_after: Option<u64>,
+    },
+    /// A 200 that claims to be JSON and isn't.
+    Garbage,
+    /// Bytes that are no HTTP at all, then the end of the connection.
+    RawGarbage,
+    /// Exactly these bytes, then the end of the connection: for answers that break HTTP itself.
+    RawAnswer(Vec<u8>),
+    /// A 200 with this many bytes, in chunks, of what starts like a valid JSON answer and never ends.
+    HugeBody(usize),
+    /// A 200 without a body.
+    Empty,
+    /// The headers of the normal answer at once, its body byte by byte with this pause in between.
+    SlowBody(Duration),
+    /// A 302 to this location.
+    Redirect(String),
+    /// Normal answers and 503s in turn, a normal one first.
+    Flap,
+    /// Any status, headers and body.
+    Answer(ScriptedAnswer),
+}
+
+impl Fault {
+    /// A [`Fault::Status`] with the body Kinde documents for the status: an array of errors, and for 404 an object.
+    pub fn status(status: u16) -> Fault {
+        let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let message = reason.unwrap_or("Unknown error");
+        let code = match status {
+            404 => "ROUTE_NOT_FOUND".to_owned(),
+            _ => message.to_ascii_uppercase().replace([' ', '-'], "_"),
+        };
+        let body = ScriptedAnswer::error(status, &code, message).body;
+        Fault::Status { status, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+}
+
+/// Holds back the answers of [`Fault::Hold`] until it is opened. Clones are the same gate.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    open: Arc<watch::Sender<bool>>,
+}
+
+impl Gate {
+    /// A closed gate.
+    pub fn new() -> Gate {
+        Gate::default()
+    }
+
+    /// Lets through all that wait, and all that come later.
+    pub fn open(&self) {
+        self.open.send_replace(true);
+    }
+
+    async fn passed(&self) {
+        // An error would mean that the sender is gone, which `self` holds.
+        let _ = self.open.subscribe().wait_for(|open| *open).await;
+    }
+}
+
+/// The faults that lie ahead of one endpoint.
+#[derive(Default)]
+pub(crate) struct FaultPlan {
+    script: VecDeque<Option<Fault>>,
+    standing: Option<Fault>,
+    flaps: u64,
+}
+
+impl FaultPlan {
+    pub(crate) fn set_standing(&mut self, fault: Option<Fault>) {
+        self.standing = fault;
+        self.flaps = 0;
+    }
+
+    pub(crate) fn set_script(&mut self, faults: Vec<Option<Fault>>) {
+        self.script = faults.into();
+    }
+
+    /// The fault of the next call.
+    pub(crate) fn next(&mut self) -> Option<Fault> {
+        let fault = self.script.pop_front().unwrap_or_else(|| self.standing.clone());
+        if !matches!(fault, Some(Fault::Flap)) {
+            return fault;
+        }
+        self.flaps += 1;
+        self.flaps.is_multiple_of(2).then(|| Fault::status(503))
+    }
+}
+
+/// What comes of a call under a fault. `normal` is called at once, and only when the fault lets it be seen.
+pub(crate) async fn apply(fault: Option<Fault>, normal: impl FnOnce() -> ScriptedAnswer) -> Effect {
+    let answer = match fault {
+        // A flap has been resolved by the plan.
+        None | Some(Fault::Flap) => normal(),
+        Some(Fault::Latency(latency)) => {
+            let answer = normal();
+            sleep(latency).await;
+            answer
+        }
+        Some(Fault::Hold(gate)) => {
+            let answer = normal();
+            gate.passed().await;
+            answer
+        }
+        Some(Fault::Hang) => pending().await,
+        Some(Fault::Reset) => return Effect::End(Ending::Reset),
+        Some(Fault::Close) => return Effect::End(Ending::Close(Vec::new())),
+        Some(Fault::RawGarbage) => return Effect::End(Ending::Close(RAW_GARBAGE.to_vec())),
+        Some(Fault::RawAnswer(bytes)) => return Effect::End(Ending::Close(bytes)),
+        Some(Fault::HugeBody(size)) => return Effect::Huge(size),
+        Some(Fault::SlowBody(pause)) => return Effect::Dripped(normal(), pause),
+        Some(Fault::Status { status, body }) => ScriptedAnswer::json_text(status, body),
+        Some(Fault::TooManyRequests { rate_limit_reset, retry_after }) => {
+            let mut answer =
+                ScriptedAnswer::error(429, "TOO_MANY_REQUESTS", "The request limit has been reached");
+            for (name, seconds) in [("ratelimit-reset", rate_limit_reset), ("retry-after", retry_after)] {
+                answer.headers.extend(seconds.map(|seconds| (name.to_owned(), seconds.to_string())));
+            }
+            answer
+        }
+        Some(Fault::Garbage) => ScriptedAnswer::json_text(200, GARBAGE),
+        Some(Fault::Empty) => ScriptedAnswer::new(200, ""),
+        Some(Fault::Redirect(location)) => ScriptedAnswer::new(302, "").header("location", location),
+        Some(Fault::Answer(answer)) => answer,
+    };
+    Effect::Answer(answer)
+}
+
+const GARBAGE: &str = "<!doctype html><title>One moment</title>\u{0}{\"is_valid\": true";
+const RAW_GARBAGE: &[u8] = b"\x16\x03\x01\x00\xc8\x01\x00\x00\xff\xfe220 this is no HTTP\r\n\r\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_comes_before_the_standing_fault() {
+        let mut plan = FaultPlan::default();
+        plan.set_standing(Some(Fault::Hang));
+        plan.set_script(vec![None, Some(Fault::Empty)]);
+        assert!(plan.next().is_none());
+        assert!(matches!(plan.next(), Some(Fault::Empty)));
+        assert!(matches!(plan.next(), Some(Fault::Hang)));
+        assert!(matches!(plan.next(), Some(Fault::Hang)));
+    }
+
+    #[test]
+    fn a_flap_starts_with_a_normal_answer_each_time_it_is_set() {
+        let mut plan = FaultPlan::default();
+        for _ in 0..2 {
+            plan.set_standing(Some(Fault::Flap));
+            let turns: Vec<bool> = (0..3).map(|_| plan.next().is_some()).collect();
+            assert_eq!(turns, [false, true, false]);
+        }
+    }
+
+    #[test]
+    fn statuses_have_the_documented_shapes() {
+        let body = |status| match Fault::status(status) {
+            Fault::Status { body, .. } => body,
+            other => panic!("{other:?}"),
+        };
+        let array = r#"{"errors":[{"code":"SERVICE_UNAVAILABLE","message":"Service Unavailable"}]}"#;
+        assert_eq!(body(503), array);
+        assert_eq!(body(404), r#"{"errors":{"code":"ROUTE_NOT_FOUND","message":"Not Found"}}"#);
+    }
+}

@@ -1,0 +1,264 @@
+//! A Kinde emulator on a real loopback socket.
+//!
+//! It answers what a protected API asks of Kinde, in Kinde's shapes and with Kinde's odd statuses, and it misbehaves
+//! on command.
+//!
+//! ```
+//! use apikey_testkit::emulator::{Emulator, Endpoint, Fault, KeySpecification};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let emulator = Emulator::start().await?;
+//! let key = emulator.create_key(KeySpecification::new("reader").scopes(["read:users"]));
+//! emulator.set_fault(Endpoint::Verify, Some(Fault::status(503)));
+//! // ... point the code under test at `emulator.environment()`, present `key.secret` ...
+//! assert_eq!(emulator.verify_calls_for(&key.secret), 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Endpoints
+//!
+//! | route | answers |
+//! | --- | --- |
+//! | `POST /oauth2/token` | a machine-to-machine token for client id, secret and audience, all in the form |
+//! | `POST /api/v1/api_keys/verify` | the verification of `{"api_key": "..."}` |
+//! | `POST /api/v1/api_keys` | 201 and a new key; `scope_ids` are taken as the names of the scopes |
+//! | `GET /api/v1/api_keys` | a page of keys: `page_size`, `starting_after`, `key_type`, `status`, `user_id`, `org_code`, `api_id` |
+//! | `GET`, `PUT`, `DELETE /api/v1/api_keys/{key_id}` | the key, its rotation, its revocation |
+//!
+//! Everything but the token needs a token from `POST /oauth2/token` that has neither expired nor been revoked.
+//! A token lives as long as its `expires_in` says. Request bodies are read up to 64 KiB. Faults concern the token and
+//! the verify endpoint, and come before every check of the request.
+//!
+//! # Control plane
+//!
+//! For those who run the binary and test from another process. It reveals every secret, which is why the emulator
+//! listens on loopback addresses only. None of these requests counts as a call.
+//!
+//! | route | effect |
+//! | --- | --- |
+//! | `GET /_emulator/counters` | the [`Counters`] as JSON |
+//! | `DELETE /_emulator/counters` | [`Emulator::reset_counters`] |
+//! | `PUT /_emulator/faults/verify`, `.../token` | the standing fault; with an array of faults and `null`s, the script |
+//! | `DELETE /_emulator/faults/verify`, `.../token` | no fault and no script |
+//! | `PUT /_emulator/negative_answer` | `{"style": "ok200"}`, or `error400`, `error401`, `anonymous401` |
+//! | `GET /_emulator/keys` | all keys with their secrets |
+//! | `PUT /_emulator/keys/{key_id}/status` | `{"status": "revoked"}`, or any other |
+//! | `POST /_emulator/tokens/revoke` | all issued tokens become invalid |
+//!
+//! A fault is one of `{"kind":"latency","milliseconds":200}`, `{"kind":"hang"}`, `{"kind":"reset"}`,
+//! `{"kind":"close"}`, `{"kind":"status","status":503}` (with an optional `"body"`),
+//! `{"kind":"too_many_requests","rate_limit_reset":5,"retry_after":5}` (both optional), `{"kind":"garbage"}`,
+//! `{"kind":"raw_garbage"}`, `{"kind":"raw_answer","bytes":"HTTP/1.1 200 OK\r\n..."}`,
+//! `{"kind":"huge_body","bytes":1000000}`, `{"kind":"empty"}`, `{"kind":"slow_body","milliseconds":10}`,
+//! `{"kind":"redirect","location":"/elsewhere"}`, `{"kind":"flap"}` and
+//! `{"kind":"answer","status":200,"headers":[["name","value"]],"body":"..."}`.
+//!
+//! ```text
+//! curl -X PUT http://127.0.0.1:4010/_emulator/faults/verify -d '{"kind":"status","status":503}'
+//! ```
+
+mod answer;
+mod builder;
+mod connection;
+mod control;
+mod counters;
+mod faults;
+mod keys;
+mod management;
+mod random;
+mod routes;
+mod seed;
+mod state;
+mod tokens;
+mod verify;
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+
+pub use answer::ScriptedAnswer;
+pub use builder::EmulatorBuilder;
+pub use counters::Counters;
+pub use faults::{Endpoint, Fault, Gate};
+pub use keys::{IssuedKey, KeySpecification};
+pub use seed::{SeededKey, seed_keys};
+pub use verify::NegativeAnswer;
+
+use state::{State, locked};
+
+/// How long [`Emulator::wait_until`] waits before it gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running emulator.
+///
+/// All methods take effect for the next request, at once and without a restart. Dropping the emulator stops it and cuts
+/// all its connections; [`stop`](Emulator::stop) does the same and waits until the port is free again.
+pub struct Emulator {
+    state: Arc<State>,
+    stopping: Arc<Notify>,
+    server: JoinHandle<()>,
+}
+
+impl Emulator {
+    /// Starts an emulator with the defaults on a free port of `127.0.0.1`.
+    pub async fn start() -> std::io::Result<Emulator> {
+        Emulator::builder().start().await
+    }
+
+    /// An emulator with settings of one's own.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::default()
+    }
+
+    /// Stops the server, cuts its connections and returns when the port is free again.
+    pub async fn stop(mut self) {
+        self.stopping.notify_one();
+        let _ = (&mut self.server).await;
+    }
+
+    /// The address the emulator listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.state.address
+    }
+
+    /// The address as a URL without a trailing slash, as in `http://127.0.0.1:4010`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.state.address)
+    }
+
+    /// The client id that gets a token.
+    pub fn client_id(&self) -> &str {
+        &self.state.settings.client_id
+    }
+
+    /// The secret that belongs to [`client_id`](Emulator::client_id); random unless the builder was given one.
+    pub fn client_secret(&self) -> &str {
+        &self.state.settings.client_secret
+    }
+
+    /// The audience a token is issued for. `http(s)://{host}:{port}/api` of the emulator itself is accepted as well.
+    pub fn audience(&self) -> &str {
+        &self.state.settings.audience
+    }
+
+    /// The environment variables that point an API at this emulator.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("KINDE_DOMAIN", self.url()),
+            ("KINDE_MANAGEMENT_CLIENT_ID", self.client_id().to_owned()),
+            ("KINDE_MANAGEMENT_CLIENT_SECRET", self.client_secret().to_owned()),
+            ("KINDE_MANAGEMENT_AUDIENCE", self.audience().to_owned()),
+        ]
+    }
+
+    /// Creates a key. A key that has the same key id is replaced, and its secret dies.
+    pub fn create_key(&self, specification: KeySpecification) -> IssuedKey {
+        locked(&self.state.keys).create(specification)
+    }
+
+    /// Gives a key a new secret under the same key id; the old secret dies at once. `None` for an unknown key id.
+    pub fn rotate(&self, key_id: &str) -> Option<IssuedKey> {
+        locked(&self.state.keys).rotate(key_id)
+    }
+
+    /// Sets a key's status: `active`, `inactive`, `revoked` or anything else. `false` for an unknown key id.
+    pub fn set_status(&self, key_id: &str, status: &str) -> bool {
+        locked(&self.state.keys).set_status(key_id, status)
+    }
+
+    /// Revokes a key. `false` for an unknown key id.
+    pub fn revoke(&self, key_id: &str) -> bool {
+        self.set_status(key_id, "revoked")
+    }
+
+    /// Replaces what the verify endpoint answers for this key; `None` brings the normal answer back.
+    ///
+    /// Token and scope are still checked first, and the verification is not counted at the key.
+    ///
+    /// # Panics
+    ///
+    /// When no key has this key id: a test that scripts an answer nobody will get is mistaken.
+    pub fn set_answer(&self, key_id: &str, answer: Option<ScriptedAnswer>) {
+        let known = locked(&self.state.keys).set_answer(key_id, answer);
+        assert!(known, "no key of the emulator has the key id {key_id}");
+    }
+
+    /// Sets how unknown, inactive and revoked keys are answered.
+    pub fn set_negative_answer(&self, style: NegativeAnswer) {
+        *locked(&self.state.negative_answer) = style;
+    }
+
+    /// Sets the standing fault of an endpoint, until it is changed; `None` lets it answer normally again.
+    pub fn set_fault(&self, endpoint: Endpoint, fault: Option<Fault>) {
+        locked(self.state.faults(endpoint)).set_standing(fault);
+    }
+
+    /// Sets faults that are consumed one a call, before the standing fault; `None` stands for a normal answer.
+    ///
+    /// A script replaces what is left of an earlier one.
+    pub fn script_faults(&self, endpoint: Endpoint, faults: Vec<Option<Fault>>) {
+        locked(self.state.faults(endpoint)).set_script(faults);
+    }
+
+    /// Makes all issued tokens invalid: calls with one draw a 401 with code `TOKEN_INVALID`.
+    pub fn revoke_tokens(&self) {
+        locked(&self.state.tokens).revoke_all();
+    }
+
+    /// While `true`, tokens lack the scope `read:api_keys`: calls draw a 403 with code `SCOPE_MISSING`.
+    pub fn deny_scope(&self, denied: bool) {
+        self.state.set_scope_denied(denied);
+    }
+
+    /// All tokens that were ever issued, oldest first, so that tests can look for leaks.
+    pub fn issued_tokens(&self) -> Vec<String> {
+        locked(&self.state.tokens).issued()
+    }
+
+    /// What has been counted so far, as one consistent snapshot.
+    pub fn counters(&self) -> Counters {
+        self.state.counters.snapshot()
+    }
+
+    /// How many verify calls presented this secret.
+    pub fn verify_calls_for(&self, secret: &str) -> u64 {
+        self.state.counters.verify_calls_for(secret)
+    }
+
+    /// Starts counting anew. Verifications in flight stay counted as such.
+    pub fn reset_counters(&self) {
+        self.state.counters.reset();
+    }
+
+    /// Waits until the counters satisfy a condition, and returns them as they were then.
+    ///
+    /// This is how a test waits for "the request has reached Kinde" without sleeping.
+    ///
+    /// # Panics
+    ///
+    /// When ten seconds pass without the condition.
+    pub async fn wait_until(&self, condition: impl FnMut(&Counters) -> bool) -> Counters {
+        match timeout(PATIENCE, self.state.counters.wait_until(condition)).await {
+            Ok(counters) => counters,
+            Err(_) => panic!(
+                "the emulator waited {} seconds for its counters to satisfy a condition, they are {:?}",
+                PATIENCE.as_secs(),
+                self.counters()
+            ),
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Emulator").field("address", &self.state.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! Which request goes where.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Response,
+    body::Incoming,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
+    http::request::Parts,
+};
+use percent_encoding::percent_decode_str;
+
+use super::{
+    answer::{AnswerBody, Effect, Ending, ScriptedAnswer},
+    control,
+    faults::{self, Endpoint},
+    management,
+    state::{State, locked},
+    tokens, verify,
+};
+
+/// No request of an honest client comes near it.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// Answers one request, or ends its connection.
+pub(crate) async fn answer(
+    state: Arc<State>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Ending> {
+    let (parts, body) = request.into_parts();
+    let head = RequestHead { parts };
+    let body = match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let answer = ScriptedAnswer::error(413, "REQUEST_TOO_LARGE", "The body is larger than 64 KiB")
+                .header("connection", "close");
+            return Effect::Answer(answer).into_response(None);
+        }
+        // The client went away, or its body is no HTTP.
+        Err(_) => return Err(Ending::Close(Vec::new())),
+    };
+
+    let path = head.path().to_owned();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match (segments.as_slice(), head.method()) {
+        (["api", "v1", "api_keys", "verify"], &Method::POST) => verify_call(&state, &head, peer, &body).await,
+        (["oauth2", "token"], &Method::POST) => token_call(&state, &head, &body).await,
+        _ => Effect::Answer(answer_of_the_rest(&state, &head, &segments, &body)).into_response(None),
+    }
+}
+
+async fn verify_call(
+    state: &Arc<State>,
+    head: &RequestHead,
+    peer: SocketAddr,
+    body: &Bytes,
+) -> Result<Response<AnswerBody>, Ending> {
+    let secret = verify::presented_secret(body);
+    let in_flight = state.counters.verify_call_received(secret.as_deref());
+    let fault = locked(state.faults(Endpoint::Verify)).next();
+    let effect = faults::apply(fault, || verify::answer(state, head, peer.ip(), secret.as_deref())).await;
+    effect.into_response(Some(in_flight))
+}
+
+async fn token_call(
+    state: &Arc<State>,
+    head: &RequestHead,
+    body: &Bytes,
+) -> Result<Response<AnswerBody>, Ending> {
+    state.counters.token_call_received();
+    let fault = locked(state.faults(Endpoint::Token)).next();
+    faults::apply(fault, || tokens::answer(state, head.content_type(), body)).await.into_response(None)
+}
+
+fn answer_of_the_rest(state: &State, head: &RequestHead, segments: &[&str], body: &[u8]) -> ScriptedAnswer {
+    match segments {
+        ["_emulator", rest @ ..] => control::answer(state, head.method(), rest, body),
+        ["oauth2", "token"] | ["api", "v1", "api_keys", "verify"] => wrong_method("POST"),
+        ["api", "v1", "api_keys", rest @ ..] => management::answer(state, head, rest, body),
+        _ => unknown_route(),
+    }
+}
+
+pub(crate) fn unknown_route() -> ScriptedAnswer {
+    ScriptedAnswer::error(404, "ROUTE_NOT_FOUND", "The requested route does not exist")
+}
+
+pub(crate) fn unknown_key() -> ScriptedAnswer {
+    ScriptedAnswer::error(404, "API_KEY_NOT_FOUND", "The API key does not exist")
+}
+
+pub(crate) fn wrong_method(allowed: &str) -> ScriptedAnswer {
+    ScriptedAnswer::error(405, "METHOD_NOT_ALLOWED", "The route does not know this method")
+        .header("allow", allowed)
+}
+
+/// One segment of a path, decoded.
+pub(crate) fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+/// The part of a request before its body.
+pub(crate) struct RequestHead {
+    parts: Parts,
+}
+
+impl RequestHead {
+    pub(crate) fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.parts.uri.path()
+    }
+
+    pub(crate) fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+
+    pub(crate) fn content_type(&self) -> Option<&str> {
+        self.only(CONTENT_TYPE)
+    }
+
+    /// The bearer token.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.only(AUTHORIZATION)?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    }
+
+    /// The value of a header that stands there once, in ASCII.
+    fn only(&self, name: HeaderName) -> Option<&str> {
+        let mut values = self.parts.headers.get_all(name).iter();
+        let value = values.next()?.to_str().ok()?;
+        values.next().is_none().then_some(value)
+    }
+}

@@ -1,0 +1,121 @@
+//! The verify endpoint.
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::{
+    answer::ScriptedAnswer,
+    keys::{Judgement, KeyRecord},
+    routes::RequestHead,
+    state::{State, locked},
+    tokens::is_media_type,
+};
+
+/// How keys are answered that are unknown, inactive or revoked; Kinde publishes no sample of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NegativeAnswer {
+    /// A 200 with `is_valid: false`, and with the key's data where the key exists.
+    #[default]
+    Ok200,
+    /// A 400 with an error about the key: `INVALID_API_KEY`, `API_KEY_INACTIVE`, `API_KEY_REVOKED`.
+    Error400,
+    /// A 401 with the same.
+    Error401,
+    /// A 401 with an error that isn't about the key, `UNAUTHORIZED`: it can't be told from a bad token. A client that
+    /// fetches a new token for each of these is in a storm.
+    Anonymous401,
+}
+
+/// The secret that a body presents, if it does.
+pub(crate) fn presented_secret(body: &[u8]) -> Option<String> {
+    match serde_json::from_slice(body).ok()? {
+        Value::Object(mut object) => match object.remove("api_key") {
+            Some(Value::String(secret)) => Some(secret),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Answers `POST /api/v1/api_keys/verify`.
+pub(crate) fn answer(
+    state: &State,
+    head: &RequestHead,
+    peer: IpAddr,
+    secret: Option<&str>,
+) -> ScriptedAnswer {
+    if state.settings.authentication
+        && let Err(refusal) = authorize(state, head).and_then(|()| check_scope(state))
+    {
+        return refusal;
+    }
+    if !head.content_type().is_some_and(|value| is_media_type(value, "application/json")) {
+        return ScriptedAnswer::error(400, "CONTENT_TYPE_INVALID", "The body must be application/json");
+    }
+    let Some(secret) = secret else {
+        return ScriptedAnswer::error(400, "REQUEST_INVALID", "The body must be {\"api_key\": \"...\"}");
+    };
+    let judgement = locked(&state.keys).verify(secret, peer);
+    match judgement {
+        Judgement::Valid(key) => {
+            ScriptedAnswer::json(200, &verification("API_KEY_VERIFIED", "API key verified", true, &key))
+        }
+        Judgement::Scripted(answer) => answer,
+        Judgement::NotActive(key) => negative(*locked(&state.negative_answer), Some(&key)),
+        Judgement::Unknown => negative(*locked(&state.negative_answer), None),
+    }
+}
+
+/// Checks the service's own token.
+pub(crate) fn authorize(state: &State, head: &RequestHead) -> Result<(), ScriptedAnswer> {
+    match head.bearer() {
+        None => Err(ScriptedAnswer::error(401, "TOKEN_MISSING", "An access token is required")),
+        Some(token) if locked(&state.tokens).is_accepted(token) => Ok(()),
+        Some(_) => Err(ScriptedAnswer::error(401, "TOKEN_INVALID", "The access token is invalid or expired")),
+    }
+}
+
+/// Checks that the tokens have the scope to read API keys.
+pub(crate) fn check_scope(state: &State) -> Result<(), ScriptedAnswer> {
+    if state.scope_denied() {
+        let message = "The access token lacks the scope read:api_keys";
+        return Err(ScriptedAnswer::error(403, "SCOPE_MISSING", message));
+    }
+    Ok(())
+}
+
+fn negative(style: NegativeAnswer, key: Option<&KeyRecord>) -> ScriptedAnswer {
+    let (code, message) = match key {
+        Some(key) => {
+            (format!("API_KEY_{}", key.status.to_uppercase()), format!("The API key is {}", key.status))
+        }
+        None => ("INVALID_API_KEY".to_owned(), "The API key is invalid".to_owned()),
+    };
+    match (style, key) {
+        (NegativeAnswer::Ok200, Some(key)) => {
+            ScriptedAnswer::json(200, &verification(&code, &message, false, key))
+        }
+        (NegativeAnswer::Ok200, None) => {
+            ScriptedAnswer::json(200, &json!({"code": code, "message": message, "is_valid": false}))
+        }
+        (NegativeAnswer::Error400, _) => ScriptedAnswer::error(400, &code, &message),
+        (NegativeAnswer::Error401, _) => ScriptedAnswer::error(401, &code, &message),
+        (NegativeAnswer::Anonymous401, _) => ScriptedAnswer::error(401, "UNAUTHORIZED", "Unauthorized"),
+    }
+}
+
+fn verification(code: &str, message: &str, is_valid: bool, key: &KeyRecord) -> Value {
+    json!({
+        "code": code,
+        "message": message,
+        "is_valid": is_valid,
+        "key_id": key.key_id,
+        "status": key.status,
+        "scopes": key.scopes,
+        "org_code": key.organization,
+        "user_id": key.user,
+        "last_verified_on": key.last_verified_on,
+        "verification_count": key.verification_count,
+    })
+}

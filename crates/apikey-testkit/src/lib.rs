@@ -1,0 +1,11 @@
+//! What the project tests itself with, and what its users can test against.
+//!
+//! - [`emulator`]: Kinde's key verification, token and management endpoints on a loopback socket, with faults that
+//!   tests script: latency, hangs, resets, floods of 429, bodies that are no JSON. The binary `kinde-emulator` serves
+//!   the same thing to people who develop without a Kinde account.
+//! - [`raw`]: an HTTP/1.1 client that sends exactly the bytes it is given, for requests no well-behaved client makes.
+//!
+//! Nothing here is needed at run time by a protected API.
+
+pub mod emulator;
+pub mod raw;

@@ -1,0 +1,319 @@
+//! An HTTP/1.1 client that sends exactly the bytes it is given.
+//!
+//! For requests that no well-behaved client makes (repeated headers, bytes that are no UTF-8, half a request) and for
+//! answers that must be looked at bit for bit. It follows no redirect, retries nothing and keeps no connection unless
+//! asked to. Whatever waits for the server gives up after ten seconds with [`io::ErrorKind::TimedOut`], so that no test
+//! hangs for ever.
+//!
+//! ```no_run
+//! # async fn example(address: std::net::SocketAddr) -> std::io::Result<()> {
+//! use apikey_testkit::raw;
+//!
+//! let response = raw::exchange(address, &raw::get("/api/data", &[("Authorization", "bearer nonsense")])).await?;
+//! assert_eq!(response.status, 401);
+//! assert_eq!(response.json()["code"], "INVALID_KEY");
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{fmt::Write as _, future::Future, io, net::SocketAddr, pin::pin, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    time::timeout,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const LARGEST_HEAD: usize = 1024 * 1024;
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// Sends a request on a connection of its own and reads exactly one response.
+///
+/// A request line that starts with `HEAD ` makes the response one without a body. A server that answers before it has
+/// read the whole request is heard all the same.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::UnexpectedEof`] when the connection ends before or within the response,
+/// [`io::ErrorKind::ConnectionReset`] when it is reset, [`io::ErrorKind::InvalidData`] when the answer is no HTTP/1,
+/// and [`io::ErrorKind::TimedOut`].
+pub async fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<RawResponse> {
+    let Connection { mut incoming, mut outgoing } = Connection::connect(address).await?;
+    within_timeout(async {
+        let mut reading = pin!(incoming.read_response(request.starts_with(b"HEAD ")));
+        // A failed write is left to the reader to explain: there may be an answer, or it gets the same error.
+        tokio::select! {
+            biased;
+            response = &mut reading => return response,
+            _ = outgoing.write_all(request) => {}
+        }
+        reading.await
+    })
+    .await
+}
+
+/// A connection to send several requests on, one after the other or pipelined.
+#[derive(Debug)]
+pub struct Connection {
+    incoming: Incoming,
+    outgoing: OwnedWriteHalf,
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn connect(address: SocketAddr) -> io::Result<Connection> {
+        let stream = within_timeout(TcpStream::connect(address)).await?;
+        stream.set_nodelay(true)?;
+        let (reader, outgoing) = stream.into_split();
+        Ok(Connection { incoming: Incoming { reader, buffer: Vec::new() }, outgoing })
+    }
+
+    /// Sends exactly these bytes.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        within_timeout(self.outgoing.write_all(bytes)).await
+    }
+
+    /// Reads the next response; `head` says that it answers a HEAD request and so has no body. Interim responses such
+    /// as `100 Continue` are passed over.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange`].
+    pub async fn read_response(&mut self, head: bool) -> io::Result<RawResponse> {
+        within_timeout(self.incoming.read_response(head)).await
+    }
+
+    /// Reads all that is still to come until the server closes the connection.
+    pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        within_timeout(async {
+            while self.incoming.fill().await? {}
+            Ok(std::mem::take(&mut self.incoming.buffer))
+        })
+        .await
+    }
+}
+
+/// A response as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawResponse {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case and values without surrounding white space, in the order they came in.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body, with the chunks of a chunked one put together.
+    pub body: Vec<u8>,
+}
+
+impl RawResponse {
+    /// The first value of a header, if it is UTF-8. The case of the name does not matter.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.values(name).next().and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// All values of a header that are UTF-8.
+    pub fn header_values(&self, name: &str) -> Vec<&str> {
+        self.values(name).filter_map(|value| std::str::from_utf8(value).ok()).collect()
+    }
+
+    /// The body as text; what is no UTF-8 is replaced.
+    pub fn body_text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    ///
+    /// When it is no JSON, with the status and the body in the message.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("the body of this {} is no JSON ({error}): {:?}", self.status, self.body_text())
+        })
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.headers
+            .iter()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+}
+
+/// Renders a GET request without a body.
+pub fn get(path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+    request("GET", path, headers, b"")
+}
+
+/// Renders a request.
+///
+/// `Host: localhost` is added, and `Content-Length` where there is a body or the method is POST, PUT or PATCH; neither
+/// where the headers given have one already, nor the length beside a `Transfer-Encoding`.
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let given = |name: &str| headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let mut head = format!("{method} {path} HTTP/1.1\r\n");
+    if !given("host") {
+        head.push_str("Host: localhost\r\n");
+    }
+    for (name, value) in headers {
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    let has_body = !body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH");
+    if has_body && !given("content-length") && !given("transfer-encoding") {
+        let _ = write!(head, "Content-Length: {}\r\n", body.len());
+    }
+    head.push_str("\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+async fn within_timeout<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(TIMEOUT, work).await.unwrap_or_else(|_| {
+        let message = format!("the server kept this client waiting for {} seconds", TIMEOUT.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, message))
+    })
+}
+
+/// The receiving side: what has arrived and was not read yet, and where more comes from.
+#[derive(Debug)]
+struct Incoming {
+    reader: OwnedReadHalf,
+    buffer: Vec<u8>,
+}
+
+impl Incoming {
+    async fn read_response(&mut self, head: bool) -> io::Result<RawResponse> {
+        loop {
+            let mut response = self.read_head().await?;
+            let interim = (100..200).contains(&response.status);
+            if interim && response.status != 101 {
+                continue;
+            }
+            if !head && !interim && response.status != 204 && response.status != 304 {
+                response.body = self.read_body(&response).await?;
+            }
+            return Ok(response);
+        }
+    }
+
+    async fn read_head(&mut self) -> io::Result<RawResponse> {
+        let status_line = self.read_line().await?;
+        let status = status_line
+            .strip_prefix(b"HTTP/1.")
+            .filter(|rest| rest.get(1) == Some(&b' '))
+            .and_then(|rest| std::str::from_utf8(rest.get(2..5)?).ok())
+            .and_then(|digits| digits.parse().ok())
+            .ok_or_else(|| invalid(format!("no status line: {}", status_line.escape_ascii())))?;
+        let mut response = RawResponse { status, headers: Vec::new(), body: Vec::new() };
+        let mut size = 0;
+        loop {
+            let line = self.read_line().await?;
+            if line.is_empty() {
+                return Ok(response);
+            }
+            size += line.len();
+            let colon = line.iter().position(|byte| *byte == b':');
+            let Some(colon) = colon.filter(|_| size <= LARGEST_HEAD) else {
+                return Err(invalid(format!("no header: {}", line.escape_ascii())));
+            };
+            let name = String::from_utf8_lossy(&line[..colon]).to_ascii_lowercase();
+            response.headers.push((name, line[colon + 1..].trim_ascii().to_vec()));
+        }
+    }
+
+    async fn read_body(&mut self, response: &RawResponse) -> io::Result<Vec<u8>> {
+        let coding = response.header("transfer-encoding").unwrap_or_default();
+        if coding.to_ascii_lowercase().ends_with("chunked") {
+            return self.read_chunks().await;
+        }
+        let lengths = response.header_values("content-length");
+        let Some(length) = lengths.first() else {
+            while self.fill().await? {}
+            return Ok(std::mem::take(&mut self.buffer));
+        };
+        if lengths.iter().any(|other| other != length) {
+            return Err(invalid(format!("contradicting lengths: {lengths:?}")));
+        }
+        let length = length.parse().map_err(|_| invalid(format!("no length: {length:?}")))?;
+        self.read_exactly(length).await
+    }
+
+    async fn read_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let line = self.read_line().await?;
+            let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+            let size = std::str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+            let size = size.ok_or_else(|| invalid(format!("no chunk size: {}", line.escape_ascii())))?;
+            if size == 0 {
+                // Trailers end with an empty line, as headers do.
+                while !self.read_line().await?.is_empty() {}
+                return Ok(body);
+            }
+            body.extend(self.read_exactly(size).await?);
+            if body.len() > LARGEST_BODY || !self.read_line().await?.is_empty() {
+                return Err(invalid("a chunk too large, or without its end".to_owned()));
+            }
+        }
+    }
+
+    /// Reads up to the next line end, which is left out.
+    async fn read_line(&mut self) -> io::Result<Vec<u8>> {
+        let mut searched = 0;
+        loop {
+            if let Some(position) = self.buffer[searched..].windows(2).position(|pair| pair == b"\r\n") {
+                let mut line = self.take(searched + position + 2);
+                line.truncate(searched + position);
+                return Ok(line);
+            }
+            searched = self.buffer.len().saturating_sub(1);
+            if searched > LARGEST_HEAD {
+                return Err(invalid("a line too long".to_owned()));
+            }
+            self.fill_or_fail().await?;
+        }
+    }
+
+    async fn read_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        if length > LARGEST_BODY {
+            return Err(invalid(format!("a body too large: {length}")));
+        }
+        while self.buffer.len() < length {
+            self.fill_or_fail().await?;
+        }
+        Ok(self.take(length))
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        self.buffer.drain(..length).collect()
+    }
+
+    async fn fill_or_fail(&mut self) -> io::Result<()> {
+        if self.fill().await? {
+            return Ok(());
+        }
+        let message = match self.buffer.len() {
+            0 => "the server closed the connection where an answer, or more of it, was due".to_owned(),
+            _ => format!(
+                "the server closed the connection after {}",
+                self.buffer[..self.buffer.len().min(200)].escape_ascii()
+            ),
+        };
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+    }
+
+    /// Receives more; `false` when the server has closed the connection.
+    async fn fill(&mut self) -> io::Result<bool> {
+        if self.buffer.len() > LARGEST_BODY {
+            return Err(invalid("an answer too large".to_owned()));
+        }
+        Ok(self.reader.read_buf(&mut self.buffer).await? > 0)
+    }
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}

@@ -1,0 +1,163 @@
+//! The bodies of the answers that let a request through, one type a route. Fields stand in the order they are sent.
+
+use crate::data_set::User;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// `GET /health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HealthAnswer {
+    status: &'static str,
+}
+
+impl HealthAnswer {
+    /// The server is up and serves requests.
+    pub const OK: Self = Self { status: "ok" };
+}
+
+/// `GET /api/data` and `GET /api/any`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DataAnswer<'a> {
+    /// The users of the data set, then what was created since, oldest first.
+    pub data: Vec<Record>,
+    /// The id of the key that asked.
+    pub key_id: &'a str,
+}
+
+/// One element of [`DataAnswer::data`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Record {
+    /// A user of the data set.
+    User(User),
+    /// A record that came in through `POST /api/data`.
+    Created(CreatedRecord),
+}
+
+/// A stored JSON object, with the id that the server gave it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CreatedRecord {
+    /// `record_1`, `record_2`, ... An `id` in the request is replaced by this one.
+    pub id: String,
+    /// The members of the request, sorted by name.
+    #[serde(flatten)]
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// `POST /api/data`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResultAnswer<'a> {
+    /// What was stored.
+    pub result: CreatedRecord,
+    /// The id of the key that asked.
+    pub key_id: &'a str,
+}
+
+/// `GET /api/me`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MeAnswer<'a> {
+    /// The id of the key that asked.
+    pub key_id: &'a str,
+    /// Its status: `active`, since no other gets this far.
+    pub status: &'a str,
+    /// The scopes it carries.
+    pub scopes: Vec<&'a str>,
+    /// The organization that owns it.
+    pub org_code: Option<&'a str>,
+    /// The user who owns it.
+    pub user_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a apikey_core::Verification> for MeAnswer<'a> {
+    fn from(key: &'a apikey_core::Verification) -> Self {
+        Self {
+            key_id: key.key_id(),
+            status: key.status(),
+            scopes: key.scopes().collect(),
+            org_code: key.organization_code(),
+            user_id: key.user_id(),
+        }
+    }
+}
+
+/// `GET /api/optional`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OptionalAnswer<'a> {
+    authenticated: bool,
+    key_id: Option<&'a str>,
+}
+
+impl<'a> OptionalAnswer<'a> {
+    /// The answer to the holder of this key, or to an anonymous caller.
+    pub fn new(key_id: Option<&'a str>) -> Self {
+        Self { authenticated: key_id.is_some(), key_id }
+    }
+}
+
+/// `GET /api/org`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrganizationAnswer<'a> {
+    /// The organization that owns the key.
+    pub org_code: &'a str,
+    /// The id of the key that asked.
+    pub key_id: &'a str,
+}
+
+/// `POST /ai/chat`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChatAnswer<'a> {
+    /// What the assistant has to say.
+    pub response: String,
+    /// `Organization: <org_code>`: whose data the response was made from.
+    pub context: String,
+    /// The id of the key that asked.
+    pub key_id: &'a str,
+}
+
+/// `POST /workflow/automate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkflowAnswer<'a> {
+    /// What the workflow did.
+    pub result: crate::workflow::Outcome,
+    /// The id of the key that asked.
+    pub automated_by: &'a str,
+    /// The organization that owns the key.
+    pub organization: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(answer: &impl Serialize) -> String {
+        serde_json::to_string(answer).unwrap()
+    }
+
+    #[test]
+    fn fields_stand_in_the_order_of_the_contract() {
+        assert_eq!(json(&HealthAnswer::OK), r#"{"status":"ok"}"#);
+        assert_eq!(json(&DataAnswer { data: vec![], key_id: "k" }), r#"{"data":[],"key_id":"k"}"#);
+        assert_eq!(
+            json(&OrganizationAnswer { org_code: "org_acme", key_id: "k" }),
+            r#"{"org_code":"org_acme","key_id":"k"}"#
+        );
+        let me = MeAnswer {
+            key_id: "k",
+            status: "active",
+            scopes: vec!["read:users"],
+            org_code: None,
+            user_id: Some("kp_1"),
+        };
+        assert_eq!(
+            json(&me),
+            r#"{"key_id":"k","status":"active","scopes":["read:users"],"org_code":null,"user_id":"kp_1"}"#
+        );
+    }
+
+    #[test]
+    fn an_anonymous_caller_is_told_so_with_a_null_key_id() {
+        assert_eq!(json(&OptionalAnswer::new(None)), r#"{"authenticated":false,"key_id":null}"#);
+        assert_eq!(json(&OptionalAnswer::new(Some("k"))), r#"{"authenticated":true,"key_id":"k"}"#);
+    }
+}

@@ -1,0 +1,46 @@
+//! The one answer to a request whose key is good and whose body is not.
+
+use crate::body::MAX_BODY_BYTES;
+use serde::Serialize;
+
+/// Why a body was not taken: sent as `{"error": "...", "code": "..."}`.
+///
+/// The messages name what was expected and never repeat what was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BadRequest {
+    error: String,
+    code: &'static str,
+    #[serde(skip)]
+    status: u16,
+}
+
+impl BadRequest {
+    /// 400 `INVALID_BODY`, with the reason.
+    pub fn invalid(error: impl Into<String>) -> Self {
+        Self { error: error.into(), code: "INVALID_BODY", status: 400 }
+    }
+
+    /// 413 `BODY_TOO_LARGE`: the body is longer than [`MAX_BODY_BYTES`].
+    pub fn too_large() -> Self {
+        let error = format!("Request body is larger than {MAX_BODY_BYTES} bytes");
+        Self { error, code: "BODY_TOO_LARGE", status: 413 }
+    }
+
+    /// The HTTP status to answer with: 400 or 413.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The stable code of the answer.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+impl std::fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl std::error::Error for BadRequest {}

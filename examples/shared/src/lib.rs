@@ -1,0 +1,53 @@
+//! What the reference servers share, so that each of them only wires routes.
+//!
+//! Every server builds one [`Store`] at start-up and calls the same function per route with the raw bytes of the
+//! request body. What comes back is a value of [`answers`], or a [`BadRequest`], and both turn into a [`Reply`]: a
+//! status and the bytes to send. So the answers are the same, byte for byte, on every framework.
+//!
+//! | route | function |
+//! | --- | --- |
+//! | `GET /health` | [`answers::HealthAnswer`] |
+//! | `GET /api/data`, `GET /api/any` | [`data::list`] |
+//! | `POST /api/data` | [`data::create`] |
+//! | `GET /api/me` | [`answers::MeAnswer`] |
+//! | `GET /api/optional` | [`answers::OptionalAnswer`] |
+//! | `GET /api/org` | [`answers::OrganizationAnswer`] |
+//! | `POST /ai/chat` | [`assistant::answer`] |
+//! | `POST /workflow/automate` | [`workflow::automate`] |
+//!
+//! [`Settings`] reads the environment, the same for all of them, and builds the authenticator.
+//!
+//! The routes don't look at a key: who may call is decided before, and arrives as a key id and an organization code.
+//! A server reads at most [`MAX_BODY_BYTES`] of a body and answers [`BadRequest::too_large`] to a longer one.
+//!
+//! ```
+//! use example_shared::{Reply, Store, data};
+//!
+//! let store = Store::new();
+//! let reply = Reply::from(data::create(&store, br#"{"name":"Hedy Lamarr"}"#, "api_key_1"));
+//! assert_eq!(reply.status, 200);
+//! assert_eq!(reply.body, br#"{"result":{"id":"record_1","name":"Hedy Lamarr"},"key_id":"api_key_1"}"#);
+//!
+//! let reply = Reply::from(data::create(&store, b"no JSON", "api_key_1"));
+//! assert_eq!(reply.status, 400);
+//! assert_eq!(reply.body, br#"{"error":"Request body must be JSON","code":"INVALID_BODY"}"#);
+//! ```
+
+pub mod answers;
+pub mod assistant;
+mod bad_request;
+mod body;
+pub mod data;
+pub mod data_set;
+mod process;
+mod reply;
+pub mod settings;
+mod store;
+pub mod workflow;
+
+pub use bad_request::BadRequest;
+pub use body::MAX_BODY_BYTES;
+pub use process::{refuse_to_start, start_logging, stop_signal};
+pub use reply::{CONTENT_TYPE, Reply};
+pub use settings::Settings;
+pub use store::{MAX_CREATED, Store};

@@ -1,0 +1,190 @@
+//! `cargo xtask demo`: the Kinde emulator and a reference server, and a walk through its answers.
+
+mod check;
+mod ports;
+mod server;
+mod show;
+mod walk;
+
+use apikey_testkit::emulator::{Emulator, Endpoint, Fault, SeededKey, seed_keys};
+use server::{Binary, Running};
+use show::Screen;
+use std::process::ExitCode;
+use walk::Upstream;
+
+/// Where the server listens unless somebody else does.
+const SERVER_PORT: u16 = 3000;
+/// Where the emulator listens unless somebody else does.
+const EMULATOR_PORT: u16 = 4010;
+
+/// Runs the demo with the arguments that follow `demo`.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
+    let options = Options::parse(arguments)?;
+    let path = options.server.build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start the asynchronous runtime: {error}"))?;
+    runtime.block_on(demo(&options, &path))
+}
+
+#[derive(Debug)]
+struct Options {
+    server: &'static Binary,
+    once: bool,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut framework = None;
+        let mut once = false;
+        for argument in arguments {
+            match argument.as_str() {
+                "--once" => once = true,
+                flag if flag.starts_with('-') => {
+                    return Err(format!("`cargo xtask demo` knows the flag --once, not '{flag}'"));
+                }
+                name if framework.is_none() => framework = Some(name),
+                name => return Err(format!("one framework at a time: leave out '{name}'")),
+            }
+        }
+        Ok(Self { server: server::find(framework)?, once })
+    }
+}
+
+async fn demo(options: &Options, path: &std::path::Path) -> Result<ExitCode, String> {
+    let screen = Screen::new();
+    let emulator = start_emulator(&screen).await?;
+    let keys = seed_keys(&emulator);
+    let listen = ports::prefer(SERVER_PORT)?;
+    if listen.port() != SERVER_PORT {
+        screen
+            .note(&format!("Port {SERVER_PORT} is taken: the server listens on {} instead.", listen.port()));
+    }
+    let mut server = Running::start(path, listen, emulator.environment())?;
+    let mut differences = None;
+    let ended = tokio::select! {
+        // A terminal's Ctrl-C ends the server as well: that it was asked for has to be seen first.
+        biased;
+        () = interrupted() => Ok(()),
+        ended = conduct(options, &screen, &emulator, &keys, &mut server, &mut differences) => ended,
+    };
+    server.stop().await;
+    ended?;
+    let Some(differences) = differences else {
+        return Err("interrupted before the walk was over".into());
+    };
+    Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The demo itself; the caller ends the server after it. Returns early only with an error, or with `--once`.
+async fn conduct(
+    options: &Options,
+    screen: &Screen,
+    emulator: &Emulator,
+    keys: &[SeededKey],
+    server: &mut Running,
+    differences: &mut Option<Vec<String>>,
+) -> Result<(), String> {
+    server.ready().await?;
+    let url = server.url();
+    screen.opening(options.server, &url, &emulator.url());
+    let found = walk_through(screen, emulator, keys, server).await?;
+    screen.verdict(&found);
+    *differences = Some(found);
+    if options.once {
+        return Ok(());
+    }
+    screen.keys(&url, &emulator.url(), keys);
+    server.show_output();
+    Err(server.ended().await)
+}
+
+/// Takes every step and returns what differed from the contract.
+async fn walk_through(
+    screen: &Screen,
+    emulator: &Emulator,
+    keys: &[SeededKey],
+    server: &mut Running,
+) -> Result<Vec<String>, String> {
+    let mut differences = Vec::new();
+    for (index, step) in walk::steps(&walk::Keys::new(keys)?).iter().enumerate() {
+        let fault = match step.upstream {
+            Upstream::Up => None,
+            Upstream::Down => Some(Fault::status(503)),
+        };
+        emulator.set_fault(Endpoint::Verify, fault);
+        let calls_before = emulator.counters().verify_calls;
+        screen.request(index + 1, step, &server.url());
+        let response = server.exchange(&step.request.bytes()).await?;
+        let calls = emulator.counters().verify_calls - calls_before;
+        let found = check::differences(&step.expected, &response, calls);
+        screen.answer(&response, calls, emulator.counters().verify_calls, &found);
+        differences.extend(
+            found.into_iter().map(|difference| format!("{}. {}: {difference}", index + 1, step.title)),
+        );
+    }
+    emulator.set_fault(Endpoint::Verify, None);
+    Ok(differences)
+}
+
+async fn start_emulator(screen: &Screen) -> Result<Emulator, String> {
+    let listen = ports::prefer(EMULATOR_PORT)?;
+    if listen.port() != EMULATOR_PORT {
+        screen.note(&format!(
+            "Port {EMULATOR_PORT} is taken: the emulator listens on {} instead.",
+            listen.port()
+        ));
+    }
+    let started = Emulator::builder().listen(listen).start().await;
+    started
+        .map_err(|error| format!("the Kinde emulator cannot listen on {listen}: {error}. Run the demo again"))
+}
+
+/// Waits until somebody asks this program to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut terminate), Ok(mut hang_up)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => (),
+                _ = terminate.recv() => (),
+                _ = hang_up.recv() => (),
+            }
+            return;
+        }
+    }
+    // Without a handler the signal ends this program by itself.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options, String> {
+        Options::parse(&arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn axum_is_the_framework_unless_another_is_named() {
+        for arguments in [&[][..], &["axum"], &["--once"], &["axum", "--once"], &["--once", "axum"]] {
+            let options = parse(arguments).unwrap();
+            assert_eq!(options.server.framework, "axum", "{arguments:?}");
+            assert_eq!(options.once, arguments.contains(&"--once"), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_and_answered_with_what_exists() {
+        assert_eq!(
+            parse(&["gotham"]).unwrap_err(),
+            format!("there is no reference server 'gotham'. There is: {}", server::names())
+        );
+        assert!(parse(&["--twice"]).unwrap_err().contains("--once, not '--twice'"));
+        assert!(parse(&["axum", "axum"]).unwrap_err().contains("leave out 'axum'"));
+    }
+}

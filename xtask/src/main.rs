@@ -1,0 +1,51 @@
+//! The project's own commands. `cargo xtask help` lists them.
+
+mod cargo;
+mod demo;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  demo [framework] [--once]   start the Kinde emulator and a reference server, walk through its answers and check
+                              each against the contract; then keep serving until Ctrl-C. With --once: end after the
+                              walk, with exit code 1 if an answer differed
+  test [arguments]            every test of the workspace; the arguments go to `cargo test`
+  ci                          what a change must pass: formatting, lints, documentation, every test
+  help                        this text
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, String> {
+    let arguments = std::env::args_os().skip(1).map(|argument| {
+        argument
+            .into_string()
+            .map_err(|argument| format!("argument {argument:?} is not UTF-8: spell it differently"))
+    });
+    let arguments: Vec<String> = arguments.collect::<Result<_, _>>()?;
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[] as &[String]),
+    };
+    match command {
+        "demo" => demo::run(rest),
+        "test" => test::test(rest),
+        "ci" => test::ci(rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => Err(format!("there is no command '{unknown}'. `cargo xtask help` lists the commands")),
+    }
+}

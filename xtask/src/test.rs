@@ -1,0 +1,31 @@
+//! `cargo xtask test` and `cargo xtask ci`. They need the toolchain and nothing else.
+
+use crate::cargo::{cargo, exit_code, status};
+use std::process::ExitCode;
+
+/// What `cargo xtask ci` has cargo do before the tests.
+const CHECKS: &[&[&str]] = &[
+    &["fmt", "--all", "--check"],
+    &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    &["doc", "--workspace", "--no-deps"],
+];
+
+/// Every test of the workspace, documentation examples included, as `cargo test` runs them.
+pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
+    Ok(exit_code(status(cargo().args(["test", "--workspace"]).args(arguments))?))
+}
+
+/// Formatting, lints, documentation, then [`test()`]; the first that fails ends it.
+pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
+    if let Some(argument) = arguments.first() {
+        return Err(format!("`cargo xtask ci` takes no arguments, but there is '{argument}'"));
+    }
+    for check in CHECKS {
+        // Only `cargo doc` reads the variable.
+        let ended = status(cargo().args(*check).env("RUSTDOCFLAGS", "-D warnings"))?;
+        if !ended.success() {
+            return Ok(exit_code(ended));
+        }
+    }
+    test(&[])
+}
