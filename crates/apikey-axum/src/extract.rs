@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use apikey_core::{Attempt, Authentication, TypedPolicy, VerifiedKey};
+use apikey_core::{Authentication, TypedPolicy, VerifiedKey};
 use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
@@ -25,6 +25,15 @@ use crate::request;
 /// async fn me(key: ApiKey) -> String {
 ///     key.key_id().to_owned()
 /// }
+/// ```
+///
+/// Without an [`Authenticator`] in the router's state it does not compile:
+///
+/// ```compile_fail
+/// use apikey_axum::ApiKey;
+/// use axum::{Router, routing::get};
+///
+/// let app: Router = Router::new().route("/me", get(|key: ApiKey| async {})).with_state(());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey(VerifiedKey);
@@ -119,13 +128,7 @@ impl<P> Deref for Scoped<P> {
 }
 
 async fn authenticate(parts: &mut Parts, authenticator: &Authenticator) -> Authentication {
-    let outcome = match request::begin(parts, authenticator) {
-        Attempt::Anonymous => Ok(None),
-        Attempt::Decided(decision) => decision.map(Some),
-        Attempt::Pending(pending) => pending.await.map(Some),
-    };
-    request::finish(parts, authenticator, &outcome);
-    outcome
+    request::begin(parts, authenticator).authentication().await
 }
 
 async fn scoped<P: TypedPolicy>(

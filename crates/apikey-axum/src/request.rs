@@ -1,6 +1,6 @@
 //! How the core reads an `http` request, and how a request keeps what was learned about it.
 
-use apikey_core::{Attempt, Authentication, Authenticator, Memo, RequestHead, VerifiedKey};
+use apikey_core::{Attempt, Authenticator, Memo, RequestHead};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Uri, header};
 
@@ -70,35 +70,30 @@ impl<B> HttpRequest for Request<B> {
     }
 }
 
-/// What was learned about this request, under a type that nobody else can name.
+/// The attempts at this request, under a type that nobody else can name.
 #[derive(Clone, Default)]
 struct RequestMemo(Memo);
 
-/// What is known of the request at once: from an earlier layer or extractor, or by looking.
-pub(crate) fn begin(request: &impl HttpRequest, authenticator: &Authenticator) -> Attempt {
+/// The attempt that an earlier layer or extractor made at this request, or a new one. Takes the credential out where that
+/// is asked for.
+pub(crate) fn begin(request: &mut impl HttpRequest, authenticator: &Authenticator) -> Attempt {
     let memo = request.extensions().get::<RequestMemo>();
-    match memo.and_then(|memo| memo.0.recall(authenticator)) {
-        Some(Ok(None)) => Attempt::Anonymous,
-        Some(Ok(Some(key))) => Attempt::Decided(Ok(VerifiedKey::clone(key))),
-        Some(Err(denial)) => Attempt::Decided(Err(denial.clone())),
-        None => authenticator.begin(&request.head()),
+    if let Some(attempt) = memo.and_then(|memo| memo.0.recall(authenticator)) {
+        return attempt;
     }
-}
-
-/// Keeps what was learned, and takes the credential out where that is asked for.
-pub(crate) fn finish(
-    request: &mut impl HttpRequest,
-    authenticator: &Authenticator,
-    outcome: &Authentication,
-) {
-    if !authenticator.must_remember(outcome) {
-        return;
+    let attempt = authenticator.begin(&request.head());
+    if authenticator.must_remember(&attempt) {
+        for name in authenticator.removed_headers() {
+            request.headers_mut().remove(name);
+        }
+        remove_from_query(request.uri_mut(), authenticator);
+        request
+            .extensions_mut()
+            .get_or_insert_default::<RequestMemo>()
+            .0
+            .note(authenticator, attempt.clone());
     }
-    for name in authenticator.removed_headers() {
-        request.headers_mut().remove(name);
-    }
-    remove_from_query(request.uri_mut(), authenticator);
-    request.extensions_mut().get_or_insert_default::<RequestMemo>().0.note(authenticator, outcome.clone());
+    attempt
 }
 
 fn remove_from_query(uri: &mut Uri, authenticator: &Authenticator) {

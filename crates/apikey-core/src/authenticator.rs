@@ -13,10 +13,9 @@ use tracing::Instrument as _;
 use crate::builder::AuthenticatorBuilder;
 use crate::clock::Clock;
 use crate::denial::{Denial, DenialStyle, ServerFault};
-use crate::engine::{Engine, Flight, Outcome, Step};
+use crate::engine::{Engine, Flight, Outcome, Step, Waiter};
 use crate::extract::{Extraction, RequestHead};
 use crate::key::{Credential, Fingerprinter, MalformedKey, PresentedKey};
-use crate::memo::Authentication;
 use crate::policy::Policy;
 use crate::verification::{Judgement, Verification};
 use crate::verifier::{Verifier, VerifierError};
@@ -59,10 +58,13 @@ pub(crate) struct Shared {
     pub(crate) verification_timeout: Duration,
 }
 
+/// The outcome of authenticating one request: `None` where nothing was presented.
+pub type Authentication = Result<Option<VerifiedKey>, Denial>;
+
 /// What can be said of a request at once.
 ///
-/// Adapters work with it; everybody else calls [`Authenticator::authenticate`].
-#[derive(Debug)]
+/// Adapters work with it; everybody else calls [`Authenticator::authenticate`]. Clones are the same attempt.
+#[derive(Debug, Clone)]
 pub enum Attempt {
     /// Nothing was presented.
     Anonymous,
@@ -70,6 +72,20 @@ pub enum Attempt {
     Decided(Result<VerifiedKey, Denial>),
     /// Somebody has to be asked.
     Pending(PendingVerification),
+}
+
+impl Attempt {
+    /// Waits for the outcome: `None` where nothing was presented.
+    ///
+    /// # Errors
+    /// [`Denial`], where something was presented and is not let in, or could not be judged.
+    pub async fn authentication(self) -> Authentication {
+        match self {
+            Self::Anonymous => Ok(None),
+            Self::Decided(decision) => decision.map(Some),
+            Self::Pending(pending) => pending.await.map(Some),
+        }
+    }
 }
 
 impl Authenticator {
@@ -93,16 +109,29 @@ impl Authenticator {
         }
     }
 
+    /// The key that a request presents, not yet verified; for adapters that must take it out of the request early.
+    ///
+    /// # Errors
+    /// [`Denial`], where something malformed or more than one key is presented.
+    pub fn extract(&self, request: &impl RequestHead) -> Result<Option<PresentedKey>, Denial> {
+        match self.0.extraction.extract(request) {
+            Ok(key) => Ok(key.map(Credential::into_presented_key)),
+            Err(code) => Err(Denial::malformed(code, &self.0.style)),
+        }
+    }
+
+    /// [`begin`](Self::begin) for a key that has been extracted before.
+    pub fn begin_verification(&self, key: PresentedKey) -> Attempt {
+        self.begin_with(Credential::from(key))
+    }
+
     /// Finds and verifies the key that a request presents.
     ///
     /// # Errors
     /// [`Denial`], also where nothing is presented.
     pub async fn authenticate(&self, request: &impl RequestHead) -> Result<VerifiedKey, Denial> {
-        match self.begin(request) {
-            Attempt::Anonymous => Err(self.missing_key()),
-            Attempt::Decided(decision) => decision,
-            Attempt::Pending(pending) => pending.await,
-        }
+        let key = self.begin(request).authentication().await?;
+        key.ok_or_else(|| self.missing_key())
     }
 
     /// Verifies a key that did not come with a request, for example from a queue.
@@ -110,11 +139,8 @@ impl Authenticator {
     /// # Errors
     /// [`Denial`], where the key is not let in or could not be judged.
     pub async fn verify(&self, key: PresentedKey) -> Result<VerifiedKey, Denial> {
-        match self.begin_with(Credential::from(key)) {
-            Attempt::Anonymous => Err(self.missing_key()),
-            Attempt::Decided(decision) => decision,
-            Attempt::Pending(pending) => pending.await,
-        }
+        let key = self.begin_verification(key).authentication().await?;
+        key.ok_or_else(|| self.missing_key())
     }
 
     /// Checks a verified key against a policy.
@@ -165,16 +191,18 @@ impl Authenticator {
         self.0.extraction.query_without_credential(query)
     }
 
-    /// Whether an adapter must note this outcome in the request's [`Memo`](crate::Memo): not where looking again finds
-    /// the same without asking anybody.
+    /// Whether an adapter must note this attempt in the request's [`Memo`](crate::Memo): not where looking again finds
+    /// the same without asking anybody, as on a hit.
     #[must_use]
-    pub fn must_remember(&self, outcome: &Authentication) -> bool {
-        let repeatable = match outcome {
-            Ok(None) => true,
-            Ok(Some(key)) => key.is_from_cache(),
-            Err(_) => false,
-        };
-        !repeatable || self.0.extraction.removes_credential()
+    pub fn must_remember(&self, attempt: &Attempt) -> bool {
+        matches!(attempt, Attempt::Pending(_)) || self.removes_credential()
+    }
+
+    /// Whether requests lose their credential, so that it can be looked at only once
+    /// ([`remove_credential`](AuthenticatorBuilder::remove_credential)).
+    #[must_use]
+    pub fn removes_credential(&self) -> bool {
+        self.0.extraction.removes_credential()
     }
 
     /// Whether both are clones of one authenticator.
@@ -199,14 +227,7 @@ impl Authenticator {
                 waiter
             }
         };
-        let style = Arc::clone(&self.0.style);
-        Attempt::Pending(PendingVerification(Box::pin(async move {
-            match waiter.outcome().await {
-                Ok(Ok(verification)) => Ok(VerifiedKey { verification, from_cache: false }),
-                Ok(Err(refusal)) => Err(Denial::refused(refusal, &style)),
-                Err(fault) => Err(Denial::server_fault(fault, &style)),
-            }
-        })))
+        Attempt::Pending(PendingVerification { waiter, style: Arc::clone(&self.0.style), answer: None })
     }
 
     /// Verifies in a task of its own, so that a caller who hangs up cancels nobody else's answer.
@@ -255,14 +276,38 @@ impl fmt::Debug for Authenticator {
     }
 }
 
-/// A verification that is under way. It goes on without this future, for others may wait for it too.
-pub struct PendingVerification(Pin<Box<dyn Future<Output = Result<VerifiedKey, Denial>> + Send>>);
+/// A verification that is under way, as a future. The verification goes on without it, for others may wait for it, too:
+/// clones wait for the same one.
+pub struct PendingVerification {
+    waiter: Waiter,
+    style: Arc<DenialStyle>,
+    answer: Option<Pin<Box<Answer>>>,
+}
+
+type Answer = dyn Future<Output = Result<VerifiedKey, Denial>> + Send + Sync;
+
+impl Clone for PendingVerification {
+    fn clone(&self) -> Self {
+        Self { waiter: self.waiter.clone(), style: Arc::clone(&self.style), answer: None }
+    }
+}
 
 impl Future for PendingVerification {
     type Output = Result<VerifiedKey, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
+        let Self { waiter, style, answer } = &mut *self;
+        let answer = answer.get_or_insert_with(|| {
+            let (waiter, style) = (waiter.clone(), Arc::clone(style));
+            Box::pin(async move {
+                match waiter.outcome().await {
+                    Ok(Ok(verification)) => Ok(VerifiedKey { verification, from_cache: false }),
+                    Ok(Err(refusal)) => Err(Denial::refused(refusal, &style)),
+                    Err(fault) => Err(Denial::server_fault(fault, &style)),
+                }
+            })
+        });
+        answer.as_mut().poll(context)
     }
 }
 

@@ -71,7 +71,7 @@ mod policy;
 mod verification;
 mod verifier;
 
-pub use authenticator::{Attempt, Authenticator, PendingVerification, VerifiedKey};
+pub use authenticator::{Attempt, Authentication, Authenticator, PendingVerification, VerifiedKey};
 pub use batch::BATCH_CONCURRENCY;
 pub use builder::{
     AuthenticatorBuilder, DEFAULT_CACHE_CAPACITY, DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_VERIFICATION_TIMEOUT,
@@ -83,7 +83,7 @@ pub use extract::{CredentialSource, PlainRequest, RequestHead, is_preflight};
 pub use key::{LONGEST_KEY, MalformedKey, PresentedKey};
 #[cfg(feature = "kinde")]
 pub use kinde::{KindeSettings, KindeVerifier, MachineToMachine};
-pub use memo::{Authentication, Memo};
+pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, OrganizationKey, Policy, TypedPolicy, UserKey};

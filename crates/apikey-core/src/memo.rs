@@ -1,29 +1,26 @@
-//! What one request has learned already, so that a layer and an extractor together verify once.
+//! What one request has asked already, so that a layer and an extractor together verify once.
 
 use std::fmt;
 
-use crate::authenticator::{Authenticator, VerifiedKey};
-use crate::denial::Denial;
+use crate::authenticator::{Attempt, Authenticator};
 
-/// The outcome of authenticating one request: `None` where nothing was presented.
-pub type Authentication = Result<Option<VerifiedKey>, Denial>;
-
-/// Remembers, for the length of one request, what each authenticator said about it. Adapters keep it in the request's
-/// own storage, under a type that only they can name.
+/// Remembers, for the length of one request, each authenticator's attempt at it. It is the attempt that is kept and not
+/// its result, since extractors may run concurrently. Adapters keep it in the request's own storage, under a type that
+/// only they can name.
 #[derive(Clone, Default)]
-pub struct Memo(Vec<(Authenticator, Authentication)>);
+pub struct Memo(Vec<(Authenticator, Attempt)>);
 
 impl Memo {
-    /// What this authenticator said, if it was asked. Another authenticator's word never counts.
+    /// This authenticator's attempt, if it made one. Another authenticator's never counts.
     #[must_use]
-    pub fn recall(&self, authenticator: &Authenticator) -> Option<&Authentication> {
-        self.0.iter().find(|(known, _)| known.is_same_as(authenticator)).map(|(_, outcome)| outcome)
+    pub fn recall(&self, authenticator: &Authenticator) -> Option<Attempt> {
+        self.0.iter().find(|(known, _)| known.is_same_as(authenticator)).map(|(_, attempt)| attempt.clone())
     }
 
-    /// Notes what this authenticator said.
-    pub fn note(&mut self, authenticator: &Authenticator, outcome: Authentication) {
+    /// Notes this authenticator's attempt, unless it made one before.
+    pub fn note(&mut self, authenticator: &Authenticator, attempt: Attempt) {
         if self.recall(authenticator).is_none() {
-            self.0.push((authenticator.clone(), outcome));
+            self.0.push((authenticator.clone(), attempt));
         }
     }
 }

@@ -86,8 +86,8 @@ where
                     let Some(Waiting { request, mut inner, settings, .. }) = waiting.take() else {
                         return Poll::Pending;
                     };
-                    match admit(decision, request, &settings.authenticator, &settings.policy) {
-                        Ok(request) => State::Inner { future: inner.call(request) },
+                    match admit(decision, &settings.authenticator, &settings.policy) {
+                        Ok(()) => State::Inner { future: inner.call(request) },
                         Err(denial) => State::Denied { denial: Some(denial) },
                     }
                 }

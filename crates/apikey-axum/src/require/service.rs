@@ -29,7 +29,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // The service that was made ready is the one to call; its clone takes its place.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
@@ -37,10 +37,10 @@ where
         if *passes_preflight && is_preflight(request.method().as_str(), &request.head()) {
             return ResponseFuture::inner(inner.call(request));
         }
-        match request::begin(&request, authenticator) {
+        match request::begin(&mut request, authenticator) {
             Attempt::Anonymous => ResponseFuture::denied(authenticator.missing_key()),
-            Attempt::Decided(decision) => match admit(decision, request, authenticator, policy) {
-                Ok(request) => ResponseFuture::inner(inner.call(request)),
+            Attempt::Decided(decision) => match admit(decision, authenticator, policy) {
+                Ok(()) => ResponseFuture::inner(inner.call(request)),
                 Err(denial) => ResponseFuture::denied(denial),
             },
             Attempt::Pending(pending) => {
@@ -50,15 +50,10 @@ where
     }
 }
 
-/// Hands the request back if its key is good enough, with what was learned noted in it.
-pub(super) fn admit<B>(
+pub(super) fn admit(
     decision: Result<VerifiedKey, Denial>,
-    mut request: Request<B>,
     authenticator: &Authenticator,
     policy: &Policy,
-) -> Result<Request<B>, Denial> {
-    let key = decision?;
-    authenticator.authorize(&key, policy)?;
-    request::finish(&mut request, authenticator, &Ok(Some(key)));
-    Ok(request)
+) -> Result<(), Denial> {
+    authenticator.authorize(&decision?, policy)
 }

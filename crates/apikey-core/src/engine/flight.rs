@@ -119,6 +119,7 @@ impl Drop for Flight {
 }
 
 /// A place in the crowd that waits for a flight.
+#[derive(Clone)]
 pub(crate) struct Waiter(Receiver);
 
 impl Waiter {

@@ -265,11 +265,11 @@ proptest! {
     ) {
         let value = format!("{scheme}{gap}{token}{end}");
         let accepted = bearer(&value);
-        let tail = format!("{token}{end}");
-        let tail = tail.trim_end_matches([' ', '\t']);
+        let rest = format!("{gap}{token}{end}");
+        let tail = rest.trim_end_matches([' ', '\t']).trim_start_matches(' ');
         let body = tail.trim_end_matches('=');
         let well_formed = scheme.eq_ignore_ascii_case("bearer")
-            && !gap.is_empty() && gap.bytes().all(|byte| byte == b' ')
+            && rest.starts_with(' ')
             && !body.is_empty() && body.chars().all(|c| "abc._".contains(c));
         prop_assert_eq!(accepted, if well_formed { key(tail) } else { MALFORMED });
     }

@@ -1,0 +1,5 @@
+//! What is axum's and tower's own; what all adapters have in common is in the conformance suite.
+
+mod layer;
+mod state;
+mod world;
