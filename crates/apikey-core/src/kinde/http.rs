@@ -26,11 +26,7 @@ impl Http {
     pub(super) fn new(settings: &Resolved) -> Result<Self, ConfigError> {
         let wrong =
             |error: &dyn std::fmt::Display| ConfigError::new("TLS", format!("can't be set up: {error}"));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| wrong(&error))?;
-        let tls = platform_verified(tls).map_err(|error| wrong(&error))?;
+        let tls = tls_settings(settings.verify_url.scheme() == "https").map_err(|error| wrong(&error))?;
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -75,12 +71,17 @@ impl Http {
     }
 }
 
-fn platform_verified(
-    builder: rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>,
-) -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::clone(builder.crypto_provider());
-    let verifier = rustls_platform_verifier::Verifier::new(provider)?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+/// Certificates are judged as the platform does. Plain HTTP trusts none, so that a machine without a certificate store can
+/// still talk to an emulator.
+fn tls_settings(is_needed: bool) -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    if !is_needed {
+        return Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+    }
+    let verifier = Arc::new(rustls_platform_verifier::Verifier::new(provider)?);
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
 /// The error and its causes. reqwest's texts name the URL, which is no secret, but nothing that was sent.
