@@ -6,19 +6,20 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
-
-use tracing::Instrument as _;
+use std::time::{Duration, Instant};
 
 use crate::builder::AuthenticatorBuilder;
+use crate::client_addr::Client;
+use crate::clients::Clients;
 use crate::clock::Clock;
-use crate::denial::{Denial, DenialStyle, ServerFault};
-use crate::engine::{Engine, Flight, Outcome, Step, Waiter};
+use crate::denial::{Denial, DenialStyle};
+use crate::engine::{Answer, Engine, Purge, Standing, Step, Waiter};
 use crate::extract::{Extraction, RequestHead};
-use crate::key::{Credential, Fingerprinter, MalformedKey, PresentedKey};
+use crate::key::{Credential, Fingerprint, MalformedKey, PresentedKey};
 use crate::policy::Policy;
-use crate::verification::{Judgement, Verification};
+use crate::verification::Verification;
 use crate::verifier::{Verifier, VerifierError};
+use crate::work::Worker;
 
 /// Authenticates requests by API keys. Build one at start-up; clones are cheap and share everything.
 ///
@@ -51,11 +52,12 @@ pub struct Authenticator(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) extraction: Extraction,
     pub(crate) engine: Arc<Engine>,
-    pub(crate) fingerprinter: Fingerprinter,
-    pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) style: Arc<DenialStyle>,
-    pub(crate) verification_timeout: Duration,
+    pub(crate) clients: Clients,
+    pub(crate) worker: Worker,
+    /// How long a caller waits for a slow Kinde where an older answer could serve.
+    pub(crate) stale_while_slow: Duration,
 }
 
 /// The outcome of authenticating one request: `None` where nothing was presented.
@@ -104,7 +106,7 @@ impl Authenticator {
     pub fn begin(&self, request: &impl RequestHead) -> Attempt {
         match self.0.extraction.extract(request) {
             Ok(None) => Attempt::Anonymous,
-            Ok(Some(key)) => self.begin_with(key),
+            Ok(Some(key)) => self.begin_with(key, &|| self.0.clients.client_of(request)),
             Err(code) => Attempt::Decided(Err(Denial::malformed(code, &self.0.style))),
         }
     }
@@ -120,9 +122,9 @@ impl Authenticator {
         }
     }
 
-    /// [`begin`](Self::begin) for a key that has been extracted before.
-    pub fn begin_verification(&self, key: PresentedKey) -> Attempt {
-        self.begin_with(Credential::from(key))
+    /// [`begin`](Self::begin) for a key that has been extracted before. `request` tells whose attempt it is.
+    pub fn begin_verification(&self, key: PresentedKey, request: &impl RequestHead) -> Attempt {
+        self.begin_with(Credential::from(key), &|| self.0.clients.client_of(request))
     }
 
     /// Finds and verifies the key that a request presents.
@@ -134,21 +136,21 @@ impl Authenticator {
         key.ok_or_else(|| self.missing_key())
     }
 
-    /// Verifies a key that did not come with a request, for example from a queue.
+    /// Verifies a key that did not come with a request, for example from a queue. It counts as nobody's attempt.
     ///
     /// # Errors
     /// [`Denial`], where the key is not let in or could not be judged.
     pub async fn verify(&self, key: PresentedKey) -> Result<VerifiedKey, Denial> {
-        let key = self.begin_verification(key).authentication().await?;
+        let key = self.begin_with(Credential::from(key), &|| None).authentication().await?;
         key.ok_or_else(|| self.missing_key())
     }
 
     /// Checks a verified key against a policy.
     ///
     /// # Errors
-    /// [`Denial`], saying which scopes or which owner is missing.
+    /// [`Denial`], saying which scopes or which owner is missing, or that the answer about the key is too old.
     pub fn authorize(&self, key: &VerifiedKey, policy: &Policy) -> Result<(), Denial> {
-        policy.check(key).map_err(|shortfall| Denial::shortfall(shortfall, key, &self.0.style))
+        policy.check(key, !key.is_stale()).map_err(|shortfall| Denial::shortfall(shortfall, key, &self.0.style))
     }
 
     /// The denial for a request that presents nothing.
@@ -157,20 +159,50 @@ impl Authenticator {
         Denial::missing_key(&self.0.style)
     }
 
-    /// Forgets one key, as after its revocation or rotation: the next request with it asks Kinde again, and an answer
-    /// that was asked for before this call is never kept.
+    /// Asks Kinde whether verifying works, without any key of a customer's: reaches it, gets a token, and proves that the
+    /// token may verify. Call it at start-up, so that a wrong set-up is found before the first request.
+    ///
+    /// # Errors
+    /// [`VerifierError`], saying what to mend. It is for the operator.
+    pub async fn check(&self) -> Result<(), VerifierError> {
+        self.0.worker.check().await
+    }
+
+    /// Forgets one key, as after its revocation: the next request with it asks Kinde again. An answer that was asked for
+    /// before this call is neither kept nor served after it, and no outage brings the key back.
     ///
     /// # Errors
     /// [`MalformedKey`], where the text can't be a key, and so never was one.
     pub fn remove(&self, key: &str) -> Result<(), MalformedKey> {
         let key = PresentedKey::parse(key)?;
-        self.0.engine.remove(self.0.fingerprinter.fingerprint(key.expose()));
+        self.0.engine.purge(Purge::Key(self.0.engine.fingerprint(key.expose())));
         Ok(())
+    }
+
+    /// Forgets the key with this id, with the same promise as [`remove`](Self::remove).
+    pub fn remove_key_id(&self, key_id: &str) {
+        self.0.engine.purge(Purge::KeyId(key_id.into()));
+    }
+
+    /// Forgets the keys of this user, with the same promise as [`remove`](Self::remove). It looks at every cached key. An
+    /// empty id is nobody's.
+    pub fn remove_user(&self, user_id: &str) {
+        if !user_id.is_empty() {
+            self.0.engine.purge(Purge::User(user_id.into()));
+        }
+    }
+
+    /// Forgets the keys of this organization, with the same promise as [`remove`](Self::remove). It looks at every cached
+    /// key. An empty code is no organization's.
+    pub fn remove_organization(&self, organization_code: &str) {
+        if !organization_code.is_empty() {
+            self.0.engine.purge(Purge::Organization(organization_code.into()));
+        }
     }
 
     /// Forgets every key, with the same promise as [`remove`](Self::remove).
     pub fn clear(&self) {
-        self.0.engine.clear();
+        self.0.engine.purge(Purge::Everything);
     }
 
     /// How many keys are cached, those included whose time is up but whose place nobody has needed yet.
@@ -215,54 +247,49 @@ impl Authenticator {
         &self.0.style
     }
 
-    pub(crate) fn begin_with(&self, key: Credential<'_>) -> Attempt {
-        let fingerprint = self.0.fingerprinter.fingerprint(key.as_str());
-        let waiter = match self.0.engine.step(fingerprint, self.0.clock.now()) {
-            Step::Hit(verification) => {
-                return Attempt::Decided(Ok(VerifiedKey { verification, from_cache: true }));
+    pub(crate) fn begin_with(&self, key: Credential<'_>, client: &dyn Fn() -> Option<Client>) -> Attempt {
+        let Shared { engine, clock, worker, style, .. } = &*self.0;
+        let now = clock.now();
+        let fingerprint = engine.fingerprint(key.as_str());
+        let waiter = match engine.step(fingerprint, client, now) {
+            Step::Hit(answer) => return Attempt::Decided(Ok(VerifiedKey::from_cache(answer, now))),
+            Step::Refresh(answer, flight) => {
+                worker.launch(flight, key.into_presented_key());
+                return Attempt::Decided(Ok(VerifiedKey::from_cache(answer, now)));
             }
+            Step::Stale(answer) => return Attempt::Decided(Ok(VerifiedKey::from_cache(answer, now))),
+            Step::Refused(refusal) => return Attempt::Decided(Err(Denial::refused(refusal, style))),
+            Step::Unavailable(wait) => return Attempt::Decided(Err(Denial::unavailable(wait, style))),
+            Step::Limited(limited) => return Attempt::Decided(Err(Denial::limited(limited, style))),
             Step::Wait(waiter) => waiter,
             Step::Verify(flight, waiter) => {
-                self.launch(flight, key.into_presented_key());
+                worker.launch(flight, key.into_presented_key());
                 waiter
             }
         };
-        Attempt::Pending(PendingVerification { waiter, style: Arc::clone(&self.0.style), answer: None })
+        let authenticator = self.clone();
+        Attempt::Pending(PendingVerification { authenticator, fingerprint, waiter, answer: None })
     }
 
-    /// Verifies in a task of its own, so that a caller who hangs up cancels nobody else's answer.
-    fn launch(&self, flight: Flight, key: PresentedKey) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            tracing::error!("API keys can only be verified within a Tokio runtime");
-            flight.land(Err(ServerFault::Internal));
-            return;
-        };
-        let verifier = Arc::clone(&self.0.verifier);
-        let timeout = self.0.verification_timeout;
-        let verification = async move {
-            let outcome = verify_within(timeout, &*verifier, &key).await;
-            flight.land(outcome);
-        };
-        runtime.spawn(verification.in_current_span());
-    }
-}
-
-async fn verify_within(timeout: Duration, verifier: &dyn Verifier, key: &PresentedKey) -> Outcome {
-    let judged = tokio::time::timeout(timeout, verifier.verify(key)).await.unwrap_or_else(|_elapsed| {
-        Err(VerifierError::Unavailable(format!(
-            "no answer within verification_timeout ({} ms)",
-            timeout.as_millis()
-        )))
-    });
-    match judged {
-        Ok(Judgement::Accepted(verification)) => Ok(Ok(Arc::new(verification))),
-        Ok(Judgement::Refused(refusal)) => Ok(Err(refusal)),
-        Err(error) => {
-            match error {
-                VerifierError::Unavailable(_) => tracing::warn!("{error}"),
-                VerifierError::Misconfigured(_) => tracing::error!("{error}"),
+    /// Waits for a verification; where Kinde can't answer, or not soon, an older answer serves if there is one.
+    async fn outcome(self, key: Fingerprint, mut waiter: Waiter) -> Result<VerifiedKey, Denial> {
+        let Shared { engine, clock, style, stale_while_slow, .. } = &*self.0;
+        let stale = |now: Instant| engine.stale(&key, now).map(|answer| VerifiedKey::from_cache(answer, now));
+        let outcome = if stale(clock.now()).is_some() {
+            match tokio::time::timeout(*stale_while_slow, waiter.outcome()).await {
+                Ok(outcome) => outcome,
+                Err(_slow) => match stale(clock.now()) {
+                    Some(key) => return Ok(key),
+                    None => waiter.outcome().await,
+                },
             }
-            Err(ServerFault::from(&error))
+        } else {
+            waiter.outcome().await
+        };
+        match outcome {
+            Ok(Ok(answer)) => Ok(VerifiedKey::from_verifier(answer, clock.now())),
+            Ok(Err(refusal)) => Err(Denial::refused(refusal, style)),
+            Err(fault) => stale(clock.now()).ok_or_else(|| Denial::server_fault(fault, style)),
         }
     }
 }
@@ -279,16 +306,18 @@ impl fmt::Debug for Authenticator {
 /// A verification that is under way, as a future. The verification goes on without it, for others may wait for it, too:
 /// clones wait for the same one.
 pub struct PendingVerification {
+    authenticator: Authenticator,
+    fingerprint: Fingerprint,
     waiter: Waiter,
-    style: Arc<DenialStyle>,
-    answer: Option<Pin<Box<Answer>>>,
+    answer: Option<Pin<Box<Answering>>>,
 }
 
-type Answer = dyn Future<Output = Result<VerifiedKey, Denial>> + Send + Sync;
+type Answering = dyn Future<Output = Result<VerifiedKey, Denial>> + Send + Sync;
 
 impl Clone for PendingVerification {
     fn clone(&self) -> Self {
-        Self { waiter: self.waiter.clone(), style: Arc::clone(&self.style), answer: None }
+        let (authenticator, waiter) = (self.authenticator.clone(), self.waiter.clone());
+        Self { authenticator, fingerprint: self.fingerprint, waiter, answer: None }
     }
 }
 
@@ -296,17 +325,9 @@ impl Future for PendingVerification {
     type Output = Result<VerifiedKey, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { waiter, style, answer } = &mut *self;
-        let answer = answer.get_or_insert_with(|| {
-            let (waiter, style) = (waiter.clone(), Arc::clone(style));
-            Box::pin(async move {
-                match waiter.outcome().await {
-                    Ok(Ok(verification)) => Ok(VerifiedKey { verification, from_cache: false }),
-                    Ok(Err(refusal)) => Err(Denial::refused(refusal, &style)),
-                    Err(fault) => Err(Denial::server_fault(fault, &style)),
-                }
-            })
-        });
+        let Self { authenticator, fingerprint, waiter, answer } = &mut *self;
+        let answer = answer
+            .get_or_insert_with(|| Box::pin(authenticator.clone().outcome(*fingerprint, waiter.clone())));
         answer.as_mut().poll(context)
     }
 }
@@ -319,26 +340,59 @@ impl fmt::Debug for PendingVerification {
 
 /// A key that Kinde says is valid and active: the caller's identity. Cheap to clone.
 ///
-/// It dereferences to the [`Verification`], and says where the answer came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// It dereferences to the [`Verification`], and says where the answer came from and how old it is.
+#[derive(Debug, Clone)]
 pub struct VerifiedKey {
-    verification: Arc<Verification>,
+    answer: Arc<Answer>,
     from_cache: bool,
+    stale: bool,
+    age: Duration,
 }
 
 impl VerifiedKey {
+    fn from_cache(answer: Arc<Answer>, now: Instant) -> Self {
+        let (age, stale) = (answer.age(now), answer.standing(now) != Standing::Fresh);
+        Self { answer, from_cache: true, stale, age }
+    }
+
+    fn from_verifier(answer: Arc<Answer>, now: Instant) -> Self {
+        let age = answer.age(now);
+        Self { answer, from_cache: false, stale: false, age }
+    }
+
     /// Whether the answer came from the cache, rather than from Kinde for this request.
     #[must_use]
     pub fn is_from_cache(&self) -> bool {
         self.from_cache
     }
+
+    /// Whether the answer has outlived its time to live, and serves only because Kinde can't answer
+    /// ([`stale_if_error`](AuthenticatorBuilder::stale_if_error)).
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// How long before this request the answer was asked for.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.age
+    }
 }
+
+impl PartialEq for VerifiedKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.answer.verification == other.answer.verification && self.stale == other.stale
+    }
+}
+
+impl Eq for VerifiedKey {}
 
 impl Deref for VerifiedKey {
     type Target = Verification;
 
     fn deref(&self) -> &Verification {
-        &self.verification
+        &self.answer.verification
     }
 }
 

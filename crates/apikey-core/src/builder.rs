@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authenticator::{Authenticator, Shared};
+use crate::client_addr::{DEFAULT_IPV6_PREFIX, IPV6_PREFIXES, TrustedProxies};
+use crate::clients::Clients;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
 use crate::denial::DenialStyle;
-use crate::engine::Engine;
+use crate::engine::{AttemptLimit, Engine, EngineSettings};
 use crate::extract::{CredentialSource, ExtractionSettings};
 use crate::key::Fingerprinter;
 use crate::verifier::Verifier;
+use crate::work::Worker;
 
 /// The time to live of a cached positive answer, as Kinde's guide recommends: five minutes.
 pub const DEFAULT_CACHE_TIME_TO_LIVE: Duration = Duration::from_secs(300);
@@ -20,8 +23,17 @@ pub const DEFAULT_CACHE_CAPACITY: usize = 100_000;
 /// The whole budget of one verification unless something else is set.
 pub const DEFAULT_VERIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How many verifications are under way at once at most, unless something else is set.
+pub const DEFAULT_MAX_IN_FLIGHT: usize = 64;
+/// How many callers wait for verifications at once at most, unless something else is set.
+pub const DEFAULT_MAX_WAITING: usize = 16_384;
+/// How long a caller waits for a slow Kinde where an older answer could serve, unless something else is set.
+pub const DEFAULT_STALE_WHILE_SLOW: Duration = Duration::from_millis(500);
+
 /// A revoked key stays good for as long as its answer is cached, so longer than a day can only be a mistake.
 const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
+/// An answer that took longer than this part of the timeout counts as slow for the circuit breaker.
+const SLOW_PART: f64 = 0.7;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// Configures an [`Authenticator`]. Every setting has a safe default.
@@ -37,6 +49,17 @@ pub struct AuthenticatorBuilder<A = Authenticator> {
     cache_time_to_live: Duration,
     cache_capacity: usize,
     verification_timeout: Duration,
+    stale_if_error: Duration,
+    stale_while_slow: Duration,
+    negative_time_to_live: Duration,
+    refresh_ahead: bool,
+    retries: bool,
+    circuit_breaker: bool,
+    max_in_flight: usize,
+    max_waiting: usize,
+    attempt_limit: Option<AttemptLimit>,
+    trusted_proxies: TrustedProxies,
+    ipv6_prefix: u8,
     makes: PhantomData<fn() -> A>,
 }
 
@@ -52,6 +75,17 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             cache_time_to_live: DEFAULT_CACHE_TIME_TO_LIVE,
             cache_capacity: DEFAULT_CACHE_CAPACITY,
             verification_timeout: DEFAULT_VERIFICATION_TIMEOUT,
+            stale_if_error: Duration::ZERO,
+            stale_while_slow: DEFAULT_STALE_WHILE_SLOW,
+            negative_time_to_live: Duration::ZERO,
+            refresh_ahead: true,
+            retries: true,
+            circuit_breaker: true,
+            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+            max_waiting: DEFAULT_MAX_WAITING,
+            attempt_limit: Some(AttemptLimit::default()),
+            trusted_proxies: TrustedProxies::none(),
+            ipv6_prefix: DEFAULT_IPV6_PREFIX,
             makes: PhantomData,
         }
     }
@@ -73,6 +107,83 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// minutes. Past it the caller gets a 503.
     pub fn verification_timeout(mut self, timeout: Duration) -> Self {
         self.verification_timeout = timeout;
+        self
+    }
+
+    /// How long past its time to live a positive answer may serve while Kinde can't answer. Default: zero, which is off; at
+    /// most a day. It counts from when the answer was asked for, so failures never prolong it; a key that Kinde has
+    /// refused, or that was removed, is never served. [`VerifiedKey::is_stale`](crate::VerifiedKey::is_stale) tells, and
+    /// [`Policy::fresh`](crate::Policy::fresh) refuses.
+    pub fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
+        self.stale_if_error = stale_if_error;
+        self
+    }
+
+    /// How long a caller waits for a slow Kinde before an older answer serves, where
+    /// [`stale_if_error`](Self::stale_if_error) allows one. Default 500 ms. The verification goes on in the background.
+    pub fn stale_while_slow(mut self, wait: Duration) -> Self {
+        self.stale_while_slow = wait;
+        self
+    }
+
+    /// How long a refusal by Kinde is reused. Default: zero, which is off; at most a day. A key that becomes valid stays
+    /// refused for as long. Refusals have a space of their own, so that junk never pushes out good keys; failures are
+    /// never remembered as refusals.
+    pub fn negative_time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.negative_time_to_live = time_to_live;
+        self
+    }
+
+    /// Whether keys in use are renewed in the background shortly before their time to live ends, so that nobody waits at
+    /// its end. Default: on.
+    pub fn refresh_ahead(mut self, refresh_ahead: bool) -> Self {
+        self.refresh_ahead = refresh_ahead;
+        self
+    }
+
+    /// Whether a verification is tried again, at most twice and within its timeout, after a connection that broke, a 5xx or
+    /// a 429. Default: on. In an outage retries add a tenth to the load at most.
+    pub fn retries(mut self, retries: bool) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Whether a Kinde that can't answer is left alone for a while: unknown keys then get their 503 at once, and single
+    /// probes find out when it answers again. Default: on.
+    pub fn circuit_breaker(mut self, circuit_breaker: bool) -> Self {
+        self.circuit_breaker = circuit_breaker;
+        self
+    }
+
+    /// How many verifications may be under way at once. Default 64, at least 1. Past it an unknown key gets a 503 at once.
+    pub fn max_in_flight(mut self, verifications: usize) -> Self {
+        self.max_in_flight = verifications;
+        self
+    }
+
+    /// How many callers may wait for verifications at once. Default 16 384, at least 1. Past it an unknown key gets a 503
+    /// at once.
+    pub fn max_waiting(mut self, callers: usize) -> Self {
+        self.max_waiting = callers;
+        self
+    }
+
+    /// How many keys one client may have verified in a window of time. Default: the guide's 100 in 15 minutes; `None`
+    /// turns the limit off. A client is an IP address; see [`trusted_proxies`](Self::trusted_proxies).
+    pub fn attempt_limit(mut self, limit: impl Into<Option<AttemptLimit>>) -> Self {
+        self.attempt_limit = limit.into();
+        self
+    }
+
+    /// The proxies whose forwarding header is believed. Default: none, so that the peer of the connection is the client.
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// How many leading bits of an IPv6 address make a client. Default 56; 32 to 64.
+    pub fn ipv6_client_prefix(mut self, bits: u8) -> Self {
+        self.ipv6_prefix = bits;
         self
     }
 
@@ -126,6 +237,31 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
                 "at most a day (86400 s); zero turns the cache off",
             ));
         }
+        if self.stale_if_error > LONGEST_TIME_TO_LIVE {
+            return Err(ConfigError::new("stale_if_error", "at most a day (86400 s); zero turns it off"));
+        }
+        if !self.stale_if_error.is_zero() && self.cache_time_to_live.is_zero() {
+            return Err(ConfigError::new("stale_if_error", "it needs the cache: set cache_time_to_live, too"));
+        }
+        if self.negative_time_to_live > LONGEST_TIME_TO_LIVE {
+            return Err(ConfigError::new("negative_time_to_live", "at most a day (86400 s); zero turns it off"));
+        }
+        for (setting, value) in [("max_in_flight", self.max_in_flight), ("max_waiting", self.max_waiting)] {
+            if value == 0 {
+                return Err(ConfigError::new(setting, "at least 1"));
+            }
+        }
+        if let Some(limit) = self.attempt_limit {
+            if limit.attempts == 0 || limit.window.is_zero() || limit.window > LONGEST_TIME_TO_LIVE {
+                return Err(ConfigError::new(
+                    "attempt_limit",
+                    "at least 1 attempt, and a window of at most a day (86400 s); None turns the limit off",
+                ));
+            }
+        }
+        if !IPV6_PREFIXES.contains(&self.ipv6_prefix) {
+            return Err(ConfigError::new("ipv6_client_prefix", "32 to 64 bits"));
+        }
         if self.cache_capacity == 0 {
             return Err(ConfigError::new(
                 "cache_capacity",
@@ -144,14 +280,31 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             ..DenialStyle::default()
         };
         self.extraction.describe(&mut style);
+        let engine = EngineSettings {
+            cache_capacity: self.cache_capacity,
+            time_to_live: self.cache_time_to_live,
+            stale_if_error: self.stale_if_error,
+            negative_time_to_live: self.negative_time_to_live,
+            refresh_ahead: self.refresh_ahead,
+            max_in_flight: self.max_in_flight,
+            max_waiting: self.max_waiting,
+            attempt_limit: self.attempt_limit,
+            circuit_breaker: self.circuit_breaker,
+            slow_after: self.verification_timeout.mul_f64(SLOW_PART),
+        };
         let shared = Shared {
             extraction: self.extraction.build()?,
-            engine: Engine::new(self.cache_capacity, self.cache_time_to_live),
-            fingerprinter: Fingerprinter::random()?,
-            verifier: self.verifier,
+            engine: Engine::new(engine, Fingerprinter::random()?),
+            clients: Clients::new(self.trusted_proxies, self.ipv6_prefix),
+            worker: Worker::new(
+                self.verifier,
+                Arc::clone(&self.clock),
+                self.verification_timeout,
+                self.retries,
+            ),
             clock: self.clock,
             style: Arc::new(style),
-            verification_timeout: self.verification_timeout,
+            stale_while_slow: self.stale_while_slow,
         };
         Ok(A::from(Authenticator::from_shared(shared)))
     }
@@ -167,6 +320,11 @@ impl<A> std::fmt::Debug for AuthenticatorBuilder<A> {
             .field("cache_time_to_live", &self.cache_time_to_live)
             .field("cache_capacity", &self.cache_capacity)
             .field("verification_timeout", &self.verification_timeout)
+            .field("stale_if_error", &self.stale_if_error)
+            .field("negative_time_to_live", &self.negative_time_to_live)
+            .field("max_in_flight", &self.max_in_flight)
+            .field("attempt_limit", &self.attempt_limit)
+            .field("trusted_proxies", &self.trusted_proxies)
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::engine::Limited;
 use crate::policy::{MissingOwner, Shortfall, is_scope_token};
 use crate::verification::{Refusal, Verification};
 use crate::verifier::VerifierError;
@@ -91,6 +92,8 @@ denial_table! {
         "the route is for keys of users";
     OrganizationMismatch: 403 "ORGANIZATION_MISMATCH" "API key belongs to another organization" Challenge::None,
         "the route is bound to another organization";
+    RateLimited: 429 "RATE_LIMITED" "Too many verification attempts" Challenge::None,
+        "too many keys of this client's had to be verified lately";
     VerificationUnavailable: 503 "VERIFICATION_UNAVAILABLE" "API key verification is temporarily unavailable" Challenge::None,
         "Kinde can't answer; the key may be good";
     InternalError: 500 "INTERNAL_ERROR" "Internal server error" Challenge::None,
@@ -133,7 +136,7 @@ pub(crate) enum ServerFault {
 impl From<&VerifierError> for ServerFault {
     fn from(error: &VerifierError) -> Self {
         match error {
-            VerifierError::Unavailable(_) => Self::Unavailable,
+            VerifierError::Unavailable(_) | VerifierError::Transient { .. } => Self::Unavailable,
             VerifierError::Misconfigured(_) => Self::Internal,
         }
     }
@@ -178,6 +181,7 @@ enum Detail {
     None,
     Scopes { missing: String, required: Vec<String>, available: Vec<String> },
     RetryAfter(Duration),
+    Limited(Limited),
 }
 
 impl Denial {
@@ -217,6 +221,7 @@ impl Denial {
                 };
                 Self::new(code, style)
             }
+            Shortfall::Stale => Self::unavailable(RETRY_AFTER, style),
             Shortfall::Scopes { missing, required } => {
                 let available = key.scopes().map(str::to_owned).collect();
                 let detail = Detail::Scopes { missing, required, available };
@@ -232,6 +237,14 @@ impl Denial {
             }
             ServerFault::Internal => Self::new(DenialCode::InternalError, style),
         }
+    }
+
+    pub(crate) fn unavailable(retry_after: Duration, style: &Arc<DenialStyle>) -> Self {
+        Self::with_detail(DenialCode::VerificationUnavailable, Detail::RetryAfter(retry_after), style)
+    }
+
+    pub(crate) fn limited(limited: Limited, style: &Arc<DenialStyle>) -> Self {
+        Self::with_detail(DenialCode::RateLimited, Detail::Limited(limited), style)
     }
 
     /// The answer for a server that is wired wrong, for example an extractor without its authenticator. It is
@@ -288,10 +301,8 @@ impl Denial {
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self.0.detail {
-            Detail::RetryAfter(after) => {
-                let rounded_up = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-                Some(rounded_up.max(1))
-            }
+            Detail::RetryAfter(after) => Some(whole_seconds(after)),
+            Detail::Limited(limited) => Some(whole_seconds(limited.resets_in)),
             _ => None,
         }
     }
@@ -316,6 +327,13 @@ impl Denial {
             vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())];
         headers.extend(self.challenge().map(|challenge| ("www-authenticate", challenge)));
         headers.extend(self.retry_after_seconds().map(|seconds| ("retry-after", seconds.to_string())));
+        if let Detail::Limited(limited) = &self.0.detail {
+            // The fields of draft-ietf-httpapi-ratelimit-headers.
+            let (quota, window) = (limited.limit.attempts, whole_seconds(limited.limit.window));
+            let resets_in = whole_seconds(limited.resets_in);
+            headers.push(("ratelimit-policy", format!("\"default\";q={quota};w={window}")));
+            headers.push(("ratelimit", format!("\"default\";r=0;t={resets_in}")));
+        }
         DenialResponse { status: self.status(), headers, body: self.body() }
     }
 
@@ -413,9 +431,15 @@ fn reason_phrase(status: u16) -> &'static str {
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
+        429 => "Too Many Requests",
         503 => "Service Unavailable",
         _ => "Internal Server Error",
     }
+}
+
+/// Rounded up, and at least 1.
+fn whole_seconds(duration: Duration) -> u64 {
+    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
 }
 
 /// The inside of a quoted-string (RFC 9110, section 5.6.4).
@@ -446,7 +470,7 @@ mod tests {
     fn problem_details_say_the_same() {
         let style = Arc::new(DenialStyle { problem_details: true, ..DenialStyle::default() });
         let key = Verification::active("k").with_scopes(["read:users"]);
-        let shortfall = Policy::all(["read:users", "write:users"]).check(&key).unwrap_err();
+        let shortfall = Policy::all(["read:users", "write:users"]).check(&key, true).unwrap_err();
         let response = Denial::shortfall(shortfall, &key, &style).response();
         assert!(response.headers.contains(&("content-type", "application/problem+json".to_owned())));
         assert_eq!(
@@ -459,7 +483,7 @@ mod tests {
         #[test]
         fn no_scope_breaks_out_of_the_challenge(scopes in prop::collection::vec(any::<String>(), 1..4)) {
             let key = Verification::active("k");
-            let shortfall = Policy::all(scopes).check(&key).unwrap_err();
+            let shortfall = Policy::all(scopes).check(&key, true).unwrap_err();
             let response = Denial::shortfall(shortfall, &key, &style()).response();
             let (_, challenge) = response.headers.iter().find(|(name, _)| *name == "www-authenticate").unwrap();
             prop_assert!(challenge.bytes().all(|byte| (0x20..0x7f).contains(&byte)));

@@ -117,7 +117,7 @@ fn is_token68(byte: u8) -> bool {
 }
 
 /// Stands for a key wherever one is kept: 128 bits of SipHash-2-4 under a key that this process drew at random.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Fingerprint(u128);
 
 impl Fingerprint {

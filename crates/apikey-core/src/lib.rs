@@ -58,6 +58,8 @@
 mod authenticator;
 mod batch;
 mod builder;
+mod client_addr;
+mod clients;
 mod clock;
 mod config;
 mod denial;
@@ -68,17 +70,22 @@ mod key;
 mod kinde;
 mod memo;
 mod policy;
+mod retry;
 mod verification;
 mod verifier;
+mod work;
 
 pub use authenticator::{Attempt, Authentication, Authenticator, PendingVerification, VerifiedKey};
 pub use batch::BATCH_CONCURRENCY;
 pub use builder::{
-    AuthenticatorBuilder, DEFAULT_CACHE_CAPACITY, DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_VERIFICATION_TIMEOUT,
+    AuthenticatorBuilder, DEFAULT_CACHE_CAPACITY, DEFAULT_CACHE_TIME_TO_LIVE,
+    DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_WAITING, DEFAULT_STALE_WHILE_SLOW, DEFAULT_VERIFICATION_TIMEOUT,
 };
+pub use client_addr::{ForwardingHeader, TrustedProxies};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::ConfigError;
 pub use denial::{Denial, DenialCode, DenialResponse};
+pub use engine::AttemptLimit;
 pub use extract::{CredentialSource, PlainRequest, RequestHead, is_preflight};
 pub use key::{LONGEST_KEY, MalformedKey, PresentedKey};
 #[cfg(feature = "kinde")]
@@ -86,6 +93,6 @@ pub use kinde::{KindeSettings, KindeVerifier, MachineToMachine};
 pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;
-pub use policy::{AnyOf, OrganizationKey, Policy, TypedPolicy, UserKey};
+pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
 pub use verification::{Judgement, Refusal, Verification};
 pub use verifier::{Verifier, VerifierError};

@@ -31,6 +31,7 @@ enum Requirement {
     OrganizationKey,
     UserKey,
     Organization(Cow<'static, str>),
+    Fresh,
     All(Cow<'static, [Policy]>),
     Any(Cow<'static, [Policy]>),
 }
@@ -78,16 +79,23 @@ impl Policy {
         Self(Requirement::Organization(code.into()))
     }
 
+    /// The answer about the key is not stale: for routes that would rather fail than rely on an answer that outlived its time
+    /// to live because Kinde can't be asked. Such a request gets a 503.
+    #[must_use]
+    pub const fn fresh() -> Self {
+        Self(Requirement::Fresh)
+    }
+
     /// This and the other.
     #[must_use]
     pub fn and(self, other: impl Into<Policy>) -> Self {
         Self::all([self, other.into()])
     }
 
-    /// Whether the key satisfies the policy.
+    /// Whether the key satisfies the policy, supposing that the answer about it is fresh.
     #[must_use]
     pub fn is_satisfied_by(&self, key: &Verification) -> bool {
-        self.holds(key, &|scope| key.has_scope(scope))
+        self.holds(key, &|scope| key.has_scope(scope), true)
     }
 
     /// Every scope that the policy names, in its order, each once.
@@ -98,13 +106,16 @@ impl Policy {
         scopes
     }
 
-    /// Checks the key: owner before scopes.
+    /// Checks the key: owner before scopes, and last whether the answer about it is fresh enough.
     ///
     /// # Errors
     /// [`Shortfall`], saying what is missing.
-    pub(crate) fn check(&self, key: &Verification) -> Result<(), Shortfall> {
-        if self.is_satisfied_by(key) {
+    pub(crate) fn check(&self, key: &Verification, is_fresh: bool) -> Result<(), Shortfall> {
+        if self.holds(key, &|scope| key.has_scope(scope), is_fresh) {
             return Ok(());
+        }
+        if self.is_satisfied_by(key) {
+            return Err(Shortfall::Stale);
         }
         // Where even every scope would not do, the owner is what is wrong.
         if let Some(owner) = self.missing_owner(key) {
@@ -116,14 +127,15 @@ impl Policy {
         })
     }
 
-    fn holds(&self, key: &Verification, has_scope: &dyn Fn(&str) -> bool) -> bool {
+    fn holds(&self, key: &Verification, has_scope: &dyn Fn(&str) -> bool, is_fresh: bool) -> bool {
         match &self.0 {
             Requirement::Scope(scope) => has_scope(scope),
             Requirement::OrganizationKey => key.organization_code().is_some(),
             Requirement::UserKey => key.user_id().is_some(),
+            Requirement::Fresh => is_fresh,
             Requirement::Organization(code) => key.organization_code() == Some(&**code),
-            Requirement::All(policies) => policies.iter().all(|policy| policy.holds(key, has_scope)),
-            Requirement::Any(policies) => policies.iter().any(|policy| policy.holds(key, has_scope)),
+            Requirement::All(policies) => policies.iter().all(|policy| policy.holds(key, has_scope, is_fresh)),
+            Requirement::Any(policies) => policies.iter().any(|policy| policy.holds(key, has_scope, is_fresh)),
         }
     }
 
@@ -139,11 +151,11 @@ impl Policy {
 
     /// The first owner that the policy lacks, supposing that the key had every scope.
     fn missing_owner(&self, key: &Verification) -> Option<MissingOwner> {
-        if self.holds(key, &|_| true) {
+        if self.holds(key, &|_| true, true) {
             return None;
         }
         match &self.0 {
-            Requirement::Scope(_) => None,
+            Requirement::Scope(_) | Requirement::Fresh => None,
             Requirement::OrganizationKey => Some(MissingOwner::AnyOrganization),
             Requirement::UserKey => Some(MissingOwner::AnyUser),
             Requirement::Organization(_) if key.organization_code().is_none() => {
@@ -174,7 +186,10 @@ impl Policy {
                     .filter_map(|policy| policy.missing_scopes(key))
                     .collect(),
             )),
-            Requirement::OrganizationKey | Requirement::UserKey | Requirement::Organization(_) => None,
+            Requirement::OrganizationKey
+            | Requirement::UserKey
+            | Requirement::Organization(_)
+            | Requirement::Fresh => None,
         }
     }
 }
@@ -196,6 +211,8 @@ impl From<String> for Policy {
 pub(crate) enum Shortfall {
     Owner(MissingOwner),
     Scopes { missing: String, required: Vec<String> },
+    /// Everything would be there, were the answer fresh.
+    Stale,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,6 +299,14 @@ impl TypedPolicy for UserKey {
     const POLICY: &'static Policy = &Policy::user_key();
 }
 
+/// As a type: the answer about the key is not stale ([`Policy::fresh`]). `Scoped<(Fresh, Admin)>`.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh;
+
+impl TypedPolicy for Fresh {
+    const POLICY: &'static Policy = &Policy::fresh();
+}
+
 #[doc(hidden)]
 pub trait TypedPolicies: Send + Sync + 'static {
     const POLICIES: &'static [Policy];
@@ -313,6 +338,7 @@ impl Policy {
             Requirement::Any(Cow::Borrowed(policies)) => Requirement::Any(Cow::Borrowed(policies)),
             Requirement::OrganizationKey => Requirement::OrganizationKey,
             Requirement::UserKey => Requirement::UserKey,
+            Requirement::Fresh => Requirement::Fresh,
             // Never satisfied; no typed policy is built from these.
             _ => Requirement::Any(Cow::Borrowed(&[])),
         })

@@ -17,6 +17,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         1 => Just(Policy::organization("org_1")),
         1 => Just(Policy::organization("")),
         1 => Just(Policy::any_key()),
+        1 => Just(Policy::fresh()),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
@@ -59,11 +60,12 @@ fn ways(policy: &Policy) -> Vec<Vec<Requirement>> {
     }
 }
 
-fn leaf_holds(leaf: &Requirement, key: &Verification) -> bool {
+fn leaf_holds(leaf: &Requirement, key: &Verification, is_fresh: bool) -> bool {
     match leaf {
         Requirement::Scope(scope) => key.scopes().any(|held| held == scope),
         Requirement::OrganizationKey => key.organization_code().is_some(),
         Requirement::UserKey => key.user_id().is_some(),
+        Requirement::Fresh => is_fresh,
         Requirement::Organization(code) => key.organization_code().is_some_and(|held| held == code),
         Requirement::All(_) | Requirement::Any(_) => unreachable!("not a leaf"),
     }
@@ -74,9 +76,12 @@ proptest! {
     fn a_policy_agrees_with_brute_force(policy in any_policy()) {
         let ways = ways(&policy);
         for key in every_key() {
-            let expected = ways.iter().any(|way| way.iter().all(|leaf| leaf_holds(leaf, &key)));
-            prop_assert_eq!(policy.is_satisfied_by(&key), expected);
-            prop_assert_eq!(policy.check(&key).is_ok(), expected);
+            let expected = |is_fresh| ways.iter().any(|way| way.iter().all(|leaf| leaf_holds(leaf, &key, is_fresh)));
+            prop_assert_eq!(policy.is_satisfied_by(&key), expected(true));
+            prop_assert_eq!(policy.check(&key, true).is_ok(), expected(true));
+            prop_assert_eq!(policy.check(&key, false).is_ok(), expected(false));
+            let only_stale = policy.check(&key, false) == Err(Shortfall::Stale);
+            prop_assert_eq!(only_stale, expected(true) && !expected(false));
         }
     }
 
@@ -86,7 +91,7 @@ proptest! {
             let mut all_scopes = Verification::active("k").with_scopes(SCOPES);
             if let Some(code) = key.organization_code() { all_scopes = all_scopes.with_organization(code); }
             if let Some(id) = key.user_id() { all_scopes = all_scopes.with_user(id); }
-            match policy.check(&key) {
+            match policy.check(&key, true) {
                 Err(Shortfall::Owner(owner)) => {
                     prop_assert!(!policy.is_satisfied_by(&all_scopes));
                     match owner {
@@ -101,6 +106,7 @@ proptest! {
                         prop_assert!(required.iter().any(|one| one == scope));
                     }
                 }
+                Err(Shortfall::Stale) => prop_assert!(false, "nothing is stale here"),
                 Ok(()) => {}
             }
         }
@@ -118,7 +124,7 @@ proptest! {
 }
 
 fn missing(policy: &Policy, held: &[&'static str]) -> String {
-    match policy.check(&Verification::active("k").with_scopes(held.iter().copied())) {
+    match policy.check(&Verification::active("k").with_scopes(held.iter().copied()), true) {
         Err(Shortfall::Scopes { missing, .. }) => missing,
         other => panic!("{other:?}"),
     }

@@ -33,6 +33,14 @@ pub trait Verifier: Send + Sync + 'static {
     /// # Errors
     /// [`VerifierError`] where the key was *not* judged. It never means that the key is bad.
     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError>;
+
+    /// Checks at start-up that verifying will work, without any key of a customer's. By default there is nothing to check.
+    ///
+    /// # Errors
+    /// [`VerifierError`], saying what to mend.
+    async fn check(&self) -> Result<(), VerifierError> {
+        Ok(())
+    }
 }
 
 /// Why a key was not judged. The text is for the operator's log: it names what to change, and holds no secret.
@@ -42,6 +50,15 @@ pub enum VerifierError {
     /// a 503, for the key may be good.
     #[error("API keys can't be verified right now: {0}")]
     Unavailable(String),
+    /// As [`Unavailable`](Self::Unavailable), but asking again soon may help: a connection that broke, a 5xx, a 429. It is
+    /// tried again within the verification timeout.
+    #[error("API keys can't be verified right now: {reason}")]
+    Transient {
+        /// What went wrong.
+        reason: String,
+        /// How long the other side asked to wait, if it did.
+        retry_after: Option<std::time::Duration>,
+    },
     /// This service is set up wrong, for example its own credentials are refused. The caller gets a 500.
     #[error("this service can't verify API keys until its set-up is mended: {0}")]
     Misconfigured(String),

@@ -1,69 +1,125 @@
-//! The cache of positive answers: bounded in entries, deadlines in the entries themselves.
+//! The cache of positive answers: bounded in entries, and the index that finds the secret of a key id.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache as Bounded;
+use quick_cache::{Lifecycle, UnitWeighter};
 
+use super::answer::Answer;
 use crate::key::{Fingerprint, FingerprintHashing};
-use crate::verification::Verification;
 
-/// A jitter shortens a time to live by at most a tenth, so that keys cached together don't expire together.
-const JITTER_STEPS: u32 = 1024;
-
-#[derive(Clone)]
-struct Entry {
-    verification: Arc<Verification>,
-    fresh_until: Instant,
-}
+type Index = HashMap<Fingerprint, Fingerprint, FingerprintHashing>;
 
 /// What the engine needs of a cache: nothing else in the crate knows which one it is.
 pub(super) struct Cache {
-    entries: Bounded<Fingerprint, Entry, UnitWeighter, FingerprintHashing>,
-    time_to_live: Duration,
+    entries: Bounded<Fingerprint, Entry, UnitWeighter, FingerprintHashing, Evicted>,
+    /// From the fingerprint of a key id to that of its secret, for each entry, and for nothing else.
+    index: Mutex<Index>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    answer: Arc<Answer>,
+    key_id: Fingerprint,
 }
 
 impl Cache {
-    /// A cache for so many entries; a time to live of zero caches nothing.
-    pub(super) fn new(capacity: usize, time_to_live: Duration) -> Self {
-        let entries = Bounded::with(
-            capacity,
-            capacity as u64,
-            UnitWeighter,
-            FingerprintHashing::default(),
-            quick_cache::sync::DefaultLifecycle::default(),
-        );
-        Self { entries, time_to_live }
+    pub(super) fn new(capacity: usize) -> Self {
+        let hashing = FingerprintHashing::default();
+        let entries = Bounded::with(capacity, capacity as u64, UnitWeighter, hashing, Evicted);
+        Self { entries, index: Mutex::default() }
     }
 
-    pub(super) fn fresh(&self, fingerprint: &Fingerprint, now: Instant) -> Option<Arc<Verification>> {
-        let entry = self.entries.get(fingerprint)?;
-        if now < entry.fresh_until {
-            return Some(entry.verification);
+    pub(super) fn answer(&self, key: &Fingerprint) -> Option<Arc<Answer>> {
+        self.entries.get(key).map(|entry| entry.answer)
+    }
+
+    /// Keeps an answer. A secret that this key id had before is forgotten: keys are rotated without a grace.
+    pub(super) fn store(&self, key: Fingerprint, key_id: Fingerprint, answer: Arc<Answer>) {
+        let mut index = self.index();
+        if let Some(older) = index.insert(key_id, key).filter(|older| *older != key) {
+            self.entries.remove(&older);
         }
-        self.entries.remove_if(fingerprint, |entry| now >= entry.fresh_until);
-        None
-    }
-
-    /// Keeps an answer, counted from when it was asked for.
-    pub(super) fn store(&self, fingerprint: Fingerprint, verification: Arc<Verification>, asked_at: Instant) {
-        let step = (fingerprint.bits() % u64::from(JITTER_STEPS)) as u32;
-        let shortened = self.time_to_live - (self.time_to_live / (10 * JITTER_STEPS)) * step;
-        if let Some(fresh_until) = asked_at.checked_add(shortened).filter(|_| !self.time_to_live.is_zero()) {
-            self.entries.insert(fingerprint, Entry { verification, fresh_until });
+        let mut evicted = Vec::new();
+        self.entries.insert_with_lifecycle(key, Entry { answer, key_id }, &mut evicted);
+        for (key, key_id) in evicted {
+            // An entry that was replaced is reported, too.
+            if !self.entries.contains_key(&key) {
+                forget(&mut index, key_id, key);
+            }
         }
     }
 
-    pub(super) fn remove(&self, fingerprint: &Fingerprint) {
-        self.entries.remove(fingerprint);
+    /// The answer that is kept for this key id, whatever its secret.
+    pub(super) fn answer_for_id(&self, key_id: &Fingerprint) -> Option<Arc<Answer>> {
+        let key = self.index().get(key_id).copied()?;
+        self.entries.peek(&key).map(|entry| entry.answer)
+    }
+
+    pub(super) fn remove(&self, key: &Fingerprint) {
+        let mut index = self.index();
+        if let Some((_, entry)) = self.entries.remove(key) {
+            forget(&mut index, entry.key_id, *key);
+        }
+    }
+
+    pub(super) fn remove_id(&self, key_id: &Fingerprint) {
+        if let Some(key) = self.index().remove(key_id) {
+            self.entries.remove(&key);
+        }
+    }
+
+    /// Looks at every entry, so it takes time in proportion to the size of the cache.
+    pub(super) fn remove_where(&self, matches: impl Fn(&Answer) -> bool) {
+        let mut index = self.index();
+        let removed = Mutex::new(Vec::new());
+        self.entries.retain(|key, entry| {
+            let goes = matches(&entry.answer);
+            if goes {
+                removed.lock().unwrap_or_else(PoisonError::into_inner).push((*key, entry.key_id));
+            }
+            !goes
+        });
+        for (key, key_id) in removed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            forget(&mut index, key_id, key);
+        }
     }
 
     pub(super) fn clear(&self) {
+        let mut index = self.index();
+        index.clear();
         self.entries.clear();
     }
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn indexed(&self) -> usize {
+        self.index().len()
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn forget(index: &mut Index, key_id: Fingerprint, key: Fingerprint) {
+    if index.get(&key_id) == Some(&key) {
+        index.remove(&key_id);
+    }
+}
+
+/// Tells an insertion which entries went for it.
+#[derive(Clone)]
+struct Evicted;
+
+impl Lifecycle<Fingerprint, Entry> for Evicted {
+    type RequestState = Vec<(Fingerprint, Fingerprint)>;
+
+    fn on_evict(&self, evicted: &mut Self::RequestState, key: Fingerprint, entry: Entry) {
+        evicted.push((key, entry.key_id));
     }
 }

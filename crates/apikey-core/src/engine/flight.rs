@@ -1,80 +1,119 @@
 //! Verifications under way: at most one per key, whoever waits for it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{Engine, Outcome};
+use super::attempts::Attempt;
+use super::breaker::Permit;
+use super::purge::Purges;
+use super::{Answer, Engine, Outcome};
 use crate::denial::ServerFault;
 use crate::key::{Fingerprint, FingerprintHashing};
+use crate::verification::Verification;
 
 type Receiver = watch::Receiver<Option<Outcome>>;
 
-/// The flights, by key. Its lock also orders what is stored in the cache against what is purged from it.
+/// How often one flight asks anew because a purge came between; then it gives up, for callers wait.
+const MOST_QUESTIONS: u32 = 4;
+
+/// The flights, by key. Its lock also orders what is stored against what is purged.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<Table>);
+pub(super) struct Flights {
+    table: Mutex<Table>,
+    waiting: Arc<AtomicUsize>,
+}
 
 #[derive(Default)]
 pub(super) struct Table {
     by_key: HashMap<Fingerprint, Entry, FingerprintHashing>,
-    last_id: u64,
+    pub(super) purges: Purges,
 }
 
 struct Entry {
-    id: u64,
     receiver: Receiver,
+    /// The number of the latest purge when the question was asked.
+    heeds_after: u64,
 }
 
 impl Flights {
     pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
         // Nothing under the lock runs code that could leave the table half-changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many callers wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn place(&self, receiver: Receiver) -> Waiter {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiter { receiver, _place: Arc::new(Place(Arc::clone(&self.waiting))) }
     }
 }
 
 impl Table {
-    /// The flight of this key that is under way, if one is.
-    pub(super) fn join(&self, fingerprint: &Fingerprint) -> Option<Waiter> {
-        self.by_key.get(fingerprint).map(|entry| Waiter(entry.receiver.clone()))
+    pub(super) fn under_way(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Where to wait for the flight of this key, if one is under way.
+    pub(super) fn join(&self, fingerprint: &Fingerprint) -> Option<Receiver> {
+        self.by_key.get(fingerprint).map(|entry| entry.receiver.clone())
     }
 
     pub(super) fn start(
         &mut self,
         engine: Arc<Engine>,
         fingerprint: Fingerprint,
+        permit: Permit,
+        attempt: Option<Attempt>,
         now: Instant,
-    ) -> (Flight, Waiter) {
+    ) -> (Flight, Receiver) {
         let (sender, receiver) = watch::channel(None);
-        self.last_id += 1;
-        let id = self.last_id;
-        self.by_key.insert(fingerprint, Entry { id, receiver: receiver.clone() });
-        let flight = Flight { engine, fingerprint, id, asked_at: now, sender, landed: false };
-        (flight, Waiter(receiver))
+        self.by_key.insert(
+            fingerprint,
+            Entry { receiver: receiver.clone(), heeds_after: self.purges.now() },
+        );
+        let flight = Flight {
+            engine,
+            fingerprint,
+            asked_at: now,
+            questions: 1,
+            sender,
+            permit: Some(permit),
+            attempt,
+        };
+        (flight, receiver)
     }
 
-    /// Ends a flight. `false` where it had been disowned by a purge: its answer must not be kept.
-    pub(super) fn end(&mut self, flight: &Flight) -> bool {
-        let owned = self.by_key.get(&flight.fingerprint).is_some_and(|entry| entry.id == flight.id);
-        if owned {
-            self.by_key.remove(&flight.fingerprint);
+    /// The number of the latest purge when this flight asked.
+    pub(super) fn heeds_after(&self, fingerprint: &Fingerprint) -> u64 {
+        self.by_key.get(fingerprint).map_or(0, |entry| entry.heeds_after)
+    }
+
+    pub(super) fn ask_again(&mut self, fingerprint: &Fingerprint) {
+        let now = self.purges.now();
+        if let Some(entry) = self.by_key.get_mut(fingerprint) {
+            entry.heeds_after = now;
         }
-        owned
+        self.forget_purges();
     }
 
-    /// Disowns the flight of a key: who waits for it still gets its answer, nobody else does.
-    pub(super) fn disown(&mut self, fingerprint: &Fingerprint) {
+    pub(super) fn end(&mut self, fingerprint: &Fingerprint) {
         self.by_key.remove(fingerprint);
+        self.forget_purges();
     }
 
-    pub(super) fn disown_all(&mut self) {
-        self.by_key.clear();
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.by_key.len()
+    fn forget_purges(&mut self) {
+        if !self.purges.is_empty() {
+            let oldest = self.by_key.values().map(|entry| entry.heeds_after).min();
+            self.purges.forget_before(oldest);
+        }
     }
 }
 
@@ -83,28 +122,44 @@ impl Table {
 pub(crate) struct Flight {
     engine: Arc<Engine>,
     pub(super) fingerprint: Fingerprint,
-    id: u64,
     pub(super) asked_at: Instant,
+    questions: u32,
     sender: watch::Sender<Option<Outcome>>,
-    landed: bool,
+    /// Gone once the flight has landed.
+    permit: Option<Permit>,
+    attempt: Option<Attempt>,
 }
 
 impl Flight {
-    /// Hands in the outcome.
-    pub(crate) fn land(mut self, outcome: Outcome) {
-        self.publish(outcome);
+    /// Makes a positive answer, as old as the question.
+    pub(crate) fn answer(&self, verification: Verification) -> Arc<Answer> {
+        self.engine.answer(self, verification)
     }
 
-    fn publish(&mut self, outcome: Outcome) {
-        self.landed = true;
-        self.engine.settle(self, &outcome);
-        self.sender.send_replace(Some(outcome));
+    /// Hands in what the verifier said, and how long it took. The flight comes back where a purge came between, so that
+    /// the question must be asked again.
+    pub(crate) fn land(mut self, outcome: Outcome, took: Duration, now: Instant) -> Option<Self> {
+        if self.questions < MOST_QUESTIONS && self.engine.must_ask_again(&self, &outcome) {
+            self.asked_at = now;
+            self.questions += 1;
+            return Some(self);
+        }
+        self.publish(outcome, Some(took), now);
+        None
+    }
+
+    fn publish(&mut self, outcome: Outcome, took: Option<Duration>, now: Instant) {
+        if let Some(permit) = self.permit.take() {
+            let attempt = self.attempt.take();
+            let outcome = self.engine.settle(self, outcome, permit, attempt, took, now);
+            self.sender.send_replace(Some(outcome));
+        }
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if self.landed {
+        if self.permit.is_none() {
             return;
         }
         // A panic is a bug of the verifier's; otherwise the runtime that carried the flight is shutting down.
@@ -114,17 +169,29 @@ impl Drop for Flight {
         } else {
             ServerFault::Unavailable
         };
-        self.publish(Err(fault));
+        let asked_at = self.asked_at;
+        self.publish(Err(fault), None, asked_at);
     }
 }
 
-/// A place in the crowd that waits for a flight.
+/// A place in the crowd that waits for a flight; clones share it.
 #[derive(Clone)]
-pub(crate) struct Waiter(Receiver);
+pub(crate) struct Waiter {
+    receiver: Receiver,
+    _place: Arc<Place>,
+}
+
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Waiter {
-    pub(crate) async fn outcome(mut self) -> Outcome {
-        match self.0.wait_for(Option::is_some).await {
+    pub(crate) async fn outcome(&mut self) -> Outcome {
+        match self.receiver.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Err(ServerFault::Unavailable)),
             // Unreachable while flights publish when dropped; closed is still not "invalid".
             Err(_closed) => Err(ServerFault::Unavailable),

@@ -2,87 +2,286 @@
 //!
 //! Time is handed in, so that every rule here can be tested without a runtime.
 
+mod answer;
+mod attempts;
+mod breaker;
 mod cache;
 mod flight;
+mod negative;
+mod purge;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use answer::{Answer, Standing};
+pub use attempts::AttemptLimit;
+pub(crate) use attempts::Limited;
 pub(crate) use flight::{Flight, Waiter};
+pub(crate) use purge::Purge;
 
+use crate::client_addr::Client;
 use crate::denial::ServerFault;
-use crate::key::Fingerprint;
+use crate::key::{Fingerprint, Fingerprinter};
 use crate::verification::{Refusal, Verification};
 
-/// What became of a verification, for everyone who waited for it.
-pub(crate) type Outcome = Result<Result<Arc<Verification>, Refusal>, ServerFault>;
+/// What a verifier said: let in, refused, or not judged.
+pub(crate) type Outcome = Result<Result<Arc<Answer>, Refusal>, ServerFault>;
 
 /// What to do about a presented key.
 pub(crate) enum Step {
-    /// It is known.
-    Hit(Arc<Verification>),
+    /// It is known, and this is its answer.
+    Hit(Arc<Answer>),
+    /// It is known, and the caller's duty is to renew it in the background.
+    Refresh(Arc<Answer>, Flight),
+    /// Kinde refused it a moment ago.
+    Refused(Refusal),
     /// Somebody is asking already.
     Wait(Waiter),
     /// The caller's duty: verify, and land the flight with the outcome.
     Verify(Flight, Waiter),
+    /// Kinde is not to be asked now, so an older answer serves.
+    Stale(Arc<Answer>),
+    /// Kinde is not to be asked now, but perhaps after this long.
+    Unavailable(Duration),
+    /// This client has had its attempts.
+    Limited(Limited),
+}
+
+/// The engine's part of the settings.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineSettings {
+    pub(crate) cache_capacity: usize,
+    pub(crate) time_to_live: Duration,
+    pub(crate) stale_if_error: Duration,
+    pub(crate) negative_time_to_live: Duration,
+    pub(crate) refresh_ahead: bool,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_waiting: usize,
+    pub(crate) attempt_limit: Option<AttemptLimit>,
+    pub(crate) circuit_breaker: bool,
+    /// An answer that took longer counts as slow.
+    pub(crate) slow_after: Duration,
 }
 
 pub(crate) struct Engine {
+    settings: EngineSettings,
+    fingerprinter: Fingerprinter,
     cache: cache::Cache,
+    negative: negative::Negative,
+    attempts: Option<attempts::Attempts>,
+    breaker: breaker::Breaker,
     flights: flight::Flights,
 }
 
+/// How soon a place may be free again where too many verifications are under way.
+const CROWDED: Duration = Duration::from_secs(1);
+
 impl Engine {
-    pub(crate) fn new(capacity: usize, time_to_live: Duration) -> Arc<Self> {
+    pub(crate) fn new(settings: EngineSettings, fingerprinter: Fingerprinter) -> Arc<Self> {
         Arc::new(Self {
-            cache: cache::Cache::new(capacity, time_to_live),
+            cache: cache::Cache::new(settings.cache_capacity),
+            negative: negative::Negative::new(settings.negative_time_to_live),
+            attempts: settings.attempt_limit.map(attempts::Attempts::new),
+            breaker: breaker::Breaker::new(settings.circuit_breaker),
             flights: flight::Flights::default(),
+            fingerprinter,
+            settings,
         })
     }
 
-    pub(crate) fn step(self: &Arc<Self>, fingerprint: Fingerprint, now: Instant) -> Step {
-        if let Some(verification) = self.cache.fresh(&fingerprint, now) {
-            return Step::Hit(verification);
-        }
-        let mut flights = self.flights.lock();
-        if let Some(waiter) = flights.join(&fingerprint) {
-            return Step::Wait(waiter);
-        }
-        // A flight may have landed between the look-up and the lock.
-        if let Some(verification) = self.cache.fresh(&fingerprint, now) {
-            return Step::Hit(verification);
-        }
-        let (flight, waiter) = flights.start(Arc::clone(self), fingerprint, now);
-        Step::Verify(flight, waiter)
+    pub(crate) fn fingerprint(&self, text: &str) -> Fingerprint {
+        self.fingerprinter.fingerprint(text)
     }
 
-    /// Keeps what a flight brought back, unless a purge came between.
-    fn settle(&self, flight: &Flight, outcome: &Outcome) {
-        let mut flights = self.flights.lock();
-        if !flights.end(flight) {
-            return;
-        }
-        match outcome {
-            Ok(Ok(verification)) => {
-                self.cache.store(flight.fingerprint, Arc::clone(verification), flight.asked_at);
+    /// What to do about the key. `client` is asked for only where an attempt is to be counted.
+    pub(crate) fn step(
+        self: &Arc<Self>,
+        key: Fingerprint,
+        client: &dyn Fn() -> Option<Client>,
+        now: Instant,
+    ) -> Step {
+        if let Some(answer) = self.fresh(&key, now) {
+            if self.settings.refresh_ahead && answer.claims_refresh(now) {
+                return self.refresh(key, answer, now);
             }
-            Ok(Err(_refused)) => self.cache.remove(&flight.fingerprint),
+            return Step::Hit(answer);
+        }
+        if let Some(refusal) = self.negative.refusal(&key, now) {
+            return Step::Refused(refusal);
+        }
+        let mut flights = self.flights.lock();
+        // A flight may have landed between the look-up and the lock.
+        if let Some(answer) = self.fresh(&key, now) {
+            return Step::Hit(answer);
+        }
+        if let Some(refusal) = self.negative.refusal(&key, now) {
+            return Step::Refused(refusal);
+        }
+        if self.flights.waiting() >= self.settings.max_waiting {
+            return self.not_now(&key, CROWDED, now);
+        }
+        if let Some(receiver) = flights.join(&key) {
+            return Step::Wait(self.flights.place(receiver));
+        }
+        let attempt = match &self.attempts {
+            Some(attempts) => match client().map(|client| attempts.take(client, now)).transpose() {
+                Ok(attempt) => attempt,
+                Err(limited) => return Step::Limited(limited),
+            },
+            None => None,
+        };
+        let admitted = match flights.under_way() < self.settings.max_in_flight {
+            true => self.breaker.admit(now),
+            false => Err(CROWDED),
+        };
+        match admitted {
+            Ok(permit) => {
+                let (flight, receiver) = flights.start(Arc::clone(self), key, permit, attempt, now);
+                Step::Verify(flight, self.flights.place(receiver))
+            }
+            Err(wait) => {
+                if let Some(attempt) = attempt {
+                    attempt.give_back();
+                }
+                self.not_now(&key, wait, now)
+            }
+        }
+    }
+
+    /// The answer that may serve while Kinde can't answer. A refusal or a purge has taken it out of the cache, so no
+    /// outage brings a refused key back.
+    pub(crate) fn stale(&self, key: &Fingerprint, now: Instant) -> Option<Arc<Answer>> {
+        self.cache.answer(key).filter(|answer| answer.standing(now) != Standing::Over)
+    }
+
+    fn fresh(&self, key: &Fingerprint, now: Instant) -> Option<Arc<Answer>> {
+        self.cache.answer(key).filter(|answer| answer.standing(now) == Standing::Fresh)
+    }
+
+    fn not_now(&self, key: &Fingerprint, wait: Duration, now: Instant) -> Step {
+        self.stale(key, now).map_or(Step::Unavailable(wait), Step::Stale)
+    }
+
+    fn refresh(self: &Arc<Self>, key: Fingerprint, answer: Arc<Answer>, now: Instant) -> Step {
+        let mut flights = self.flights.lock();
+        let idle = flights.join(&key).is_none()
+            && flights.under_way() < self.settings.max_in_flight
+            && self.breaker.is_closed();
+        match idle.then(|| self.breaker.admit(now)) {
+            Some(Ok(permit)) => {
+                let (flight, _nobody_waits) = flights.start(Arc::clone(self), key, permit, None, now);
+                Step::Refresh(answer, flight)
+            }
+            Some(Err(_)) | None => Step::Hit(answer),
+        }
+    }
+
+    /// Makes a positive answer of what a verifier said.
+    fn answer(&self, flight: &Flight, verification: Verification) -> Arc<Answer> {
+        let Self { settings: EngineSettings { time_to_live, stale_if_error, .. }, .. } = self;
+        let bits = flight.fingerprint.bits();
+        Arc::new(Answer::new(verification, flight.asked_at, bits, *time_to_live, *stale_if_error))
+    }
+
+    /// Whether a purge came between question and answer that concerns this answer.
+    fn must_ask_again(&self, flight: &Flight, outcome: &Outcome) -> bool {
+        let verification = match outcome {
+            Ok(Ok(answer)) => Some(&answer.verification),
+            // A refusal told no identity: it is no danger, and is not remembered if it might be concerned.
+            Ok(Err(_)) | Err(_) => return false,
+        };
+        let mut flights = self.flights.lock();
+        let asked = flights.heeds_after(&flight.fingerprint);
+        let purged = flights.purges.since(asked, flight.fingerprint, verification);
+        let rotated = matches!(outcome, Ok(Ok(answer)) if self.is_outdated(flight, answer));
+        if purged || rotated {
+            flights.ask_again(&flight.fingerprint);
+        }
+        purged || rotated
+    }
+
+    /// Whether another secret of the same key id was accepted later than this one was asked about.
+    fn is_outdated(&self, flight: &Flight, answer: &Answer) -> bool {
+        let key_id = self.fingerprint(answer.verification.key_id());
+        let known = self.cache.answer_for_id(&key_id);
+        known.is_some_and(|known| known.asked_at() > flight.asked_at) && self.cache.answer(&flight.fingerprint).is_none()
+    }
+
+    /// Ends a flight: keeps what it brought back, and tells what everybody is to hear. `took` is absent where the flight
+    /// was called off, which says nothing about Kinde.
+    fn settle(
+        &self,
+        flight: &Flight,
+        outcome: Outcome,
+        permit: breaker::Permit,
+        attempt: Option<attempts::Attempt>,
+        took: Option<Duration>,
+        now: Instant,
+    ) -> Outcome {
+        let mut flights = self.flights.lock();
+        let key = flight.fingerprint;
+        let asked = flights.heeds_after(&key);
+        let verification = outcome.as_ref().ok().and_then(|judged| judged.as_ref().ok());
+        let purged = flights.purges.since(asked, key, verification.map(|answer| &answer.verification));
+        // A purge that kept coming between: nobody may rely on the answer.
+        let outcome = match outcome {
+            Ok(Ok(_)) if purged => Err(ServerFault::Unavailable),
+            other => other,
+        };
+        match &outcome {
+            Ok(Ok(answer)) => {
+                self.negative.remove(&key);
+                if answer.standing(answer.asked_at()) == Standing::Fresh {
+                    let key_id = self.fingerprint(answer.verification.key_id());
+                    self.cache.store(key, key_id, Arc::clone(answer));
+                }
+            }
+            Ok(Err(refusal)) => {
+                self.cache.remove(&key);
+                if !purged {
+                    self.negative.store(key, *refusal, flight.asked_at);
+                }
+            }
             Err(_not_judged) => {}
         }
+        flights.end(&key);
+        drop(flights);
+        if let Some(attempt) = attempt {
+            match &outcome {
+                Ok(Ok(_)) => attempt.accepted(),
+                Ok(Err(_)) => {}
+                Err(_) => attempt.give_back(),
+            }
+        }
+        let health = match (&outcome, took) {
+            (_, None) | (Err(ServerFault::Internal), _) => breaker::Health::Unknown,
+            (Ok(_), Some(took)) if took > self.settings.slow_after => breaker::Health::Slow,
+            (Ok(_), Some(_)) => breaker::Health::Good,
+            (Err(ServerFault::Unavailable), Some(_)) => breaker::Health::Bad,
+        };
+        self.breaker.record(permit, health, now);
+        outcome
     }
 
-    /// Forgets one key. An answer that was asked for before this is never kept after it.
-    pub(crate) fn remove(&self, fingerprint: Fingerprint) {
+    /// Forgets. An answer that was asked for before this is neither kept nor served after it.
+    pub(crate) fn purge(&self, purge: Purge) {
         let mut flights = self.flights.lock();
-        flights.disown(&fingerprint);
-        self.cache.remove(&fingerprint);
-    }
-
-    /// Forgets every key, with the same promise.
-    pub(crate) fn clear(&self) {
-        let mut flights = self.flights.lock();
-        flights.disown_all();
-        self.cache.clear();
+        match &purge {
+            Purge::Everything => {
+                self.cache.clear();
+                self.negative.clear();
+            }
+            Purge::Key(key) => {
+                self.cache.remove(key);
+                self.negative.remove(key);
+            }
+            Purge::KeyId(id) => self.cache.remove_id(&self.fingerprint(id)),
+            Purge::User(_) | Purge::Organization(_) => {
+                self.cache.remove_where(|answer| purge.matches_owner(answer));
+            }
+        }
+        let open = flights.under_way() > 0;
+        flights.purges.note(purge, open);
     }
 
     pub(crate) fn cached_keys(&self) -> usize {
@@ -91,5 +290,6 @@ impl Engine {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
+mod simulation;
+#[cfg(test)]
 mod tests;

@@ -1,58 +1,138 @@
 use super::*;
+use crate::client_addr::client_of;
 use crate::clock::{Clock, ManualClock};
-use crate::key::Fingerprinter;
 use proptest::prelude::*;
 
 const TTL: Duration = Duration::from_secs(300);
+const STALE: Duration = Duration::from_secs(600);
+const NEGATIVE: Duration = Duration::from_secs(30);
+const SECOND: Duration = Duration::from_secs(1);
 
-struct World {
-    engine: Arc<Engine>,
-    clock: ManualClock,
-    fingerprinter: Fingerprinter,
+pub(super) fn plain() -> EngineSettings {
+    EngineSettings {
+        cache_capacity: 100,
+        time_to_live: TTL,
+        stale_if_error: Duration::ZERO,
+        negative_time_to_live: Duration::ZERO,
+        refresh_ahead: false,
+        max_in_flight: 1000,
+        max_waiting: 10_000,
+        attempt_limit: None,
+        circuit_breaker: false,
+        slow_after: SECOND,
+    }
+}
+
+pub(super) struct World {
+    pub(super) engine: Arc<Engine>,
+    pub(super) clock: ManualClock,
+}
+
+/// What a step came to, without what it carries.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Hit,
+    Refresh,
+    Refused(Refusal),
+    Wait,
+    Verify,
+    Stale,
+    Unavailable,
+    Limited,
 }
 
 impl World {
-    fn new(time_to_live: Duration) -> Self {
-        Self {
-            engine: Engine::new(100, time_to_live),
-            clock: ManualClock::new(),
-            fingerprinter: Fingerprinter::random().unwrap(),
-        }
+    pub(super) fn new(settings: EngineSettings) -> Self {
+        Self { engine: Engine::new(settings, Fingerprinter::random().unwrap()), clock: ManualClock::new() }
     }
 
     fn step(&self, key: &str) -> Step {
-        self.engine.step(self.fingerprinter.fingerprint(key), self.clock.now())
+        self.step_from("192.0.2.1", key)
+    }
+
+    pub(super) fn step_from(&self, client: &str, key: &str) -> Step {
+        let client = || Some(client_of(client.parse().unwrap(), 56));
+        self.engine.step(self.engine.fingerprint(key), &client, self.clock.now())
     }
 
     fn start(&self, key: &str) -> (Flight, Waiter) {
         match self.step(key) {
             Step::Verify(flight, waiter) => (flight, waiter),
-            _ => panic!("expected a flight"),
+            other => panic!("expected a flight, not {:?}", kind(&other)),
         }
     }
 
-    fn is_cached(&self, key: &str) -> bool {
-        match self.step(key) {
-            Step::Hit(_) => true,
-            Step::Wait(_) => false,
-            Step::Verify(flight, _) => {
-                flight.land(Err(ServerFault::Unavailable));
-                false
-            }
-        }
+    /// The kind of step; a flight that was started is called off.
+    fn kind(&self, key: &str) -> Kind {
+        kind(&self.step(key))
+    }
+
+    pub(super) fn land(&self, flight: Flight, said: Said) -> Option<Flight> {
+        let outcome = said.outcome(&flight);
+        flight.land(outcome, Duration::ZERO, self.clock.now())
+    }
+
+    fn land_at_once(&self, flight: Flight, said: Said) {
+        assert!(self.land(flight, said).is_none(), "no purge came between");
     }
 
     fn cache(&self, key: &str) {
-        self.start(key).0.land(accepted(key));
+        self.cache_as(key, Verification::active(key));
+    }
+
+    fn cache_as(&self, key: &str, verification: Verification) {
+        self.land_at_once(self.start(key).0, Said::Accepted(verification));
+    }
+
+    fn is_cached(&self, key: &str) -> bool {
+        matches!(self.kind(key), Kind::Hit | Kind::Refresh)
     }
 }
 
-fn accepted(key: &str) -> Outcome {
-    Ok(Ok(Arc::new(Verification::active(key))))
+fn kind(step: &Step) -> Kind {
+    match step {
+        Step::Hit(_) => Kind::Hit,
+        Step::Refresh(..) => Kind::Refresh,
+        Step::Refused(refusal) => Kind::Refused(*refusal),
+        Step::Wait(_) => Kind::Wait,
+        Step::Verify(..) => Kind::Verify,
+        Step::Stale(_) => Kind::Stale,
+        Step::Unavailable(_) => Kind::Unavailable,
+        Step::Limited(_) => Kind::Limited,
+    }
 }
 
-/// The outcome that has been published already; the engine needs no runtime, so neither does asking.
-fn published(waiter: Waiter) -> Option<Outcome> {
+/// What a verifier says.
+#[derive(Debug, Clone)]
+pub(super) enum Said {
+    Accepted(Verification),
+    Refused(Refusal),
+    Fault(ServerFault),
+}
+
+impl Said {
+    fn outcome(self, flight: &Flight) -> Outcome {
+        match self {
+            Self::Accepted(verification) => Ok(Ok(flight.answer(verification))),
+            Self::Refused(refusal) => Ok(Err(refusal)),
+            Self::Fault(fault) => Err(fault),
+        }
+    }
+}
+
+fn accepted(key: &str) -> Said {
+    Said::Accepted(Verification::active(key))
+}
+
+const REVOKED: Said = Said::Refused(Refusal::Revoked);
+const DOWN: Said = Said::Fault(ServerFault::Unavailable);
+
+/// What everybody hears: the key id where it is let in. The engine needs no runtime, so neither does asking.
+fn heard(waiter: Waiter) -> Option<Result<Result<String, Refusal>, ServerFault>> {
+    Some(heard_answer(waiter)?.map(|judged| judged.map(|answer| answer.verification.key_id().to_owned())))
+}
+
+pub(super) fn heard_answer(mut waiter: Waiter) -> Option<Outcome> {
     use std::future::Future as _;
     let mut future = std::pin::pin!(waiter.outcome());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -62,9 +142,13 @@ fn published(waiter: Waiter) -> Option<Outcome> {
     }
 }
 
+fn let_in(key_id: &str) -> Option<Result<Result<String, Refusal>, ServerFault>> {
+    Some(Ok(Ok(key_id.to_owned())))
+}
+
 #[test]
 fn one_key_one_flight() {
-    let world = World::new(TTL);
+    let world = World::new(plain());
     let (flight, first) = world.start("k1");
     let waiters: Vec<Waiter> = (0..499)
         .map(|_| match world.step("k1") {
@@ -72,35 +156,31 @@ fn one_key_one_flight() {
             _ => panic!("a second flight, or a hit before the first has landed"),
         })
         .collect();
-    flight.land(accepted("k1"));
+    world.land_at_once(flight, accepted("k1"));
     for waiter in waiters.into_iter().chain([first]) {
-        assert_eq!(published(waiter), Some(accepted("k1")));
+        assert_eq!(heard(waiter), let_in("k1"));
     }
-    assert_eq!(world.engine.flights.lock().len(), 0);
+    assert_eq!((world.engine.flights.lock().under_way(), world.engine.flights.waiting()), (0, 0));
 }
 
 #[test]
 fn single_flight_holds_with_the_cache_off() {
-    let world = World::new(Duration::ZERO);
+    let world = World::new(EngineSettings { time_to_live: Duration::ZERO, ..plain() });
     let (flight, waiter) = world.start("k1");
-    assert!(matches!(world.step("k1"), Step::Wait(_)));
-    flight.land(accepted("k1"));
-    assert_eq!(published(waiter), Some(accepted("k1")));
-    assert!(matches!(world.step("k1"), Step::Verify(..)), "zero means off");
+    assert_eq!(world.kind("k1"), Kind::Wait);
+    world.land_at_once(flight, accepted("k1"));
+    assert_eq!(heard(waiter), let_in("k1"));
+    assert_eq!(world.kind("k1"), Kind::Verify, "zero means off");
+    assert_eq!(world.engine.cached_keys(), 0);
 }
 
 #[test]
 fn only_accepted_answers_are_kept() {
-    let world = World::new(TTL);
-    for outcome in [
-        Ok(Err(Refusal::Invalid)),
-        Ok(Err(Refusal::Revoked)),
-        Err(ServerFault::Unavailable),
-        Err(ServerFault::Internal),
-    ] {
+    let world = World::new(plain());
+    for said in [Said::Refused(Refusal::Invalid), REVOKED, DOWN, Said::Fault(ServerFault::Internal)] {
         let (flight, waiter) = world.start("k1");
-        flight.land(outcome.clone());
-        assert_eq!(published(waiter), Some(outcome));
+        world.land_at_once(flight, said);
+        assert!(!matches!(heard(waiter), Some(Ok(Ok(_)))));
         assert!(!world.is_cached("k1"));
     }
     assert_eq!(world.engine.cached_keys(), 0);
@@ -108,80 +188,395 @@ fn only_accepted_answers_are_kept() {
 
 #[test]
 fn age_counts_from_when_the_question_was_asked() {
-    let world = World::new(TTL);
+    let world = World::new(plain());
     let (flight, _waiter) = world.start("k1");
     world.clock.advance(TTL);
-    flight.land(accepted("k1"));
+    world.land_at_once(flight, accepted("k1"));
     assert!(!world.is_cached("k1"));
-}
-
-#[test]
-fn a_purge_outruns_an_answer_that_was_asked_for_before_it() {
-    for purge in [(|world: &World| world.engine.clear()) as fn(&World), |world| {
-        world.engine.remove(world.fingerprinter.fingerprint("k1"))
-    }] {
-        let world = World::new(TTL);
-        let (old, old_waiter) = world.start("k1");
-        purge(&world);
-        let (new, new_waiter) = world.start("k1");
-        old.land(accepted("old"));
-        assert_eq!(published(old_waiter), Some(accepted("old")));
-        assert!(
-            matches!(world.step("k1"), Step::Wait(_)),
-            "the old answer neither counts nor ends the new flight"
-        );
-        new.land(Ok(Err(Refusal::Revoked)));
-        assert_eq!(published(new_waiter), Some(Ok(Err(Refusal::Revoked))));
-        assert!(!world.is_cached("k1"));
-    }
-}
-
-#[test]
-fn removing_one_key_leaves_the_others() {
-    let world = World::new(TTL);
-    world.cache("k1");
-    world.cache("k2");
-    world.engine.remove(world.fingerprinter.fingerprint("k1"));
-    assert!(!world.is_cached("k1"));
-    assert!(world.is_cached("k2"));
 }
 
 #[test]
 fn a_flight_that_is_dropped_tells_its_waiters() {
-    let world = World::new(TTL);
+    let world = World::new(plain());
     let (flight, waiter) = world.start("k1");
     drop(flight);
-    assert_eq!(published(waiter), Some(Err(ServerFault::Unavailable)));
+    assert_eq!(heard(waiter), Some(Err(ServerFault::Unavailable)));
     assert!(!world.is_cached("k1"));
 }
 
 #[test]
 fn a_panic_is_contained_and_is_no_refusal() {
-    let world = World::new(TTL);
+    let world = World::new(plain());
     let (flight, waiter) = world.start("k1");
     let carried = std::thread::spawn(move || {
         let _flight = flight;
         panic!("a verifier's bug");
     });
     assert!(carried.join().is_err());
-    assert_eq!(published(waiter), Some(Err(ServerFault::Internal)));
+    assert_eq!(heard(waiter), Some(Err(ServerFault::Internal)));
     assert!(!world.is_cached("k1"));
 }
 
 #[test]
-fn the_cache_is_bounded() {
-    let world = World::new(TTL);
+fn the_cache_and_its_index_are_bounded_together() {
+    let world = World::new(plain());
     for key in 0..10_000 {
         world.cache(&format!("k{key}"));
     }
     assert!(world.engine.cached_keys() <= 100, "{}", world.engine.cached_keys());
+    assert_eq!(world.engine.cache.indexed(), world.engine.cached_keys());
+    world.engine.purge(Purge::Everything);
+    assert_eq!((world.engine.cached_keys(), world.engine.cache.indexed()), (0, 0));
+}
+
+// Purge
+
+/// Every purge that concerns the key `k1`, whose id is `id1`.
+fn purges(world: &World) -> Vec<Purge> {
+    vec![
+        Purge::Everything,
+        Purge::Key(world.engine.fingerprint("k1")),
+        Purge::KeyId("id1".into()),
+        Purge::User("kp_1".into()),
+        Purge::Organization("org_1".into()),
+    ]
+}
+
+fn identity() -> Verification {
+    Verification::active("id1").with_user("kp_1").with_organization("org_1")
+}
+
+#[test]
+fn a_purged_key_is_asked_about_again() {
+    for which in 0..5 {
+        let world = World::new(EngineSettings { stale_if_error: STALE, ..plain() });
+        world.cache_as("k1", identity());
+        world.cache_as("k2", Verification::active("id2"));
+        world.cache_as("k3", Verification::active("id3").with_user("kp_2").with_organization("org_2"));
+        let purge = purges(&world).swap_remove(which);
+        let forgets_all = purge == Purge::Everything;
+        world.engine.purge(purge);
+        let (flight, _waiter) = world.start("k1");
+        world.land_at_once(flight, DOWN);
+        assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
+        assert_eq!(world.is_cached("k2"), !forgets_all, "absent never matches absent");
+        assert_eq!(world.is_cached("k3"), !forgets_all);
+        assert_eq!(world.engine.cache.indexed(), world.engine.cached_keys());
+    }
+}
+
+#[test]
+fn an_answer_asked_for_before_a_purge_reaches_nobody_after_it() {
+    for which in 0..5 {
+        let world = World::new(plain());
+        let (flight, before) = world.start("k1");
+        world.engine.purge(purges(&world).swap_remove(which));
+        let Step::Wait(after) = world.step("k1") else { panic!("at most one call per key") };
+        let again = world.land(flight, Said::Accepted(identity())).expect("the question must be asked again");
+        assert_eq!(heard(before.clone()), None);
+        world.land_at_once(again, REVOKED);
+        assert_eq!(heard(before), Some(Ok(Err(Refusal::Revoked))));
+        assert_eq!(heard(after), Some(Ok(Err(Refusal::Revoked))));
+        assert!(!world.is_cached("k1"));
+        assert_eq!(world.engine.flights.lock().purges.now(), 1);
+    }
+}
+
+#[test]
+fn a_purge_that_does_not_concern_a_flight_costs_it_nothing() {
+    let world = World::new(plain());
+    let (flight, waiter) = world.start("k1");
+    for purge in [
+        Purge::Key(world.engine.fingerprint("k2")),
+        Purge::KeyId("id2".into()),
+        Purge::User("kp_2".into()),
+        Purge::Organization("org_2".into()),
+    ] {
+        world.engine.purge(purge);
+    }
+    world.land_at_once(flight, Said::Accepted(identity()));
+    assert_eq!(heard(waiter), let_in("id1"));
+    assert!(world.is_cached("k1"));
+}
+
+#[test]
+fn purges_without_end_let_nobody_in_and_end_the_flight() {
+    let world = World::new(plain());
+    let (mut flight, waiter) = world.start("k1");
+    let mut questions = 1;
+    loop {
+        world.engine.purge(Purge::Everything);
+        match world.land(flight, accepted("k1")) {
+            Some(again) => flight = again,
+            None => break,
+        }
+        questions += 1;
+    }
+    assert!(questions <= 4, "{questions}");
+    assert_eq!(heard(waiter), Some(Err(ServerFault::Unavailable)));
+    assert!(!world.is_cached("k1"));
+}
+
+#[test]
+fn the_log_of_purges_is_bounded_and_empties_itself() {
+    let world = World::new(plain());
+    let (flight, _waiter) = world.start("k1");
+    for number in 0..100_000 {
+        world.engine.purge(Purge::KeyId(format!("id{number}").into()));
+    }
+    assert!(world.engine.flights.lock().purges.len() <= 1024);
+    let again = world.land(flight, accepted("other")).expect("past the bound everything counts as purged");
+    world.land_at_once(again, accepted("other"));
+    assert_eq!(world.engine.flights.lock().purges.len(), 0);
+    world.engine.purge(Purge::Everything);
+    assert_eq!(world.engine.flights.lock().purges.len(), 0, "with no question open there is nothing to heed");
+}
+
+// Rotation
+
+#[test]
+fn a_new_secret_of_a_key_ends_the_older_one() {
+    let world = World::new(plain());
+    world.cache_as("old", identity());
+    world.cache_as("new", identity());
+    assert!(world.is_cached("new"));
+    assert!(!world.is_cached("old"));
+    assert_eq!(world.engine.cached_keys(), 1);
+}
+
+#[test]
+fn an_older_secret_that_lands_late_is_asked_about_again() {
+    let world = World::new(plain());
+    let (old, waiter) = world.start("old");
+    world.clock.advance(SECOND);
+    world.cache_as("new", identity());
+    let again = world.land(old, Said::Accepted(identity())).expect("asked before the newer secret was accepted");
+    world.land_at_once(again, Said::Refused(Refusal::Invalid));
+    assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Invalid))));
+    assert!(world.is_cached("new"));
+    assert!(!world.is_cached("old"));
+}
+
+// Stale if error
+
+#[test]
+fn an_old_answer_serves_only_while_kinde_cannot_answer_and_up_to_an_absolute_age() {
+    let world = World::new(EngineSettings { stale_if_error: STALE, circuit_breaker: true, ..plain() });
+    let key = world.engine.fingerprint("k1");
+    world.cache("k1");
+    world.clock.advance(TTL);
+    for _ in 0..5 {
+        let (flight, _waiter) = world.start("k1");
+        world.land_at_once(flight, DOWN);
+        assert!(world.engine.stale(&key, world.clock.now()).is_some());
+    }
+    assert_eq!(world.kind("k1"), Kind::Stale, "the breaker is open");
+    assert_eq!(world.kind("k2"), Kind::Unavailable);
+    world.clock.advance(STALE - SECOND);
+    assert!(world.engine.stale(&key, world.clock.now()).is_some());
+    let probe = world.start("k1").0;
+    world.land_at_once(probe, DOWN);
+    world.clock.advance(SECOND);
+    assert!(world.engine.stale(&key, world.clock.now()).is_none(), "failures do not renew it");
+}
+
+#[test]
+fn a_refused_key_is_brought_back_by_no_outage() {
+    let world = World::new(EngineSettings { stale_if_error: STALE, ..plain() });
+    world.cache("k1");
+    world.clock.advance(TTL);
+    world.land_at_once(world.start("k1").0, REVOKED);
+    world.land_at_once(world.start("k1").0, DOWN);
+    assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
+}
+
+#[test]
+fn off_by_default_an_old_answer_does_not_serve() {
+    let world = World::new(plain());
+    world.cache("k1");
+    world.clock.advance(TTL);
+    assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
+}
+
+// Refresh ahead
+
+#[test]
+fn a_key_in_use_is_renewed_by_one_caller_and_nobody_waits() {
+    let world = World::new(EngineSettings { refresh_ahead: true, ..plain() });
+    world.cache("k1");
+    world.clock.advance(TTL / 2);
+    assert_eq!(world.kind("k1"), Kind::Hit, "not yet");
+    // Past the earliest end of the part that is left, jitter included.
+    world.clock.advance(TTL * 9 / 20 - TTL / 20 - SECOND);
+    let mut waited = Duration::ZERO;
+    let flight = loop {
+        match world.step("k1") {
+            Step::Refresh(_, flight) => break flight,
+            Step::Hit(_) => {
+                world.clock.advance(SECOND);
+                waited += SECOND;
+                assert!(waited < TTL / 4);
+            }
+            other => panic!("{:?}", kind(&other)),
+        }
+    };
+    assert_eq!(world.kind("k1"), Kind::Hit, "one caller renews");
+    world.land_at_once(flight, accepted("k1"));
+    world.clock.advance(TTL / 2);
+    assert_eq!(world.kind("k1"), Kind::Hit);
+}
+
+#[test]
+fn a_refused_renewal_ends_the_key() {
+    let world = World::new(EngineSettings { refresh_ahead: true, ..plain() });
+    world.cache("k1");
+    let flight = loop {
+        world.clock.advance(SECOND);
+        if let Step::Refresh(_, flight) = world.step("k1") {
+            break flight;
+        }
+    };
+    world.land_at_once(flight, REVOKED);
+    assert_eq!(world.kind("k1"), Kind::Verify);
+}
+
+// Negative cache
+
+#[test]
+fn refusals_are_remembered_for_their_own_time() {
+    let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..plain() });
+    world.land_at_once(world.start("k1").0, REVOKED);
+    assert_eq!(world.kind("k1"), Kind::Refused(Refusal::Revoked));
+    world.clock.advance(NEGATIVE - SECOND);
+    assert_eq!(world.kind("k1"), Kind::Refused(Refusal::Revoked));
+    world.clock.advance(SECOND);
+    assert_eq!(world.kind("k1"), Kind::Verify);
+}
+
+#[test]
+fn errors_are_never_remembered_as_refusals() {
+    let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..plain() });
+    for fault in [ServerFault::Unavailable, ServerFault::Internal] {
+        world.land_at_once(world.start("k1").0, Said::Fault(fault));
+        assert_eq!(world.kind("k1"), Kind::Verify);
+    }
+}
+
+#[test]
+fn a_purge_forgets_refusals_also_those_under_way() {
+    let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..plain() });
+    for which in 0..2 {
+        world.land_at_once(world.start("k1").0, REVOKED);
+        world.engine.purge(purges(&world).swap_remove(which));
+        let (flight, waiter) = world.start("k1");
+        world.engine.purge(purges(&world).swap_remove(which));
+        world.land_at_once(flight, REVOKED);
+        assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Revoked))));
+        assert_eq!(world.kind("k1"), Kind::Verify, "asked for before the purge");
+    }
+}
+
+#[test]
+fn junk_never_evicts_good() {
+    let world = World::new(EngineSettings { negative_time_to_live: TTL, ..plain() });
+    for key in 0..50 {
+        world.cache(&format!("good{key}"));
+    }
+    for key in 0..30_000 {
+        world.land_at_once(world.start(&format!("junk{key}")).0, Said::Refused(Refusal::Invalid));
+    }
+    assert!((0..50).all(|key| world.is_cached(&format!("good{key}"))));
+}
+
+// Bulkhead, breaker, attempts
+
+#[test]
+fn past_the_caps_the_answer_is_at_once() {
+    let world = World::new(EngineSettings { max_in_flight: 3, max_waiting: 5, ..plain() });
+    let flights: Vec<_> = (0..3).map(|key| world.start(&format!("k{key}"))).collect();
+    assert_eq!(world.kind("another"), Kind::Unavailable);
+    let waiters: Vec<_> = (0..2).map(|_| world.step("k0")).collect();
+    assert!(waiters.iter().all(|step| kind(step) == Kind::Wait));
+    assert_eq!(world.kind("k0"), Kind::Unavailable, "too many wait");
+    drop(waiters);
+    assert_eq!(world.kind("k0"), Kind::Wait);
+    for (flight, _waiter) in flights {
+        world.land_at_once(flight, accepted("k"));
+    }
+    assert_eq!(world.kind("another"), Kind::Verify);
+}
+
+#[test]
+fn known_keys_do_not_notice_an_open_breaker() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    world.cache("known");
+    for key in 0..4 {
+        world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
+    }
+    assert_eq!(world.kind("another"), Kind::Unavailable);
+    assert_eq!(world.kind("known"), Kind::Hit);
+    world.clock.advance(SECOND);
+    let (probe, _waiter) = world.start("another");
+    assert_eq!(world.kind("one more"), Kind::Unavailable, "one probe at a time");
+    world.land_at_once(probe, accepted("another"));
+    assert_eq!(world.kind("one more"), Kind::Verify);
+}
+
+#[test]
+fn a_probe_that_is_lost_does_not_keep_the_breaker_shut() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for key in 0..5 {
+        world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
+    }
+    world.clock.advance(SECOND);
+    drop(world.start("probe"));
+    assert_eq!(world.kind("another"), Kind::Verify);
+}
+
+fn limited_to(attempts: u32) -> EngineSettings {
+    EngineSettings { attempt_limit: Some(AttemptLimit::new(attempts, TTL)), ..plain() }
+}
+
+#[test]
+fn only_verifications_that_leave_the_process_are_attempts() {
+    let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..limited_to(2) });
+    let (flight, _waiter) = world.start("k1");
+    for _ in 0..50 {
+        assert_eq!(world.kind("k1"), Kind::Wait, "who waits makes no attempt");
+    }
+    world.land_at_once(flight, accepted("k1"));
+    for _ in 0..50 {
+        assert_eq!(world.kind("k1"), Kind::Hit);
+    }
+    world.land_at_once(world.start("k2").0, REVOKED);
+    for _ in 0..50 {
+        assert_eq!(world.kind("k2"), Kind::Refused(Refusal::Revoked));
+    }
+    assert_eq!(world.kind("k3"), Kind::Limited);
+    assert_eq!(world.kind("k1"), Kind::Hit, "a cached key is not concerned");
+    assert_eq!(kind(&world.step_from("192.0.2.2", "k3")), Kind::Verify);
+}
+
+#[test]
+fn an_attempt_that_kinde_could_not_answer_is_given_back() {
+    let world = World::new(EngineSettings { max_in_flight: 1, ..limited_to(2) });
+    for fault in [ServerFault::Unavailable, ServerFault::Internal].into_iter().cycle().take(20) {
+        world.land_at_once(world.start("k1").0, Said::Fault(fault));
+    }
+    let (flight, _waiter) = world.start("k1");
+    for key in 0..20 {
+        assert_eq!(world.kind(&format!("crowd{key}")), Kind::Unavailable, "not asked, so not counted");
+    }
+    world.land_at_once(flight, REVOKED);
+    world.land_at_once(world.start("k1").0, REVOKED);
+    assert_eq!(world.kind("k1"), Kind::Limited);
 }
 
 proptest! {
     #[test]
-    fn jitter_only_shortens_and_by_a_tenth_at_most(key in "[a-z]{1,8}", seconds in 1_u64..100_000) {
+    fn jitter_only_shortens_and_by_a_tenth_at_most(key in "[a-z]{1,8}", seconds in 1_u64..80_000) {
         let ttl = Duration::from_secs(seconds);
-        let world = World::new(ttl);
+        let world = World::new(EngineSettings { time_to_live: ttl, ..plain() });
         world.cache(&key);
         world.clock.advance(ttl * 9 / 10 - Duration::from_micros(1));
         prop_assert!(world.is_cached(&key));

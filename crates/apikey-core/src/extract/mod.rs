@@ -3,6 +3,7 @@
 mod source;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -23,6 +24,10 @@ pub trait RequestHead {
 
     /// The query of the request's target, still percent-encoded, without the `?`.
     fn query(&self) -> Option<&str>;
+
+    /// The address at the other end of the connection, never one that the request claims; `None` where the server doesn't
+    /// know it, and then attempts can't be counted.
+    fn peer(&self) -> Option<IpAddr>;
 }
 
 /// A request head made by hand: for tests, and for callers that are no web framework.
@@ -37,6 +42,7 @@ pub trait RequestHead {
 pub struct PlainRequest {
     headers: Vec<(String, Vec<u8>)>,
     query: Option<String>,
+    peer: Option<IpAddr>,
 }
 
 impl PlainRequest {
@@ -59,6 +65,13 @@ impl PlainRequest {
         self.query = Some(query.into());
         self
     }
+
+    /// Sets the address at the other end of the connection.
+    #[must_use]
+    pub fn with_peer(mut self, peer: IpAddr) -> Self {
+        self.peer = Some(peer);
+        self
+    }
 }
 
 impl std::fmt::Debug for PlainRequest {
@@ -74,6 +87,10 @@ impl RequestHead for PlainRequest {
 
     fn query(&self) -> Option<&str> {
         self.query.as_deref()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer
     }
 }
 

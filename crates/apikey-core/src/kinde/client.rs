@@ -18,6 +18,9 @@ use crate::key::PresentedKey;
 use crate::verification::Judgement;
 use crate::verifier::{Verifier, VerifierError};
 
+/// What the check at start-up asks about: that Kinde judges it proves host, token and scope.
+const NOBODYS_KEY: &str = "k_live_start_up_check";
+
 /// The [`Verifier`] that asks Kinde's verify endpoint, `POST /api/v1/api_keys/verify`.
 ///
 /// It keeps connections open and shares one token among all calls. It follows no redirect, and reads at most 64 KiB of
@@ -72,9 +75,13 @@ impl KindeVerifier {
         let answer = self
             .http
             .post(&self.verify_url, "application/json", body, authorization)
-            .await
-            .map_err(VerifierError::Unavailable)?;
-        Ok(read_verify_answer(answer.status.as_u16(), &answer.body))
+            .await?;
+        match read_verify_answer(answer.status.as_u16(), &answer.body) {
+            Meaning::UnjudgedForNow(reason) => {
+                Err(VerifierError::Transient { reason, retry_after: answer.retry_after })
+            }
+            meaning => Ok(meaning),
+        }
     }
 
     /// Asks with the shared token; where that is refused, once more with a new one.
@@ -99,6 +106,12 @@ impl KindeVerifier {
 
 #[async_trait]
 impl Verifier for KindeVerifier {
+    async fn check(&self) -> Result<(), VerifierError> {
+        let nobodys = PresentedKey::parse(NOBODYS_KEY)
+            .map_err(|error| VerifierError::Misconfigured(error.to_string()))?;
+        self.verify(&nobodys).await.map(|_judged| ())
+    }
+
     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
         let meaning = match &self.tokens {
             Some(tokens) => self.ask_with_token(tokens, key).await?,
@@ -106,7 +119,7 @@ impl Verifier for KindeVerifier {
         };
         match meaning {
             Meaning::Judged(judgement) => Ok(judgement),
-            Meaning::Unjudged(why) => Err(VerifierError::Unavailable(why)),
+            Meaning::Unjudged(why) | Meaning::UnjudgedForNow(why) => Err(VerifierError::Unavailable(why)),
             Meaning::SetUp(why) => Err(VerifierError::Misconfigured(why)),
             Meaning::TokenRefused { scope_missing } => {
                 Err(VerifierError::Misconfigured(self.advice(scope_missing).to_owned()))

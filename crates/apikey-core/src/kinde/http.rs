@@ -1,6 +1,7 @@
 //! One HTTP client for all of Kinde: rustls, no redirects, connections reused, answers capped in size.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -9,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::config::Resolved;
 use crate::config::ConfigError;
+use crate::verifier::VerifierError;
 
 /// The longest answer that is read, in bytes; Kinde's have a few hundred.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -19,6 +21,8 @@ pub(super) struct Http(Client);
 /// An answer that came in whole.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    /// How long Kinde asks to wait.
+    pub(super) retry_after: Option<Duration>,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
@@ -42,14 +46,14 @@ impl Http {
     /// Sends one request and reads its answer.
     ///
     /// # Errors
-    /// What went wrong, in words that hold neither the request's body nor its headers.
+    /// [`VerifierError`], in words that hold neither the request's body nor its headers.
     pub(super) async fn post(
         &self,
         url: &Url,
         content_type: &'static str,
         body: Zeroizing<Vec<u8>>,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, VerifierError> {
         let mut request = Request::new(reqwest::Method::POST, url.clone());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         request.headers_mut().insert(reqwest::header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -60,14 +64,16 @@ impl Http {
         *request.body_mut() = Some(Bytes::from_owner(body).into());
         let mut response = self.0.execute(request).await.map_err(describe)?;
         let status = response.status();
+        let retry_after = retry_after(response.headers());
         let mut body = Zeroizing::new(Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(describe)? {
             if body.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(format!("the answer is longer than {LONGEST_ANSWER} bytes"));
+                let why = format!("the answer is longer than {LONGEST_ANSWER} bytes");
+                return Err(VerifierError::Unavailable(why));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body })
+        Ok(Answer { status, retry_after, body })
     }
 }
 
@@ -85,7 +91,7 @@ fn tls_settings(is_needed: bool) -> Result<rustls::ClientConfig, rustls::Error> 
 }
 
 /// The error and its causes. reqwest's texts name the URL, which is no secret, but nothing that was sent.
-fn describe(error: reqwest::Error) -> String {
+fn describe(error: reqwest::Error) -> VerifierError {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(error) = cause {
@@ -93,5 +99,13 @@ fn describe(error: reqwest::Error) -> String {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    text
+    VerifierError::Transient { reason: text, retry_after: None }
+}
+
+/// `RateLimit-Reset` as Kinde sends it, else `Retry-After`: whole seconds. A date is not read.
+fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
+    ["ratelimit-reset", "retry-after"].into_iter().find_map(|name| {
+        let seconds = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    })
 }

@@ -30,7 +30,7 @@ const EARLY_RETRY: Duration = Duration::from_secs(30);
 /// After a new token was refused like the old one, no refusal buys another for this long: junk keys may draw 401s.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 /// A fetch is nobody's in particular, so it has a deadline of its own.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A token, as the header that carries it. Overwritten when the last reference goes.
 pub(super) struct Token {
@@ -172,8 +172,7 @@ impl Inner {
         let answer = self
             .http
             .post(&self.url, "application/x-www-form-urlencoded", form, None)
-            .await
-            .map_err(VerifierError::Unavailable)?;
+            .await?;
         match read_token_answer(answer.status.as_u16(), &answer.body) {
             TokenMeaning::Granted { token, expires_in } => {
                 let lifetime = expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
@@ -187,6 +186,9 @@ impl Inner {
                 Ok((header, lifetime))
             }
             TokenMeaning::Unavailable(why) => Err(VerifierError::Unavailable(why)),
+            TokenMeaning::UnavailableForNow(reason) => {
+                Err(VerifierError::Transient { reason, retry_after: answer.retry_after })
+            }
             TokenMeaning::SetUp(why) => Err(VerifierError::Misconfigured(why)),
         }
     }

@@ -16,6 +16,8 @@ pub(super) enum Meaning {
     TokenRefused { scope_missing: bool },
     /// Nobody could judge the key; why.
     Unjudged(String),
+    /// The same, but asking again soon may help.
+    UnjudgedForNow(String),
     /// The service asks at the wrong place, or in the wrong way; why.
     SetUp(String),
 }
@@ -56,8 +58,9 @@ pub(super) fn read_verify_answer(status: u16, body: &[u8]) -> Meaning {
         401 | 403 => {
             Meaning::TokenRefused { scope_missing: codes.iter().any(|code| code == "SCOPE_MISSING") }
         }
-        201..300 | 400 | 408 | 425 | 429 | 500.. => {
-            Meaning::Unjudged(format!("Kinde answered with status {status}"))
+        201..300 | 400 => Meaning::Unjudged(format!("Kinde answered with status {status}")),
+        408 | 425 | 429 | 500.. => {
+            Meaning::UnjudgedForNow(format!("Kinde answered with status {status}"))
         }
         404 => Meaning::SetUp(
             "Kinde knows no verify endpoint at this host (status 404): check KINDE_DOMAIN".to_owned(),
@@ -170,6 +173,8 @@ fn refusal_named_by(codes: &[String]) -> Option<Refusal> {
 pub(super) enum TokenMeaning {
     Granted { token: Secret, expires_in: Option<u64> },
     Unavailable(String),
+    /// The same, but asking again soon may help.
+    UnavailableForNow(String),
     SetUp(String),
 }
 
@@ -198,7 +203,7 @@ pub(super) fn read_token_answer(status: u16, body: &[u8]) -> TokenMeaning {
             "Kinde knows no such client at this host (status 404): check KINDE_DOMAIN and KINDE_MANAGEMENT_CLIENT_ID"
                 .to_owned(),
         ),
-        429 | 500.. => TokenMeaning::Unavailable(format!("Kinde's token endpoint answered with status {status}")),
+        429 | 500.. => TokenMeaning::UnavailableForNow(format!("Kinde's token endpoint answered with status {status}")),
         300..400 | 405 => TokenMeaning::SetUp(format!(
             "there is no token endpoint at this host (status {status}): check KINDE_DOMAIN"
         )),

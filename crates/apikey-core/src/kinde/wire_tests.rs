@@ -11,7 +11,7 @@ fn refused(refusal: Refusal) -> Meaning {
 }
 
 fn is_unjudged(meaning: &Meaning) -> bool {
-    matches!(meaning, Meaning::Unjudged(_))
+    matches!(meaning, Meaning::Unjudged(_) | Meaning::UnjudgedForNow(_))
 }
 
 fn accepted(body: Value) -> Verification {
@@ -172,7 +172,7 @@ fn every_status_has_its_meaning() {
 fn token_kind(status: u16, body: &str) -> &'static str {
     match read_token_answer(status, body.as_bytes()) {
         TokenMeaning::Granted { .. } => "granted",
-        TokenMeaning::Unavailable(_) => "unavailable",
+        TokenMeaning::Unavailable(_) | TokenMeaning::UnavailableForNow(_) => "unavailable",
         TokenMeaning::SetUp(_) => "set-up",
     }
 }

@@ -1,0 +1,264 @@
+//! The address that a request comes from, behind proxies that are trusted to tell it. Pure: no I/O, no state.
+//!
+//! A forwarding header is believed only where the TCP peer is a trusted proxy, and then it is read from the right: each
+//! proxy appended the address that it saw, so what stands left of the first untrusted address is that client's own
+//! word. Reading ends at the first element without an address; then the trusted hop next to it counts as the client,
+//! so a chain that can't be read may merge clients, but never invents one. The work is linear in the header's length.
+
+mod forwarded;
+mod proxies;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+
+pub use proxies::{ForwardingHeader, TrustedProxies};
+
+use crate::extract::RequestHead;
+use proxies::{HEADER_SETTING, RANGES_SETTING};
+
+/// How many bits of an IPv6 address may make a client. A site gets a /48 to /64 of its own.
+pub(crate) const IPV6_PREFIXES: RangeInclusive<u8> = 32..=64;
+
+/// How many bits of an IPv6 address make a client by default.
+pub(crate) const DEFAULT_IPV6_PREFIX: u8 = 56;
+
+/// Which client a request counts for: an IPv4 address, or the prefix of an IPv6 address (/56 unless set otherwise, /32
+/// to /64), since whoever has one IPv6 address has its whole network.
+///
+/// Two addresses of the same client are equal here: an IPv4-mapped IPv6 address is that IPv4 address, and the bits past
+/// the prefix are gone. It is displayed as an address (`192.0.2.1`) or as a prefix (`2001:db8::/56`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Client(Counted);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Counted {
+    Address(Ipv4Addr),
+    Prefix { network: Ipv6Addr, length: u8 },
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Counted::Address(address) => address.fmt(formatter),
+            Counted::Prefix { network, length } => write!(formatter, "{network}/{length}"),
+        }
+    }
+}
+
+/// The client that an address counts for. A prefix length outside of [`IPV6_PREFIXES`] counts as the nearest in it.
+pub(crate) fn client_of(address: IpAddr, ipv6_prefix: u8) -> Client {
+    Client(match address.to_canonical() {
+        IpAddr::V4(address) => Counted::Address(address),
+        IpAddr::V6(address) => {
+            let length = ipv6_prefix.clamp(*IPV6_PREFIXES.start(), *IPV6_PREFIXES.end());
+            let mask = u128::MAX << (128 - u32::from(length));
+            Counted::Prefix { network: Ipv6Addr::from_bits(address.to_bits() & mask), length }
+        }
+    })
+}
+
+/// What [`client_address`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Resolved {
+    /// The client's address; never an IPv4-mapped one.
+    pub(crate) address: IpAddr,
+    /// What the operator should know, if anything.
+    pub(crate) diagnosis: Option<Diagnosis>,
+}
+
+/// A sign that the settings don't fit the proxies. Its text is for the operator's log and names the setting; it holds no
+/// byte of the request, only addresses of the operator's own network.
+///
+/// Callers can bring it about at will where such a mistake exists, so each kind is to be logged once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Diagnosis {
+    /// A forwarding header came from a peer that is not trusted, but looks like a proxy of the operator's: its address
+    /// is private, shared (RFC 6598), link-local or loopback.
+    UntrustedProxy {
+        /// The TCP peer.
+        peer: IpAddr,
+    },
+    /// A trusted peer sent only the header that is not believed.
+    OtherHeader {
+        /// The TCP peer.
+        peer: IpAddr,
+        /// The header that it did send.
+        sent: ForwardingHeader,
+    },
+    /// The believed header holds something other than an address before an untrusted address was found.
+    UnreadableChain {
+        /// The believed header.
+        header: ForwardingHeader,
+        /// The trusted hop that counted as the client instead.
+        hop: IpAddr,
+    },
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UntrustedProxy { peer } => write!(
+                formatter,
+                "a forwarding header came from {peer}, which is not trusted, so that everybody behind it counts as \
+                 one client; if it is your proxy, set {RANGES_SETTING}={peer}"
+            ),
+            Self::OtherHeader { peer, sent } => write!(
+                formatter,
+                "the trusted proxy {peer} sent no {} header but {sent}, so that everybody behind it counts as one \
+                 client; if the proxy itself writes {sent}, rather than passing on what callers claim, set \
+                 {HEADER_SETTING}={sent}",
+                sent.other()
+            ),
+            Self::UnreadableChain { header, hop } => write!(
+                formatter,
+                "the {header} header that trusted proxies forwarded names no address where a client's should stand, \
+                 so that the proxy {hop} counted as the client; have it append the address that it sees, or choose \
+                 the header that it does write with {HEADER_SETTING}"
+            ),
+        }
+    }
+}
+
+/// The address of the client that sent the request over a connection from `peer`.
+///
+/// - The peer is no trusted proxy: the peer, whatever the request claims.
+/// - Otherwise the rightmost untrusted address in the believed header; the leftmost, where all are trusted; the peer,
+///   where there is none. Several field lines are one list, in order, but no element spans two of them.
+/// - An element from which no address can be read (see [`ForwardingHeader`]), met before an untrusted address: the
+///   trusted hop on its right, or the peer. So does an empty element, or an empty line among others.
+pub(crate) fn client_address(peer: IpAddr, request: &impl RequestHead, proxies: &TrustedProxies) -> Resolved {
+    let peer = peer.to_canonical();
+    let header = proxies.believed();
+    if !proxies.trusts(peer) {
+        let is_suspicious =
+            is_internal(peer) && (is_present(request, header) || is_present(request, header.other()));
+        let diagnosis = is_suspicious.then_some(Diagnosis::UntrustedProxy { peer });
+        return Resolved { address: peer, diagnosis };
+    }
+    if !is_present(request, header) {
+        let sent = header.other();
+        let diagnosis = is_present(request, sent).then_some(Diagnosis::OtherHeader { peer, sent });
+        return Resolved { address: peer, diagnosis };
+    }
+    let chain = read_chain(request, proxies);
+    let address = chain.address.unwrap_or(peer);
+    let diagnosis =
+        (chain.end == End::Unreadable).then_some(Diagnosis::UnreadableChain { header, hop: address });
+    Resolved { address, diagnosis }
+}
+
+/// What reading a stretch of the list from its right end came to.
+struct Chain {
+    /// The client, provided that all hops on the right of this stretch are trusted. `None`: the nearest of those hops.
+    address: Option<IpAddr>,
+    end: End,
+}
+
+#[derive(PartialEq, Eq)]
+enum End {
+    /// At an untrusted address.
+    Untrusted,
+    /// At an element without an address.
+    Unreadable,
+    /// At the stretch's left end: all of it is trusted.
+    Left,
+}
+
+/// Reads the last line, which settles it unless all of it is trusted; only then the others, each once. The lines come
+/// as an iterator that runs forwards, so they are folded rather than kept.
+fn read_chain(request: &impl RequestHead, proxies: &TrustedProxies) -> Chain {
+    let lines = || request.header_values(proxies.believed().name());
+    let read = |line| match proxies.believed() {
+        ForwardingHeader::XForwardedFor => read_line(x_forwarded_for(line), proxies),
+        ForwardingHeader::Forwarded => read_line(forwarded::addresses(line), proxies),
+    };
+    let last = read(lines().last().unwrap_or_default());
+    if last.end != End::Left {
+        return last;
+    }
+    lines().fold(Chain { address: None, end: End::Left }, |on_the_left, line| match read(line) {
+        Chain { address, end: End::Left } => {
+            Chain { address: on_the_left.address.or(address), end: on_the_left.end }
+        }
+        settled => settled,
+    })
+}
+
+/// Reads one line's elements, given from the right: each an address, or `None` where it names none.
+fn read_line(elements: impl Iterator<Item = Option<IpAddr>>, proxies: &TrustedProxies) -> Chain {
+    let mut address = None;
+    for element in elements {
+        match element {
+            None => return Chain { address, end: End::Unreadable },
+            Some(hop) if proxies.trusts(hop) => address = Some(hop),
+            client @ Some(_) => return Chain { address: client, end: End::Untrusted },
+        }
+    }
+    Chain { address, end: End::Left }
+}
+
+/// The elements of an `X-Forwarded-For` line, from the right.
+fn x_forwarded_for(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
+    line.rsplit(|byte| *byte == b',').map(|element| {
+        let element = text(element.trim_ascii())?;
+        node(element).or_else(|| ipv6(element))
+    })
+}
+
+/// The longest node that is read, in bytes: an IPv6 address needs 45, and an obfuscated port may follow it.
+const LONGEST_NODE: usize = 128;
+
+/// What an address might be read from: not over-long, and UTF-8.
+fn text(element: &[u8]) -> Option<&str> {
+    if element.len() <= LONGEST_NODE { std::str::from_utf8(element).ok() } else { None }
+}
+
+/// The address in a node of RFC 7239 (section 6), its port taken off: `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]`,
+/// `[2001:db8::1]:80`. Nothing else is an address: no `unknown`, no `_hidden`, no zone (`fe80::1%eth0` means something
+/// only on the host that wrote it), no octal (`010.0.0.1`).
+fn node(node: &str) -> Option<IpAddr> {
+    if let Some(bracketed) = node.strip_prefix('[') {
+        let (address, port) = bracketed.split_once(']')?;
+        let port_is_fine = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return if port_is_fine { ipv6(address) } else { None };
+    }
+    let (address, port) = node.split_once(':').unwrap_or((node, "0"));
+    if is_port(port) { address.parse().ok().map(IpAddr::V4) } else { None }
+}
+
+fn ipv6(address: &str) -> Option<IpAddr> {
+    address.parse::<Ipv6Addr>().ok().map(|address| address.to_canonical())
+}
+
+/// `node-port` of RFC 7239: up to five digits, or obfuscated. It is not kept, so any number will do.
+fn is_port(port: &str) -> bool {
+    match port.strip_prefix('_') {
+        Some(hidden) => {
+            let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            !hidden.is_empty() && hidden.bytes().all(is_fine)
+        }
+        None => (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
+/// Whether a field with this name says anything.
+fn is_present(request: &impl RequestHead, header: ForwardingHeader) -> bool {
+    request.header_values(header.name()).any(|line| !line.trim_ascii().is_empty())
+}
+
+/// Whether an address is one that operators give to their own proxies.
+fn is_internal(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let is_shared = address.to_bits() >> 22 == Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22;
+            address.is_private() || address.is_loopback() || address.is_link_local() || is_shared
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+use super::*;
+
+#[test]
+fn bad_settings_are_refused_by_name() {
+    for bad in [
+        "10.0.0.1,",
+        ",",
+        "10.0.0.1,,10.0.0.2",
+        "proxy.example",
+        "10.0.0.1:80",
+        "[::1]",
+        "fe80::1%eth0",
+        "10.0.0.0/33",
+        "::/129",
+        "10.0.0.0/",
+        "10.0.0.0/+8",
+        "10.0.0.0/255.0.0.0",
+        "10.0.0.0/8/8",
+        "010.0.0.1",
+        "10.0.0",
+        "*",
+        "10.0.0.1/8",
+        "2001:db8::1/64",
+        "::ffff:10.0.0.1/104",
+        "0.0.0.0/0",
+        "::/0",
+        "0.0.0.0/1,128.0.0.0/1",
+        "::ffff:0:0/96",
+        "::ffff:0:0/95",
+        "10.0.0.1 10.0.0.2",
+        "10.0.0.1;10.0.0.2",
+        "10.0.0.0 /8",
+    ] {
+        let error = TrustedProxies::parse(bad).unwrap_err();
+        assert_eq!(error.setting(), "TRUSTED_PROXIES", "{bad}");
+    }
+    assert!(TrustedProxies::new([""]).is_err());
+    let helpful = TrustedProxies::parse("10.0.0.1/8").unwrap_err().to_string();
+    assert!(helpful.contains("10.0.0.0/8") && helpful.contains("or 10.0.0.1 for"), "{helpful}");
+    for bad in ["", "x-real-ip", "X-Forwarded-For, Forwarded"] {
+        assert_eq!(bad.parse::<ForwardingHeader>().unwrap_err().setting(), "TRUSTED_PROXY_HEADER");
+    }
+}
+
+#[test]
+fn good_settings_are_taken() {
+    assert_eq!("X-Forwarded-FOR".parse(), Ok(XForwardedFor));
+    assert_eq!(" Forwarded".parse(), Ok(Forwarded));
+    let nobody =
+        [TrustedProxies::parse(" ").unwrap(), TrustedProxies::new([""; 0]).unwrap(), TrustedProxies::none()];
+    assert!(
+        nobody
+            .iter()
+            .all(|proxies| !proxies.trusts(ip("127.0.0.1")) && *proxies == TrustedProxies::default())
+    );
+    let proxies = TrustedProxies::parse("10.0.0.0/8,10.1.0.0/16 , 192.0.2.1, 2001:db8::/32,::ffff:198.51.100.0/120,255.255.255.255, ffff::/16,::ffff:203.0.113.9").unwrap();
+    for (address, trusted) in [
+        ("10.0.0.0", true),
+        ("10.255.255.255", true),
+        ("11.0.0.0", false),
+        ("9.255.255.255", false),
+        ("192.0.2.1", true),
+        ("192.0.2.0", false),
+        ("192.0.2.2", false),
+        ("198.51.100.255", true),
+        ("198.51.101.0", false),
+        ("0.0.0.0", false),
+        ("255.255.255.255", true),
+        ("2001:db8:ffff::", true),
+        ("2001:db9::", false),
+        ("203.0.113.9", true),
+        ("::", false),
+        ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true),
+        ("fffe:ffff::", false),
+    ] {
+        assert_eq!(proxies.trusts(ip(address)), trusted, "{address}");
+    }
+}

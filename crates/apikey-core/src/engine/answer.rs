@@ -1,0 +1,86 @@
+//! One positive answer, with the moments up to which it may serve.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::verification::Verification;
+
+/// A jitter shortens a time to live by at most a tenth, so that keys cached together don't expire together.
+const JITTER_STEPS: u32 = 1024;
+/// A key in use is renewed in the background when this part of its time to live is left.
+const REFRESH_PART: u32 = 20;
+/// After a renewal that failed, the next is tried after this long.
+const REFRESH_RETRY: Duration = Duration::from_secs(5);
+
+/// Everything counts from when the question was asked.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) verification: Verification,
+    asked_at: Instant,
+    fresh_for: Duration,
+    /// Past `asked_at`; never less than `fresh_for`.
+    serves_for: Duration,
+    /// Past `asked_at`, in nanoseconds: when the next renewal in the background may begin.
+    refresh_from: AtomicU64,
+}
+
+/// How old an answer is, and whether it outlived its time to live because Kinde could not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Fresh,
+    Stale,
+    Over,
+}
+
+impl Answer {
+    /// `bits` are uniform over keys and decide the jitter.
+    pub(super) fn new(
+        verification: Verification,
+        asked_at: Instant,
+        bits: u64,
+        time_to_live: Duration,
+        stale_if_error: Duration,
+    ) -> Self {
+        let step = (bits % u64::from(JITTER_STEPS)) as u32;
+        let fresh_for = time_to_live - (time_to_live / (10 * JITTER_STEPS)) * step;
+        let serves_for = if fresh_for.is_zero() { fresh_for } else { time_to_live + stale_if_error };
+        let refresh_from = AtomicU64::new(nanoseconds(fresh_for - fresh_for / REFRESH_PART));
+        Self { verification, asked_at, fresh_for, serves_for, refresh_from }
+    }
+
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.asked_at)
+    }
+
+    pub(super) fn asked_at(&self) -> Instant {
+        self.asked_at
+    }
+
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        match self.age(now) {
+            age if age < self.fresh_for => Standing::Fresh,
+            age if age < self.serves_for => Standing::Stale,
+            _ => Standing::Over,
+        }
+    }
+
+    /// Whether this caller is the one to renew the answer in the background.
+    pub(super) fn claims_refresh(&self, now: Instant) -> bool {
+        let age = nanoseconds(self.age(now));
+        let from = self.refresh_from.load(Ordering::Relaxed);
+        age >= from
+            && self
+                .refresh_from
+                .compare_exchange(
+                    from,
+                    age.saturating_add(nanoseconds(REFRESH_RETRY)),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
