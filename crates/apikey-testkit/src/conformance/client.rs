@@ -62,7 +62,8 @@ impl Request {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("{} {} HTTP/1.1\r\nHost: localhost\r\n", self.method, self.target).into_bytes();
+        let mut bytes =
+            format!("{} {} HTTP/1.1\r\nHost: localhost\r\n", self.method, self.target).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
@@ -135,7 +136,8 @@ impl Answer {
     pub(crate) fn is_denied(&self, expected: &Denied) {
         self.has(expected.status, &expected.body(), &expected.headers(), expected.retry_after);
         let RawResponse { headers, body, .. } = &self.response;
-        let texts = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value]).chain([body.as_slice()]);
+        let texts =
+            headers.iter().flat_map(|(name, value)| [name.as_bytes(), value]).chain([body.as_slice()]);
         for text in texts {
             for secret in &self.secrets {
                 let leaks = text.windows(secret.len()).any(|part| part == secret);

@@ -99,8 +99,8 @@ impl Denied {
         Self { challenge, ..self }
     }
 
-    /// As `application/problem+json`.
-    pub(crate) fn as_problem(self) -> Self {
+    /// In the form of `application/problem+json`.
+    pub(crate) fn in_problem_details(self) -> Self {
         Self { problem: true, ..self }
     }
 

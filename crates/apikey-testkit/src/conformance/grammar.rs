@@ -77,7 +77,8 @@ impl Generator {
     /// When the environment's seed is no number.
     pub(crate) fn from_environment() -> Self {
         let seed = env::var(SEED_VARIABLE).ok().map(|text| {
-            text.parse().unwrap_or_else(|_| panic!("{SEED_VARIABLE} is no number that fits 64 bits: {text:?}"))
+            text.parse()
+                .unwrap_or_else(|_| panic!("{SEED_VARIABLE} is no number that fits 64 bits: {text:?}"))
         });
         let seed = seed.unwrap_or(DEFAULT_SEED);
         Self { seed, state: seed }
@@ -90,7 +91,9 @@ impl Generator {
     /// A value near `Bearer <key>`; often with this key.
     pub(crate) fn near_bearer(&mut self, key: &str) -> Vec<u8> {
         let scheme = match self.below(8) {
-            0 => *self.pick(&["Basic ", "Token ", "Bearer: ", "Bearer\t", "Bear er ", "Bearer=", "", "Bearer"]),
+            0 => {
+                *self.pick(&["Basic ", "Token ", "Bearer: ", "Bearer\t", "Bear er ", "Bearer=", "", "Bearer"])
+            }
             1 => *self.pick(&["bearer ", "BEARER ", "bEaReR ", "Bearer  ", "Bearer    ", "\tBearer "]),
             _ => "Bearer ",
         };
@@ -119,8 +122,23 @@ impl Generator {
 
     fn mutated(&mut self, mut value: Vec<u8>) -> Vec<u8> {
         const ODD: &[&[u8]] = &[
-            b" ", b"\t", b",", b";", b"\"", b"=", b":", b"\\", b"@", b"%20", b"(", b"*", b"\xc3\xa9",
-            b"\xe2\x80\x8b", b"\xe9", b"\x80", b"\xff\xfe",
+            b" ",
+            b"\t",
+            b",",
+            b";",
+            b"\"",
+            b"=",
+            b":",
+            b"\\",
+            b"@",
+            b"%20",
+            b"(",
+            b"*",
+            b"\xc3\xa9",
+            b"\xe2\x80\x8b",
+            b"\xe9",
+            b"\x80",
+            b"\xff\xfe",
         ];
         const AFTER: &[&[u8]] =
             &[b" ", b"\t", b" \t ", b"=", b"==", b" x", b",", b", Bearer x", b";q=1", b"\xff"];
@@ -137,9 +155,11 @@ impl Generator {
                 0 => drop(value.splice(place..place, self.pick(ODD).iter().copied())),
                 1 if place < value.len() => drop(value.splice(place..=place, self.pick(ODD).iter().copied())),
                 2 if place < value.len() => drop(value.remove(place)),
-                3 if place < value.len() => value[place] ^= if value[place].is_ascii_alphabetic() { 0x20 } else { 0 },
+                3 if place < value.len() => {
+                    value[place] ^= if value[place].is_ascii_alphabetic() { 0x20 } else { 0 }
+                }
                 4 => drop(value.splice(0..0, self.pick(BEFORE).iter().copied())),
-                _ => value.extend_from_slice(self.pick(AFTER)),
+                _ => value.extend(self.pick(AFTER).iter()),
             }
         }
         value
@@ -196,7 +216,8 @@ mod tests {
         let values: Vec<Vec<u8>> = (0..400).map(|_| generator.near_bearer("k_live_1")).collect();
         let readable = |byte: &u8| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f);
         assert!(values.iter().flatten().all(readable));
-        let count = |wanted: fn(&Verdict) -> bool| values.iter().filter(|value| wanted(&bearer(value))).count();
+        let count =
+            |wanted: fn(&Verdict) -> bool| values.iter().filter(|value| wanted(&bearer(value))).count();
         assert!(count(|verdict| matches!(verdict, Verdict::Key(_))) > 80);
         assert!(count(|verdict| *verdict == Verdict::Malformed) > 80);
         assert!(count(|verdict| *verdict == Verdict::Key("k_live_1".to_owned())) > 20);

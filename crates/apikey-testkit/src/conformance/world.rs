@@ -172,10 +172,8 @@ impl World {
 }
 
 fn create(emulator: &Emulator, specification: KeySpecification) -> Key {
-    let specification = KeySpecification {
-        key_id: Some(format!("api_key_{}", specification.name)),
-        ..specification
-    };
+    let specification =
+        KeySpecification { key_id: Some(format!("api_key_{}", specification.name)), ..specification };
     let KeySpecification { scopes, organization, user, .. } = &specification;
     let (scopes, organization, user) =
         (json!(scopes.clone().unwrap_or_default()), json!(organization), json!(user));

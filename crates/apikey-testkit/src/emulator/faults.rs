@@ -130,28 +130,39 @@ impl FaultPlan {
     }
 }
 
-/// What comes of a call under a fault. `normal` is called at once, and only when the fault lets it be seen.
-pub(crate) async fn apply(fault: Option<Fault>, normal: impl FnOnce() -> ScriptedAnswer) -> Effect {
+/// How long an effect is held back.
+pub(crate) enum Delay {
+    None,
+    Latency(Duration),
+    Gate(Gate),
+    Forever,
+}
+
+impl Delay {
+    pub(crate) async fn over(self) {
+        match self {
+            Delay::None => {}
+            Delay::Latency(latency) => sleep(latency).await,
+            Delay::Gate(gate) => gate.passed().await,
+            Delay::Forever => pending().await,
+        }
+    }
+}
+
+/// What comes of a call under a fault, and after how long. `normal` is called only when the fault lets it be seen.
+pub(crate) fn decide(fault: Option<Fault>, normal: impl FnOnce() -> ScriptedAnswer) -> (Delay, Effect) {
     let answer = match fault {
         // A flap has been resolved by the plan.
         None | Some(Fault::Flap) => normal(),
-        Some(Fault::Latency(latency)) => {
-            let answer = normal();
-            sleep(latency).await;
-            answer
-        }
-        Some(Fault::Hold(gate)) => {
-            let answer = normal();
-            gate.passed().await;
-            answer
-        }
-        Some(Fault::Hang) => pending().await,
-        Some(Fault::Reset) => return Effect::End(Ending::Reset),
-        Some(Fault::Close) => return Effect::End(Ending::Close(Vec::new())),
-        Some(Fault::RawGarbage) => return Effect::End(Ending::Close(RAW_GARBAGE.to_vec())),
-        Some(Fault::RawAnswer(bytes)) => return Effect::End(Ending::Close(bytes)),
-        Some(Fault::HugeBody(size)) => return Effect::Huge(size),
-        Some(Fault::SlowBody(pause)) => return Effect::Dripped(normal(), pause),
+        Some(Fault::Latency(latency)) => return (Delay::Latency(latency), Effect::Answer(normal())),
+        Some(Fault::Hold(gate)) => return (Delay::Gate(gate), Effect::Answer(normal())),
+        Some(Fault::Hang) => return (Delay::Forever, Effect::End(Ending::Close(Vec::new()))),
+        Some(Fault::Reset) => return (Delay::None, Effect::End(Ending::Reset)),
+        Some(Fault::Close) => return (Delay::None, Effect::End(Ending::Close(Vec::new()))),
+        Some(Fault::RawGarbage) => return (Delay::None, Effect::End(Ending::Close(RAW_GARBAGE.to_vec()))),
+        Some(Fault::RawAnswer(bytes)) => return (Delay::None, Effect::End(Ending::Close(bytes))),
+        Some(Fault::HugeBody(size)) => return (Delay::None, Effect::Huge(size)),
+        Some(Fault::SlowBody(pause)) => return (Delay::None, Effect::Dripped(normal(), pause)),
         Some(Fault::Status { status, body }) => ScriptedAnswer::json_text(status, body),
         Some(Fault::TooManyRequests { rate_limit_reset, retry_after }) => {
             let mut answer =
@@ -166,7 +177,7 @@ pub(crate) async fn apply(fault: Option<Fault>, normal: impl FnOnce() -> Scripte
         Some(Fault::Redirect(location)) => ScriptedAnswer::new(302, "").header("location", location),
         Some(Fault::Answer(answer)) => answer,
     };
-    Effect::Answer(answer)
+    (Delay::None, Effect::Answer(answer))
 }
 
 const GARBAGE: &str = "<!doctype html><title>One moment</title>\u{0}{\"is_valid\": true";

@@ -59,9 +59,12 @@ async fn verify_call(
     body: &Bytes,
 ) -> Result<Response<AnswerBody>, Ending> {
     let secret = verify::presented_secret(body);
-    let in_flight = state.counters.verify_call_received(secret.as_deref());
     let fault = locked(state.faults(Endpoint::Verify)).next();
-    let effect = faults::apply(fault, || verify::answer(state, head, peer.ip(), secret.as_deref())).await;
+    let normal = || verify::answer(state, head, peer.ip(), secret.as_deref());
+    let (delay, effect) = faults::decide(fault, normal);
+    // Counted when all is decided, so that whoever has seen the count can change what comes next, and only that.
+    let in_flight = state.counters.verify_call_received(secret.as_deref());
+    delay.over().await;
     effect.into_response(Some(in_flight))
 }
 
@@ -70,9 +73,11 @@ async fn token_call(
     head: &RequestHead,
     body: &Bytes,
 ) -> Result<Response<AnswerBody>, Ending> {
-    state.counters.token_call_received();
     let fault = locked(state.faults(Endpoint::Token)).next();
-    faults::apply(fault, || tokens::answer(state, head.content_type(), body)).await.into_response(None)
+    let (delay, effect) = faults::decide(fault, || tokens::answer(state, head.content_type(), body));
+    state.counters.token_call_received();
+    delay.over().await;
+    effect.into_response(None)
 }
 
 fn answer_of_the_rest(state: &State, head: &RequestHead, segments: &[&str], body: &[u8]) -> ScriptedAnswer {

@@ -1,0 +1,89 @@
+//! The suite that every adapter passes.
+
+use apikey_axum::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, Scoped};
+use apikey_testkit::conformance::{Adapter, Differences, RunningServer, routes};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::RawQuery,
+    http::{HeaderMap, StatusCode, header},
+    response::IntoResponse,
+    routing::{MethodRouter, get, post},
+};
+
+struct Axum;
+
+impl Adapter for Axum {
+    const DIFFERENCES: Differences = Differences { refuses_unwired_earlier: true, ..Differences::NONE };
+    async fn start(authenticator: apikey_core::Authenticator) -> RunningServer {
+        let app = app(Authenticator::from(authenticator));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, app).await });
+        RunningServer::new(address, move || server.abort())
+    }
+}
+
+fn json(body: Vec<u8>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], body)
+}
+async fn options() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, "GET")])
+}
+async fn me(key: ApiKey) -> impl IntoResponse {
+    json(routes::me_body(&key))
+}
+async fn twice(a: ApiKey, b: ApiKey, c: Scoped<routes::ReadUsers>) -> impl IntoResponse {
+    json(routes::twice_body(&a, &b, &c))
+}
+
+fn app(keys: Authenticator) -> Router {
+    let mut app: Router<Authenticator> = Router::new()
+        .route("/open", get(|| async { json(routes::open_body()) }))
+        .route("/me", get(me))
+        .route("/scoped", get(|key: Scoped<routes::Scoped>| async move { json(routes::me_body(&key)) }))
+        .route("/any", get(|key: Scoped<routes::AnyScope>| async move { json(routes::me_body(&key)) }))
+        .route(
+            "/optional",
+            get(|key: MaybeApiKey| async move { json(routes::optional_body(key.key().map(|k| &**k))) }),
+        )
+        .route("/twice", get(twice))
+        .route("/layered-twice", get(twice).route_layer(keys.require(Policy::any_key())))
+        .route(
+            "/branches",
+            get(|admin: Result<Scoped<routes::Admin>, Rejection>, any: ApiKey| async move {
+                json(routes::branches_body(admin.is_ok(), &any))
+            }),
+        )
+        .route(
+            "/echo",
+            post(|_key: Scoped<routes::ReadUsers>, body: Bytes| async move {
+                ([(header::CONTENT_TYPE, "application/octet-stream")], body)
+            }),
+        )
+        .route(
+            "/seen",
+            get(|headers: HeaderMap, RawQuery(query): RawQuery| async move {
+                json(routes::seen_body(
+                    headers.contains_key("authorization"),
+                    headers.contains_key("x-api-key"),
+                    query.as_deref(),
+                ))
+            })
+            .route_layer(keys.require(Policy::any_key())),
+        )
+        .route(
+            "/preflight",
+            get(me).options(options).route_layer(keys.require(Policy::any_key()).pass_preflight()),
+        );
+    for (path, policy) in routes::layered() {
+        let mut route: MethodRouter<Authenticator> = get(me);
+        if path == "/layered" {
+            route = route.options(options);
+        }
+        app = app.route(path, route.route_layer(keys.require(policy)));
+    }
+    app.with_state(keys)
+}
+
+apikey_testkit::conformance_tests!(Axum);

@@ -1,0 +1,119 @@
+//! The service's own token, whose troubles are never the caller's.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::conformance::{adapter::Subject, expected::*, world::World};
+use crate::emulator::{Endpoint, Fault, ScriptedAnswer};
+
+/// Before the first token, each fault is answered with this denial; no verify call is made; recovery is at once.
+async fn are_answered<const N: usize>(subject: Subject, faults: [Fault; N], denied: Denied) {
+    let world = World::new(subject).await;
+    for fault in faults {
+        let shown = format!("{fault:?}");
+        println!("{shown}");
+        world.emulator.set_fault(Endpoint::Token, Some(fault));
+        world.ask("/me", &world.reader).await.is_denied(&denied);
+        assert_eq!(world.calls_and_tokens(), (0, 1), "{shown}");
+    }
+    world.emulator.set_fault(Endpoint::Token, None);
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    assert_eq!(world.calls_and_tokens(), (1, 1));
+}
+
+fn oauth_error(status: u16, error: &str) -> Fault {
+    let body = json!({"error": error, "error_description": "What Kinde says about it"});
+    Fault::Answer(ScriptedAnswer::json(status, &body))
+}
+
+pub async fn one_token_serves_all(subject: Subject) {
+    let world = World::uncached(subject).await;
+    for key in [&world.reader, &world.reader, &world.writer, &world.acme] {
+        world.ask("/me", key).await.is_me(key);
+    }
+    assert_eq!(world.calls_and_tokens(), (4, 1));
+}
+
+pub async fn credentials_that_are_refused_are_internal_error(subject: Subject) {
+    let faults = [
+        oauth_error(401, "invalid_client"),
+        oauth_error(404, "invalid_client"),
+        oauth_error(400, "unauthorized_client"),
+        oauth_error(403, "access_denied"),
+        oauth_error(403, "invalid_scope"),
+        oauth_error(400, "unsupported_grant_type"),
+        Fault::status(404),
+    ];
+    are_answered(subject, faults, internal_error()).await;
+}
+
+pub async fn a_token_endpoint_that_fails_is_unavailable(subject: Subject) {
+    let faults = [
+        Fault::status(500),
+        Fault::status(503),
+        Fault::TooManyRequests { rate_limit_reset: Some(5), retry_after: None },
+        Fault::Reset,
+        Fault::Close,
+        Fault::RawGarbage,
+        Fault::Garbage,
+        Fault::Empty,
+        Fault::HugeBody(1_000_000),
+    ];
+    are_answered(subject, faults, unavailable()).await;
+}
+
+pub async fn a_200_without_a_token_is_unavailable(subject: Subject) {
+    let bodies = [
+        json!({}),
+        json!({"access_token": null}),
+        json!({"access_token": ""}),
+        json!({"access_token": 5}),
+        json!({"access_token": "two\nlines"}),
+        json!({"error": "invalid_client"}),
+    ];
+    let faults = bodies.map(|body| Fault::Answer(ScriptedAnswer::json(200, &body)));
+    are_answered(subject, faults, unavailable()).await;
+}
+
+pub async fn a_token_endpoint_that_hangs_is_unavailable_when_the_budget_is_spent(subject: Subject) {
+    let budget = Duration::from_millis(300);
+    let world = World::with(subject, |builder| builder.verification_timeout(budget)).await;
+    world.emulator.set_fault(Endpoint::Token, Some(Fault::Hang));
+    world.ask("/me", &world.reader).await.is_denied(&unavailable());
+    assert_eq!(world.calls_and_tokens(), (0, 1));
+}
+
+pub async fn a_revoked_token_is_renewed_without_the_callers_notice(subject: Subject) {
+    let world = World::uncached(subject).await;
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    assert_eq!(world.calls_and_tokens(), (1, 1));
+    world.emulator.revoke_tokens();
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    assert_eq!(world.calls_and_tokens(), (2, 1), "one token more, and one question more");
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    assert_eq!(world.calls_and_tokens(), (1, 0));
+}
+
+pub async fn a_token_that_lacks_its_scope_is_internal_error(subject: Subject) {
+    let world = World::uncached(subject).await;
+    world.emulator.deny_scope(true);
+    world.ask("/me", &world.reader).await.is_denied(&internal_error());
+    assert_eq!(world.calls_and_tokens(), (2, 2), "one new token is tried");
+    world.ask("/me", &world.reader).await.is_denied(&internal_error());
+    assert_eq!(world.calls_and_tokens(), (1, 0), "and not again at once");
+    world.emulator.deny_scope(false);
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+}
+
+pub async fn a_401_or_403_that_persists_is_internal_error(subject: Subject) {
+    for status in [401, 403] {
+        let world = World::uncached(subject).await;
+        world.emulator.set_fault(Endpoint::Verify, Some(Fault::status(status)));
+        world.ask("/me", &world.reader).await.is_denied(&internal_error());
+        assert_eq!(world.calls_and_tokens(), (2, 2), "{status}");
+        world.emulator.set_fault(Endpoint::Verify, None);
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+        assert_eq!(world.calls_and_tokens(), (1, 0), "{status}");
+    }
+}

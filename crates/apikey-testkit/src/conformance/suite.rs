@@ -1,0 +1,237 @@
+//! The list of all cases, as the macro that makes tests of them.
+
+/// Makes one test of each case, in modules by theme, for an [`Adapter`](crate::conformance::Adapter).
+///
+/// See [`conformance`](crate::conformance) for an example. Invoke it once in a module.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($adapter:ty) => {
+        $crate::conformance_tests! { @each $adapter;
+            answers {
+                a_200_that_says_not_valid_refuses,
+                a_400_about_the_key_refuses,
+                a_401_about_the_key_refuses,
+                a_403_or_404_about_the_key_refuses,
+                a_401_that_is_not_about_the_key_is_internal_error_and_no_storm,
+                is_valid_that_is_no_boolean_is_no_judgement,
+                a_valid_key_without_an_id_is_no_judgement,
+                scopes_that_are_no_list_of_texts_are_no_judgement,
+                scopes_that_are_null_or_absent_are_no_scopes,
+                a_valid_key_of_unknown_or_missing_status_is_inactive,
+                a_revoked_key_is_revoked_whatever_is_valid_says,
+                a_key_that_is_not_valid_and_names_no_other_status_is_invalid,
+                what_does_not_decide_does_not_matter,
+            }
+            caching {
+                a_good_key_is_asked_about_once,
+                each_key_is_asked_about_for_itself,
+                without_a_cache_every_request_asks,
+                an_answer_is_forgotten_when_its_time_is_up,
+                scopes_are_checked_again_on_a_hit,
+                the_owner_is_checked_again_on_a_hit,
+                a_denial_for_scopes_leaves_the_identity_cached,
+                a_refused_key_is_asked_about_again,
+                a_key_that_becomes_active_is_let_in_at_once,
+                an_outage_is_not_remembered,
+                a_cached_key_outlasts_an_outage,
+                a_purged_key_is_asked_about_again,
+            }
+            concurrency {
+                a_crowd_with_one_new_key_asks_once,
+                a_crowd_with_one_refused_key_is_refused_alike,
+                many_new_keys_at_once_each_get_their_own_identity,
+                good_and_bad_keys_at_once_are_not_mixed_up,
+                a_client_that_hangs_up_cancels_nobody_elses_verification,
+                a_verification_is_finished_though_its_only_client_hung_up,
+                a_slow_key_keeps_no_other_key_waiting,
+            }
+            connections {
+                a_connection_serves_many_requests_and_outlives_denials,
+                pipelined_requests_are_answered_in_order_each_for_its_own_key,
+                a_request_in_many_pieces_is_read_whole,
+                a_good_key_gets_its_body_to_the_handler_unchanged,
+                a_key_is_refused_before_the_body_is_read,
+                a_malformed_body_is_no_concern_of_a_refused_key,
+            }
+            denials {
+                an_open_route_asks_for_nothing,
+                a_good_key_is_let_in_and_tells_who_it_is,
+                nothing_presented_is_missing_key,
+                another_scheme_is_invalid_format,
+                a_repeated_header_is_multiple_keys,
+                a_key_that_nobody_knows_is_invalid_key,
+                a_revoked_key_is_key_revoked,
+                an_inactive_key_is_key_inactive,
+                missing_scopes_are_insufficient_scope,
+                a_route_for_organizations_is_organization_key_required,
+                a_route_for_users_is_user_key_required,
+                another_organization_is_organization_mismatch_and_names_neither,
+                an_outage_is_verification_unavailable,
+                a_set_up_that_kinde_refuses_is_internal_error,
+                every_kind_of_protection_refuses_alike,
+            }
+            extraction {
+                the_scheme_is_read_in_any_case,
+                several_spaces_may_stand_before_the_key,
+                white_space_around_the_value_does_not_count,
+                the_name_of_the_header_is_read_in_any_case,
+                every_token68_is_a_key,
+                a_key_of_512_bytes_is_read_and_one_of_513_is_not,
+                a_tab_is_no_space,
+                nothing_may_follow_the_key,
+                nothing_but_the_scheme_may_precede_the_key,
+                a_key_without_its_scheme_is_malformed,
+                a_scheme_without_a_key_is_malformed,
+                another_scheme_is_malformed_whatever_it_carries,
+                keys_joined_by_commas_are_malformed,
+                characters_that_no_key_has_are_malformed,
+                text_beyond_ascii_is_malformed,
+                bytes_that_are_no_utf8_are_malformed,
+                an_empty_value_is_nothing_presented,
+                white_space_alone_is_nothing_presented,
+                a_repeated_header_is_refused_whatever_its_values,
+                no_other_place_is_looked_at,
+            }
+            generated {
+                near_misses_of_a_bearer_key_are_told_from_keys,
+                near_misses_of_a_key_alone_are_told_from_keys,
+            }
+            methods {
+                head_answers_as_get_without_a_body,
+                head_is_refused_as_get_is_without_a_body,
+                a_refused_head_leaves_the_connection_in_step,
+                options_is_protected_like_any_method,
+                a_pre_flight_passes_where_that_was_asked_for,
+                what_lacks_a_mark_of_a_pre_flight_is_protected,
+            }
+            once {
+                two_extractors_of_one_handler_verify_once,
+                a_layer_and_extractors_verify_once,
+                a_layer_and_extractors_verify_once_with_the_cache_on,
+                alternatives_for_one_path_verify_once,
+                a_refusal_is_asked_for_once,
+                an_outage_is_met_once,
+                one_request_remembers_nothing_for_the_next,
+            }
+            optional {
+                nothing_presented_is_anonymous,
+                a_good_key_is_known,
+                a_malformed_key_is_refused,
+                a_repeated_header_is_refused,
+                a_key_that_kinde_refuses_is_refused,
+                an_outage_makes_nobody_anonymous,
+            }
+            outages {
+                a_slow_answer_within_the_budget_is_good,
+                an_upstream_that_hangs_is_unavailable_when_the_budget_is_spent,
+                a_broken_connection_is_unavailable,
+                an_error_of_kindes_is_unavailable,
+                a_request_that_kinde_could_not_read_is_unavailable,
+                a_limit_at_kinde_is_unavailable_with_and_without_its_headers,
+                an_unreadable_answer_is_unavailable,
+                a_wrong_address_is_internal_error,
+                a_redirect_is_not_followed_and_is_internal_error,
+                a_flapping_upstream_is_believed_when_it_answers,
+                an_upstream_that_is_gone_is_unavailable,
+            }
+            policies {
+                all_of_several_scopes_are_needed,
+                any_of_several_scopes_is_enough,
+                policies_nest,
+                scopes_match_exactly,
+                a_layer_checks_scopes,
+                an_organization_key_is_of_any_organization,
+                a_user_key_is_of_any_user,
+                a_bound_route_is_for_one_organization,
+                the_owner_is_checked_before_scopes,
+                an_empty_owner_is_an_absent_owner,
+            }
+            removal {
+                the_credential_stays_unless_removal_is_asked_for,
+                the_handler_does_not_see_the_header,
+                the_handler_does_not_see_an_empty_header_either,
+                the_handler_does_not_see_the_query_parameter_but_all_others,
+                extractors_still_know_the_key_after_a_layer_removed_it,
+            }
+            rendering {
+                denials_are_problem_details_where_asked_for,
+                the_realm_stands_in_every_challenge,
+                a_realm_with_quotes_is_escaped,
+                scopes_with_odd_characters_are_escaped_in_the_body,
+            }
+            sources {
+                a_header_of_its_own_holds_the_key_alone,
+                a_missing_header_of_its_own_is_named,
+                another_scheme_is_asked_for_in_the_challenge,
+                the_user_name_of_http_basic_is_the_key,
+                a_query_parameter_is_the_key,
+                a_missing_query_parameter_is_named,
+                of_several_places_exactly_one_is_used,
+                a_missing_key_names_every_place_in_order,
+                one_header_may_carry_several_schemes,
+                a_key_with_another_prefix_asks_nobody,
+            }
+            tokens {
+                one_token_serves_all,
+                credentials_that_are_refused_are_internal_error,
+                a_token_endpoint_that_fails_is_unavailable,
+                a_200_without_a_token_is_unavailable,
+                a_token_endpoint_that_hangs_is_unavailable_when_the_budget_is_spent,
+                a_revoked_token_is_renewed_without_the_callers_notice,
+                a_token_that_lacks_its_scope_is_internal_error,
+                a_401_or_403_that_persists_is_internal_error,
+            }
+            wiring {
+                a_handler_without_an_authenticator_is_internal_error_never_open,
+            }
+        }
+    };
+    (@each $adapter:ty; $($theme:ident { $($case:ident,)* })*) => {$(
+        mod $theme {
+            #[allow(unused_imports)]
+            use super::*;
+            $(
+                #[test]
+                fn $case() {
+                    $crate::conformance::run::<$adapter, _>($crate::conformance::cases::$theme::$case);
+                }
+            )*
+        }
+    )*};
+}
+
+#[cfg(test)]
+mod tests {
+    /// A case that is not in the list would never run.
+    #[test]
+    fn every_case_is_listed() {
+        let listed = include_str!("suite.rs");
+        for source in [
+            include_str!("cases/answers.rs"),
+            include_str!("cases/caching.rs"),
+            include_str!("cases/concurrency.rs"),
+            include_str!("cases/connections.rs"),
+            include_str!("cases/denials.rs"),
+            include_str!("cases/extraction.rs"),
+            include_str!("cases/generated.rs"),
+            include_str!("cases/methods.rs"),
+            include_str!("cases/once.rs"),
+            include_str!("cases/optional.rs"),
+            include_str!("cases/outages.rs"),
+            include_str!("cases/policies.rs"),
+            include_str!("cases/removal.rs"),
+            include_str!("cases/rendering.rs"),
+            include_str!("cases/sources.rs"),
+            include_str!("cases/tokens.rs"),
+            include_str!("cases/wiring.rs"),
+        ] {
+            for case in source.split("pub async fn ").skip(1) {
+                let name = case.split('(').next().unwrap_or_default();
+                assert!(
+                    listed.contains(&format!(" {name},\n")),
+                    "the case {name} is not in conformance_tests!"
+                );
+            }
+        }
+    }
+}
