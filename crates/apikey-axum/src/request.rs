@@ -1,6 +1,9 @@
 //! How the core reads an `http` request, and how a request keeps what was learned about it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use apikey_core::{Attempt, Authenticator, Memo, RequestHead};
+use axum::extract::ConnectInfo;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Uri, header};
 
@@ -8,6 +11,7 @@ use http::{Extensions, HeaderMap, Request, Uri, header};
 pub(crate) struct Head<'a> {
     headers: &'a HeaderMap,
     uri: &'a Uri,
+    extensions: &'a Extensions,
 }
 
 impl RequestHead for Head<'_> {
@@ -23,6 +27,10 @@ impl RequestHead for Head<'_> {
     fn query(&self) -> Option<&str> {
         self.uri.query()
     }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+    }
 }
 
 /// What both a whole request and its parts can show and change.
@@ -36,7 +44,7 @@ pub(crate) trait HttpRequest {
 
 impl HttpRequest for Parts {
     fn head(&self) -> Head<'_> {
-        Head { headers: &self.headers, uri: &self.uri }
+        Head { headers: &self.headers, uri: &self.uri, extensions: &self.extensions }
     }
     fn headers_mut(&mut self) -> &mut HeaderMap {
         &mut self.headers
@@ -54,7 +62,7 @@ impl HttpRequest for Parts {
 
 impl<B> HttpRequest for Request<B> {
     fn head(&self) -> Head<'_> {
-        Head { headers: self.headers(), uri: self.uri() }
+        Head { headers: self.headers(), uri: self.uri(), extensions: self.extensions() }
     }
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.headers_mut()

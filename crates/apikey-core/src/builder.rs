@@ -251,13 +251,13 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
                 return Err(ConfigError::new(setting, "at least 1"));
             }
         }
-        if let Some(limit) = self.attempt_limit {
-            if limit.attempts == 0 || limit.window.is_zero() || limit.window > LONGEST_TIME_TO_LIVE {
-                return Err(ConfigError::new(
-                    "attempt_limit",
-                    "at least 1 attempt, and a window of at most a day (86400 s); None turns the limit off",
-                ));
-            }
+        if self.attempt_limit.is_some_and(|limit| {
+            limit.attempts == 0 || limit.window.is_zero() || limit.window > LONGEST_TIME_TO_LIVE
+        }) {
+            return Err(ConfigError::new(
+                "attempt_limit",
+                "at least 1 attempt, and a window of at most a day (86400 s); None turns the limit off",
+            ));
         }
         if !IPV6_PREFIXES.contains(&self.ipv6_prefix) {
             return Err(ConfigError::new("ipv6_client_prefix", "32 to 64 bits"));

@@ -22,5 +22,7 @@ async fn serve() -> Result<(), ConfigError> {
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(not_here)?;
     tracing::info!("listening on http://{listen}");
+    // Attempts are counted per client, so the server must know its clients' addresses.
+    let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
     axum::serve(listener, app).with_graceful_shutdown(stop_signal()).await.map_err(not_here)
 }

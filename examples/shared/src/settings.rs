@@ -6,7 +6,13 @@
 //! | `KINDE_DOMAIN`, `KINDE_MANAGEMENT_CLIENT_ID`, ... | see [`KindeSettings::from_env`] | required |
 //! | `APIKEY_AUTH` | `m2m`, or `none` to call the verify endpoint without a token | `m2m` when credentials are set |
 //! | `APIKEY_CACHE_TTL` | seconds that a positive answer is reused; `0` = no cache | `300` |
-//! | `APIKEY_TIMEOUT_MS` | the whole budget of one verification | `3000` |
+//! | `APIKEY_STALE_IF_ERROR` | seconds past that time that it may serve while Kinde can't answer | `0` |
+//! | `APIKEY_NEGATIVE_TTL` | seconds that a refusal is reused | `0` |
+//! | `APIKEY_TIMEOUT_MS` | the whole budget of one verification, retries included | `3000` |
+//! | `APIKEY_MAX_IN_FLIGHT` | verifications under way at Kinde at once; past it 503 at once | `64` |
+//! | `APIKEY_ATTEMPTS`, `APIKEY_WINDOW` | verification attempts per client and window in seconds; `0` = no limit | `100`, `900` |
+//! | `TRUSTED_PROXIES` | addresses or CIDRs, comma-separated, whose forwarding header is believed | none |
+//! | `TRUSTED_PROXY_HEADER` | which one: `x-forwarded-for` or `forwarded` | `x-forwarded-for` |
 //!
 //! The other settings of the contract have no capability behind them yet. Setting one refuses the start, so that nobody
 //! relies on what is not there. An empty variable counts as absent.
@@ -15,22 +21,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use apikey_core::{
-    Authenticator, AuthenticatorBuilder, ConfigError, DEFAULT_CACHE_TIME_TO_LIVE,
-    DEFAULT_VERIFICATION_TIMEOUT, KindeSettings, KindeVerifier,
+    AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, DEFAULT_CACHE_TIME_TO_LIVE,
+    DEFAULT_MAX_IN_FLIGHT, DEFAULT_VERIFICATION_TIMEOUT, KindeSettings, KindeVerifier, TrustedProxies,
 };
 
-const NOT_YET: &[&str] = &[
-    "APIKEY_STALE_IF_ERROR",
-    "APIKEY_NEGATIVE_TTL",
-    "APIKEY_MAX_IN_FLIGHT",
-    "APIKEY_ATTEMPTS",
-    "APIKEY_WINDOW",
-    "TRUSTED_PROXIES",
-    "TRUSTED_PROXY_HEADER",
-    "REDIS_URL",
-    "APIKEY_SHARED_SECRET",
-    "METRICS_LISTEN",
-];
+const NOT_YET: &[&str] = &["REDIS_URL", "APIKEY_SHARED_SECRET", "METRICS_LISTEN"];
 
 /// The checked settings of one server.
 #[derive(Debug)]
@@ -39,7 +34,12 @@ pub struct Settings {
     pub listen: SocketAddr,
     kinde: KindeSettings,
     cache_time_to_live: Duration,
+    stale_if_error: Duration,
+    negative_time_to_live: Duration,
     verification_timeout: Duration,
+    max_in_flight: usize,
+    attempt_limit: Option<AttemptLimit>,
+    trusted_proxies: TrustedProxies,
 }
 
 impl Settings {
@@ -72,16 +72,22 @@ impl Settings {
         let listen = listen.parse().map_err(|_| {
             ConfigError::new("LISTEN", "expected an IP address and a port, for example 127.0.0.1:3000")
         })?;
-        let number = |name: &'static str, default: Duration, unit: fn(u64) -> Duration| match read(name)? {
+        let number = |name: &'static str, default: u64| match read(name)? {
             None => Ok(default),
-            Some(text) => text
-                .parse()
-                .map(unit)
-                .map_err(|_| ConfigError::new(name, "expected a whole number, 0 or more")),
+            Some(text) => {
+                text.parse().map_err(|_| ConfigError::new(name, "expected a whole number, 0 or more"))
+            }
         };
-        let cache_time_to_live = number("APIKEY_CACHE_TTL", DEFAULT_CACHE_TIME_TO_LIVE, Duration::from_secs)?;
-        let verification_timeout =
-            number("APIKEY_TIMEOUT_MS", DEFAULT_VERIFICATION_TIMEOUT, Duration::from_millis)?;
+        let seconds = |name, default: Duration| number(name, default.as_secs()).map(Duration::from_secs);
+        let guide = AttemptLimit::default();
+        let attempts = number("APIKEY_ATTEMPTS", guide.attempts().into())?;
+        let attempts = u32::try_from(attempts).map_err(|_| ConfigError::new("APIKEY_ATTEMPTS", "too many"))?;
+        let window = seconds("APIKEY_WINDOW", guide.window())?;
+        let max_in_flight = number("APIKEY_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT as u64)?;
+        let mut trusted_proxies = TrustedProxies::parse(&read("TRUSTED_PROXIES")?.unwrap_or_default())?;
+        if let Some(header) = read("TRUSTED_PROXY_HEADER")? {
+            trusted_proxies = trusted_proxies.header(header.parse()?);
+        }
 
         let kinde = KindeSettings::from_variables(&variable)?;
         let kinde = match read("APIKEY_AUTH")?.as_deref() {
@@ -101,7 +107,21 @@ impl Settings {
             }
             Some(_) => return Err(ConfigError::new("APIKEY_AUTH", "expected m2m or none")),
         };
-        Ok(Self { listen, kinde, cache_time_to_live, verification_timeout })
+        Ok(Self {
+            listen,
+            kinde,
+            cache_time_to_live: seconds("APIKEY_CACHE_TTL", DEFAULT_CACHE_TIME_TO_LIVE)?,
+            stale_if_error: seconds("APIKEY_STALE_IF_ERROR", Duration::ZERO)?,
+            negative_time_to_live: seconds("APIKEY_NEGATIVE_TTL", Duration::ZERO)?,
+            verification_timeout: Duration::from_millis(number(
+                "APIKEY_TIMEOUT_MS",
+                DEFAULT_VERIFICATION_TIMEOUT.as_millis() as u64,
+            )?),
+            max_in_flight: usize::try_from(max_in_flight)
+                .map_err(|_| ConfigError::new("APIKEY_MAX_IN_FLIGHT", "too many"))?,
+            attempt_limit: (attempts > 0 && !window.is_zero()).then(|| AttemptLimit::new(attempts, window)),
+            trusted_proxies,
+        })
     }
 
     /// Builds the authenticator: the core's, or an adapter's own.
@@ -111,11 +131,20 @@ impl Settings {
     pub fn authenticator<A: From<Authenticator>>(self) -> Result<A, ConfigError> {
         AuthenticatorBuilder::new(KindeVerifier::new(self.kinde)?)
             .cache_time_to_live(self.cache_time_to_live)
+            .stale_if_error(self.stale_if_error)
+            .negative_time_to_live(self.negative_time_to_live)
             .verification_timeout(self.verification_timeout)
+            .max_in_flight(self.max_in_flight)
+            .attempt_limit(self.attempt_limit)
+            .trusted_proxies(self.trusted_proxies)
             .build()
             .map_err(|error| match error.setting() {
                 "cache_time_to_live" => named("APIKEY_CACHE_TTL", &error),
+                "stale_if_error" => named("APIKEY_STALE_IF_ERROR", &error),
+                "negative_time_to_live" => named("APIKEY_NEGATIVE_TTL", &error),
                 "verification_timeout" => named("APIKEY_TIMEOUT_MS", &error),
+                "max_in_flight" => named("APIKEY_MAX_IN_FLIGHT", &error),
+                "attempt_limit" => named("APIKEY_WINDOW", &error),
                 _ => error,
             })
     }
@@ -173,12 +202,28 @@ mod tests {
             ("LISTEN", &["3000", "localhost:3000", "127.0.0.1", "x"][..]),
             ("APIKEY_CACHE_TTL", &["-1", "1.5", "five", "86401", "99999999999999999999"][..]),
             ("APIKEY_TIMEOUT_MS", &["0", "-1", "x", "600001"][..]),
+            ("APIKEY_STALE_IF_ERROR", &["-1", "x", "86401"][..]),
+            ("APIKEY_NEGATIVE_TTL", &["-1", "x", "86401"][..]),
+            ("APIKEY_MAX_IN_FLIGHT", &["0", "-1", "x"][..]),
+            ("APIKEY_ATTEMPTS", &["-1", "x", "4294967296"][..]),
+            ("APIKEY_WINDOW", &["-1", "x", "86401"][..]),
+            ("TRUSTED_PROXIES", &["x", "10.0.0.1/8", "10.0.0.0/8,", "10.0.0.0/33"][..]),
+            ("TRUSTED_PROXY_HEADER", &["x-real-ip", "x"][..]),
             ("APIKEY_AUTH", &["M2M", "basic", "true"][..]),
         ] {
             for value in values {
                 assert_eq!(with(&[(name, value)]).unwrap_err().setting(), name, "{value}");
             }
         }
+    }
+
+    #[test]
+    fn zero_turns_off() {
+        for name in ["APIKEY_CACHE_TTL", "APIKEY_STALE_IF_ERROR", "APIKEY_NEGATIVE_TTL", "APIKEY_ATTEMPTS", "APIKEY_WINDOW"] {
+            assert!(with(&[(name, "0")]).is_ok(), "{name}");
+        }
+        let stale_without_cache = with(&[("APIKEY_CACHE_TTL", "0"), ("APIKEY_STALE_IF_ERROR", "60")]);
+        assert_eq!(stale_without_cache.unwrap_err().setting(), "APIKEY_STALE_IF_ERROR");
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl fmt::Display for Diagnosis {
 /// - Otherwise the rightmost untrusted address in the believed header; the leftmost, where all are trusted; the peer,
 ///   where there is none. Several field lines are one list, in order, but no element spans two of them.
 /// - An element from which no address can be read (see [`ForwardingHeader`]), met before an untrusted address: the
-///   trusted hop on its right, or the peer. So does an empty element, or an empty line among others.
+///   trusted hop on its right, or the peer. An empty element is such a one, and so is an empty line among others.
 pub(crate) fn client_address(peer: IpAddr, request: &impl RequestHead, proxies: &TrustedProxies) -> Resolved {
     let peer = peer.to_canonical();
     let header = proxies.believed();

@@ -36,6 +36,18 @@ impl AttemptLimit {
         Self { attempts, window, counts_only_refused: false }
     }
 
+    /// How many attempts.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The length of a window, which begins with a client's first attempt.
+    #[must_use]
+    pub const fn window(&self) -> Duration {
+        self.window
+    }
+
     /// Counts only attempts whose key was refused: a client with good keys is then never limited.
     pub const fn count_only_refused_keys(mut self) -> Self {
         self.counts_only_refused = true;

@@ -3,7 +3,10 @@
 //! It has no layers and no extractors, so a [`Visit`] stands for both: it asks as often as it likes, and its memo sees to
 //! it that the core is asked once.
 
-use std::{convert::Infallible, net::Ipv4Addr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use apikey_core::{
     Authenticator, Denial, Memo, Policy, RequestHead, TypedPolicy as _, VerifiedKey, is_preflight,
@@ -63,10 +66,10 @@ pub(crate) async fn serve(authenticator: Authenticator, flaws: Flaws) -> Running
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
         let mut connections = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
+        while let Ok((stream, peer)) = listener.accept().await {
             let authenticator = authenticator.clone();
             connections.spawn(async move {
-                let service = service_fn(move |request| handle(authenticator.clone(), flaws, request));
+                let service = service_fn(move |request| handle(authenticator.clone(), flaws, peer.ip(), request));
                 // An error is a client that went away, or sent no HTTP.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
@@ -78,11 +81,12 @@ pub(crate) async fn serve(authenticator: Authenticator, flaws: Flaws) -> Running
 async fn handle(
     authenticator: Authenticator,
     flaws: Flaws,
+    peer: IpAddr,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let (parts, body) = request.into_parts();
     let authorization = parts.headers.get("authorization").map(|value| value.as_bytes().to_vec());
-    let visit = Visit { authenticator, parts, memo: Memo::default(), flaws };
+    let visit = Visit { authenticator, parts, memo: Memo::default(), flaws, peer };
     let mut answer = route(visit, body).await.unwrap_or_else(|denial| refusal(&denial));
     (flaws.spoil)(authorization.as_deref(), &mut answer);
     Ok(answer)
@@ -94,12 +98,14 @@ struct Visit {
     parts: Parts,
     memo: Memo,
     flaws: Flaws,
+    peer: IpAddr,
 }
 
 /// What the core sees of a request.
 struct Head<'a> {
     parts: &'a Parts,
     limit: usize,
+    peer: IpAddr,
 }
 
 impl RequestHead for Head<'_> {
@@ -109,6 +115,10 @@ impl RequestHead for Head<'_> {
 
     fn query(&self) -> Option<&str> {
         self.parts.uri.query()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        Some(self.peer)
     }
 }
 

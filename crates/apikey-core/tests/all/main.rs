@@ -1,0 +1,11 @@
+//! What the core promises, tested over real sockets against the Kinde emulator.
+
+mod support;
+
+mod batch;
+mod cache;
+mod config;
+mod flights;
+mod kinde_client;
+mod secrecy;
+mod tokens;
