@@ -97,8 +97,11 @@ impl KindeVerifier {
         }
         let Some(renewed) = tokens.renewed(&token).await else { return Ok(first) };
         let second = self.ask(key, Some(&renewed?.authorization)).await?;
-        if matches!(second, Meaning::TokenRefused { .. }) {
-            tokens.renewal_was_useless();
+        match second {
+            Meaning::Judged(_) => tokens.renewal_was(true),
+            Meaning::TokenRefused { .. } => tokens.renewal_was(false),
+            // It tells nothing of the token.
+            Meaning::Unjudged(_) | Meaning::SetUp(_) => {}
         }
         Ok(second)
     }

@@ -27,7 +27,8 @@ const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
 const EARLY: u32 = 10;
 /// After an early renewal that failed, the next one is tried after this long.
 const EARLY_RETRY: Duration = Duration::from_secs(30);
-/// After a new token was refused like the old one, no refusal buys another for this long: junk keys may draw 401s.
+/// After a refusal has bought a new token, no refusal buys another for this long, unless that one proves useful: junk
+/// keys may draw 401s.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 /// A fetch is nobody's in particular, so it has a deadline of its own.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -110,15 +111,21 @@ impl TokenSource {
                 Some(_) | None => {}
             }
             state.current = None;
+            // From now on, not from its failure: other keys are refused while this one is asked about again.
+            state.renewals_paused_until = Some(now + RENEWAL_PAUSE);
             self.0.fetch(&mut state)
         };
-        Some(fetched(fetch).await)
+        let fetched = fetched(fetch).await;
+        if fetched.is_err() {
+            self.0.lock().renewals_paused_until = None;
+        }
+        Some(fetched)
     }
 
-    /// Tells that a new token was refused like the old one, so that it is not the token that is wrong.
-    pub(super) fn renewal_was_useless(&self) {
+    /// Tells whether a new token was taken where the old one was refused; if not, it is not the token that is wrong.
+    pub(super) fn renewal_was(&self, useful: bool) {
         let now = self.0.clock.now();
-        self.0.lock().renewals_paused_until = Some(now + RENEWAL_PAUSE);
+        self.0.lock().renewals_paused_until = (!useful).then(|| now + RENEWAL_PAUSE);
     }
 }
 

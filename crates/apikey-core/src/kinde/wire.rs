@@ -41,11 +41,11 @@ struct VerifyAnswer {
 /// Reads an answer of the verify endpoint.
 pub(super) fn read_verify_answer(status: u16, body: &[u8]) -> Meaning {
     if status == 200 {
-        return match serde_json::from_slice::<VerifyAnswer>(body) {
-            Ok(answer) => {
+        return match object::<VerifyAnswer>(body) {
+            Some(answer) => {
                 answer.judge().map_or_else(|why| Meaning::Unjudged(why.to_owned()), Meaning::Judged)
             }
-            Err(_) => Meaning::Unjudged("the answer is not the JSON that was expected".to_owned()),
+            None => Meaning::Unjudged("the answer is not the JSON that was expected".to_owned()),
         };
     }
     let codes = error_codes(body);
@@ -124,6 +124,14 @@ impl VerifyAnswer {
     }
 }
 
+/// Reads a JSON object, and nothing else: serde would take an array for a struct, too, member by member.
+fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    serde_json::from_slice(body).ok()
+}
+
 fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
@@ -146,7 +154,7 @@ fn error_codes(body: &[u8]) -> Vec<String> {
     struct Errors {
         errors: Value,
     }
-    let Ok(Errors { errors }) = serde_json::from_slice(body) else { return Vec::new() };
+    let Some(Errors { errors }) = object(body) else { return Vec::new() };
     let errors = match errors {
         Value::Array(errors) => errors,
         single => vec![single],
@@ -191,7 +199,7 @@ pub(super) fn read_token_answer(status: u16, body: &[u8]) -> TokenMeaning {
     }
     match status {
         200 => {
-            let grant = serde_json::from_slice::<Grant>(body).ok();
+            let grant = object::<Grant>(body);
             let expires_in = grant.as_ref().and_then(|grant| grant.expires_in.as_ref()).and_then(seconds);
             let token = grant.and_then(|grant| grant.access_token).and_then(text);
             match token.filter(|token| is_header_text(token)) {
@@ -207,7 +215,7 @@ pub(super) fn read_token_answer(status: u16, body: &[u8]) -> TokenMeaning {
         300..400 | 405 => TokenMeaning::SetUp(format!(
             "there is no token endpoint at this host (status {status}): check KINDE_DOMAIN"
         )),
-        _ => match serde_json::from_slice::<Refused>(body).ok().and_then(|refused| advice(&refused.error)) {
+        _ => match object::<Refused>(body).and_then(|refused| advice(&refused.error)) {
             Some(advice) => TokenMeaning::SetUp(format!("Kinde grants no token ({advice})")),
             None => TokenMeaning::Unavailable(format!(
                 "Kinde's token endpoint answered with status {status} and no error that is known"

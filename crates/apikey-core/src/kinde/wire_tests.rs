@@ -99,6 +99,7 @@ fn what_cannot_be_read_is_not_judged() {
         "<html>",
         "{\"is_valid\":true",
         r#"{"is_valid":true,"is_valid":true,"key_id":"k","status":"active"}"#,
+        r#"["API_KEY_VERIFIED","m",true,"k","active",[],null,null,null,null]"#,
         r#"{"is_valid":true,"status":"active"}"#,
         r#"{"is_valid":true,"status":"active","key_id":null}"#,
         r#"{"is_valid":true,"status":"active","key_id":""}"#,
