@@ -12,7 +12,7 @@ use crate::builder::AuthenticatorBuilder;
 use crate::client_addr::Client;
 use crate::clients::Clients;
 use crate::clock::Clock;
-use crate::denial::{Denial, DenialStyle};
+use crate::denial::{Denial, DenialStyle, ServerFault};
 use crate::engine::{Answer, Engine, Purge, Standing, Step, Waiter};
 use crate::extract::{Extraction, RequestHead};
 use crate::key::{Credential, Fingerprint, MalformedKey, PresentedKey};
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) worker: Worker,
     /// How long a caller waits for a slow Kinde where an older answer could serve.
     pub(crate) stale_while_slow: Duration,
+    /// How long a caller waits at all; only a flight whose runtime is blocked takes that long.
+    pub(crate) patience: Duration,
 }
 
 /// The outcome of authenticating one request: `None` where nothing was presented.
@@ -150,7 +152,9 @@ impl Authenticator {
     /// # Errors
     /// [`Denial`], saying which scopes or which owner is missing, or that the answer about the key is too old.
     pub fn authorize(&self, key: &VerifiedKey, policy: &Policy) -> Result<(), Denial> {
-        policy.check(key, !key.is_stale()).map_err(|shortfall| Denial::shortfall(shortfall, key, &self.0.style))
+        policy
+            .check(key, !key.is_stale())
+            .map_err(|shortfall| Denial::shortfall(shortfall, key, &self.0.style))
     }
 
     /// The denial for a request that presents nothing.
@@ -273,24 +277,45 @@ impl Authenticator {
 
     /// Waits for a verification; where Kinde can't answer, or not soon, an older answer serves if there is one.
     async fn outcome(self, key: Fingerprint, mut waiter: Waiter) -> Result<VerifiedKey, Denial> {
-        let Shared { engine, clock, style, stale_while_slow, .. } = &*self.0;
+        let Shared { engine, clock, style, stale_while_slow, patience, .. } = &*self.0;
         let stale = |now: Instant| engine.stale(&key, now).map(|answer| VerifiedKey::from_cache(answer, now));
         let outcome = if stale(clock.now()).is_some() {
-            match tokio::time::timeout(*stale_while_slow, waiter.outcome()).await {
-                Ok(outcome) => outcome,
-                Err(_slow) => match stale(clock.now()) {
+            match within(*stale_while_slow, waiter.outcome()).await {
+                Some(outcome) => Some(outcome),
+                None => match stale(clock.now()) {
                     Some(key) => return Ok(key),
-                    None => waiter.outcome().await,
+                    None => within(*patience, waiter.outcome()).await,
                 },
             }
         } else {
-            waiter.outcome().await
+            within(*patience, waiter.outcome()).await
         };
+        let outcome = outcome.unwrap_or(Err(ServerFault::Unavailable));
         match outcome {
             Ok(Ok(answer)) => Ok(VerifiedKey::from_verifier(answer, clock.now())),
             Ok(Err(refusal)) => Err(Denial::refused(refusal, style)),
             Err(fault) => stale(clock.now()).ok_or_else(|| Denial::server_fault(fault, style)),
         }
+    }
+}
+
+/// The output, if it comes in time. What is ready needs no timer; and where the runtime has none, there is no bound, for
+/// Tokio panics rather than say so.
+async fn within<T>(patience: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    if let Poll::Ready(output) =
+        std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    {
+        return Some(output);
+    }
+    let timer = std::panic::catch_unwind(|| tokio::time::sleep(patience)).ok();
+    match timer {
+        Some(timer) => tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = timer => None,
+        },
+        None => Some(future.await),
     }
 }
 

@@ -32,6 +32,8 @@ pub const DEFAULT_STALE_WHILE_SLOW: Duration = Duration::from_millis(500);
 
 /// A revoked key stays good for as long as its answer is cached, so longer than a day can only be a mistake.
 const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long past the timeout a caller waits for a flight to say so itself, and others join it.
+const GRACE: Duration = Duration::from_millis(250);
 /// An answer that took longer than this part of the timeout counts as slow for the circuit breaker.
 const SLOW_PART: f64 = 0.7;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -194,7 +196,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
-    /// Refuses keys that begin with none of these, without asking Kinde: for example `k_live_`. Default: all are
+    /// Refuses requests whose key begins with none of these, without asking Kinde: for example `k_live_`. Default: all are
     /// accepted, for Kinde publishes no grammar of its keys.
     pub fn accepted_prefixes<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
         self.extraction.accepted_prefixes = prefixes.into_iter().map(Into::into).collect();
@@ -241,10 +243,16 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             return Err(ConfigError::new("stale_if_error", "at most a day (86400 s); zero turns it off"));
         }
         if !self.stale_if_error.is_zero() && self.cache_time_to_live.is_zero() {
-            return Err(ConfigError::new("stale_if_error", "it needs the cache: set cache_time_to_live, too"));
+            return Err(ConfigError::new(
+                "stale_if_error",
+                "it needs the cache: set cache_time_to_live, too",
+            ));
         }
         if self.negative_time_to_live > LONGEST_TIME_TO_LIVE {
-            return Err(ConfigError::new("negative_time_to_live", "at most a day (86400 s); zero turns it off"));
+            return Err(ConfigError::new(
+                "negative_time_to_live",
+                "at most a day (86400 s); zero turns it off",
+            ));
         }
         for (setting, value) in [("max_in_flight", self.max_in_flight), ("max_waiting", self.max_waiting)] {
             if value == 0 {
@@ -291,6 +299,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             attempt_limit: self.attempt_limit,
             circuit_breaker: self.circuit_breaker,
             slow_after: self.verification_timeout.mul_f64(SLOW_PART),
+            overdue_after: self.verification_timeout + GRACE,
         };
         let shared = Shared {
             extraction: self.extraction.build()?,
@@ -305,6 +314,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             clock: self.clock,
             style: Arc::new(style),
             stale_while_slow: self.stale_while_slow,
+            patience: self.verification_timeout + GRACE,
         };
         Ok(A::from(Authenticator::from_shared(shared)))
     }

@@ -134,8 +134,12 @@ impl Policy {
             Requirement::UserKey => key.user_id().is_some(),
             Requirement::Fresh => is_fresh,
             Requirement::Organization(code) => key.organization_code() == Some(&**code),
-            Requirement::All(policies) => policies.iter().all(|policy| policy.holds(key, has_scope, is_fresh)),
-            Requirement::Any(policies) => policies.iter().any(|policy| policy.holds(key, has_scope, is_fresh)),
+            Requirement::All(policies) => {
+                policies.iter().all(|policy| policy.holds(key, has_scope, is_fresh))
+            }
+            Requirement::Any(policies) => {
+                policies.iter().any(|policy| policy.holds(key, has_scope, is_fresh))
+            }
         }
     }
 
@@ -210,7 +214,10 @@ impl From<String> for Policy {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Shortfall {
     Owner(MissingOwner),
-    Scopes { missing: String, required: Vec<String> },
+    Scopes {
+        missing: String,
+        required: Vec<String>,
+    },
     /// Everything would be there, were the answer fresh.
     Stale,
 }

@@ -107,7 +107,8 @@ impl Tools {
                 Ok(Err(error)) => error,
                 Ok(Ok(judgement)) => return Ok(judgement),
             };
-            let (Some(retries), &VerifierError::Transient { retry_after, .. }) = (&self.retries, &failed) else {
+            let (Some(retries), &VerifierError::Transient { retry_after, .. }) = (&self.retries, &failed)
+            else {
                 return Err(failed);
             };
             let left = deadline.saturating_duration_since(Instant::now());

@@ -81,7 +81,8 @@ impl Settings {
         let seconds = |name, default: Duration| number(name, default.as_secs()).map(Duration::from_secs);
         let guide = AttemptLimit::default();
         let attempts = number("APIKEY_ATTEMPTS", guide.attempts().into())?;
-        let attempts = u32::try_from(attempts).map_err(|_| ConfigError::new("APIKEY_ATTEMPTS", "too many"))?;
+        let attempts =
+            u32::try_from(attempts).map_err(|_| ConfigError::new("APIKEY_ATTEMPTS", "too many"))?;
         let window = seconds("APIKEY_WINDOW", guide.window())?;
         let max_in_flight = number("APIKEY_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT as u64)?;
         let mut trusted_proxies = TrustedProxies::parse(&read("TRUSTED_PROXIES")?.unwrap_or_default())?;
@@ -219,7 +220,13 @@ mod tests {
 
     #[test]
     fn zero_turns_off() {
-        for name in ["APIKEY_CACHE_TTL", "APIKEY_STALE_IF_ERROR", "APIKEY_NEGATIVE_TTL", "APIKEY_ATTEMPTS", "APIKEY_WINDOW"] {
+        for name in [
+            "APIKEY_CACHE_TTL",
+            "APIKEY_STALE_IF_ERROR",
+            "APIKEY_NEGATIVE_TTL",
+            "APIKEY_ATTEMPTS",
+            "APIKEY_WINDOW",
+        ] {
             assert!(with(&[(name, "0")]).is_ok(), "{name}");
         }
         let stale_without_cache = with(&[("APIKEY_CACHE_TTL", "0"), ("APIKEY_STALE_IF_ERROR", "60")]);

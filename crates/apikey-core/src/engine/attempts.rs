@@ -90,8 +90,7 @@ impl Attempts {
     }
 
     pub(super) fn take(&self, client: Client, now: Instant) -> Result<Attempt, Limited> {
-        let window =
-            self.windows.get_with(client, || Arc::new(Mutex::new(Window { began: now, used: 0 })));
+        let window = self.windows.get_with(client, || Arc::new(Mutex::new(Window { began: now, used: 0 })));
         let began = {
             let mut current = lock(&window);
             let passed = now.saturating_duration_since(current.began);

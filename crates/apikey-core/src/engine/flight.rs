@@ -31,9 +31,12 @@ pub(super) struct Flights {
 pub(super) struct Table {
     by_key: HashMap<Fingerprint, Entry, FingerprintHashing>,
     pub(super) purges: Purges,
+    last_id: u64,
 }
 
 struct Entry {
+    id: u64,
+    began: Instant,
     receiver: Receiver,
     /// The number of the latest purge when the question was asked.
     heeds_after: u64,
@@ -61,11 +64,14 @@ impl Table {
         self.by_key.len()
     }
 
-    /// Where to wait for the flight of this key, if one is under way.
-    pub(super) fn join(&self, fingerprint: &Fingerprint) -> Option<Receiver> {
-        self.by_key.get(fingerprint).map(|entry| entry.receiver.clone())
+    /// Where to wait for the flight of this key, if one is under way. One that began longer than `overdue` ago is stuck, as
+    /// where its runtime is blocked, and nobody joins it any more.
+    pub(super) fn join(&self, key: &Fingerprint, now: Instant, overdue: Duration) -> Option<Receiver> {
+        let entry = self.by_key.get(key)?;
+        (now.saturating_duration_since(entry.began) <= overdue).then(|| entry.receiver.clone())
     }
 
+    /// Starts a flight; one of the same key that is still under way is disowned.
     pub(super) fn start(
         &mut self,
         engine: Arc<Engine>,
@@ -75,13 +81,13 @@ impl Table {
         now: Instant,
     ) -> (Flight, Receiver) {
         let (sender, receiver) = watch::channel(None);
-        self.by_key.insert(
-            fingerprint,
-            Entry { receiver: receiver.clone(), heeds_after: self.purges.now() },
-        );
+        self.last_id += 1;
+        let (id, heeds_after) = (self.last_id, self.purges.now());
+        self.by_key.insert(fingerprint, Entry { id, began: now, receiver: receiver.clone(), heeds_after });
         let flight = Flight {
             engine,
             fingerprint,
+            id,
             asked_at: now,
             questions: 1,
             sender,
@@ -91,22 +97,25 @@ impl Table {
         (flight, receiver)
     }
 
-    /// The number of the latest purge when this flight asked.
-    pub(super) fn heeds_after(&self, fingerprint: &Fingerprint) -> u64 {
-        self.by_key.get(fingerprint).map_or(0, |entry| entry.heeds_after)
+    /// The number of the latest purge when this flight asked; `None` where it is disowned.
+    pub(super) fn heeds_after(&self, flight: &Flight) -> Option<u64> {
+        let entry = self.by_key.get(&flight.fingerprint).filter(|entry| entry.id == flight.id)?;
+        Some(entry.heeds_after)
     }
 
-    pub(super) fn ask_again(&mut self, fingerprint: &Fingerprint) {
+    pub(super) fn ask_again(&mut self, flight: &Flight) {
         let now = self.purges.now();
-        if let Some(entry) = self.by_key.get_mut(fingerprint) {
+        if let Some(entry) = self.by_key.get_mut(&flight.fingerprint).filter(|entry| entry.id == flight.id) {
             entry.heeds_after = now;
         }
         self.forget_purges();
     }
 
-    pub(super) fn end(&mut self, fingerprint: &Fingerprint) {
-        self.by_key.remove(fingerprint);
-        self.forget_purges();
+    pub(super) fn end(&mut self, flight: &Flight) {
+        if self.heeds_after(flight).is_some() {
+            self.by_key.remove(&flight.fingerprint);
+            self.forget_purges();
+        }
     }
 
     fn forget_purges(&mut self) {
@@ -122,6 +131,7 @@ impl Table {
 pub(crate) struct Flight {
     engine: Arc<Engine>,
     pub(super) fingerprint: Fingerprint,
+    id: u64,
     pub(super) asked_at: Instant,
     questions: u32,
     sender: watch::Sender<Option<Outcome>>,

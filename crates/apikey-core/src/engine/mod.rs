@@ -61,6 +61,8 @@ pub(crate) struct EngineSettings {
     pub(crate) circuit_breaker: bool,
     /// An answer that took longer counts as slow.
     pub(crate) slow_after: Duration,
+    /// A flight that takes longer is stuck.
+    pub(crate) overdue_after: Duration,
 }
 
 pub(crate) struct Engine {
@@ -120,7 +122,7 @@ impl Engine {
         if self.flights.waiting() >= self.settings.max_waiting {
             return self.not_now(&key, CROWDED, now);
         }
-        if let Some(receiver) = flights.join(&key) {
+        if let Some(receiver) = flights.join(&key, now, self.settings.overdue_after) {
             return Step::Wait(self.flights.place(receiver));
         }
         let attempt = match &self.attempts {
@@ -164,7 +166,7 @@ impl Engine {
 
     fn refresh(self: &Arc<Self>, key: Fingerprint, answer: Arc<Answer>, now: Instant) -> Step {
         let mut flights = self.flights.lock();
-        let idle = flights.join(&key).is_none()
+        let idle = flights.join(&key, now, self.settings.overdue_after).is_none()
             && flights.under_way() < self.settings.max_in_flight
             && self.breaker.is_closed();
         match idle.then(|| self.breaker.admit(now)) {
@@ -191,11 +193,11 @@ impl Engine {
             Ok(Err(_)) | Err(_) => return false,
         };
         let mut flights = self.flights.lock();
-        let asked = flights.heeds_after(&flight.fingerprint);
+        let Some(asked) = flights.heeds_after(flight) else { return false };
         let purged = flights.purges.since(asked, flight.fingerprint, verification);
         let rotated = matches!(outcome, Ok(Ok(answer)) if self.is_outdated(flight, answer));
         if purged || rotated {
-            flights.ask_again(&flight.fingerprint);
+            flights.ask_again(flight);
         }
         purged || rotated
     }
@@ -204,7 +206,8 @@ impl Engine {
     fn is_outdated(&self, flight: &Flight, answer: &Answer) -> bool {
         let key_id = self.fingerprint(answer.verification.key_id());
         let known = self.cache.answer_for_id(&key_id);
-        known.is_some_and(|known| known.asked_at() > flight.asked_at) && self.cache.answer(&flight.fingerprint).is_none()
+        known.is_some_and(|known| known.asked_at() > flight.asked_at)
+            && self.cache.answer(&flight.fingerprint).is_none()
     }
 
     /// Ends a flight: keeps what it brought back, and tells what everybody is to hear. `took` is absent where the flight
@@ -220,10 +223,12 @@ impl Engine {
     ) -> Outcome {
         let mut flights = self.flights.lock();
         let key = flight.fingerprint;
-        let asked = flights.heeds_after(&key);
         let verification = outcome.as_ref().ok().and_then(|judged| judged.as_ref().ok());
-        let purged = flights.purges.since(asked, key, verification.map(|answer| &answer.verification));
-        // A purge that kept coming between: nobody may rely on the answer.
+        // What a disowned flight brings back may be older than a purge that nobody has noted for it.
+        let purged = flights.heeds_after(flight).is_none_or(|asked| {
+            flights.purges.since(asked, key, verification.map(|answer| &answer.verification))
+        });
+        // Also where a purge kept coming between: nobody may rely on the answer.
         let outcome = match outcome {
             Ok(Ok(_)) if purged => Err(ServerFault::Unavailable),
             other => other,
@@ -244,7 +249,7 @@ impl Engine {
             }
             Err(_not_judged) => {}
         }
-        flights.end(&key);
+        flights.end(flight);
         drop(flights);
         if let Some(attempt) = attempt {
             match &outcome {

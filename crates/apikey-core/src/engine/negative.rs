@@ -33,7 +33,8 @@ impl Negative {
     }
 
     pub(super) fn store(&self, key: Fingerprint, refusal: Refusal, asked_at: Instant) {
-        if let Some(until) = asked_at.checked_add(self.time_to_live).filter(|_| !self.time_to_live.is_zero()) {
+        if let Some(until) = asked_at.checked_add(self.time_to_live).filter(|_| !self.time_to_live.is_zero())
+        {
             self.refusals.insert(key, (refusal, until));
         }
     }

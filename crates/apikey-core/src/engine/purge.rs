@@ -91,6 +91,10 @@ impl Purges {
 
     /// Whether a purge since then forgets this key.
     pub(super) fn since(&self, number: u64, key: Fingerprint, verification: Option<&Verification>) -> bool {
-        self.log.iter().rev().take_while(|(later, _)| *later > number).any(|(_, purge)| purge.matches(key, verification))
+        self.log
+            .iter()
+            .rev()
+            .take_while(|(later, _)| *later > number)
+            .any(|(_, purge)| purge.matches(key, verification))
     }
 }

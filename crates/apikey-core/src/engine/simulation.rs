@@ -153,7 +153,8 @@ fn run(seed: u64) {
                 let step = world.step_from(["192.0.2.1", "192.0.2.2"][client], &key);
                 // At most one call per key in flight, and never more than the cap.
                 assert!(questions.len() <= settings.max_in_flight);
-                let asks = |questions: &Vec<Question>| questions.iter().any(|question| question.secret == secret);
+                let asks =
+                    |questions: &Vec<Question>| questions.iter().any(|question| question.secret == secret);
                 // An attempt that is taken and given back at once may still have begun a window.
                 if matches!(step, Step::Stale(_) | Step::Unavailable(_))
                     && callers.len() < settings.max_waiting
@@ -181,11 +182,16 @@ fn run(seed: u64) {
                     }
                     Step::Refused(_) => assert!(!settings.negative_time_to_live.is_zero()),
                     Step::Limited(limited) => {
-                        assert_eq!(ledger.window(client, now).1, limited.limit.attempts, "an attempt was lost");
+                        assert_eq!(
+                            ledger.window(client, now).1,
+                            limited.limit.attempts,
+                            "an attempt was lost"
+                        );
                     }
                     Step::Unavailable(_) => {
                         let crowded = questions.len() >= settings.max_in_flight;
-                        let reason = crowded || callers.len() >= settings.max_waiting || settings.circuit_breaker;
+                        let reason =
+                            crowded || callers.len() >= settings.max_waiting || settings.circuit_breaker;
                         assert!(reason, "unavailable without a reason");
                     }
                 }

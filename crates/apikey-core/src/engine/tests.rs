@@ -20,6 +20,7 @@ pub(super) fn plain() -> EngineSettings {
         attempt_limit: None,
         circuit_breaker: false,
         slow_after: SECOND,
+        overdue_after: Duration::from_secs(1_000_000),
     }
 }
 
@@ -218,6 +219,22 @@ fn a_panic_is_contained_and_is_no_refusal() {
 }
 
 #[test]
+fn a_flight_that_is_stuck_is_replaced_and_what_it_brings_back_counts_for_nothing() {
+    let world = World::new(EngineSettings { overdue_after: SECOND, ..plain() });
+    let (stuck, early) = world.start("k1");
+    world.clock.advance(SECOND);
+    assert_eq!(world.kind("k1"), Kind::Wait);
+    world.clock.advance(SECOND);
+    let (flight, late) = world.start("k1");
+    world.land_at_once(stuck, accepted("old"));
+    assert_eq!(heard(early), Some(Err(ServerFault::Unavailable)));
+    assert_eq!(world.kind("k1"), Kind::Wait, "the new flight goes on");
+    world.land_at_once(flight, accepted("new"));
+    assert_eq!(heard(late), let_in("new"));
+    assert_eq!(world.engine.flights.lock().under_way(), 0);
+}
+
+#[test]
 fn the_cache_and_its_index_are_bounded_together() {
     let world = World::new(plain());
     for key in 0..10_000 {
@@ -350,7 +367,8 @@ fn an_older_secret_that_lands_late_is_asked_about_again() {
     let (old, waiter) = world.start("old");
     world.clock.advance(SECOND);
     world.cache_as("new", identity());
-    let again = world.land(old, Said::Accepted(identity())).expect("asked before the newer secret was accepted");
+    let again =
+        world.land(old, Said::Accepted(identity())).expect("asked before the newer secret was accepted");
     world.land_at_once(again, Said::Refused(Refusal::Invalid));
     assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Invalid))));
     assert!(world.is_cached("new"));

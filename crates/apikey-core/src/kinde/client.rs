@@ -72,10 +72,7 @@ impl KindeVerifier {
         body.extend_from_slice(before);
         body.extend_from_slice(key.expose().as_bytes());
         body.extend_from_slice(after);
-        let answer = self
-            .http
-            .post(&self.verify_url, "application/json", body, authorization)
-            .await?;
+        let answer = self.http.post(&self.verify_url, "application/json", body, authorization).await?;
         match read_verify_answer(answer.status.as_u16(), &answer.body) {
             Meaning::UnjudgedForNow(reason) => {
                 Err(VerifierError::Transient { reason, retry_after: answer.retry_after })
@@ -101,7 +98,7 @@ impl KindeVerifier {
             Meaning::Judged(_) => tokens.renewal_was(true),
             Meaning::TokenRefused { .. } => tokens.renewal_was(false),
             // It tells nothing of the token.
-            Meaning::Unjudged(_) | Meaning::SetUp(_) => {}
+            Meaning::Unjudged(_) | Meaning::UnjudgedForNow(_) | Meaning::SetUp(_) => {}
         }
         Ok(second)
     }

@@ -19,7 +19,7 @@ const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// let verifier = KindeVerifier::new(settings)?;
 /// # Ok::<(), apikey_core::ConfigError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct KindeSettings {
     pub(super) domain: String,
@@ -206,6 +206,18 @@ pub(super) struct Resolved {
     pub(super) credentials: Option<MachineToMachine>,
     pub(super) audience: String,
     pub(super) connect_timeout: Duration,
+}
+
+impl std::fmt::Debug for KindeSettings {
+    /// The domain is left out: until it is checked, it may be anything that was pasted there.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("KindeSettings")
+            .field("authentication", &self.authentication)
+            .field("audience", &self.audience)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 fn half_a_pair(missing: &'static str, present: &'static str) -> ConfigError {

@@ -15,6 +15,8 @@ use crate::verifier::VerifierError;
 /// The longest answer that is read, in bytes; Kinde's have a few hundred.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Clone)]
 pub(super) struct Http(Client);
 
@@ -36,6 +38,9 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(settings.connect_timeout)
+            // So that a connection whose other end is gone without a word is noticed.
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .http2_keep_alive_timeout(KEEP_ALIVE)
             .user_agent(concat!("apikey-core/", env!("CARGO_PKG_VERSION")));
         if settings.is_loopback {
             builder = builder.no_proxy();

@@ -55,9 +55,16 @@ struct Inner {
 #[derive(Default)]
 struct State {
     current: Option<Held>,
-    fetch: Option<watch::Receiver<Option<Fetched>>>,
+    fetch: Option<Fetch>,
     fetches: u64,
     renewals_paused_until: Option<Instant>,
+}
+
+/// A fetch under way: its number, when it began, and where its outcome comes.
+struct Fetch {
+    number: u64,
+    began: Instant,
+    outcome: watch::Receiver<Option<Fetched>>,
 }
 
 struct Held {
@@ -136,13 +143,18 @@ impl Inner {
 
     /// Joins the fetch that is under way, or starts one in a task that no caller can cancel.
     fn fetch(self: &Arc<Self>, state: &mut State) -> watch::Receiver<Option<Fetched>> {
-        // A closed channel is a fetch whose runtime has gone away.
-        if let Some(fetch) = state.fetch.as_ref().filter(|fetch| fetch.has_changed().is_ok()) {
-            return fetch.clone();
+        let now = self.clock.now();
+        // A closed channel is a fetch whose runtime has gone away; one past its own deadline has a runtime that is blocked.
+        let lives = |fetch: &&Fetch| {
+            fetch.outcome.has_changed().is_ok()
+                && now.saturating_duration_since(fetch.began) <= 2 * FETCH_TIMEOUT
+        };
+        if let Some(fetch) = state.fetch.as_ref().filter(lives) {
+            return fetch.outcome.clone();
         }
         let (sender, receiver) = watch::channel(None);
-        state.fetch = Some(receiver.clone());
         state.fetches += 1;
+        state.fetch = Some(Fetch { number: state.fetches, began: now, outcome: receiver.clone() });
         let (inner, fetched_as) = (Arc::clone(self), state.fetches);
         tokio::spawn(async move {
             let asked_at = inner.clock.now();
@@ -155,15 +167,21 @@ impl Inner {
             let fetched = granted.map(|(authorization, lifetime)| {
                 let token = Arc::new(Token { authorization, fetched_as });
                 let renew_at = asked_at + (lifetime - lifetime / EARLY);
-                inner.lock().current =
-                    Some(Held { token: Arc::clone(&token), renew_at, expires_at: asked_at + lifetime });
+                let held = Held { token: Arc::clone(&token), renew_at, expires_at: asked_at + lifetime };
+                let mut state = inner.lock();
+                if state.fetches == fetched_as {
+                    state.current = Some(held);
+                }
+                drop(state);
                 token
             });
             if let Err(error) = &fetched {
                 // Whoever waits logs it once more with the key's verification; an early renewal has nobody else.
                 tracing::warn!("no token for the service itself: {error}");
             }
-            inner.lock().fetch = None;
+            let mut state = inner.lock();
+            state.fetch.take_if(|fetch| fetch.number == fetched_as);
+            drop(state);
             sender.send_replace(Some(fetched));
         });
         receiver
@@ -176,10 +194,7 @@ impl Inner {
             ("client_secret", self.credentials.client_secret.expose()),
             ("audience", &self.audience),
         ]);
-        let answer = self
-            .http
-            .post(&self.url, "application/x-www-form-urlencoded", form, None)
-            .await?;
+        let answer = self.http.post(&self.url, "application/x-www-form-urlencoded", form, None).await?;
         match read_token_answer(answer.status.as_u16(), &answer.body) {
             TokenMeaning::Granted { token, expires_in } => {
                 let lifetime = expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);

@@ -59,9 +59,7 @@ pub(super) fn read_verify_answer(status: u16, body: &[u8]) -> Meaning {
             Meaning::TokenRefused { scope_missing: codes.iter().any(|code| code == "SCOPE_MISSING") }
         }
         201..300 | 400 => Meaning::Unjudged(format!("Kinde answered with status {status}")),
-        408 | 425 | 429 | 500.. => {
-            Meaning::UnjudgedForNow(format!("Kinde answered with status {status}"))
-        }
+        408 | 425 | 429 | 500.. => Meaning::UnjudgedForNow(format!("Kinde answered with status {status}")),
         404 => Meaning::SetUp(
             "Kinde knows no verify endpoint at this host (status 404): check KINDE_DOMAIN".to_owned(),
         ),
@@ -179,7 +177,10 @@ fn refusal_named_by(codes: &[String]) -> Option<Refusal> {
 /// The meaning of an answer of the token endpoint.
 #[derive(Debug)]
 pub(super) enum TokenMeaning {
-    Granted { token: Secret, expires_in: Option<u64> },
+    Granted {
+        token: Secret,
+        expires_in: Option<u64>,
+    },
     Unavailable(String),
     /// The same, but asking again soon may help.
     UnavailableForNow(String),

@@ -69,7 +69,8 @@ pub(crate) async fn serve(authenticator: Authenticator, flaws: Flaws) -> Running
         while let Ok((stream, peer)) = listener.accept().await {
             let authenticator = authenticator.clone();
             connections.spawn(async move {
-                let service = service_fn(move |request| handle(authenticator.clone(), flaws, peer.ip(), request));
+                let service =
+                    service_fn(move |request| handle(authenticator.clone(), flaws, peer.ip(), request));
                 // An error is a client that went away, or sent no HTTP.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
@@ -125,7 +126,7 @@ impl RequestHead for Head<'_> {
 impl Visit {
     fn head(&self) -> Head<'_> {
         let limit = if self.flaws.sees_one_value_alone { 1 } else { usize::MAX };
-        Head { parts: &self.parts, limit }
+        Head { parts: &self.parts, limit, peer: self.peer }
     }
 
     /// The key, if one is presented.
