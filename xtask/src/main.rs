@@ -12,7 +12,8 @@ cargo xtask <command>
   demo [framework] [--once]   start the Kinde emulator and a reference server, walk through its answers and check
                               each against the contract; then keep serving until Ctrl-C. With --once: end after the
                               walk, with exit code 1 if an answer differed
-  test [arguments]            every test of the workspace; the arguments go to `cargo test`
+  test [arguments]            every test of the workspace, then the walk through every reference server. Arguments go
+                              to `cargo test`, and then the walks are left out
   ci                          what a change must pass: formatting, lints, documentation, every test
   help                        this text
 ";

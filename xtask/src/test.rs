@@ -1,6 +1,7 @@
 //! `cargo xtask test` and `cargo xtask ci`. They need the toolchain and nothing else.
 
 use crate::cargo::{cargo, exit_code, status};
+use crate::demo;
 use std::process::ExitCode;
 
 /// What `cargo xtask ci` has cargo do before the tests.
@@ -10,9 +11,14 @@ const CHECKS: &[&[&str]] = &[
     &["doc", "--workspace", "--no-deps"],
 ];
 
-/// Every test of the workspace, documentation examples included, as `cargo test` runs them.
+/// Every test of the workspace, documentation examples included, as `cargo test` runs them; then the walk through every
+/// reference server. With arguments, which go to `cargo test`, the walks are left out.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
-    Ok(exit_code(status(cargo().args(["test", "--workspace"]).args(arguments))?))
+    let tested = status(cargo().args(["test", "--workspace"]).args(arguments))?;
+    if !tested.success() || !arguments.is_empty() {
+        return Ok(exit_code(tested));
+    }
+    demo::walk_through_all()
 }
 
 /// Formatting, lints, documentation, then [`test()`]; the first that fails ends it.

@@ -19,11 +19,25 @@ const EMULATOR_PORT: u16 = 4010;
 
 /// Runs the demo with the arguments that follow `demo`.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
-    let options = Options::parse(arguments)?;
+    walk(&Options::parse(arguments)?)
+}
+
+/// Walks through every reference server's answers once; the first that differ end it.
+pub(crate) fn walk_through_all() -> Result<ExitCode, String> {
+    for server in server::SERVERS {
+        let code = walk(&Options { server, once: true })?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn walk(options: &Options) -> Result<ExitCode, String> {
     let path = options.server.build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the asynchronous runtime: {error}"))?;
-    runtime.block_on(demo(&options, &path))
+    runtime.block_on(demo(options, &path))
 }
 
 #[derive(Debug)]

@@ -15,7 +15,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 /// The reference servers that exist, the default first.
-const SERVERS: &[Binary] = &[Binary { framework: "axum", package: "example-axum" }];
+pub(super) const SERVERS: &[Binary] = &[
+    Binary { framework: "axum", package: "example-axum" },
+    Binary { framework: "actix", package: "example-actix" },
+    Binary { framework: "rocket", package: "example-rocket" },
+    Binary { framework: "warp", package: "example-warp" },
+];
 
 /// How long a server may take until it answers `/health`.
 const START_LIMIT: Duration = Duration::from_secs(15);

@@ -33,6 +33,9 @@ pub struct Differences {
     /// The framework can't take a header out of a request. The adapter then refuses an authenticator with
     /// `remove_credential` at start-up; the cases about it are left out.
     pub cannot_remove_credential: bool,
+    /// The framework waits for the first bytes of a body before anybody can refuse a request (Rocket looks there for a
+    /// form's `_method`).
+    pub waits_for_the_start_of_a_body: bool,
 }
 
 impl Differences {
@@ -41,6 +44,7 @@ impl Differences {
         drops_values_that_are_not_utf8: false,
         refuses_unwired_earlier: false,
         cannot_remove_credential: false,
+        waits_for_the_start_of_a_body: false,
     };
 }
 

@@ -1,0 +1,101 @@
+//! The server that the conformance suite asks for.
+
+use actix_web::guard;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::{App, HttpRequest, HttpResponse, Resource, Route, web};
+use apikey_actix::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, RequireKey, Scoped};
+use apikey_testkit::conformance::{Adapter, RunningServer, routes};
+
+use crate::server;
+
+struct Actix;
+
+impl Adapter for Actix {
+    async fn start(authenticator: apikey_core::Authenticator) -> RunningServer {
+        let keys = Authenticator::from(authenticator);
+        server::start(move || {
+            // Without the setting this middleware does nothing; with it, extractors without a layer need it.
+            App::new().configure(|config| wire(&keys, config)).wrap(keys.remove_credentials())
+        })
+    }
+}
+
+apikey_testkit::conformance_tests!(Actix);
+
+fn wire(keys: &Authenticator, config: &mut web::ServiceConfig) {
+    config.route("/unwired", web::get().to(me));
+    config.service(web::scope("").app_data(keys.clone()).configure(|config| {
+        for (path, policy) in routes::layered() {
+            config.service(layered(path, keys.require(policy)));
+        }
+        config
+            .route("/open", read().to(open))
+            .route("/me", read().to(me))
+            .route("/scoped", read().to(scoped))
+            .route("/any", read().to(any))
+            .route("/optional", read().to(optional))
+            .route("/twice", read().to(twice))
+            .route("/branches", read().to(branches))
+            .route("/echo", web::post().to(echo))
+            .service(layered("/preflight", keys.require(Policy::any_key()).pass_preflight()))
+            .service(
+                web::resource("/layered-twice").wrap(keys.require(Policy::any_key())).route(read().to(twice)),
+            )
+            .service(web::resource("/seen").wrap(keys.require(Policy::any_key())).route(read().to(seen)));
+    }));
+}
+
+/// `GET`, and `HEAD` answered as `GET`, which actix leaves to the user.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+fn layered(path: &str, layer: RequireKey) -> impl actix_web::dev::HttpServiceFactory + use<> {
+    let options = || async { HttpResponse::NoContent().insert_header((ALLOW, "GET")).finish() };
+    let resource: Resource = web::resource(path).route(read().to(me));
+    resource.route(web::method(actix_web::http::Method::OPTIONS).to(options)).wrap(layer)
+}
+
+fn json(body: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(body)
+}
+
+async fn open() -> HttpResponse {
+    json(routes::open_body())
+}
+
+async fn me(key: ApiKey) -> HttpResponse {
+    json(routes::me_body(&key))
+}
+
+async fn scoped(key: Scoped<routes::Scoped>) -> HttpResponse {
+    json(routes::me_body(&key))
+}
+
+async fn any(key: Scoped<routes::AnyScope>) -> HttpResponse {
+    json(routes::me_body(&key))
+}
+
+async fn optional(key: MaybeApiKey) -> HttpResponse {
+    json(routes::optional_body(key.key().map(|key| &**key)))
+}
+
+async fn twice(one: ApiKey, two: ApiKey, scoped: Scoped<routes::ReadUsers>) -> HttpResponse {
+    json(routes::twice_body(&one, &two, &scoped))
+}
+
+async fn branches(admin: Result<Scoped<routes::Admin>, Rejection>, any: ApiKey) -> HttpResponse {
+    json(match admin {
+        Ok(admin) => routes::branches_body(true, &admin),
+        Err(_) => routes::branches_body(false, &any),
+    })
+}
+
+async fn echo(_key: Scoped<routes::ReadUsers>, body: web::Bytes) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/octet-stream")).body(body)
+}
+
+async fn seen(request: HttpRequest) -> HttpResponse {
+    let has = |name| request.headers().contains_key(name);
+    json(routes::seen_body(has("authorization"), has("x-api-key"), request.uri().query()))
+}

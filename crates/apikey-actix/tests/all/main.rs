@@ -1,0 +1,10 @@
+//! What all adapters have in common, as the conformance suite has it, and what is actix's own.
+
+mod conformance;
+mod extractors;
+mod log;
+mod middleware;
+mod removal;
+mod server;
+mod workers;
+mod world;

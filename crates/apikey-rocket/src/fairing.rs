@@ -1,0 +1,93 @@
+use apikey_core::{Authenticator, Policy};
+use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::{Build, Rocket, Route};
+
+use crate::catchers::Catchers;
+use crate::require::Require;
+
+/// The one thing to attach: it gives the guards their [`Authenticator`], and registers the catchers that word denials.
+///
+/// ```
+/// use apikey_rocket::{ApiKey, ApiKeys, Authenticator};
+/// use rocket::{Build, Rocket, get, routes};
+///
+/// #[get("/me")]
+/// fn me(key: ApiKey<'_>) -> String {
+///     key.key_id().to_owned()
+/// }
+///
+/// fn rocket(keys: Authenticator) -> Rocket<Build> {
+///     rocket::build().attach(ApiKeys::fairing(keys)).mount("/", routes![me])
+/// }
+/// ```
+///
+/// Attached more than once, the last one counts, as with Rocket's own [`Shield`](rocket::shield::Shield). To purge keys
+/// from a handler, keep a clone of the authenticator in a state of your own: `.manage(keys.clone())`.
+///
+/// # When the launch is refused
+///
+/// - A route has one of the guards, and the fairing is not attached: Rocket names the guard and the line.
+/// - The authenticator has [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) set: Rocket offers no
+///   way to take a header out of a request, and to leave it there in silence would break the promise.
+///
+/// # Who answers a denial
+///
+/// In Rocket a guard that refuses names a status, and a catcher makes the answer. The fairing's catchers answer every
+/// denial, also below the base of a catch-all (`#[catch(default)]`) of yours, unless you register a catcher for exactly
+/// that status: then yours answers, as everywhere in Rocket, and [`denial`](crate::denial) tells it the reason. Errors
+/// of the same status that are no denials go to your catch-all if there is one, and look as Rocket's own otherwise.
+#[derive(Debug, Clone)]
+#[must_use = "a fairing does nothing until it is attached"]
+pub struct ApiKeys(Authenticator);
+
+/// The authenticator that was attached, under a type that nobody else can manage.
+pub(crate) struct Attached(pub(crate) Authenticator);
+
+impl ApiKeys {
+    /// The fairing over this authenticator.
+    pub fn fairing(authenticator: Authenticator) -> Self {
+        Self(authenticator)
+    }
+
+    /// These routes, open only to requests whose key satisfies the policy. The attached authenticator decides.
+    ///
+    /// ```
+    /// use apikey_rocket::{ApiKeys, Authenticator, Policy};
+    /// use rocket::{Build, Rocket, get, routes};
+    ///
+    /// #[get("/report")]
+    /// fn report() -> &'static str {
+    ///     "for administrators"
+    /// }
+    ///
+    /// fn rocket(keys: Authenticator) -> Rocket<Build> {
+    ///     rocket::build()
+    ///         .attach(ApiKeys::fairing(keys))
+    ///         .mount("/admin", ApiKeys::require(Policy::all(["admin"]), routes![report]))
+    /// }
+    /// ```
+    pub fn require(policy: impl Into<Policy>, routes: impl Into<Vec<Route>>) -> Require {
+        Require::new(policy.into(), routes.into())
+    }
+}
+
+#[rocket::async_trait]
+impl Fairing for ApiKeys {
+    fn info(&self) -> Info {
+        // When a fairing fails, its name is all that Rocket reports of it.
+        let name = if self.0.removes_credential() {
+            "API keys: remove_credential must be off, for Rocket can't take a header out of a request"
+        } else {
+            "API keys"
+        };
+        Info { name, kind: Kind::Ignite | Kind::Singleton }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        if self.0.removes_credential() {
+            return Err(rocket);
+        }
+        // Attached only now, the catchers come after every fairing that may still register some of the user's.
+        Ok(rocket.manage(Attached(self.0.clone())).attach(Catchers))
+    }
+}

@@ -1,0 +1,229 @@
+//! Protect a Rocket API with API keys that [Kinde](https://kinde.com) issues: one fairing, guards by type, and groups of
+//! routes by policy.
+//!
+//! ```no_run
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, MaybeApiKey, Policy, Scoped, scopes};
+//! use rocket::{get, post, routes};
+//!
+//! scopes! { pub ReadUsers = "read:users"; pub WriteUsers = "write:users"; } // checked at compile time
+//!
+//! #[rocket::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
+//!     rocket::build()
+//!         .attach(ApiKeys::fairing(keys))
+//!         .mount("/", routes![me, list, create, public])
+//!         .mount("/admin", ApiKeys::require(Policy::all(["admin"]), routes![report]))
+//!         .launch()
+//!         .await?;
+//!     Ok(())
+//! }
+//!
+//! #[get("/me")]
+//! fn me(key: ApiKey<'_>) -> String { key.key_id().to_owned() }
+//! #[get("/users")]
+//! fn list(key: Scoped<'_, ReadUsers>) -> &'static str { "users" }
+//! #[post("/users")]
+//! fn create(key: Scoped<'_, (ReadUsers, WriteUsers)>) -> &'static str { "created" }
+//! #[get("/public")]
+//! fn public(key: MaybeApiKey<'_>) -> &'static str { if key.key().is_some() { "hello again" } else { "hello" } }
+//! #[get("/report")]
+//! fn report() -> &'static str { "for administrators" }
+//! ```
+//!
+//! # Decisions
+//!
+//! Guards decide nothing: the core does, the same for every framework. All guards and groups on one request verify once,
+//! over all routes that Rocket tries for it. A guard that refuses ends the request: it never forwards, so no route of
+//! lower rank answers in its stead. A guard without the fairing stops the launch.
+//!
+//! # What a refusal looks like
+//!
+//! [`DenialCode`] has the table: status, stable code, message. [`Rejection`] is the response; [`ApiKeys`] says which
+//! catcher sends it where you have some of your own.
+//!
+//! # Recipes
+//!
+//! **Your own state** is managed as ever, beside the fairing. For a handler that purges keys, manage a clone of the
+//! authenticator:
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator};
+//! use rocket::{Build, Rocket, State, get, post, routes};
+//!
+//! struct Greeting(&'static str);
+//!
+//! #[get("/")]
+//! fn greet(key: ApiKey<'_>, greeting: &State<Greeting>) -> String {
+//!     format!("{} {}", greeting.0, key.key_id())
+//! }
+//!
+//! #[post("/keys-were-rotated")]
+//! fn rotated(keys: &State<Authenticator>) {
+//!     keys.clear();
+//! }
+//!
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     rocket::build()
+//!         .manage(Greeting("Hello,"))
+//!         .manage(keys.clone())
+//!         .attach(ApiKeys::fairing(keys))
+//!         .mount("/", routes![greet, rotated])
+//! }
+//! ```
+//!
+//! **A group of routes**, and **a route for one organization**: [`ApiKeys::require`] takes a policy by value, so that it
+//! may come from a configuration. The handlers' guards use what the group has learned.
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Policy};
+//! use rocket::{Route, get, routes};
+//!
+//! #[get("/tickets")]
+//! fn tickets(key: ApiKey<'_>) -> String {
+//!     format!("tickets for {}", key.key_id())
+//! }
+//!
+//! fn routes_of(organization: String) -> Vec<Route> {
+//!     let policy = Policy::organization(organization).and("read:tickets");
+//!     ApiKeys::require(policy, routes![tickets]).into()
+//! }
+//! ```
+//!
+//! **An optional key** is a [`MaybeApiKey`], *never* an `Option<ApiKey>`: [`ApiKey`] says why.
+//!
+//! **An error body of your own**: in one route take the guard's `Result`, for all routes register a catcher for the
+//! status.
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, Rejection, denial};
+//! use rocket::http::Status;
+//! use rocket::{Request, catch, get};
+//!
+//! #[get("/me")]
+//! fn me(key: Result<ApiKey<'_>, Rejection>) -> Result<String, (Status, String)> {
+//!     match key {
+//!         Ok(key) => Ok(key.key_id().to_owned()),
+//!         Err(rejection) => {
+//!             let denial = rejection.denial();
+//!             Err((Status::new(denial.status()), format!("No entry: {denial}")))
+//!         }
+//!     }
+//! }
+//!
+//! #[catch(403)]
+//! fn forbidden(request: &Request<'_>) -> String {
+//!     denial(request).map_or_else(|| "Forbidden".to_owned(), |denial| format!("No entry: {denial}"))
+//! }
+//! ```
+//!
+//! **Testing a handler** without any network:
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Verification};
+//! use apikey_testkit::FakeVerifier;
+//! use rocket::http::{Header, Status};
+//! use rocket::local::asynchronous::Client;
+//! use rocket::{Build, Rocket, get, routes};
+//!
+//! #[get("/me")]
+//! fn me(key: ApiKey<'_>) -> String {
+//!     key.key_id().to_owned()
+//! }
+//!
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     rocket::build().attach(ApiKeys::fairing(keys)).mount("/", routes![me])
+//! }
+//!
+//! # #[rocket::main] // In a test: #[rocket::async_test]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = FakeVerifier::new().with_key("k_test", Verification::active("api_key_1"));
+//! let client = Client::tracked(rocket(Authenticator::builder(verifier).build()?)).await?;
+//!
+//! let request = client.get("/me").header(Header::new("Authorization", "Bearer k_test"));
+//! assert_eq!(request.dispatch().await.into_string().await.as_deref(), Some("api_key_1"));
+//!
+//! let response = client.get("/me").dispatch().await;
+//! assert_eq!(response.status(), Status::Unauthorized);
+//! # Ok(()) }
+//! ```
+//!
+//! Make a new request for every dispatch: clones of a `LocalRequest` share their local cache, and so what was learned.
+//!
+//! **CORS**: answer pre-flights by a route outside of every group, and set the headers in a response fairing, which sees
+//! denials, too. Where the `OPTIONS` routes must stand within a group, see [`Require::pass_preflight`].
+//!
+//! ```
+//! use apikey_rocket::{ApiKeys, Authenticator, Policy};
+//! use rocket::fairing::AdHoc;
+//! use rocket::http::{Header, Status};
+//! use rocket::{Build, Rocket, get, options, routes};
+//!
+//! #[options("/<_..>")]
+//! fn preflight() -> Status {
+//!     Status::NoContent
+//! }
+//!
+//! #[get("/users")]
+//! fn list() -> &'static str {
+//!     "users"
+//! }
+//!
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     let cors = AdHoc::on_response("CORS", |_, response| {
+//!         Box::pin(async move {
+//!             response.set_header(Header::new("Access-Control-Allow-Origin", "https://app.example"));
+//!             response.set_header(Header::new("Access-Control-Allow-Headers", "authorization"));
+//!         })
+//!     });
+//!     rocket::build()
+//!         .attach(cors)
+//!         .attach(ApiKeys::fairing(keys))
+//!         .mount("/", routes![preflight])
+//!         .mount("/", ApiKeys::require("read:users", routes![list]))
+//! }
+//! ```
+//!
+//! # Limits
+//!
+//! - Rocket drops header values that are not UTF-8 before any guard runs: such a value counts as nothing presented,
+//!   where other frameworks' adapters call it malformed.
+//! - Rocket waits for the first 14 bytes of a body, or its end, before any guard runs. Nothing more of the body is read
+//!   before the key is judged.
+//! - [`remove_credential`](AuthenticatorBuilder::remove_credential) can't be had: no fairing can take a header out of a
+//!   request. [`ApiKeys::fairing`] refuses to launch with it.
+//! - With `log_level = "debug"` Rocket itself logs whole requests, and with them the keys that they present. At `normal`
+//!   it logs their URIs: prefer header sources to a query parameter.
+//! - `Option<ApiKey<'_>>` makes every refused caller anonymous. Take [`MaybeApiKey`].
+//! - One authenticator per Rocket.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable,
+        clippy::string_slice
+    )
+)]
+
+mod catchers;
+mod fairing;
+mod guard;
+mod rejection;
+mod request;
+mod require;
+
+pub use apikey_core::{
+    AnyOf, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource, Denial, DenialCode,
+    OrganizationKey, Policy, TypedPolicy, UserKey, Verification, VerifiedKey, Verifier, scopes,
+};
+#[cfg(feature = "kinde")]
+pub use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};
+pub use fairing::ApiKeys;
+pub use guard::{ApiKey, MaybeApiKey, Scoped};
+pub use rejection::Rejection;
+pub use request::denial;
+pub use require::Require;

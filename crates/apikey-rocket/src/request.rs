@@ -1,0 +1,157 @@
+//! How the core reads Rocket's request, and how a request keeps what was learned about it.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use apikey_core::{Attempt, Authenticator, Denial, Policy, RequestHead, VerifiedKey};
+use rocket::Request;
+
+use crate::fairing::Attached;
+use crate::rejection::Rejection;
+
+/// The parts of a request that matter here.
+pub(crate) struct Head<'a, 'r>(pub(crate) &'a Request<'r>);
+
+impl RequestHead for Head<'_, '_> {
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.headers().get(name).map(str::as_bytes)
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.0.uri().query().map(|query| query.as_str())
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        // Not `client_ip()`, which believes a header.
+        self.0.remote().map(|peer| peer.ip())
+    }
+}
+
+/// What one request has learned, under a type that nobody else can name in its local cache. All guards of all routes
+/// that are tried for the request share it.
+#[derive(Default)]
+struct Memo {
+    attempt: OnceLock<Attempt>,
+    /// The outcome of an attempt that had to wait for one.
+    awaited: OnceLock<Result<VerifiedKey, Denial>>,
+    /// The denial of the last guard, if that refused.
+    denial: Mutex<Option<Denial>>,
+}
+
+impl Memo {
+    fn note(&self, denial: Option<Denial>) {
+        *self.denial.lock().unwrap_or_else(PoisonError::into_inner) = denial;
+    }
+
+    fn refuse(&self, denial: Denial) -> Rejection {
+        self.note(Some(denial.clone()));
+        denial.into()
+    }
+}
+
+/// Why the last guard refused this request; `None` where it did not, or where no guard has looked at it.
+///
+/// For catchers of your own. [`Rejection`] is the answer that the catchers of this crate give.
+///
+/// ```
+/// use apikey_rocket::denial;
+/// use rocket::http::Status;
+/// use rocket::{Request, catch};
+///
+/// #[catch(401)]
+/// fn unauthorized(request: &Request<'_>) -> String {
+///     match denial(request) {
+///         Some(denial) => format!("No entry: {denial}"),
+///         None => "Who are you?".to_owned(),
+///     }
+/// }
+/// ```
+///
+/// A handler that takes a guard's `Result` and then fails with another status leaves the denial in place: compare
+/// [`Denial::status`] in a catcher for several statuses.
+#[must_use]
+pub fn denial(request: &Request<'_>) -> Option<Denial> {
+    let memo: &Memo = request.local_cache(Memo::default);
+    memo.denial.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// What the engine knows of a request: the key, `None` where nothing is presented.
+type Decision<'r> = Result<Option<&'r VerifiedKey>, &'r Denial>;
+
+/// One guard's look at one request.
+pub(crate) struct Inspection<'r> {
+    authenticator: &'r Authenticator,
+    memo: &'r Memo,
+    attempt: &'r Attempt,
+}
+
+impl<'r> Inspection<'r> {
+    /// Takes up the attempt that an earlier guard made, or makes one.
+    ///
+    /// # Errors
+    /// [`Rejection`], where the fairing was not attached.
+    pub(crate) fn begin(request: &'r Request<'_>) -> Result<Self, Rejection> {
+        let memo: &Memo = request.local_cache(Memo::default);
+        let Some(Attached(authenticator)) = request.rocket().state::<Attached>() else {
+            return Err(memo.refuse(Denial::wiring_mistake("attach ApiKeys::fairing(keys) to this Rocket")));
+        };
+        let attempt = memo.attempt.get_or_init(|| authenticator.begin(&Head(request)));
+        Ok(Self { authenticator, memo, attempt })
+    }
+
+    /// The decision, where it takes no waiting.
+    pub(crate) fn decision_at_once(&self) -> Option<Decision<'r>> {
+        let decision = match self.attempt {
+            Attempt::Anonymous => return Some(Ok(None)),
+            Attempt::Decided(decision) => decision,
+            Attempt::Pending(_) => self.memo.awaited.get()?,
+        };
+        Some(decision.as_ref().map(Some))
+    }
+
+    /// The decision, once there is one.
+    pub(crate) async fn decision(&self) -> Decision<'r> {
+        let decision = match self.attempt {
+            Attempt::Anonymous => return Ok(None),
+            Attempt::Decided(decision) => decision,
+            Attempt::Pending(pending) => match self.memo.awaited.get() {
+                Some(decision) => decision,
+                None => {
+                    let decision = pending.clone().await;
+                    self.memo.awaited.get_or_init(|| decision)
+                }
+            },
+        };
+        decision.as_ref().map(Some)
+    }
+
+    /// The key, if one is presented; it must satisfy the policy. Notes how it went for the catchers.
+    ///
+    /// # Errors
+    /// [`Rejection`], where something was presented that is not let in.
+    pub(crate) fn optional(
+        &self,
+        decision: Decision<'r>,
+        policy: &Policy,
+    ) -> Result<Option<&'r VerifiedKey>, Rejection> {
+        let key = decision.map_err(|denial| self.memo.refuse(denial.clone()))?;
+        if let Some(key) = key {
+            self.authenticator.authorize(key, policy).map_err(|denial| self.memo.refuse(denial))?;
+        }
+        self.memo.note(None);
+        Ok(key)
+    }
+
+    /// The key, which must be there and satisfy the policy. Notes how it went for the catchers.
+    ///
+    /// # Errors
+    /// [`Rejection`], in every other case.
+    pub(crate) fn required(
+        &self,
+        decision: Decision<'r>,
+        policy: &Policy,
+    ) -> Result<&'r VerifiedKey, Rejection> {
+        let key = self.optional(decision, policy)?;
+        key.ok_or_else(|| self.memo.refuse(self.authenticator.missing_key()))
+    }
+}

@@ -1,0 +1,103 @@
+//! Routes by policy: what a layer is elsewhere.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use apikey_core::{Policy, is_preflight};
+use rocket::route::{BoxFuture, Handler, Outcome};
+use rocket::{Data, Request, Route};
+
+use crate::rejection::Rejection;
+use crate::request::{Head, Inspection};
+
+/// Routes that only requests reach whose key satisfies a policy; made by
+/// [`ApiKeys::require`](crate::ApiKeys::require), to be mounted like any list of routes.
+///
+/// Every other request is refused before the route's own guards run, as its guards would refuse it: no other route is
+/// tried. An unknown path stays a 404 without a call to Kinde. Guards in the handlers use what was learned here:
+/// together they verify once.
+///
+/// A route that forwards passes the request on to routes outside of this list, too, if they match.
+///
+/// Where the fairing is not attached, these routes answer 500, and the log says what to do. A guard in a handler's
+/// signature stops the launch instead.
+#[derive(Debug, Clone)]
+#[must_use = "routes do nothing until they are mounted"]
+pub struct Require {
+    policy: Arc<Policy>,
+    routes: Vec<Route>,
+    passes_preflight: bool,
+}
+
+impl Require {
+    pub(crate) fn new(policy: Policy, routes: Vec<Route>) -> Self {
+        Self { policy: Arc::new(policy), routes, passes_preflight: false }
+    }
+
+    /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
+    /// browsers send without credentials. Default: off. It is needed only where `OPTIONS` routes are among these; the
+    /// better place for them is outside.
+    pub fn pass_preflight(mut self) -> Self {
+        self.passes_preflight = true;
+        self
+    }
+}
+
+impl From<Require> for Vec<Route> {
+    fn from(Require { policy, mut routes, passes_preflight }: Require) -> Self {
+        for route in &mut routes {
+            let handler = route.handler.clone();
+            route.handler = Box::new(Gate { handler, policy: Arc::clone(&policy), passes_preflight });
+        }
+        routes
+    }
+}
+
+/// What stands before the handler of one route.
+#[derive(Clone)]
+struct Gate {
+    handler: Box<dyn Handler>,
+    policy: Arc<Policy>,
+    passes_preflight: bool,
+}
+
+impl Handler for Gate {
+    // Written out as `async_trait` would, so that a decision without waiting adds no box around the handler's future.
+    fn handle<'r, 'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        request: &'r Request<'life1>,
+        data: Data<'r>,
+    ) -> BoxFuture<'async_trait, Outcome<'r>>
+    where
+        'r: 'async_trait,
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        if self.passes_preflight && is_preflight(request.method().as_str(), &Head(request)) {
+            return self.handler.handle(request, data);
+        }
+        let inspection = match Inspection::begin(request) {
+            Ok(inspection) => inspection,
+            Err(rejection) => return Box::pin(ready(refusal(&rejection))),
+        };
+        match inspection.decision_at_once() {
+            Some(decision) => match inspection.required(decision, &self.policy) {
+                Ok(_) => self.handler.handle(request, data),
+                Err(rejection) => Box::pin(ready(refusal(&rejection))),
+            },
+            None => Box::pin(async move {
+                let decision = inspection.decision().await;
+                match inspection.required(decision, &self.policy) {
+                    Ok(_) => self.handler.handle(request, data).await,
+                    Err(rejection) => refusal(&rejection),
+                }
+            }),
+        }
+    }
+}
+
+/// An error, for a forward would let the next matching route answer.
+fn refusal<'r>(rejection: &Rejection) -> Outcome<'r> {
+    Outcome::Error(rejection.status())
+}

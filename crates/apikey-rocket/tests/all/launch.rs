@@ -1,0 +1,78 @@
+use apikey_rocket::{
+    ApiKey, ApiKeys, Authenticator, MaybeApiKey, Policy, Rejection, Scoped, Verification, scopes,
+};
+use apikey_testkit::FakeVerifier;
+use rocket::error::ErrorKind;
+use rocket::local::asynchronous::Client;
+use rocket::{Route, get, routes};
+
+use crate::world::{ask, client, keys, quiet, verifier};
+
+scopes! { pub Admin = "admin"; }
+
+#[get("/")]
+fn required(key: ApiKey<'_>) -> String {
+    key.key_id().to_owned()
+}
+#[get("/")]
+fn maybe(_key: MaybeApiKey<'_>) {}
+#[get("/")]
+fn scoped(_key: Scoped<'_, Admin>) {}
+#[get("/")]
+fn result(_key: Result<ApiKey<'_>, Rejection>) {}
+#[get("/")]
+fn option(_key: Option<ApiKey<'_>>) {}
+#[get("/")]
+fn open() -> &'static str {
+    "open"
+}
+
+#[rocket::async_test]
+async fn a_guard_without_the_fairing_stops_the_launch() {
+    let all: [Vec<Route>; 5] =
+        [routes![required], routes![maybe], routes![scoped], routes![result], routes![option]];
+    for routes in all {
+        let error = quiet().mount("/", routes.clone()).ignite().await.unwrap_err();
+        let ErrorKind::SentinelAborts(sentries) = error.kind() else { panic!("{error}") };
+        assert!(sentries[0].type_name.contains("apikey_rocket"), "{sentries:?}");
+        // Within a group by policy just as well.
+        let routes = ApiKeys::require(Policy::any_key(), routes);
+        let error = quiet().mount("/", routes).ignite().await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::SentinelAborts(_)), "{error}");
+    }
+}
+
+#[rocket::async_test]
+async fn a_group_without_guards_and_without_the_fairing_is_an_internal_error_never_open() {
+    let client = client(quiet().mount("/", ApiKeys::require(Policy::any_key(), routes![open]))).await;
+    for key in [None, Some("admin")] {
+        let (status, body) = ask(&client, "/", key).await;
+        assert_eq!(status, 500);
+        assert!(!body.contains("open"));
+    }
+}
+
+#[rocket::async_test]
+async fn a_removed_credential_is_refused_by_name() {
+    let keys = Authenticator::builder(verifier()).remove_credential(true).build().unwrap();
+    let error = quiet().attach(ApiKeys::fairing(keys)).mount("/", routes![open]).ignite().await.unwrap_err();
+    let ErrorKind::FailedFairings(fairings) = error.kind() else { panic!("{error}") };
+    assert!(fairings[0].name.contains("remove_credential must be off"), "{fairings:?}");
+}
+
+#[rocket::async_test]
+async fn of_two_fairings_the_last_one_counts() {
+    let other = FakeVerifier::new().with_key("other", Verification::active("key_other"));
+    let rocket = quiet().attach(ApiKeys::fairing(keys(&verifier()))).mount("/", routes![required]);
+    let client = client(rocket.attach(ApiKeys::fairing(keys(&other)))).await;
+    assert_eq!(ask(&client, "/", Some("other")).await, (200, "key_other".to_owned()));
+    assert_eq!(ask(&client, "/", Some("user")).await.0, 401);
+    assert_eq!(other.calls(), 2);
+}
+
+#[rocket::async_test]
+async fn a_rocket_without_protected_routes_launches_with_and_without_the_fairing() {
+    assert!(Client::untracked(quiet().mount("/", routes![open])).await.is_ok());
+    let rocket = quiet().attach(ApiKeys::fairing(keys(&verifier()))).mount("/", routes![open]);
+    assert_eq!(ask(&client(rocket).await, "/", Some("nobody")).await, (200, "open".to_owned()));
+}

@@ -1,0 +1,9 @@
+//! The conformance suite, and what is Rocket's own.
+
+mod catchers;
+mod conformance;
+mod guards;
+mod launch;
+mod require;
+mod server;
+mod world;

@@ -1,0 +1,183 @@
+//! The server that the conformance suite asks, with every route that it wants.
+
+use std::net::SocketAddr;
+
+use apikey_rocket::{ApiKey, ApiKeys, Authenticator, DenialCode, MaybeApiKey, Policy, Rejection, Scoped};
+use apikey_testkit::conformance::{Adapter, Differences, RunningServer, routes};
+use rocket::config::{LogLevel, Shutdown};
+use rocket::data::{Data, ToByteUnit as _};
+use rocket::fairing::AdHoc;
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::{FromRequest, Outcome};
+use rocket::{Build, Config, Request, Responder, Rocket, get, options, post, routes};
+
+pub(crate) struct RocketAdapter;
+
+impl Adapter for RocketAdapter {
+    const DIFFERENCES: Differences = Differences {
+        drops_values_that_are_not_utf8: true,
+        refuses_unwired_earlier: true,
+        cannot_remove_credential: true,
+        waits_for_the_start_of_a_body: true,
+    };
+
+    async fn start(authenticator: Authenticator) -> RunningServer {
+        let (lifted_off, address) = tokio::sync::oneshot::channel();
+        let lifted_off = std::sync::Mutex::new(Some(lifted_off));
+        // The socket is bound by then, and the configuration holds the port that it got.
+        let announce = AdHoc::on_liftoff("address", move |rocket| {
+            let address = SocketAddr::new(rocket.config().address, rocket.config().port);
+            if let Some(lifted_off) = lifted_off.lock().unwrap().take() {
+                lifted_off.send(address).unwrap();
+            }
+            Box::pin(async {})
+        });
+        let rocket = app(authenticator).attach(announce).ignite().await.unwrap();
+        let shutdown = rocket.shutdown();
+        tokio::spawn(rocket.launch());
+        RunningServer::new(address.await.unwrap(), move || shutdown.notify())
+    }
+}
+
+fn app(keys: Authenticator) -> Rocket<Build> {
+    let config = Config {
+        port: 0,
+        log_level: LogLevel::Off,
+        // Signals are the test runner's, and there is nothing to wait for at the end.
+        shutdown: Shutdown {
+            ctrlc: false,
+            #[cfg(unix)]
+            signals: Default::default(),
+            grace: 0,
+            mercy: 0,
+            force: false,
+            ..Shutdown::default()
+        },
+        ..Config::default()
+    };
+    let any_key = Policy::any_key;
+    let mut rocket = rocket::custom(config)
+        .attach(ApiKeys::fairing(keys))
+        .mount("/", routes![open, me, scoped, any, optional, twice, branches_admin, branches_any, echo])
+        .mount("/layered-twice", ApiKeys::require(any_key(), routes![layered_twice]))
+        .mount("/seen", ApiKeys::require(any_key(), routes![seen]))
+        .mount("/preflight", ApiKeys::require(any_key(), routes![layered, layered_options]).pass_preflight());
+    for (path, policy) in routes::layered() {
+        let mut here = routes![layered];
+        if path == "/layered" {
+            here.extend(routes![layered_options]);
+        }
+        rocket = rocket.mount(path, ApiKeys::require(policy, here));
+    }
+    rocket
+}
+
+type Json = (ContentType, Vec<u8>);
+
+fn json(body: Vec<u8>) -> Json {
+    (ContentType::JSON, body)
+}
+
+#[get("/open")]
+fn open() -> Json {
+    json(routes::open_body())
+}
+
+#[get("/me")]
+fn me(key: ApiKey<'_>) -> Json {
+    json(routes::me_body(&key))
+}
+
+#[get("/scoped")]
+fn scoped(key: Scoped<'_, routes::Scoped>) -> Json {
+    json(routes::me_body(&key))
+}
+
+#[get("/any")]
+fn any(key: Scoped<'_, routes::AnyScope>) -> Json {
+    json(routes::me_body(&key))
+}
+
+#[get("/optional")]
+fn optional(key: MaybeApiKey<'_>) -> Json {
+    json(routes::optional_body(key.key().map(|key| &**key)))
+}
+
+#[get("/twice")]
+fn twice(first: ApiKey<'_>, second: ApiKey<'_>, scoped: Scoped<'_, routes::ReadUsers>) -> Json {
+    json(routes::twice_body(&first, &second, &scoped))
+}
+
+#[get("/")]
+fn layered_twice(first: ApiKey<'_>, second: ApiKey<'_>, scoped: Scoped<'_, routes::ReadUsers>) -> Json {
+    json(routes::twice_body(&first, &second, &scoped))
+}
+
+#[get("/")]
+fn layered(key: ApiKey<'_>) -> Json {
+    json(routes::me_body(&key))
+}
+
+#[derive(Responder)]
+#[response(status = 204)]
+struct Allowed((), Header<'static>);
+
+#[options("/")]
+fn layered_options() -> Allowed {
+    Allowed((), Header::new("allow", "GET"))
+}
+
+/// Steps aside for keys that are good and lack the scope, and for no others.
+struct Admin<'r>(Scoped<'r, routes::Admin>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Admin<'r> {
+    type Error = Rejection;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
+        match request.guard::<Scoped<'r, routes::Admin>>().await {
+            Outcome::Error((_, rejection)) if rejection.denial().code() == DenialCode::InsufficientScope => {
+                Outcome::Forward(Status::NotFound)
+            }
+            outcome => outcome.map(Self),
+        }
+    }
+}
+
+#[get("/branches")]
+fn branches_admin(admin: Admin<'_>) -> Json {
+    json(routes::branches_body(true, &admin.0))
+}
+
+#[get("/branches", rank = 2)]
+fn branches_any(key: ApiKey<'_>) -> Json {
+    json(routes::branches_body(false, &key))
+}
+
+#[post("/echo", data = "<body>")]
+async fn echo(_key: Scoped<'_, routes::ReadUsers>, body: Data<'_>) -> std::io::Result<Json> {
+    let body = body.open(1.mebibytes()).into_bytes().await?;
+    Ok((ContentType::Binary, body.into_inner()))
+}
+
+/// What a handler sees of the request.
+struct Seen(Vec<u8>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Seen {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let (headers, query) = (request.headers(), request.uri().query());
+        Outcome::Success(Self(routes::seen_body(
+            headers.contains("authorization"),
+            headers.contains("x-api-key"),
+            query.map(|query| query.as_str()),
+        )))
+    }
+}
+
+#[get("/")]
+fn seen(seen: Seen) -> Json {
+    json(seen.0)
+}

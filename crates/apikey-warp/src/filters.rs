@@ -1,0 +1,209 @@
+//! The filters: each is the attempt at the request, and a policy.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use apikey_core::{Authenticator, Policy, TypedPolicy, VerifiedKey, is_preflight};
+use warp::http::{HeaderMap, Method};
+use warp::{Filter, Rejection};
+
+use crate::key::{ApiKey, MaybeApiKey, Scoped};
+use crate::rejection::Denied;
+use crate::request::{Head, attempt};
+
+/// Extracts the caller's key, if it satisfies the policy.
+///
+/// | request presents | [`api_key`], [`scoped`], [`require`] | [`optional_api_key`] |
+/// | --- | --- | --- |
+/// | nothing | 401 `MISSING_KEY` | anonymous |
+/// | something malformed | 401 or 400 | 401 or 400 |
+/// | a key that is not valid or not active | 401 | 401 |
+/// | a good key that the policy refuses | 403 | the key: no policy is asked |
+/// | a good key | the key | the key |
+/// | any key, while Kinde can't answer | 503 | 503 |
+///
+/// Path and method must stand before it, or it verifies keys for requests that are meant for other branches.
+///
+/// ```
+/// use apikey_warp::{ApiKey, Authenticator, Policy, api_key};
+/// use warp::{Filter, Reply};
+///
+/// fn users(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+///     warp::path!("users")
+///         .and(warp::get())
+///         .and(api_key(&keys, Policy::all(["read:users"])))
+///         .map(|key: ApiKey| format!("users for {}", key.key_id()))
+/// }
+/// ```
+///
+/// # Errors
+/// A rejection that [`recover`](crate::recover()) answers and [`denied`](crate::denied) finds.
+pub fn api_key<P: Into<Policy>>(
+    keys: &Authenticator,
+    policy: P,
+) -> impl Filter<Extract = (ApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
+    try_api_key(keys, policy)
+        .and_then(|key: Result<ApiKey, Denied>| ready(key.map_err(Denied::into_rejection)))
+}
+
+/// Extracts the caller's key, if it carries the scopes that the type names. [`api_key`] has the table.
+///
+/// Where the handler's signature names the type, `scoped(&keys)` finds it there.
+///
+/// ```
+/// use apikey_warp::{AnyOf, Authenticator, Scoped, scoped, scopes};
+/// use warp::{Filter, Reply};
+///
+/// scopes! { Admin = "admin"; ReadUsers = "read:users"; WriteUsers = "write:users"; }
+///
+/// fn users(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+///     let path = warp::path!("users");
+///     let create = path.and(warp::post()).and(scoped::<(ReadUsers, WriteUsers)>(&keys)).then(create);
+///     let list = path.and(warp::get()).and(scoped(&keys)).then(list); // the type is `list`'s
+///     create.or(list)
+/// }
+///
+/// async fn create(key: Scoped<(ReadUsers, WriteUsers)>) -> impl Reply { "created" }
+/// async fn list(key: Scoped<AnyOf<(Admin, ReadUsers)>>) -> impl Reply { "users" }
+/// ```
+///
+/// # Errors
+/// As [`api_key`].
+pub fn scoped<P: TypedPolicy>(
+    keys: &Authenticator,
+) -> impl Filter<Extract = (Scoped<P>,), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
+    decision(keys, P::POLICY).and_then(|key: Result<VerifiedKey, Denied>| {
+        ready(key.map(Scoped::<P>::new).map_err(Denied::into_rejection))
+    })
+}
+
+/// Extracts the caller's key where one is presented. Nothing presented is anonymous; anything presented must pass in
+/// full. [`api_key`] has the table.
+///
+/// ```
+/// use apikey_warp::{Authenticator, MaybeApiKey, optional_api_key};
+/// use warp::{Filter, Reply};
+///
+/// fn greet(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+///     warp::path!("greet").and(optional_api_key(&keys)).map(|key: MaybeApiKey| match key.key() {
+///         Some(key) => format!("Hello, {}", key.key_id()),
+///         None => "Hello, whoever you are".to_owned(),
+///     })
+/// }
+/// ```
+///
+/// # Errors
+/// As [`api_key`], but for a request that presents nothing.
+pub fn optional_api_key(
+    keys: &Authenticator,
+) -> impl Filter<Extract = (MaybeApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<> {
+    attempt(keys).and_then(|attempt: apikey_core::Attempt| async move {
+        let key = attempt.authentication().await;
+        key.map(MaybeApiKey).map_err(|denial| Denied::from(denial).into_rejection())
+    })
+}
+
+/// [`api_key`] that never rejects: it extracts the key or the refusal, for error bodies of your own, and for routes that
+/// no other branch of `.or` may answer.
+///
+/// ```
+/// use apikey_warp::{ApiKey, Authenticator, Denied, Policy, try_api_key};
+/// use warp::{Filter, Reply};
+///
+/// fn me(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+///     warp::path!("me").and(warp::get()).and(try_api_key(&keys, Policy::any_key())).map(
+///         |key: Result<ApiKey, Denied>| match key {
+///             Ok(key) => key.key_id().to_owned().into_response(),
+///             Err(denied) if denied.denial().status() == 401 => "Who are you?".into_response(),
+///             Err(denied) => denied.into_response(),
+///         },
+///     )
+/// }
+/// ```
+pub fn try_api_key<P: Into<Policy>>(
+    keys: &Authenticator,
+    policy: P,
+) -> impl Filter<Extract = (Result<ApiKey, Denied>,), Error = Infallible> + Clone + Send + Sync + 'static + use<P>
+{
+    decision(keys, Arc::new(policy.into())).map(|key: Result<VerifiedKey, Denied>| key.map(ApiKey))
+}
+
+/// Lets only requests pass whose key satisfies the policy, and extracts nothing: for a group of routes.
+///
+/// It stands after what the group's paths have in common. Below that, an unknown path is refused, too, where no key is
+/// presented. [`api_key`] has the table.
+///
+/// ```
+/// use apikey_warp::{Authenticator, Policy, require};
+/// use warp::{Filter, Reply};
+///
+/// fn admin(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+///     let users = warp::path!("users").map(|| "all users");
+///     let keys_in_use = warp::path!("keys").map(|| "all keys");
+///     warp::path("admin").and(require(&keys, Policy::all(["admin"]))).and(users.or(keys_in_use))
+/// }
+/// ```
+///
+/// # Errors
+/// As [`api_key`].
+pub fn require<P: Into<Policy>>(
+    keys: &Authenticator,
+    policy: P,
+) -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
+    api_key(keys, policy).map(|_: ApiKey| ()).untuple_one()
+}
+
+/// Matches CORS pre-flights alone: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which browsers send
+/// without credentials.
+///
+/// It is needed only where the CORS wrapper stands inside of the key filters; the better place for it is outside.
+///
+/// ```
+/// use apikey_warp::{Authenticator, Policy, preflight, require};
+/// use warp::{Filter, Reply};
+///
+/// fn routes(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+///     let cors = warp::cors().allow_any_origin().allow_method("GET").allow_header("authorization");
+///     let users = warp::get().map(|| "users").with(cors);
+///     warp::path!("users").and(preflight().or(require(&keys, Policy::any_key())).unify()).and(users)
+/// }
+/// ```
+///
+/// # Errors
+/// `warp::reject::not_found()`, for every other request.
+pub fn preflight() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
+    let pass_if = |passes: bool| ready(if passes { Ok(()) } else { Err(warp::reject::not_found()) });
+    warp::method()
+        .and_then(move |method: Method| pass_if(method == Method::OPTIONS))
+        .untuple_one()
+        .and(warp::header::headers_cloned())
+        .and_then(move |headers: HeaderMap| {
+            pass_if(is_preflight("OPTIONS", &Head { headers: &headers, query: None, peer: None }))
+        })
+        .untuple_one()
+}
+
+fn decision<Q>(
+    keys: &Authenticator,
+    policy: Q,
+) -> impl Filter<Extract = (Result<VerifiedKey, Denied>,), Error = Infallible>
++ Clone
++ Send
++ Sync
++ 'static
++ use<Q>
+where
+    Q: Deref<Target = Policy> + Clone + Send + Sync + 'static,
+{
+    let keys = keys.clone();
+    attempt(&keys).then(move |attempt: apikey_core::Attempt| {
+        let (keys, policy) = (keys.clone(), policy.clone());
+        async move {
+            let key = attempt.authentication().await?.ok_or_else(|| keys.missing_key())?;
+            keys.authorize(&key, &policy)?;
+            Ok(key)
+        }
+    })
+}

@@ -1,0 +1,126 @@
+//! The suite's routes, served by hyper around `per_request`.
+
+use std::net::Ipv4Addr;
+
+use apikey_testkit::conformance::routes::{
+    AnyScope, ReadUsers, Scoped as BothScopes, branches_body, layered, me_body, open_body, optional_body,
+    seen_body, twice_body,
+};
+use apikey_testkit::conformance::{Adapter, Differences, RunningServer};
+use apikey_warp::{
+    ApiKey, Authenticator, MaybeApiKey, Policy, Scoped, api_key, optional_api_key, per_request, preflight,
+    recover, require, scoped,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::header::{ALLOW, CONTENT_TYPE};
+use warp::http::{HeaderMap, StatusCode};
+use warp::reply::{Reply, Response, with_header};
+
+apikey_testkit::conformance_tests!(Warp);
+
+struct Warp;
+
+impl Adapter for Warp {
+    const DIFFERENCES: Differences = Differences { refuses_unwired_earlier: true, ..Differences::NONE };
+
+    async fn start(keys: Authenticator) -> RunningServer {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = per_request(&keys, warp::service(routes(&keys).recover(recover)));
+        let server = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, peer)) = listener.accept().await {
+                let service = TowerToHyperService::new(service.clone().with_peer(peer.ip()));
+                connections.spawn(async move {
+                    // An error is a client that went away, or sent no HTTP.
+                    let _ = auto::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        RunningServer::new(address, move || server.abort())
+    }
+}
+
+fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
+    let any_key = || api_key(keys, Policy::any_key());
+    let guard = || require(keys, Policy::any_key());
+
+    let open = path("open").and(read()).map(|| json(open_body()));
+    let me = path("me").and(read()).and(any_key()).map(|key: ApiKey| json(me_body(&key)));
+    let both = path("scoped").and(read()).and(scoped::<BothScopes>(keys));
+    let both = both.map(|key: Scoped<BothScopes>| json(me_body(&key)));
+    let any = path("any").and(warp::get()).and(scoped::<AnyScope>(keys));
+    let any = any.map(|key: Scoped<AnyScope>| json(me_body(&key)));
+    let optional = path("optional").and(warp::get()).and(optional_api_key(keys));
+    let optional = optional.map(|key: MaybeApiKey| json(optional_body(key.key().map(|key| &**key))));
+
+    let twice = || {
+        let keys = any_key().and(any_key()).and(scoped::<ReadUsers>(keys));
+        keys.map(|first: ApiKey, second: ApiKey, third: Scoped<ReadUsers>| {
+            json(twice_body(&first, &second, &third))
+        })
+    };
+    let layered_twice = path("layered-twice").and(warp::get()).and(guard()).and(twice());
+    let twice = path("twice").and(warp::get()).and(twice());
+
+    let branches = path("branches").and(warp::get());
+    let admin = branches.clone().and(api_key(keys, Policy::all(["admin"])));
+    let admin = admin.map(|key: ApiKey| json(branches_body(true, &key)));
+    let branches = branches.and(any_key()).map(|key: ApiKey| json(branches_body(false, &key)));
+
+    let echo = path("echo").and(warp::post()).and(scoped::<ReadUsers>(keys)).and(warp::body::bytes());
+    let echo = echo.map(|_: Scoped<ReadUsers>, body: warp::hyper::body::Bytes| body.to_vec().into_response());
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let seen = path("seen").and(warp::get()).and(guard()).and(warp::header::headers_cloned()).and(query);
+    let seen = seen.map(|headers: HeaderMap, query: String| {
+        let sees = |name| headers.contains_key(name);
+        json(seen_body(sees("authorization"), sees("x-api-key"), Some(&query)))
+    });
+
+    let answers = read().and(any_key()).map(|key: ApiKey| json(me_body(&key)));
+    let answers = answers.or(warp::options().map(allowed)).unify();
+    let passing = path("preflight").and(preflight().or(guard()).unify()).and(answers).boxed();
+
+    let layered = layered()
+        .into_iter()
+        .fold(passing, |others, (path, policy)| others.or(layer(keys, path, policy)).unify().boxed());
+    let single = open.or(me).unify().or(both).unify().or(any).unify().or(optional).unify();
+    let several = twice.or(layered_twice).unify().or(admin).unify().or(branches).unify();
+    single.or(several).unify().or(echo).unify().or(seen).unify().or(layered).unify().boxed()
+}
+
+/// One guard before the methods of the path, of which the handler for `OPTIONS` is `/layered`'s alone.
+fn layer(keys: &Authenticator, name: &'static str, policy: Policy) -> BoxedFilter<(Response,)> {
+    let guarded = path(name.trim_start_matches('/')).and(api_key(keys, policy));
+    let answers = guarded.clone().and(read()).map(|key: ApiKey| json(me_body(&key)));
+    if name != "/layered" {
+        return answers.boxed();
+    }
+    answers.or(guarded.and(warp::options()).map(|_: ApiKey| allowed())).unify().boxed()
+}
+
+fn path(name: &'static str) -> BoxedFilter<()> {
+    warp::path(name).and(warp::path::end()).boxed()
+}
+
+fn read() -> BoxedFilter<()> {
+    warp::get().or(warp::head()).unify().boxed()
+}
+
+fn json(body: Vec<u8>) -> Response {
+    let mut response = body.into_response();
+    response.headers_mut().insert(CONTENT_TYPE, "application/json".parse().unwrap());
+    response
+}
+
+fn allowed() -> Response {
+    with_header(StatusCode::NO_CONTENT, ALLOW, "GET").into_response()
+}

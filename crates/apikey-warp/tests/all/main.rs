@@ -1,0 +1,9 @@
+//! The conformance suite on warp, and what is warp's own.
+
+mod branches;
+mod conformance;
+mod once;
+mod recovery;
+mod removal;
+mod state;
+mod world;

@@ -1,0 +1,29 @@
+//! The reference server on actix-web. `example_shared::settings` lists its environment variables.
+
+use std::process::ExitCode;
+
+use actix_web::{App, HttpServer};
+use apikey_actix::{Authenticator, ConfigError};
+use example_shared::{Settings, Store, refuse_to_start, start_logging, stop_signal};
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    start_logging();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse_to_start(&error),
+    }
+}
+
+async fn serve() -> Result<(), ConfigError> {
+    let settings = Settings::from_env()?;
+    let listen = settings.listen;
+    // One of each for all workers: the closure below runs once for every worker.
+    let (keys, store): (Authenticator, _) = (settings.authenticator()?, Store::new());
+    let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone()));
+    let not_here =
+        |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
+    let server = HttpServer::new(app).shutdown_signal(stop_signal()).bind(listen).map_err(not_here)?;
+    tracing::info!("listening on http://{listen}");
+    server.run().await.map_err(not_here)
+}

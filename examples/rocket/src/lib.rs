@@ -1,0 +1,100 @@
+//! The reference API on Rocket: every route of the contract, and nothing that is not Rocket's.
+
+use apikey_rocket::{
+    AnyOf, ApiKey, ApiKeys, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, scopes,
+};
+use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
+use example_shared::{BadRequest, MAX_BODY_BYTES, Reply, Store, assistant, data, workflow};
+use rocket::data::{Data, ToByteUnit as _};
+use rocket::http::{ContentType, Status};
+use rocket::{Build, Rocket, State, get, post, routes};
+
+scopes! {
+    Admin = "admin";
+    ReadUsers = "read:users";
+    WriteUsers = "write:users";
+    ReadTickets = "read:tickets";
+    WriteWorkflows = "write:workflows";
+}
+
+/// The whole API over one authenticator and one store, on a Rocket that is configured already.
+pub fn app(rocket: Rocket<Build>, keys: Authenticator, store: Store) -> Rocket<Build> {
+    rocket
+        .attach(ApiKeys::fairing(keys))
+        .manage(store)
+        .mount("/", routes![health, list, create, list_for_any, me, optional, chat, automate])
+        // A policy by value, for a group of routes; the guard in the handler uses what the group learned.
+        .mount("/", ApiKeys::require(Policy::organization_key(), routes![organization]))
+}
+
+type Response = (Status, (ContentType, Vec<u8>));
+
+#[get("/health")]
+fn health() -> Response {
+    send(Reply::ok(&HealthAnswer::OK))
+}
+
+#[get("/api/data")]
+fn list(key: Scoped<'_, ReadUsers>, store: &State<Store>) -> Response {
+    send(Reply::ok(&data::list(store, key.key_id())))
+}
+
+#[get("/api/any")]
+fn list_for_any(key: Scoped<'_, AnyOf<(Admin, ReadUsers)>>, store: &State<Store>) -> Response {
+    send(Reply::ok(&data::list(store, key.key_id())))
+}
+
+#[post("/api/data", data = "<body>")]
+async fn create(
+    key: Scoped<'_, (ReadUsers, WriteUsers)>,
+    store: &State<Store>,
+    body: Data<'_>,
+) -> Result<Response, Status> {
+    with_body(body, |body| data::create(store, body, key.key_id()).into()).await
+}
+
+#[get("/api/me")]
+fn me(key: ApiKey<'_>) -> Response {
+    send(Reply::ok(&MeAnswer::from(&**key)))
+}
+
+#[get("/api/optional")]
+fn optional(key: MaybeApiKey<'_>) -> Response {
+    send(Reply::ok(&OptionalAnswer::new(key.key().map(|key| key.key_id()))))
+}
+
+#[get("/api/org")]
+fn organization(key: ApiKey<'_>) -> Response {
+    let org_code = key.organization_code().unwrap_or_default();
+    send(Reply::ok(&OrganizationAnswer { org_code, key_id: key.key_id() }))
+}
+
+#[post("/ai/chat", data = "<body>")]
+async fn chat(
+    key: Scoped<'_, (OrganizationKey, ReadTickets)>,
+    store: &State<Store>,
+    body: Data<'_>,
+) -> Result<Response, Status> {
+    let organization = key.organization_code().unwrap_or_default();
+    with_body(body, |body| assistant::answer(store, body, organization, key.key_id()).into()).await
+}
+
+#[post("/workflow/automate", data = "<body>")]
+async fn automate(
+    key: Scoped<'_, (ReadUsers, WriteWorkflows)>,
+    store: &State<Store>,
+    body: Data<'_>,
+) -> Result<Response, Status> {
+    with_body(body, |body| workflow::automate(store, body, key.organization_code(), key.key_id()).into())
+        .await
+}
+
+/// A body that breaks off is the framework's 400.
+async fn with_body(body: Data<'_>, answer: impl FnOnce(&[u8]) -> Reply) -> Result<Response, Status> {
+    let body = body.open(MAX_BODY_BYTES.bytes()).into_bytes().await.map_err(|_| Status::BadRequest)?;
+    Ok(send(if body.is_complete() { answer(&body) } else { BadRequest::too_large().into() }))
+}
+
+fn send(reply: Reply) -> Response {
+    (Status::new(reply.status), (ContentType::JSON, reply.body))
+}

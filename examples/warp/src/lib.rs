@@ -1,0 +1,123 @@
+//! The reference API on warp: every route of the contract, and nothing that is not warp's.
+
+use std::pin::pin;
+
+use apikey_warp::{
+    AnyOf, ApiKey, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, api_key, optional_api_key,
+    scoped, scopes,
+};
+use bytes::Buf;
+use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
+use example_shared::{BadRequest, CONTENT_TYPE, MAX_BODY_BYTES, Reply, Store, assistant, data, workflow};
+use futures_util::{Stream, StreamExt as _};
+use warp::http::StatusCode;
+use warp::http::header::{CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderValue};
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+scopes! {
+    Admin = "admin";
+    ReadUsers = "read:users";
+    WriteUsers = "write:users";
+    ReadTickets = "read:tickets";
+    WriteWorkflows = "write:workflows";
+}
+
+/// The whole API over one authenticator and one store.
+pub fn app(
+    keys: Authenticator,
+    store: Store,
+) -> impl Filter<Extract = (impl warp::Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let store = warp::any().map(move || store.clone());
+    let get = warp::get().or(warp::head()).unify();
+
+    // Path and method stand before the key, so that a request is verified for its own route alone.
+    let health = warp::path!("health").and(get).then(health);
+    let list = warp::path!("api" / "data").and(get).and(scoped(&keys)).and(store.clone()).then(list);
+    let create =
+        warp::path!("api" / "data").and(warp::post()).and(scoped(&keys)).and(store.clone()).and(body());
+    let create = create.then(create_record);
+    let any = warp::path!("api" / "any").and(get).and(scoped(&keys)).and(store.clone()).then(list_for_any);
+    let me = warp::path!("api" / "me").and(get).and(api_key(&keys, Policy::any_key())).then(me);
+    let optional = warp::path!("api" / "optional").and(get).and(optional_api_key(&keys)).then(optional);
+    // A policy by value.
+    let organization = warp::path!("api" / "org").and(get).and(api_key(&keys, Policy::organization_key()));
+    let organization = organization.then(self::organization);
+    let chat = warp::path!("ai" / "chat").and(warp::post()).and(scoped(&keys)).and(store.clone()).and(body());
+    let chat = chat.then(self::chat);
+    let automate =
+        warp::path!("workflow" / "automate").and(warp::post()).and(scoped(&keys)).and(store).and(body());
+    let automate = automate.then(self::automate);
+
+    let reading = health.or(list).or(any).or(me).or(optional).or(organization);
+    reading.or(create).or(chat).or(automate).recover(apikey_warp::recover)
+}
+
+type Body = Result<Vec<u8>, BadRequest>;
+
+async fn health() -> Response {
+    send(Reply::ok(&HealthAnswer::OK))
+}
+
+async fn list(key: Scoped<ReadUsers>, store: Store) -> Response {
+    send(Reply::ok(&data::list(&store, key.key_id())))
+}
+
+async fn list_for_any(key: Scoped<AnyOf<(Admin, ReadUsers)>>, store: Store) -> Response {
+    send(Reply::ok(&data::list(&store, key.key_id())))
+}
+
+async fn create_record(key: Scoped<(ReadUsers, WriteUsers)>, store: Store, body: Body) -> Response {
+    with_body(body, |body| data::create(&store, body, key.key_id()).into())
+}
+
+async fn me(key: ApiKey) -> Response {
+    send(Reply::ok(&MeAnswer::from(&**key)))
+}
+
+async fn optional(key: MaybeApiKey) -> Response {
+    send(Reply::ok(&OptionalAnswer::new(key.key().map(|key| key.key_id()))))
+}
+
+async fn organization(key: ApiKey) -> Response {
+    let org_code = key.organization_code().unwrap_or_default();
+    send(Reply::ok(&OrganizationAnswer { org_code, key_id: key.key_id() }))
+}
+
+async fn chat(key: Scoped<(OrganizationKey, ReadTickets)>, store: Store, body: Body) -> Response {
+    let organization = key.organization_code().unwrap_or_default();
+    with_body(body, |body| assistant::answer(&store, body, organization, key.key_id()).into())
+}
+
+async fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: Store, body: Body) -> Response {
+    with_body(body, |body| workflow::automate(&store, body, key.organization_code(), key.key_id()).into())
+}
+
+/// The body, read no further than the limit: `warp::body::content_length_limit` would refuse one of unknown length.
+fn body() -> impl Filter<Extract = (Body,), Error = Rejection> + Copy {
+    warp::body::stream().then(read)
+}
+
+async fn read(stream: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Body {
+    let mut stream = pin!(stream);
+    let mut body = Vec::new();
+    while let Some(piece) = stream.next().await {
+        let mut piece = piece.map_err(|_| BadRequest::invalid("Request body could not be read"))?;
+        if body.len() + piece.remaining() > MAX_BODY_BYTES {
+            return Err(BadRequest::too_large());
+        }
+        body.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
+    }
+    Ok(body)
+}
+
+fn with_body(body: Body, answer: impl FnOnce(&[u8]) -> Reply) -> Response {
+    send(body.map_or_else(Reply::from, |body| answer(&body)))
+}
+
+fn send(reply: Reply) -> Response {
+    let mut response = Response::new(reply.body.into());
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE_HEADER, HeaderValue::from_static(CONTENT_TYPE));
+    response
+}

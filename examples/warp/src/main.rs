@@ -1,0 +1,28 @@
+//! The reference server on warp. `example_shared::settings` lists its environment variables.
+
+use std::process::ExitCode;
+
+use apikey_warp::{Authenticator, ConfigError};
+use example_shared::{Settings, Store, refuse_to_start, start_logging, stop_signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    start_logging();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse_to_start(&error),
+    }
+}
+
+async fn serve() -> Result<(), ConfigError> {
+    let settings = Settings::from_env()?;
+    let listen = settings.listen;
+    let keys: Authenticator = settings.authenticator()?;
+    let app = example_warp::app(keys, Store::new());
+    let not_here =
+        |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(not_here)?;
+    tracing::info!("listening on http://{listen}");
+    warp::serve(app).incoming(listener).graceful(stop_signal()).run().await;
+    Ok(())
+}
