@@ -53,7 +53,7 @@ where
 }
 
 pub(crate) fn get(path: &str, key: Option<&str>) -> test::TestRequest {
-    let request = test::TestRequest::get().uri(path);
+    let request = test::TestRequest::get().uri(path).peer_addr(([192, 0, 2, 1], 1234).into());
     match key {
         Some(key) => request.insert_header(("authorization", format!("Bearer {key}"))),
         None => request,

@@ -75,8 +75,11 @@ impl World {
             KindeSettings::new(emulator.url()).machine_to_machine(credentials).audience(emulator.audience());
         let verifier = KindeVerifier::new(settings).expect("the emulator's settings are good");
         // Cases count calls to the emulator, and send many keys from one address.
-        let builder =
-            Authenticator::builder(verifier).retries(false).circuit_breaker(false).attempt_limit(None);
+        let builder = Authenticator::builder(verifier)
+            .refresh_ahead(false)
+            .retries(false)
+            .circuit_breaker(false)
+            .attempt_limit(None);
         let authenticator = configure(builder).build().expect("the case's settings are good");
         let server = subject.start(authenticator.clone()).await;
         let key = |name: &str| KeySpecification::new(name);
