@@ -211,8 +211,9 @@ mod rejection;
 mod request;
 
 pub use apikey_core::{
-    AnyOf, AuthenticatorBuilder, ConfigError, CredentialSource, Denial, DenialCode, OrganizationKey, Policy,
-    TypedPolicy, UserKey, Verification, VerifiedKey, Verifier, scopes,
+    AnyOf, AttemptLimit, AuthenticatorBuilder, ConfigError, CredentialSource, Denial, DenialCode,
+    ForwardingHeader, Fresh, OrganizationKey, Policy, TrustedProxies, TypedPolicy, UserKey, Verification,
+    VerifiedKey, Verifier, scopes,
 };
 #[cfg(feature = "kinde")]
 pub use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};

@@ -22,6 +22,7 @@
 //!     .route("/admin", get(admin).route_layer(keys.require(Policy::all(["admin"]))))
 //!     .with_state(AppState { keys });
 //! # let listener: tokio::net::TcpListener = unreachable!();
+//! # let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
 //! # axum::serve(listener, app).await?;
 //! # Ok(()) }
 //!
@@ -44,13 +45,99 @@
 //!
 //! # Recipes
 //!
-//! - Your own state: derive `FromRef`, as above, or use [`Authenticator`] itself as the state.
-//! - A group of routes: `Router::route_layer(keys.require(policy))`.
-//! - An optional key: [`MaybeApiKey`], or `Option<ApiKey>`.
-//! - A route for one organization: `keys.require(Policy::organization("org_acme"))`.
-//! - An error body of your own: take `Result<ApiKey, Rejection>` in the handler.
-//! - CORS: put `tower_http::cors::CorsLayer` outside, that is, add it after [`require`](Authenticator::require); or see
-//!   [`RequireLayer::pass_preflight`].
+//! ## Your own state
+//!
+//! Derive `FromRef`, as above. Where the authenticator is all the state there is, it can be the state itself:
+//!
+//! ```
+//! use apikey_axum::{ApiKey, Authenticator};
+//! use axum::{Router, routing::get};
+//!
+//! fn app(keys: Authenticator) -> Router {
+//!     Router::new().route("/me", get(|key: ApiKey| async move { key.key_id().to_owned() })).with_state(keys)
+//! }
+//! ```
+//!
+//! ## A group of routes, and a route for one organization
+//!
+//! ```
+//! use apikey_axum::{Authenticator, Policy};
+//! use axum::{Router, routing::get};
+//!
+//! fn app(keys: &Authenticator) -> Router {
+//!     let admin = Router::new()
+//!         .route("/users", get(|| async { "all users" }))
+//!         .route("/keys", get(|| async { "all keys" }))
+//!         .route_layer(keys.require(Policy::all(["admin"])));
+//!     let acme = get(|| async { "for Acme" }).route_layer(keys.require(Policy::organization("org_acme")));
+//!     Router::new().nest("/admin", admin).route("/acme", acme)
+//! }
+//! ```
+//!
+//! ## An optional key, and an error body of your own
+//!
+//! ```
+//! use apikey_axum::{ApiKey, MaybeApiKey, Rejection};
+//! use axum::response::{Html, IntoResponse, Response};
+//!
+//! async fn greet(key: MaybeApiKey) -> &'static str {
+//!     if key.key().is_some() { "hello again" } else { "hello" }
+//! }
+//!
+//! async fn me(key: Result<ApiKey, Rejection>) -> Response {
+//!     match key {
+//!         Ok(key) => key.key_id().to_owned().into_response(),
+//!         Err(rejection) if rejection.denial().status() == 401 => Html("<p>Who are you?").into_response(),
+//!         Err(rejection) => rejection.into_response(),
+//!     }
+//! }
+//! ```
+//!
+//! ## Test a handler without any network
+//!
+//! ```
+//! use apikey_axum::{ApiKey, Authenticator, Verification};
+//! use apikey_testkit::FakeVerifier;
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use tower::ServiceExt as _;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let fake = FakeVerifier::new().with_key("k_live_reader", Verification::active("api_key_1"));
+//! let keys: Authenticator = Authenticator::builder(fake).build()?;
+//! let app = Router::new().route("/me", get(|key: ApiKey| async move { key.key_id().to_owned() })).with_state(keys);
+//!
+//! let request = Request::get("/me").header("authorization", "Bearer k_live_reader").body(Body::empty())?;
+//! assert_eq!(app.clone().oneshot(request).await?.status(), 200);
+//! let anonymous = Request::get("/me").body(Body::empty())?;
+//! assert_eq!(app.oneshot(anonymous).await?.status(), 401);
+//! # Ok(()) }
+//! ```
+//!
+//! ## CORS
+//!
+//! Browsers send pre-flights without credentials, so the CORS layer stands outside: it is added last. Where it must stand
+//! inside, see [`RequireLayer::pass_preflight`].
+//!
+//! ```
+//! use apikey_axum::{Authenticator, Policy};
+//! use axum::{Router, routing::get};
+//! use tower_http::cors::CorsLayer;
+//!
+//! fn app(keys: &Authenticator) -> Router {
+//!     Router::new()
+//!         .route("/users", get(|| async { "users" }))
+//!         .route_layer(keys.require(Policy::all(["read:users"])))
+//!         .layer(CorsLayer::permissive())
+//! }
+//! ```
+//!
+//! # Clients' addresses
+//!
+//! Verification attempts are limited per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)). axum knows its
+//! clients' addresses only if it is served with
+//! `app.into_make_service_with_connect_info::<std::net::SocketAddr>()`; otherwise nobody is limited, and the log says so once.
+//! Behind a proxy, set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too.
 //!
 //! # Limits
 //!
@@ -76,8 +163,9 @@ mod request;
 mod require;
 
 pub use apikey_core::{
-    AnyOf, AuthenticatorBuilder, ConfigError, CredentialSource, Denial, DenialCode, OrganizationKey, Policy,
-    TypedPolicy, UserKey, Verification, VerifiedKey, Verifier, scopes,
+    AnyOf, AttemptLimit, AuthenticatorBuilder, ConfigError, CredentialSource, Denial, DenialCode,
+    ForwardingHeader, Fresh, OrganizationKey, Policy, TrustedProxies, TypedPolicy, UserKey, Verification,
+    VerifiedKey, Verifier, scopes,
 };
 #[cfg(feature = "kinde")]
 pub use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};

@@ -9,7 +9,7 @@
 //! 1. **Extraction** finds exactly one presented key ([`RequestHead`], [`CredentialSource`]). Nothing malformed ever
 //!    causes a network call.
 //! 2. **The engine** answers from its cache of positive answers, joins a verification of the same key that is under way,
-//!    or starts one. It keeps a keyed hash of each key, never the key.
+//!    or starts one, if the client has attempts left and Kinde is well. It keeps a keyed hash of each key, never the key.
 //! 3. **A [`Verifier`]** judges the key: [`KindeVerifier`] asks Kinde.
 //! 4. **A [`Policy`]** says what the route asks of the key. It is checked on every request, cached or not.
 //! 5. The handler gets a [`VerifiedKey`], or the caller a [`Denial`], whose status, headers and body are the same on every
@@ -39,7 +39,9 @@
 //!
 //! - A revoked key stays good until its cached answer expires: five minutes by default
 //!   ([`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live)), unless somebody calls
-//!   [`remove`](Authenticator::remove) or [`clear`](Authenticator::clear).
+//!   [`remove`](Authenticator::remove) or one of its siblings.
+//! - Caches and limits are this process's own.
+//! - A Tokio runtime with time and I/O enabled must be there; verifications go on in the runtime of their first caller.
 //! - Keys and secrets are overwritten in the memory that this crate owns. The buffers of the HTTP client, of TLS and of
 //!   the web framework are theirs.
 

@@ -217,8 +217,9 @@ mod request;
 mod require;
 
 pub use apikey_core::{
-    AnyOf, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource, Denial, DenialCode,
-    OrganizationKey, Policy, TypedPolicy, UserKey, Verification, VerifiedKey, Verifier, scopes,
+    AnyOf, AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource, Denial,
+    DenialCode, ForwardingHeader, Fresh, OrganizationKey, Policy, TrustedProxies, TypedPolicy, UserKey,
+    Verification, VerifiedKey, Verifier, scopes,
 };
 #[cfg(feature = "kinde")]
 pub use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};

@@ -7,5 +7,6 @@ mod cache;
 mod config;
 mod flights;
 mod kinde_client;
+mod resilience;
 mod secrecy;
 mod tokens;

@@ -1,0 +1,171 @@
+//! What keeps an API working, and what its operator can ask for: over the emulator, or over a verifier under control.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apikey_core::{
+    Authenticator, KindeSettings, KindeVerifier, MachineToMachine, ManualClock, Policy, Verification,
+    VerifierError,
+};
+use apikey_testkit::FakeVerifier;
+use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate};
+
+use crate::support::{emulator, eventually, key, kinde, reader, told};
+
+fn over(emulator: &Emulator) -> Authenticator {
+    Authenticator::builder(kinde(emulator)).build().unwrap()
+}
+
+#[tokio::test]
+async fn the_check_at_start_up_passes_where_verifying_works() {
+    let emulator = emulator().await;
+    over(&emulator).check().await.unwrap();
+    assert_eq!(emulator.counters().token_calls, 1);
+    over(&emulator).check().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_check_at_start_up_names_what_to_mend() {
+    let emulator = emulator().await;
+    emulator.deny_scope(true);
+    let error = over(&emulator).check().await.unwrap_err();
+    assert!(
+        matches!(&error, VerifierError::Misconfigured(text) if text.contains("read:api_keys")),
+        "{error}"
+    );
+    let credentials = MachineToMachine::new(emulator.client_id(), "another secret");
+    let settings =
+        KindeSettings::new(emulator.url()).machine_to_machine(credentials).audience(emulator.audience());
+    let wrong = Authenticator::builder(KindeVerifier::new(settings).unwrap()).build().unwrap();
+    let error = wrong.check().await.unwrap_err();
+    assert!(error.to_string().contains("KINDE_MANAGEMENT_CLIENT_SECRET"), "{error}");
+}
+
+#[tokio::test]
+async fn the_check_at_start_up_has_a_budget() {
+    let emulator = emulator().await;
+    emulator.set_fault(Endpoint::Verify, Some(Fault::Hang));
+    let builder = Authenticator::builder(kinde(&emulator)).verification_timeout(Duration::from_millis(200));
+    let error = builder.build().unwrap().check().await.unwrap_err();
+    assert!(matches!(error, VerifierError::Unavailable(_)), "{error}");
+}
+
+#[tokio::test]
+async fn what_breaks_once_is_tried_again() {
+    for fault in [Fault::status(503), Fault::Reset, Fault::Close, Fault::status(500)] {
+        let emulator = emulator().await;
+        let issued = reader(&emulator);
+        emulator.script_faults(Endpoint::Verify, vec![Some(fault.clone())]);
+        assert_eq!(told(&over(&emulator).verify(key(&issued.secret)).await), issued.key_id, "{fault:?}");
+        assert_eq!(emulator.counters().verify_calls, 2, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_does_not_fit_the_budget_is_not_begun() {
+    let emulator = emulator().await;
+    let issued = reader(&emulator);
+    let limited = Fault::TooManyRequests { rate_limit_reset: Some(60), retry_after: None };
+    emulator.set_fault(Endpoint::Verify, Some(limited));
+    assert_eq!(told(&over(&emulator).verify(key(&issued.secret)).await), "VERIFICATION_UNAVAILABLE");
+    assert_eq!(emulator.counters().verify_calls, 1);
+}
+
+#[tokio::test]
+async fn what_says_no_is_not_asked_twice() {
+    let emulator = emulator().await;
+    for fault in [Fault::Garbage, Fault::Empty, Fault::status(400), Fault::status(404)] {
+        emulator.reset_counters();
+        emulator.set_fault(Endpoint::Verify, Some(fault.clone()));
+        let _denied = over(&emulator).verify(key("k_live_1")).await;
+        assert_eq!(emulator.counters().verify_calls, 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_kinde_costs_a_known_key_the_soft_deadline_and_no_more() {
+    let emulator = emulator().await;
+    let issued = reader(&emulator);
+    let clock = Arc::new(ManualClock::new());
+    let authenticator = Authenticator::builder(kinde(&emulator))
+        .clock(Arc::clone(&clock) as _)
+        .stale_if_error(Duration::from_secs(600))
+        .stale_while_slow(Duration::from_millis(50))
+        .verification_timeout(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    authenticator.verify(key(&issued.secret)).await.unwrap();
+    clock.advance(Duration::from_secs(301));
+    let gate = Gate::new();
+    emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
+    let verified = authenticator.verify(key(&issued.secret)).await.unwrap();
+    assert!(verified.is_stale() && verified.is_from_cache());
+    assert_eq!(verified.age(), Duration::from_secs(301));
+    assert!(authenticator.authorize(&verified, &Policy::any_key()).is_ok());
+    let refused = authenticator.authorize(&verified, &Policy::fresh()).unwrap_err();
+    assert_eq!(refused.code().as_str(), "VERIFICATION_UNAVAILABLE");
+    // The verification went on, and its answer is the one that counts.
+    gate.open();
+    emulator.wait_until(|counters| counters.verifications_in_flight == 0).await;
+    let mut fresh = authenticator.verify(key(&issued.secret)).await.unwrap();
+    for _ in 0..1000 {
+        if !fresh.is_stale() {
+            break;
+        }
+        fresh = authenticator.verify(key(&issued.secret)).await.unwrap();
+    }
+    assert!(!fresh.is_stale());
+    assert_eq!(emulator.counters().verify_calls, 2);
+}
+
+#[tokio::test]
+async fn background_work_ends_with_the_authenticator() {
+    let emulator = emulator().await;
+    emulator.set_fault(Endpoint::Verify, Some(Fault::Hang));
+    let authenticator = Authenticator::builder(kinde(&emulator))
+        .verification_timeout(Duration::from_secs(600))
+        .build()
+        .unwrap();
+    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let attempts: Vec<_> = (0..20)
+        .map(|number| {
+            let request = apikey_core::PlainRequest::new()
+                .with_header("authorization", format!("Bearer k_live_{number}"));
+            authenticator.begin(&request)
+        })
+        .collect();
+    emulator.wait_until(|counters| counters.verifications_in_flight == 20).await;
+    drop(attempts);
+    drop(authenticator);
+    emulator.wait_until(|counters| counters.verifications_in_flight == 0).await;
+    eventually("no task is left behind", || {
+        tokio::runtime::Handle::current().metrics().num_alive_tasks() <= before
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_addresses_limits_nobody() {
+    let fake = FakeVerifier::new().with_key("k_live_1", Verification::active("api_key_1"));
+    let authenticator = Authenticator::builder(fake.clone()).build().unwrap();
+    for number in 0..150 {
+        let request =
+            apikey_core::PlainRequest::new().with_header("authorization", format!("Bearer junk{number}"));
+        let denial = authenticator.authenticate(&request).await.unwrap_err();
+        assert_eq!(denial.code().as_str(), "INVALID_KEY");
+    }
+    assert_eq!(fake.calls(), 150);
+}
+
+#[tokio::test]
+async fn a_client_is_limited_by_default_as_the_guide_says() {
+    let authenticator = Authenticator::builder(FakeVerifier::new()).build().unwrap();
+    for number in 0..102 {
+        let request = apikey_core::PlainRequest::new()
+            .with_header("authorization", format!("Bearer junk{number}"))
+            .with_peer([192, 0, 2, 1].into());
+        let denial = authenticator.authenticate(&request).await.unwrap_err();
+        let expected = if number < 100 { "INVALID_KEY" } else { "RATE_LIMITED" };
+        assert_eq!(denial.code().as_str(), expected, "{number}");
+    }
+}
