@@ -11,6 +11,9 @@ const CHECKS: &[&[&str]] = &[
     &["doc", "--workspace", "--no-deps"],
 ];
 
+/// The crates that build alone, and without their default features.
+const ALONE: &[&str] = &["apikey-core", "apikey-axum", "apikey-actix", "apikey-rocket", "apikey-warp"];
+
 /// Every test of the workspace, documentation examples included, as `cargo test` runs them; then the walk through every
 /// reference server. With arguments, which go to `cargo test`, the walks are left out.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
@@ -29,6 +32,13 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
         let ended = status(cargo().args(*check).env("RUSTDOCFLAGS", "-D warnings"))?;
+        if !ended.success() {
+            return Ok(exit_code(ended));
+        }
+    }
+    for package in ALONE {
+        let alone = ["clippy", "--package", package, "--no-default-features", "--", "-D", "warnings"];
+        let ended = status(cargo().args(alone))?;
         if !ended.success() {
             return Ok(exit_code(ended));
         }

@@ -1,7 +1,4 @@
-use std::marker::PhantomData;
-use std::ops::Deref;
-
-use apikey_core::{Authentication, TypedPolicy, VerifiedKey};
+use apikey_core::{Authentication, TypedPolicy};
 use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
@@ -9,122 +6,72 @@ use crate::authenticator::Authenticator;
 use crate::rejection::Rejection;
 use crate::request;
 
-/// The caller's key: verified, active, with whatever scopes.
-///
-/// | request presents | `ApiKey` | `Option<ApiKey>` | [`MaybeApiKey`] |
-/// | --- | --- | --- | --- |
-/// | nothing | 401 `MISSING_KEY` | `None` | anonymous |
-/// | something malformed | 401 or 400 | 401 or 400 | 401 or 400 |
-/// | a key that is not valid or not active | 401 | 401 | 401 |
-/// | a good key | the key | `Some` | the key |
-/// | any key, while Kinde can't answer | 503 | 503 | 503 |
-///
-/// ```
-/// use apikey_axum::ApiKey;
-///
-/// async fn me(key: ApiKey) -> String {
-///     key.key_id().to_owned()
-/// }
-/// ```
-///
-/// Without an [`Authenticator`] in the router's state it does not compile:
-///
-/// ```compile_fail
-/// use apikey_axum::ApiKey;
-/// use axum::{Router, routing::get};
-///
-/// let app: Router = Router::new().route("/me", get(|key: ApiKey| async {})).with_state(());
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiKey(VerifiedKey);
+apikey_core::adapter_keys! {
+    /// The caller's key: verified, active, with whatever scopes.
+    ///
+    /// | request presents | `ApiKey` | `Option<ApiKey>` | [`MaybeApiKey`] |
+    /// | --- | --- | --- | --- |
+    /// | nothing | 401 `MISSING_KEY` | `None` | anonymous |
+    /// | something malformed | 401 or 400 | 401 or 400 | 401 or 400 |
+    /// | a key that is not valid or not active | 401 | 401 | 401 |
+    /// | a good key | the key | `Some` | the key |
+    /// | any key, while Kinde can't answer | 503 | 503 | 503 |
+    ///
+    /// ```
+    /// use apikey_axum::ApiKey;
+    ///
+    /// async fn me(key: ApiKey) -> String {
+    ///     key.key_id().to_owned()
+    /// }
+    /// ```
+    ///
+    /// Without an [`Authenticator`] in the router's state it does not compile:
+    ///
+    /// ```compile_fail
+    /// use apikey_axum::ApiKey;
+    /// use axum::{Router, routing::get};
+    ///
+    /// let app: Router = Router::new().route("/me", get(|key: ApiKey| async {})).with_state(());
+    /// ```
+    ApiKey;
 
-/// The caller's key where one is presented. Nothing presented is anonymous; anything presented must pass in full.
-/// [`ApiKey`] has the table.
-///
-/// ```
-/// use apikey_axum::MaybeApiKey;
-///
-/// async fn greet(key: MaybeApiKey) -> String {
-///     match key.key() {
-///         Some(key) => format!("Hello, {}", key.key_id()),
-///         None => "Hello, whoever you are".to_owned(),
-///     }
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MaybeApiKey(Option<VerifiedKey>);
+    /// The caller's key where one is presented. Nothing presented is anonymous; anything presented must pass in full.
+    /// [`ApiKey`] has the table.
+    ///
+    /// ```
+    /// use apikey_axum::MaybeApiKey;
+    ///
+    /// async fn greet(key: MaybeApiKey) -> String {
+    ///     match key.key() {
+    ///         Some(key) => format!("Hello, {}", key.key_id()),
+    ///         None => "Hello, whoever you are".to_owned(),
+    ///     }
+    /// }
+    /// ```
+    MaybeApiKey;
 
-/// The caller's key, if it carries the scopes that the type names.
-///
-/// `P` is a scope made by [`scopes!`](crate::scopes), a tuple of such (all of them), or
-/// [`AnyOf`](crate::AnyOf) such a tuple.
-///
-/// | request presents | `Scoped<P>` | `Option<Scoped<P>>` |
-/// | --- | --- | --- |
-/// | nothing | 401 `MISSING_KEY` | `None` |
-/// | a good key without the scopes | 403 `INSUFFICIENT_SCOPE` | 403 `INSUFFICIENT_SCOPE` |
-/// | a good key with the scopes | the key | `Some` |
-/// | anything else | as [`ApiKey`] | as [`ApiKey`] |
-///
-/// ```
-/// use apikey_axum::{AnyOf, Scoped, scopes};
-///
-/// scopes! { Admin = "admin"; ReadUsers = "read:users"; WriteUsers = "write:users"; }
-///
-/// async fn list(key: Scoped<ReadUsers>) {}
-/// async fn create(key: Scoped<(ReadUsers, WriteUsers)>) {}
-/// async fn either(key: Scoped<AnyOf<(Admin, ReadUsers)>>) {}
-/// ```
-#[derive(Debug)]
-pub struct Scoped<P> {
-    key: VerifiedKey,
-    policy: PhantomData<fn() -> P>,
-}
-
-impl ApiKey {
-    /// The key by itself, to be handed on.
-    #[must_use]
-    pub fn into_key(self) -> VerifiedKey {
-        self.0
-    }
-}
-
-impl MaybeApiKey {
-    /// The key, where one was presented.
-    #[must_use]
-    pub fn key(&self) -> Option<&VerifiedKey> {
-        self.0.as_ref()
-    }
-
-    /// The key by itself, to be handed on.
-    #[must_use]
-    pub fn into_key(self) -> Option<VerifiedKey> {
-        self.0
-    }
-}
-
-impl<P> Scoped<P> {
-    /// The key by itself, to be handed on.
-    #[must_use]
-    pub fn into_key(self) -> VerifiedKey {
-        self.key
-    }
-}
-
-impl Deref for ApiKey {
-    type Target = VerifiedKey;
-
-    fn deref(&self) -> &VerifiedKey {
-        &self.0
-    }
-}
-
-impl<P> Deref for Scoped<P> {
-    type Target = VerifiedKey;
-
-    fn deref(&self) -> &VerifiedKey {
-        &self.key
-    }
+    /// The caller's key, if it carries the scopes that the type names.
+    ///
+    /// `P` is a scope made by [`scopes!`](crate::scopes), a tuple of such (all of them), or
+    /// [`AnyOf`](crate::AnyOf) such a tuple.
+    ///
+    /// | request presents | `Scoped<P>` | `Option<Scoped<P>>` |
+    /// | --- | --- | --- |
+    /// | nothing | 401 `MISSING_KEY` | `None` |
+    /// | a good key without the scopes | 403 `INSUFFICIENT_SCOPE` | 403 `INSUFFICIENT_SCOPE` |
+    /// | a good key with the scopes | the key | `Some` |
+    /// | anything else | as [`ApiKey`] | as [`ApiKey`] |
+    ///
+    /// ```
+    /// use apikey_axum::{AnyOf, Scoped, scopes};
+    ///
+    /// scopes! { Admin = "admin"; ReadUsers = "read:users"; WriteUsers = "write:users"; }
+    ///
+    /// async fn list(key: Scoped<ReadUsers>) {}
+    /// async fn create(key: Scoped<(ReadUsers, WriteUsers)>) {}
+    /// async fn either(key: Scoped<AnyOf<(Admin, ReadUsers)>>) {}
+    /// ```
+    Scoped;
 }
 
 async fn authenticate(parts: &mut Parts, authenticator: &Authenticator) -> Authentication {
@@ -137,7 +84,7 @@ async fn scoped<P: TypedPolicy>(
 ) -> Result<Option<Scoped<P>>, Rejection> {
     let Some(key) = authenticate(parts, authenticator).await? else { return Ok(None) };
     authenticator.authorize(&key, P::POLICY)?;
-    Ok(Some(Scoped { key, policy: PhantomData }))
+    Ok(Some(Scoped::new(key)))
 }
 
 impl<S> FromRequestParts<S> for MaybeApiKey

@@ -162,13 +162,7 @@ mod rejection;
 mod request;
 mod require;
 
-pub use apikey_core::{
-    AnyOf, AttemptLimit, AuthenticatorBuilder, ConfigError, CredentialSource, Denial, DenialCode,
-    ForwardingHeader, Fresh, OrganizationKey, Policy, TrustedProxies, TypedPolicy, UserKey, Verification,
-    VerifiedKey, Verifier, scopes,
-};
-#[cfg(feature = "kinde")]
-pub use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};
+pub use apikey_core::application::*;
 pub use authenticator::Authenticator;
 pub use extract::{ApiKey, MaybeApiKey, Scoped};
 pub use rejection::Rejection;

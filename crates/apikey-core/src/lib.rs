@@ -57,6 +57,7 @@
     )
 )]
 
+mod adapter;
 mod authenticator;
 mod batch;
 mod builder;
@@ -77,6 +78,7 @@ mod verification;
 mod verifier;
 mod work;
 
+pub use adapter::application;
 pub use authenticator::{Attempt, Authentication, Authenticator, PendingVerification, VerifiedKey};
 pub use batch::BATCH_CONCURRENCY;
 pub use builder::{

@@ -216,13 +216,7 @@ mod rejection;
 mod request;
 mod require;
 
-pub use apikey_core::{
-    AnyOf, AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource, Denial,
-    DenialCode, ForwardingHeader, Fresh, OrganizationKey, Policy, TrustedProxies, TypedPolicy, UserKey,
-    Verification, VerifiedKey, Verifier, scopes,
-};
-#[cfg(feature = "kinde")]
-pub use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};
+pub use apikey_core::application::*;
 pub use fairing::ApiKeys;
 pub use guard::{ApiKey, MaybeApiKey, Scoped};
 pub use rejection::Rejection;

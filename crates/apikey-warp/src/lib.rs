@@ -158,13 +158,7 @@ mod per_request;
 mod rejection;
 mod request;
 
-pub use apikey_core::{
-    AnyOf, AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource, Denial,
-    DenialCode, ForwardingHeader, Fresh, OrganizationKey, Policy, TrustedProxies, TypedPolicy, UserKey,
-    Verification, VerifiedKey, Verifier, scopes,
-};
-#[cfg(feature = "kinde")]
-pub use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};
+pub use apikey_core::application::*;
 pub use filters::{api_key, optional_api_key, preflight, require, scoped, try_api_key};
 pub use key::{ApiKey, MaybeApiKey, Scoped};
 pub use per_request::{PerRequest, per_request};
