@@ -92,8 +92,8 @@ pub(crate) fn remove_credential(
         request.headers_mut().remove(name);
     }
     let query = request.uri().query();
-    if let Some(rest) = query.and_then(|query| authenticator.query_without_credential(query)) {
-        let uri = with_query(request.uri(), &rest);
+    if let Some(target) = authenticator.target_without_credential(request.uri().path(), query) {
+        let uri = with_target(request.uri(), target);
         // The router keeps a copy of its own.
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
@@ -147,8 +147,7 @@ fn is_shared(request: &mut ServiceRequest) -> bool {
     .is_err()
 }
 
-fn with_query(uri: &Uri, query: &str) -> Uri {
-    let target = if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) };
+fn with_target(uri: &Uri, target: String) -> Uri {
     let mut parts = uri.clone().into_parts();
     // Pieces of what was a target before: they always make one again.
     parts.path_and_query = PathAndQuery::from_maybe_shared(target).ok();

@@ -21,9 +21,9 @@
 //!     .route("/public", get(public))
 //!     .route("/admin", get(admin).route_layer(keys.require(Policy::all(["admin"]))))
 //!     .with_state(AppState { keys });
-//! # let listener: tokio::net::TcpListener = unreachable!();
-//! # let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
-//! # axum::serve(listener, app).await?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! // Attempts are counted per client, so the server must know its clients' addresses.
+//! axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
 //! # Ok(()) }
 //!
 //! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }

@@ -105,10 +105,7 @@ pub(crate) fn begin(request: &mut impl HttpRequest, authenticator: &Authenticato
 }
 
 fn remove_from_query(uri: &mut Uri, authenticator: &Authenticator) {
-    let Some(rest) = uri.query().and_then(|query| authenticator.query_without_credential(query)) else {
-        return;
-    };
-    let target = if rest.is_empty() { uri.path().to_owned() } else { format!("{}?{rest}", uri.path()) };
+    let Some(target) = authenticator.target_without_credential(uri.path(), uri.query()) else { return };
     let mut parts = std::mem::take(uri).into_parts();
     parts.path_and_query = target.parse().ok();
     *uri = Uri::from_parts(parts).unwrap_or_default();

@@ -221,10 +221,11 @@ impl Authenticator {
         self.0.extraction.removed_headers()
     }
 
-    /// The query that the handler is to see instead of this one; `None` where it stays as it is.
+    /// The path and query that the handler is to see instead of these; `None` where they stay as they are.
     #[must_use]
-    pub fn query_without_credential(&self, query: &str) -> Option<String> {
-        self.0.extraction.query_without_credential(query)
+    pub fn target_without_credential(&self, path: &str, query: Option<&str>) -> Option<String> {
+        let rest = self.0.extraction.query_without_credential(query?)?;
+        Some(if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") })
     }
 
     /// Whether an adapter must note this attempt in the request's [`Memo`](crate::Memo): not where looking again finds
@@ -391,8 +392,8 @@ impl VerifiedKey {
         self.from_cache
     }
 
-    /// Whether the answer has outlived its time to live, and serves only because Kinde can't answer
-    /// ([`stale_if_error`](AuthenticatorBuilder::stale_if_error)).
+    /// Whether the answer has outlived its time to live, and serves only because Kinde can't answer, not soon, or is not to be
+    /// asked now ([`stale_if_error`](AuthenticatorBuilder::stale_if_error)).
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.stale

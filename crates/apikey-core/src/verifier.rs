@@ -7,7 +7,7 @@ use crate::verification::Judgement;
 
 /// Judges a presented key. [`KindeVerifier`](crate::KindeVerifier) asks Kinde; tests bring a fake.
 ///
-/// The engine calls it at most once at a time for one key, in a task of its own, within the authenticator's
+/// The engine calls it at most once at a time for one key (unless a call is past its time), in a task of its own, within the authenticator's
 /// verification timeout. It need not cache, limit or time out itself.
 ///
 /// ```

@@ -127,8 +127,7 @@ fn sender(head: &Head<'_>) -> PlainRequest {
 }
 
 fn remove_from_query(uri: &mut Uri, keys: &Authenticator) {
-    let Some(rest) = uri.query().and_then(|query| keys.query_without_credential(query)) else { return };
-    let target = if rest.is_empty() { uri.path().to_owned() } else { format!("{}?{rest}", uri.path()) };
+    let Some(target) = keys.target_without_credential(uri.path(), uri.query()) else { return };
     let mut parts = mem::take(uri).into_parts();
     parts.path_and_query = target.parse().ok();
     *uri = Uri::from_parts(parts).unwrap_or_default();

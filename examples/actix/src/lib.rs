@@ -88,7 +88,7 @@ fn with_body(body: Body, answer: impl FnOnce(&[u8]) -> Reply) -> HttpResponse {
         Err(error) if matches!(error.as_error(), Some(PayloadError::Overflow)) => {
             send(BadRequest::too_large().into())
         }
-        Err(error) => HttpResponse::from_error(error),
+        Err(_unreadable) => send(BadRequest::unreadable().into()),
     }
 }
 

@@ -24,6 +24,8 @@ async fn serve() -> Result<(), ConfigError> {
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
     let server = HttpServer::new(app).shutdown_signal(stop_signal()).bind(listen).map_err(not_here)?;
-    tracing::info!("listening on http://{listen}");
+    for address in server.addrs() {
+        tracing::info!("listening on http://{address}");
+    }
     server.run().await.map_err(not_here)
 }

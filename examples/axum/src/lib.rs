@@ -95,7 +95,7 @@ fn with_body(body: Body, answer: impl FnOnce(&[u8]) -> Reply) -> Response {
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             send(BadRequest::too_large().into())
         }
-        Err(rejection) => rejection.into_response(),
+        Err(_unreadable) => send(BadRequest::unreadable().into()),
     }
 }
 

@@ -45,11 +45,7 @@ fn list_for_any(key: Scoped<'_, AnyOf<(Admin, ReadUsers)>>, store: &State<Store>
 }
 
 #[post("/api/data", data = "<body>")]
-async fn create(
-    key: Scoped<'_, (ReadUsers, WriteUsers)>,
-    store: &State<Store>,
-    body: Data<'_>,
-) -> Result<Response, Status> {
+async fn create(key: Scoped<'_, (ReadUsers, WriteUsers)>, store: &State<Store>, body: Data<'_>) -> Response {
     with_body(body, |body| data::create(store, body, key.key_id()).into()).await
 }
 
@@ -74,7 +70,7 @@ async fn chat(
     key: Scoped<'_, (OrganizationKey, ReadTickets)>,
     store: &State<Store>,
     body: Data<'_>,
-) -> Result<Response, Status> {
+) -> Response {
     let organization = key.organization_code().unwrap_or_default();
     with_body(body, |body| assistant::answer(store, body, organization, key.key_id()).into()).await
 }
@@ -84,15 +80,16 @@ async fn automate(
     key: Scoped<'_, (ReadUsers, WriteWorkflows)>,
     store: &State<Store>,
     body: Data<'_>,
-) -> Result<Response, Status> {
+) -> Response {
     with_body(body, |body| workflow::automate(store, body, key.organization_code(), key.key_id()).into())
         .await
 }
 
-/// A body that breaks off is the framework's 400.
-async fn with_body(body: Data<'_>, answer: impl FnOnce(&[u8]) -> Reply) -> Result<Response, Status> {
-    let body = body.open(MAX_BODY_BYTES.bytes()).into_bytes().await.map_err(|_| Status::BadRequest)?;
-    Ok(send(if body.is_complete() { answer(&body) } else { BadRequest::too_large().into() }))
+async fn with_body(body: Data<'_>, answer: impl FnOnce(&[u8]) -> Reply) -> Response {
+    let Ok(body) = body.open(MAX_BODY_BYTES.bytes()).into_bytes().await else {
+        return send(BadRequest::unreadable().into());
+    };
+    send(if body.is_complete() { answer(&body) } else { BadRequest::too_large().into() })
 }
 
 fn send(reply: Reply) -> Response {

@@ -20,6 +20,11 @@ impl BadRequest {
         Self { error: error.into(), code: "INVALID_BODY", status: 400 }
     }
 
+    /// 400 `INVALID_BODY`, for a body that breaks off or can't be read.
+    pub fn unreadable() -> Self {
+        Self::invalid("Request body could not be read")
+    }
+
     /// 413 `BODY_TOO_LARGE`: the body is longer than [`MAX_BODY_BYTES`].
     pub fn too_large() -> Self {
         let error = format!("Request body is larger than {MAX_BODY_BYTES} bytes");

@@ -1,6 +1,7 @@
 //! What a server's process does at its start and its end.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use apikey_core::ConfigError;
 use tracing_subscriber::EnvFilter;
@@ -15,6 +16,22 @@ pub fn start_logging() {
 pub fn refuse_to_start(error: &ConfigError) -> ExitCode {
     eprintln!("refusing to start: {error}");
     ExitCode::FAILURE
+}
+
+/// How long a server that is told to stop waits for the requests under way, in seconds.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Runs a server that ends by itself once [`stop_signal`] has come and its requests are answered. A client that holds a
+/// request half-sent keeps it for ten seconds at most; then `None` comes back.
+pub async fn until_stopped<T>(server: impl Future<Output = T>) -> Option<T> {
+    let overdue = async {
+        stop_signal().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = server => Some(ended),
+        () = overdue => None,
+    }
 }
 
 /// Returns when the process is told to stop: by ctrl-c, or by SIGTERM where there is one.

@@ -102,7 +102,7 @@ async fn read(stream: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Body
     let mut stream = pin!(stream);
     let mut body = Vec::new();
     while let Some(piece) = stream.next().await {
-        let mut piece = piece.map_err(|_| BadRequest::invalid("Request body could not be read"))?;
+        let mut piece = piece.map_err(|_| BadRequest::unreadable())?;
         if body.len() + piece.remaining() > MAX_BODY_BYTES {
             return Err(BadRequest::too_large());
         }

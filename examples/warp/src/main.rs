@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use apikey_warp::{Authenticator, ConfigError};
-use example_shared::{Settings, Store, refuse_to_start, start_logging, stop_signal};
+use example_shared::{Settings, Store, refuse_to_start, start_logging, stop_signal, until_stopped};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -22,7 +22,8 @@ async fn serve() -> Result<(), ConfigError> {
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(not_here)?;
-    tracing::info!("listening on http://{listen}");
-    warp::serve(app).incoming(listener).graceful(stop_signal()).run().await;
+    let address = listener.local_addr().map_err(not_here)?;
+    tracing::info!("listening on http://{address}");
+    let _ended = until_stopped(warp::serve(app).incoming(listener).graceful(stop_signal()).run()).await;
     Ok(())
 }

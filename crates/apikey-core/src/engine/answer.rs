@@ -43,7 +43,8 @@ impl Answer {
     ) -> Self {
         let step = (bits % u64::from(JITTER_STEPS)) as u32;
         let fresh_for = time_to_live - (time_to_live / (10 * JITTER_STEPS)) * step;
-        let serves_for = if fresh_for.is_zero() { fresh_for } else { time_to_live + stale_if_error };
+        let off = stale_if_error.is_zero() || fresh_for.is_zero();
+        let serves_for = if off { fresh_for } else { time_to_live + stale_if_error };
         let refresh_from = AtomicU64::new(nanoseconds(fresh_for - fresh_for / REFRESH_PART));
         Self { verification, asked_at, fresh_for, serves_for, refresh_from }
     }

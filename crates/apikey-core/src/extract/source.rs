@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Extraction, Form, Place};
 use crate::config::ConfigError;
 use crate::denial::{DenialCode, DenialStyle};
-use crate::key::LONGEST_KEY;
+use crate::key::PresentedKey;
 
 /// The name under which errors speak of the sources.
 const SETTING: &str = "credential_sources";
@@ -137,8 +137,10 @@ impl ExtractionSettings {
             }
         }
         for prefix in &self.accepted_prefixes {
-            if prefix.is_empty() || prefix.len() > LONGEST_KEY {
-                return Err(ConfigError::new("accepted_prefixes", "a prefix has 1 to 512 bytes"));
+            if PresentedKey::parse(prefix).is_err() {
+                let problem =
+                    "a prefix is the beginning of a key: 1 to 512 characters of A-Z a-z 0-9 - . _ ~ + /";
+                return Err(ConfigError::new("accepted_prefixes", problem));
             }
         }
         Ok(Extraction {
@@ -154,8 +156,12 @@ impl ExtractionSettings {
         if let Some(scheme) = self.sources.iter().find_map(CredentialSource::scheme) {
             style.scheme = scheme.to_owned();
         }
-        let mut names: Vec<_> = self.sources.iter().map(CredentialSource::name).collect();
-        names.dedup();
+        let mut names = Vec::new();
+        for name in self.sources.iter().map(CredentialSource::name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         if names.as_slice() != ["authorization header"] {
             style.missing_key_message = Cow::Owned(format!("No {}", names.join(" or ")));
         } else {

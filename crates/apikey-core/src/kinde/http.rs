@@ -70,7 +70,10 @@ impl Http {
         let mut response = self.0.execute(request).await.map_err(describe)?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
-        let mut body = Zeroizing::new(Vec::new());
+        // Room for all of it, so that no copy of a token is left behind by growing.
+        let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let room = announced.map_or(LONGEST_ANSWER, |length| length.min(LONGEST_ANSWER));
+        let mut body = Zeroizing::new(Vec::with_capacity(room));
         while let Some(chunk) = response.chunk().await.map_err(describe)? {
             if body.len() + chunk.len() > LONGEST_ANSWER {
                 let why = format!("the answer is longer than {LONGEST_ANSWER} bytes");

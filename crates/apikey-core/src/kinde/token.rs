@@ -30,6 +30,9 @@ const EARLY_RETRY: Duration = Duration::from_secs(30);
 /// After a refusal has bought a new token, no refusal buys another for this long, unless that one proves useful: junk
 /// keys may draw 401s.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
+/// After a fetch that was refused, everybody hears of that for this long, and nobody fetches: long enough to tame a flood,
+/// short enough for nobody to notice once the set-up is mended.
+const FAILURE_PAUSE: Duration = Duration::from_millis(250);
 /// A fetch is nobody's in particular, so it has a deadline of its own.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -58,6 +61,8 @@ struct State {
     fetch: Option<Fetch>,
     fetches: u64,
     renewals_paused_until: Option<Instant>,
+    /// Why the latest fetch failed, and until when that is answer enough.
+    failure: Option<(VerifierError, std::time::Instant)>,
 }
 
 /// A fetch under way: its number, when it began, and where its outcome comes.
@@ -98,7 +103,10 @@ impl TokenSource {
                     let _nobody_waits = self.0.fetch(&mut state);
                     return Ok(token);
                 }
-                _ => self.0.fetch(&mut state),
+                _ => match state.remembered_failure() {
+                    Some(error) => return Err(error),
+                    None => self.0.fetch(&mut state),
+                },
             }
         };
         fetched(fetch).await
@@ -133,6 +141,14 @@ impl TokenSource {
     pub(super) fn renewal_was(&self, useful: bool) {
         let now = self.0.clock.now();
         self.0.lock().renewals_paused_until = (!useful).then(|| now + RENEWAL_PAUSE);
+    }
+}
+
+impl State {
+    /// Real time, for the pause is a matter of load and not of expiry.
+    fn remembered_failure(&self) -> Option<VerifierError> {
+        let (error, until) = self.failure.as_ref()?;
+        (std::time::Instant::now() < *until).then(|| error.clone())
     }
 }
 
@@ -180,7 +196,14 @@ impl Inner {
                 tracing::warn!("no token for the service itself: {error}");
             }
             let mut state = inner.lock();
-            state.fetch.take_if(|fetch| fetch.number == fetched_as);
+            if state.fetch.take_if(|fetch| fetch.number == fetched_as).is_some() {
+                let until = std::time::Instant::now() + FAILURE_PAUSE;
+                // Only a set-up that is refused: an outage is the breaker's to answer, and may end at any moment.
+                state.failure = match &fetched {
+                    Err(error @ VerifierError::Misconfigured(_)) => Some((error.clone(), until)),
+                    _ => None,
+                };
+            }
             drop(state);
             sender.send_replace(Some(fetched));
         });

@@ -217,7 +217,7 @@ pub(super) fn read_token_answer(status: u16, body: &[u8]) -> TokenMeaning {
             "there is no token endpoint at this host (status {status}): check KINDE_DOMAIN"
         )),
         _ => match object::<Refused>(body).and_then(|refused| advice(&refused.error)) {
-            Some(advice) => TokenMeaning::SetUp(format!("Kinde grants no token ({advice})")),
+            Some(advice) => TokenMeaning::SetUp(format!("Kinde grants no token: {advice}")),
             None => TokenMeaning::Unavailable(format!(
                 "Kinde's token endpoint answered with status {status} and no error that is known"
             )),
@@ -249,7 +249,7 @@ fn advice(error: &str) -> Option<String> {
         other if other.contains("client") => ("an error about the client", "KINDE_MANAGEMENT_CLIENT_ID"),
         _ => return None,
     };
-    Some(format!("{known}): check {settings}"))
+    Some(format!("{known}; check {settings}"))
 }
 
 const AUDIENCE_ADVICE: &str =

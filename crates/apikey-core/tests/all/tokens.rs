@@ -568,3 +568,21 @@ fn a_fetch_whose_runtime_stalls_is_not_waited_for_for_ever() {
     drop(blocked);
     assert_eq!(answer.expect("an answer within five seconds"), "accepted");
 }
+
+/// Junk keys at a service whose secret is wrong: the token endpoint hears of it once, not once a key.
+#[tokio::test]
+async fn a_refused_set_up_is_not_asked_about_for_every_key() {
+    let emulator = emulator().await;
+    let credentials = apikey_core::MachineToMachine::new(emulator.client_id(), "another secret");
+    let settings = apikey_core::KindeSettings::new(emulator.url())
+        .machine_to_machine(credentials)
+        .audience(emulator.audience());
+    let verifier = apikey_core::KindeVerifier::new(settings).unwrap();
+    let began = std::time::Instant::now();
+    for number in 0..200 {
+        assert_eq!(verify(&verifier, &format!("k_live_{number}")).await, "misconfigured");
+    }
+    // The pause is a quarter of a second of real time.
+    let bound = 1 + began.elapsed().as_millis() as u64 / 250;
+    assert!(emulator.counters().token_calls <= bound, "{} calls", emulator.counters().token_calls);
+}

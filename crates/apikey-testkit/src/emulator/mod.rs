@@ -103,6 +103,9 @@ pub struct Emulator {
 
 impl Emulator {
     /// Starts an emulator with the defaults on a free port of `127.0.0.1`.
+    ///
+    /// # Errors
+    /// Whatever keeps it from listening.
     pub async fn start() -> std::io::Result<Emulator> {
         Emulator::builder().start().await
     }

@@ -157,9 +157,8 @@ impl Visit {
         for name in self.authenticator.removed_headers() {
             self.parts.headers.remove(name);
         }
-        let query = self.parts.uri.query();
-        if let Some(rest) = query.and_then(|query| self.authenticator.query_without_credential(query)) {
-            let target = format!("{}?{rest}", self.parts.uri.path());
+        let (path, query) = (self.parts.uri.path(), self.parts.uri.query());
+        if let Some(target) = self.authenticator.target_without_credential(path, query) {
             self.parts.uri = target.parse::<Uri>().unwrap();
         }
     }
