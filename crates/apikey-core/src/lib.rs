@@ -68,6 +68,10 @@ mod config;
 mod denial;
 mod engine;
 mod extract;
+/// What fuzz targets check. No part of the API: it may change with any release.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 #[cfg(feature = "kinde")]
 mod kinde;

@@ -5,7 +5,7 @@ mod config;
 mod http;
 mod secret;
 mod token;
-mod wire;
+pub(crate) mod wire;
 
 pub use client::KindeVerifier;
 pub use config::{KindeSettings, MachineToMachine};

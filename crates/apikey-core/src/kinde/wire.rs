@@ -8,7 +8,7 @@ use crate::verification::{Judgement, Refusal, Verification};
 
 /// The meaning of an answer of the verify endpoint.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// The key was judged.
     Judged(Judgement),
     /// The answer speaks first of the service's own token; `scope_missing` says that Kinde named the lack of
@@ -39,7 +39,7 @@ struct VerifyAnswer {
 }
 
 /// Reads an answer of the verify endpoint.
-pub(super) fn read_verify_answer(status: u16, body: &[u8]) -> Meaning {
+pub(crate) fn read_verify_answer(status: u16, body: &[u8]) -> Meaning {
     if status == 200 {
         return match object::<VerifyAnswer>(body) {
             Some(answer) => {
@@ -122,12 +122,14 @@ impl VerifyAnswer {
     }
 }
 
-/// Reads a JSON object, and nothing else: serde would take an array for a struct, too, member by member.
+/// Reads a JSON object in UTF-8, and nothing else: serde would take an array for a struct, too, member by member, and
+/// other bytes within the members that it passes over.
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
-    if !body.trim_ascii_start().starts_with(b"{") {
+    let body = std::str::from_utf8(body).ok()?;
+    if !body.trim_ascii_start().starts_with('{') {
         return None;
     }
-    serde_json::from_slice(body).ok()
+    serde_json::from_str(body).ok()
 }
 
 fn text(value: Value) -> Option<String> {
@@ -176,7 +178,7 @@ fn refusal_named_by(codes: &[String]) -> Option<Refusal> {
 
 /// The meaning of an answer of the token endpoint.
 #[derive(Debug)]
-pub(super) enum TokenMeaning {
+pub(crate) enum TokenMeaning {
     Granted {
         token: Secret,
         expires_in: Option<u64>,
@@ -188,7 +190,7 @@ pub(super) enum TokenMeaning {
 }
 
 /// Reads an answer of the token endpoint. Kinde's statuses are odd, so a refusal is told by its OAuth error.
-pub(super) fn read_token_answer(status: u16, body: &[u8]) -> TokenMeaning {
+pub(crate) fn read_token_answer(status: u16, body: &[u8]) -> TokenMeaning {
     #[derive(Deserialize)]
     struct Grant {
         access_token: Option<Value>,

@@ -114,6 +114,8 @@ fn what_cannot_be_read_is_not_judged() {
         assert!(is_unjudged(&meaning), "{body} {meaning:?}");
     }
     assert!(is_unjudged(&read_verify_answer(200, b"\xff\xfe{}")));
+    let not_utf8 = b"{\"is_valid\":true,\"status\":\"active\",\"key_id\":\"k\",\"new_member\":\"\xff\"}";
+    assert!(is_unjudged(&read_verify_answer(200, not_utf8)));
 }
 
 #[test]
