@@ -5,7 +5,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::builder::AuthenticatorBuilder;
@@ -354,7 +354,9 @@ impl Future for PendingVerification {
         let Self { authenticator, fingerprint, waiter, answer } = &mut *self;
         let answer = answer
             .get_or_insert_with(|| Box::pin(authenticator.clone().outcome(*fingerprint, waiter.clone())));
-        answer.as_mut().poll(context)
+        let answer = ready!(answer.as_mut().poll(context));
+        waiter.leave();
+        Poll::Ready(answer)
     }
 }
 

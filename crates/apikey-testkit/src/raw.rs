@@ -16,13 +16,20 @@
 //! # }
 //! ```
 
-use std::{fmt::Write as _, future::Future, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    fmt::Write as _,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpStream,
+        TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     time::timeout,
@@ -67,7 +74,17 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> io::Result<Connection> {
-        let stream = within_timeout(TcpStream::connect(address)).await?;
+        Connection::over(within_timeout(TcpStream::connect(address)).await?)
+    }
+
+    /// Connects from this address of the local host, so that the server sees another peer.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<Connection> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.bind(SocketAddr::new(source, 0))?;
+        Connection::over(within_timeout(socket.connect(address)).await?)
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
         let (reader, outgoing) = stream.into_split();
         Ok(Connection { incoming: Incoming { reader, buffer: Vec::new() }, outgoing })

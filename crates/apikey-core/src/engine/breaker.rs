@@ -13,6 +13,8 @@ const MEMORY: Duration = Duration::from_secs(30);
 /// How long the breaker stays open at first; it doubles with every probe that fails.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A probe that has told nothing after this long is lost, as where its runtime is blocked: then the next one goes.
+const LOST_AFTER: Duration = Duration::from_secs(30);
 
 /// How a verification went, as far as Kinde's health is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ struct Inner {
 enum State {
     Closed { latest: VecDeque<(Instant, Health)> },
     Open { until: Instant, pause: Duration },
-    Probing { pause: Duration },
+    Probing { since: Instant, pause: Duration },
 }
 
 impl Breaker {
@@ -62,10 +64,14 @@ impl Breaker {
             State::Closed { .. } => Ok(Permit { is_probe: false, era: inner.era }),
             State::Open { until, .. } if now < until => Err(until - now),
             State::Open { pause, .. } => {
-                inner.enter(State::Probing { pause });
+                inner.enter(State::Probing { since: now, pause });
                 Ok(Permit { is_probe: true, era: inner.era })
             }
-            State::Probing { pause } => Err(pause),
+            State::Probing { since, pause } if now.saturating_duration_since(since) >= LOST_AFTER => {
+                inner.enter(State::Probing { since: now, pause });
+                Ok(Permit { is_probe: true, era: inner.era })
+            }
+            State::Probing { pause, .. } => Err(pause),
         }
     }
 
@@ -94,7 +100,7 @@ impl Breaker {
                     inner.open(FIRST_PAUSE, now);
                 }
             }
-            State::Probing { pause } => {
+            State::Probing { pause, .. } => {
                 let pause = *pause;
                 match health {
                     Health::Good => {
@@ -200,6 +206,20 @@ mod tests {
         breaker.record(probe, Health::Good, later);
         assert!(breaker.is_closed());
         assert!(ask(&breaker, Health::Bad, later), "the old failures are forgotten");
+        assert!(breaker.is_closed());
+    }
+
+    #[test]
+    fn a_probe_that_is_lost_keeps_it_shut_for_a_while_only() {
+        let now = Instant::now();
+        let breaker = opened(now);
+        let sent = now + FIRST_PAUSE;
+        let lost = breaker.admit(sent).unwrap();
+        assert!(breaker.admit(sent + LOST_AFTER - SECOND).is_err());
+        let next = breaker.admit(sent + LOST_AFTER).unwrap();
+        assert!(breaker.admit(sent + LOST_AFTER).is_err(), "one at a time");
+        breaker.record(lost, Health::Bad, sent + LOST_AFTER);
+        breaker.record(next, Health::Good, sent + LOST_AFTER);
         assert!(breaker.is_closed());
     }
 

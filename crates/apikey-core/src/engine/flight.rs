@@ -1,7 +1,7 @@
 //! Verifications under way: at most one per key, whoever waits for it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,8 @@ impl Flights {
 
     pub(super) fn place(&self, receiver: Receiver) -> Waiter {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiter { receiver, _place: Arc::new(Place(Arc::clone(&self.waiting))) }
+        let place = Place { waiting: Arc::clone(&self.waiting), left: AtomicBool::new(false) };
+        Waiter { receiver, place: Arc::new(place) }
     }
 }
 
@@ -188,18 +189,34 @@ impl Drop for Flight {
 #[derive(Clone)]
 pub(crate) struct Waiter {
     receiver: Receiver,
-    _place: Arc<Place>,
+    place: Arc<Place>,
 }
 
-struct Place(Arc<AtomicUsize>);
+struct Place {
+    waiting: Arc<AtomicUsize>,
+    left: AtomicBool,
+}
+
+impl Place {
+    fn leave(&self) {
+        if !self.left.swap(true, Ordering::Relaxed) {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.leave();
     }
 }
 
 impl Waiter {
+    /// Gives the place up: a request may live on for long after its key was verified, and keep a clone.
+    pub(crate) fn leave(&self) {
+        self.place.leave();
+    }
+
     pub(crate) async fn outcome(&mut self) -> Outcome {
         match self.receiver.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Err(ServerFault::Unavailable)),

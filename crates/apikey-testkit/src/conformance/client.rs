@@ -1,5 +1,7 @@
 //! Requests of the cases, and what they expect of the answers.
 
+use std::net::IpAddr;
+
 use crate::raw::{Connection, RawResponse};
 
 use super::{
@@ -102,6 +104,12 @@ impl<'a> Session<'a> {
     pub(crate) async fn open(world: &'a World) -> Self {
         let connection = Connection::connect(world.address()).await.expect("the server accepts a connection");
         Self { world, connection }
+    }
+
+    /// From this address of the local host.
+    pub(crate) async fn open_from(world: &'a World, source: IpAddr) -> Self {
+        let connection = Connection::connect_from(source, world.address()).await;
+        Self { world, connection: connection.expect("the server accepts a connection") }
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {

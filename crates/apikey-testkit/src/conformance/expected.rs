@@ -12,7 +12,10 @@ pub(crate) struct Denied {
     error: String,
     scopes: Option<(Vec<String>, Vec<String>)>,
     challenge: Option<String>,
+    /// Whether a `Retry-After` of any length is due.
     pub(crate) retry_after: bool,
+    /// The values of `Retry-After`, `RateLimit-Policy` and `RateLimit`.
+    rate_limit: Option<[String; 3]>,
     problem: bool,
 }
 
@@ -24,6 +27,7 @@ pub(crate) fn denied(status: u16, code: &'static str, error: &str, challenge: Op
         scopes: None,
         challenge: challenge.map(str::to_owned),
         retry_after: false,
+        rate_limit: None,
         problem: false,
     }
 }
@@ -82,6 +86,14 @@ pub(crate) fn unavailable() -> Denied {
     Denied { retry_after: true, ..denied(503, "VERIFICATION_UNAVAILABLE", error, None) }
 }
 
+/// So many attempts are allowed in a window of so many seconds; it ends in `resets_in` seconds, rounded up.
+pub(crate) fn rate_limited(attempts: u32, window: u64, resets_in: u64) -> Denied {
+    let policy = format!(r#""default";q={attempts};w={window}"#);
+    let rate_limit = [resets_in.to_string(), policy, format!(r#""default";r=0;t={resets_in}"#)];
+    let denied = denied(429, "RATE_LIMITED", "Too many verification attempts", None);
+    Denied { rate_limit: Some(rate_limit), ..denied }
+}
+
 pub(crate) fn internal_error() -> Denied {
     denied(500, "INTERNAL_ERROR", "Internal server error", None)
 }
@@ -125,6 +137,8 @@ impl Denied {
         let content_type = if self.problem { "application/problem+json" } else { "application/json" };
         let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];
         headers.extend(self.challenge.as_deref().map(|challenge| ("www-authenticate", challenge)));
+        let names = ["retry-after", "ratelimit-policy", "ratelimit"];
+        headers.extend(names.into_iter().zip(self.rate_limit.iter().flatten().map(String::as_str)));
         headers
     }
 }
@@ -134,6 +148,7 @@ fn title(status: u16) -> &'static str {
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
+        429 => "Too Many Requests",
         500 => "Internal Server Error",
         503 => "Service Unavailable",
         other => panic!("the contract has no denial with status {other}"),

@@ -45,7 +45,7 @@ pub type AnyScope = AnyOf<(Admin, ReadUsers)>;
 
 /// The routes that are protected by a layer with a policy, all of which answer [`me_body`].
 #[must_use]
-pub fn layered() -> [(&'static str, Policy); 6] {
+pub fn layered() -> [(&'static str, Policy); 7] {
     [
         ("/layered", Policy::all(["admin"])),
         ("/nested", Policy::all([Policy::scope("read:users"), Policy::any(["admin", "write:users"])])),
@@ -54,6 +54,7 @@ pub fn layered() -> [(&'static str, Policy); 6] {
         ("/bound", Policy::organization("org_acme")),
         // The scope stands first, for the order must not matter.
         ("/owner-and-scope", Policy::all([Policy::scope("read:tickets"), Policy::organization_key()])),
+        ("/fresh", Policy::fresh()),
     ]
 }
 

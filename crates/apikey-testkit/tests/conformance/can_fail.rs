@@ -1,5 +1,6 @@
 //! A suite that never fails proves nothing: adapters that are wrong in one thing each, and the cases that tell.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::catch_unwind;
 
 use apikey_core::Authenticator;
@@ -50,6 +51,21 @@ wrong_adapters! {
     SwallowsRefusals: Flaws { optional_swallows_refusals: true, ..Flaws::default() };
     SeesOneValue: Flaws { sees_one_value_alone: true, ..Flaws::default() };
     PassesEveryPreflight: Flaws { passes_every_preflight: true, ..Flaws::default() };
+    KnowsNoPeer: Flaws { peer: |_, _| None, ..Flaws::default() };
+    KnowsOnePeer: Flaws { peer: |_, _| Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), ..Flaws::default() };
+    BelievesForwarding: Flaws { peer: |peer, claimed| {
+        Some(claimed.and_then(|claimed| claimed.parse().ok()).unwrap_or(peer))
+    }, ..Flaws::default() };
+    LosesTheLimit: Flaws { spoil: |_, answer| drop(answer.headers_mut().remove("ratelimit")), ..Flaws::default() };
+    TellsTheLimitAlways: Flaws { spoil: |_, answer| {
+        answer.headers_mut().insert("ratelimit-policy", HeaderValue::from_static(r#""default";q=3;w=900"#));
+    }, ..Flaws::default() };
+    ForgetsFreshness: Flaws { forgets_freshness: true, ..Flaws::default() };
+    RefusesInAnOutage: Flaws { spoil: |_, answer| {
+        if answer.status() == 503 {
+            *answer.status_mut() = hyper::StatusCode::UNAUTHORIZED;
+        }
+    }, ..Flaws::default() };
 }
 
 fn tell_the_key(authorization: Option<&[u8]>, answer: &mut Answer) {
@@ -120,6 +136,40 @@ fn a_value_that_is_overlooked_is_noticed() {
 #[test]
 fn a_hole_for_pre_flights_is_noticed() {
     fails::<PassesEveryPreflight, _>(cases::methods::what_lacks_a_mark_of_a_pre_flight_is_protected);
+}
+
+#[test]
+fn a_wrong_client_is_noticed() {
+    fails::<KnowsNoPeer, _>(cases::attempts::the_peer_is_the_client);
+    fails::<KnowsNoPeer, _>(
+        cases::attempts::past_its_attempts_a_client_is_rate_limited_until_the_window_ends,
+    );
+    if cfg!(target_os = "linux") {
+        fails::<KnowsOnePeer, _>(cases::attempts::the_peer_is_the_client);
+    }
+    fails::<BelievesForwarding, _>(cases::attempts::without_trusted_proxies_no_header_is_believed);
+    fails::<BelievesForwarding, _>(cases::attempts::a_peer_that_is_not_trusted_is_not_believed);
+    fails::<Forgets, _>(cases::attempts::one_request_is_one_attempt);
+}
+
+#[test]
+fn a_limit_that_is_told_wrong_is_noticed() {
+    fails::<LosesTheLimit, _>(
+        cases::attempts::past_its_attempts_a_client_is_rate_limited_until_the_window_ends,
+    );
+    fails::<TellsTheLimitAlways, _>(cases::attempts::what_the_cache_answers_is_no_attempt);
+    fails::<TellsTheLimitAlways, _>(cases::denials::nothing_presented_is_missing_key);
+}
+
+#[test]
+fn an_older_answer_where_a_fresh_one_is_due_is_noticed() {
+    fails::<ForgetsFreshness, _>(cases::resilience::a_route_for_fresh_answers_refuses_older_ones);
+}
+
+#[test]
+fn an_outage_that_is_told_wrong_is_noticed() {
+    fails::<RefusesInAnOutage, _>(cases::resilience::in_an_outage_unknown_keys_get_their_503_without_a_call);
+    fails::<RefusesInAnOutage, _>(cases::fault_matrix::a_cold_key_meets_every_fault);
 }
 
 #[test]

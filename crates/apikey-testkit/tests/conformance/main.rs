@@ -1,6 +1,7 @@
-//! The conformance suite, on the smallest adapter there can be, and on adapters that are wrong on purpose.
+//! The conformance suite, on the smallest adapter there can be, and on adapters that are wrong on purpose; and crowds.
 
 mod can_fail;
+mod crowds;
 mod reference;
 
 use reference::Reference;

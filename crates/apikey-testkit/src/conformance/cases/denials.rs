@@ -4,9 +4,10 @@ use crate::conformance::{adapter::Subject, client::get, expected::*, world::Worl
 use crate::emulator::{Endpoint, Fault};
 
 /// Every protected route that any key opens.
-const ANY_KEY: [&str; 6] = ["/me", "/twice", "/layered-twice", "/branches", "/seen", "/preflight"];
+pub(super) const ANY_KEY: [&str; 7] =
+    ["/me", "/twice", "/layered-twice", "/branches", "/seen", "/preflight", "/fresh"];
 /// Every protected route that asks for more.
-const MORE: [&str; 8] =
+pub(super) const MORE: [&str; 8] =
     ["/scoped", "/any", "/nested", "/layered", "/organization", "/user", "/bound", "/owner-and-scope"];
 
 pub async fn an_open_route_asks_for_nothing(subject: Subject) {

@@ -1,11 +1,13 @@
 //! The cases, each named after its promise. [`conformance_tests!`](crate::conformance_tests) lists them.
 
 pub mod answers;
+pub mod attempts;
 pub mod caching;
 pub mod concurrency;
 pub mod connections;
 pub mod denials;
 pub mod extraction;
+pub mod fault_matrix;
 pub mod generated;
 pub mod methods;
 pub mod once;
@@ -14,6 +16,7 @@ pub mod outages;
 pub mod policies;
 pub mod removal;
 pub mod rendering;
+pub mod resilience;
 pub mod sources;
 pub mod tokens;
 pub mod wiring;
