@@ -65,6 +65,12 @@ impl Table {
         self.by_key.len()
     }
 
+    /// Whether so many flights are under way, not counting those that are stuck.
+    pub(super) fn is_full(&self, most: usize, now: Instant, overdue: Duration) -> bool {
+        let moves = |entry: &&Entry| now.saturating_duration_since(entry.began) <= overdue;
+        self.by_key.len() >= most && self.by_key.values().filter(moves).count() >= most
+    }
+
     /// Where to wait for the flight of this key, if one is under way. One that began longer than `overdue` ago is stuck, as
     /// where its runtime is blocked, and nobody joins it any more.
     pub(super) fn join(&self, key: &Fingerprint, now: Instant, overdue: Duration) -> Option<Receiver> {

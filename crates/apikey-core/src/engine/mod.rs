@@ -132,9 +132,9 @@ impl Engine {
             },
             None => None,
         };
-        let admitted = match flights.under_way() < self.settings.max_in_flight {
-            true => self.breaker.admit(now),
-            false => Err(CROWDED),
+        let admitted = match self.is_crowded(&flights, now) {
+            true => Err(CROWDED),
+            false => self.breaker.admit(now),
         };
         match admitted {
             Ok(permit) => {
@@ -160,6 +160,10 @@ impl Engine {
         self.cache.answer(key).filter(|answer| answer.standing(now) == Standing::Fresh)
     }
 
+    fn is_crowded(&self, flights: &flight::Table, now: Instant) -> bool {
+        flights.is_full(self.settings.max_in_flight, now, self.settings.overdue_after)
+    }
+
     fn not_now(&self, key: &Fingerprint, wait: Duration, now: Instant) -> Step {
         self.stale(key, now).map_or(Step::Unavailable(wait), Step::Stale)
     }
@@ -167,7 +171,7 @@ impl Engine {
     fn refresh(self: &Arc<Self>, key: Fingerprint, answer: Arc<Answer>, now: Instant) -> Step {
         let mut flights = self.flights.lock();
         let idle = flights.join(&key, now, self.settings.overdue_after).is_none()
-            && flights.under_way() < self.settings.max_in_flight
+            && !self.is_crowded(&flights, now)
             && self.breaker.is_closed();
         match idle.then(|| self.breaker.admit(now)) {
             Some(Ok(permit)) => {

@@ -525,6 +525,19 @@ fn past_the_caps_the_answer_is_at_once() {
 }
 
 #[test]
+fn flights_that_are_stuck_take_nobodys_place() {
+    let settings = EngineSettings { max_in_flight: 2, overdue_after: SECOND, ..plain() };
+    let world = World::new(settings);
+    let stuck: Vec<_> = (0..2).map(|key| world.start(&format!("k{key}"))).collect();
+    assert_eq!(world.kind("another"), Kind::Unavailable);
+    world.clock.advance(2 * SECOND);
+    let others: Vec<_> = (2..4).map(|key| world.start(&format!("k{key}"))).collect();
+    assert_eq!(world.kind("another"), Kind::Unavailable);
+    drop((stuck, others));
+    assert_eq!(world.engine.flights.lock().under_way(), 0);
+}
+
+#[test]
 fn known_keys_do_not_notice_an_open_breaker() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     world.cache("known");
