@@ -30,9 +30,11 @@ const EARLY_RETRY: Duration = Duration::from_secs(30);
 /// After a refusal has bought a new token, no refusal buys another for this long, unless that one proves useful: junk
 /// keys may draw 401s.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
-/// After a fetch that was refused, everybody hears of that for this long, and nobody fetches: long enough to tame a flood,
-/// short enough for nobody to notice once the set-up is mended.
-const FAILURE_PAUSE: Duration = Duration::from_millis(250);
+/// So many refusals in a row are a set-up that is wrong; a few may be somebody mending it.
+const PATIENCE: u32 = 16;
+/// From then on, after a fetch that was refused, everybody hears of that for this long, and nobody fetches: a flood of junk
+/// keys must not become one of fetches.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 /// A fetch is nobody's in particular, so it has a deadline of its own.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -63,6 +65,7 @@ struct State {
     renewals_paused_until: Option<Instant>,
     /// Why the latest fetch failed, and until when that is answer enough.
     failure: Option<(VerifierError, std::time::Instant)>,
+    refusals_in_a_row: u32,
 }
 
 /// A fetch under way: its number, when it began, and where its outcome comes.
@@ -199,10 +202,17 @@ impl Inner {
             if state.fetch.take_if(|fetch| fetch.number == fetched_as).is_some() {
                 let until = std::time::Instant::now() + FAILURE_PAUSE;
                 // Only a set-up that is refused: an outage is the breaker's to answer, and may end at any moment.
-                state.failure = match &fetched {
-                    Err(error @ VerifierError::Misconfigured(_)) => Some((error.clone(), until)),
-                    _ => None,
-                };
+                state.failure = None;
+                match &fetched {
+                    Ok(_) => state.refusals_in_a_row = 0,
+                    Err(error @ VerifierError::Misconfigured(_)) => {
+                        state.refusals_in_a_row = state.refusals_in_a_row.saturating_add(1);
+                        if state.refusals_in_a_row >= PATIENCE {
+                            state.failure = Some((error.clone(), until));
+                        }
+                    }
+                    Err(_) => {}
+                }
             }
             drop(state);
             sender.send_replace(Some(fetched));

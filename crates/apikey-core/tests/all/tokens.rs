@@ -569,7 +569,7 @@ fn a_fetch_whose_runtime_stalls_is_not_waited_for_for_ever() {
     assert_eq!(answer.expect("an answer within five seconds"), "accepted");
 }
 
-/// Junk keys at a service whose secret is wrong: the token endpoint hears of it once, not once a key.
+/// Junk keys at a service whose secret is wrong: the token endpoint hears of it a few times, not once a key.
 #[tokio::test]
 async fn a_refused_set_up_is_not_asked_about_for_every_key() {
     let emulator = emulator().await;
@@ -582,7 +582,7 @@ async fn a_refused_set_up_is_not_asked_about_for_every_key() {
     for number in 0..200 {
         assert_eq!(verify(&verifier, &format!("k_live_{number}")).await, "misconfigured");
     }
-    // The pause is a quarter of a second of real time.
-    let bound = 1 + began.elapsed().as_millis() as u64 / 250;
+    // The pause that follows the first of them is a second of real time.
+    let bound = 16 + 1 + began.elapsed().as_secs();
     assert!(emulator.counters().token_calls <= bound, "{} calls", emulator.counters().token_calls);
 }
