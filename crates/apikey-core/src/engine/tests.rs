@@ -605,6 +605,15 @@ fn an_attempt_that_kinde_could_not_answer_is_given_back() {
 
 proptest! {
     #[test]
+    fn off_means_that_nothing_serves_in_the_gap_that_jitter_leaves(key in "[a-z]{1,8}", second in 0_u64..310) {
+        let world = World::new(plain());
+        world.cache(&key);
+        world.clock.advance(SECOND * u32::try_from(second).unwrap());
+        let serves = world.engine.stale(&world.engine.fingerprint(&key), world.clock.now()).is_some();
+        prop_assert_eq!(serves, world.is_cached(&key));
+    }
+
+    #[test]
     fn jitter_only_shortens_and_by_a_tenth_at_most(key in "[a-z]{1,8}", seconds in 1_u64..80_000) {
         let ttl = Duration::from_secs(seconds);
         let world = World::new(EngineSettings { time_to_live: ttl, ..plain() });
