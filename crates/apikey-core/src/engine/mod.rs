@@ -189,7 +189,7 @@ impl Engine {
         Arc::new(Answer::new(verification, flight.asked_at, bits, *time_to_live, *stale_if_error))
     }
 
-    /// Whether a purge came between question and answer that concerns this answer.
+    /// Whether a purge or a rotation that concerns this answer came between question and answer.
     fn must_ask_again(&self, flight: &Flight, outcome: &Outcome) -> bool {
         let verification = match outcome {
             Ok(Ok(answer)) => Some(&answer.verification),
@@ -199,15 +199,16 @@ impl Engine {
         let mut flights = self.flights.lock();
         let Some(asked) = flights.heeds_after(flight) else { return false };
         let purged = flights.purges.since(asked, flight.fingerprint, verification);
-        let rotated = matches!(outcome, Ok(Ok(answer)) if self.is_outdated(flight, answer));
-        if purged || rotated {
+        let outdated = purged || self.is_rotated(flight, outcome);
+        if outdated {
             flights.ask_again(flight);
         }
-        purged || rotated
+        outdated
     }
 
-    /// Whether another secret of the same key id was accepted later than this one was asked about.
-    fn is_outdated(&self, flight: &Flight, answer: &Answer) -> bool {
+    /// Whether another secret of the same key id was asked about later than this one, and accepted.
+    fn is_rotated(&self, flight: &Flight, outcome: &Outcome) -> bool {
+        let Ok(Ok(answer)) = outcome else { return false };
         let key_id = self.fingerprint(answer.verification.key_id());
         let known = self.cache.answer_for_id(&key_id);
         known.is_some_and(|known| known.asked_at() > flight.asked_at)
@@ -225,6 +226,13 @@ impl Engine {
         took: Option<Duration>,
         now: Instant,
     ) -> Outcome {
+        // What Kinde said tells of its health, whatever became of it here.
+        let health = match (&outcome, took) {
+            (_, None) | (Err(ServerFault::Internal), _) => breaker::Health::Unknown,
+            (Ok(_), Some(took)) if took > self.settings.slow_after => breaker::Health::Slow,
+            (Ok(_), Some(_)) => breaker::Health::Good,
+            (Err(ServerFault::Unavailable), Some(_)) => breaker::Health::Bad,
+        };
         let mut flights = self.flights.lock();
         let key = flight.fingerprint;
         let verification = outcome.as_ref().ok().and_then(|judged| judged.as_ref().ok());
@@ -232,9 +240,9 @@ impl Engine {
         let purged = flights.heeds_after(flight).is_none_or(|asked| {
             flights.purges.since(asked, key, verification.map(|answer| &answer.verification))
         });
-        // Also where a purge kept coming between: nobody may rely on the answer.
+        // Where one came between once more, or since the look before: nobody may rely on the answer.
         let outcome = match outcome {
-            Ok(Ok(_)) if purged => Err(ServerFault::Unavailable),
+            Ok(Ok(_)) if purged || self.is_rotated(flight, &outcome) => Err(ServerFault::Unavailable),
             other => other,
         };
         match &outcome {
@@ -262,12 +270,6 @@ impl Engine {
                 Err(_) => attempt.give_back(),
             }
         }
-        let health = match (&outcome, took) {
-            (_, None) | (Err(ServerFault::Internal), _) => breaker::Health::Unknown,
-            (Ok(_), Some(took)) if took > self.settings.slow_after => breaker::Health::Slow,
-            (Ok(_), Some(_)) => breaker::Health::Good,
-            (Err(ServerFault::Unavailable), Some(_)) => breaker::Health::Bad,
-        };
         self.breaker.record(permit, health, now);
         outcome
     }

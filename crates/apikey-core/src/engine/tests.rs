@@ -335,6 +335,22 @@ fn purges_without_end_let_nobody_in_and_end_the_flight() {
 }
 
 #[test]
+fn purges_say_nothing_about_kindes_health() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for key in 0..20 {
+        let mut flight = world.start(&format!("k{key}")).0;
+        loop {
+            world.engine.purge(Purge::Everything);
+            match world.land(flight, accepted("k")) {
+                Some(again) => flight = again,
+                None => break,
+            }
+        }
+    }
+    assert_eq!(world.kind("another"), Kind::Verify);
+}
+
+#[test]
 fn the_log_of_purges_is_bounded_and_empties_itself() {
     let world = World::new(plain());
     let (flight, _waiter) = world.start("k1");
@@ -373,6 +389,25 @@ fn an_older_secret_that_lands_late_is_asked_about_again() {
     assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Invalid))));
     assert!(world.is_cached("new"));
     assert!(!world.is_cached("old"));
+}
+
+#[test]
+fn secrets_without_end_let_no_older_one_in() {
+    let world = World::new(plain());
+    let (mut old, waiter) = world.start("old");
+    for number in 0.. {
+        world.clock.advance(SECOND);
+        world.cache_as(&format!("new{number}"), identity());
+        match world.land(old, Said::Accepted(identity())) {
+            Some(again) => old = again,
+            None => {
+                assert_eq!(heard(waiter), Some(Err(ServerFault::Unavailable)));
+                assert!(world.is_cached(&format!("new{number}")), "the newest secret stays");
+                assert!(!world.is_cached("old"));
+                return;
+            }
+        }
+    }
 }
 
 // Stale if error
