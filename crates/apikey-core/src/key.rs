@@ -109,7 +109,8 @@ fn is_key(bytes: &[u8]) -> bool {
         return false;
     }
     let body = bytes.iter().take_while(|byte| is_token68(**byte)).count();
-    body > 0 && bytes.iter().skip(body).all(|byte| *byte == b'=')
+    let (_, padding) = bytes.split_at(body);
+    body > 0 && padding.iter().all(|byte| *byte == b'=')
 }
 
 fn is_token68(byte: u8) -> bool {
@@ -117,19 +118,21 @@ fn is_token68(byte: u8) -> bool {
 }
 
 /// Stands for a key wherever one is kept: 128 bits of SipHash-2-4 under a key that this process drew at random.
+///
+/// Two halves, for a `u128` would have to be aligned to 16 bytes wherever one is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Fingerprint(u128);
+pub(crate) struct Fingerprint([u64; 2]);
 
 impl Fingerprint {
     /// Well-mixed bits for decisions that need no secrecy, such as jitter.
     pub(crate) fn bits(self) -> u64 {
-        (self.0 >> 64) as u64
+        self.0[1]
     }
 }
 
 impl Hash for Fingerprint {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0 as u64);
+        state.write_u64(self.0[0]);
     }
 }
 
@@ -170,7 +173,7 @@ impl Fingerprinter {
     pub(crate) fn fingerprint(&self, key: &str) -> Fingerprint {
         let mut hasher = self.0;
         hasher.write(key.as_bytes());
-        Fingerprint(hasher.finish128().as_u128())
+        Fingerprint(hasher.finish128().as_u64().into())
     }
 }
 

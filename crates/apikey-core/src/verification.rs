@@ -1,6 +1,8 @@
 //! What a verifier learned about a key.
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The answer of a [`Verifier`](crate::Verifier) that could judge the key.
@@ -38,12 +40,23 @@ pub enum Refusal {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    key_id: Box<str>,
-    scopes: Box<[Box<str>]>,
-    organization_code: Option<Box<str>>,
-    user_id: Option<Box<str>>,
-    last_verified_on: Option<Box<str>>,
+    /// The key's id, the organization's code, the user's id and, behind [`MARK`], `last_verified_on`: a million of these may
+    /// be kept, and one allocation costs less than four.
+    text: Box<str>,
+    key_id_ends: usize,
+    organization_ends: usize,
+    user_ends: usize,
     verification_count: Option<u64>,
+    common: Arc<Common>,
+}
+
+/// Stands before `last_verified_on` where there is one, for it may be empty.
+const MARK: char = '@';
+
+/// What many keys have in common, and so can share.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Common {
+    scopes: Box<[Box<str>]>,
     code: Option<Cow<'static, str>>,
     message: Option<Cow<'static, str>>,
 }
@@ -52,44 +65,58 @@ impl Verification {
     /// An active key without scopes or owner, to which the other `with_` methods add.
     #[must_use]
     pub fn active(key_id: impl Into<Box<str>>) -> Self {
+        let text = key_id.into();
+        let ends = text.len();
         Self {
-            key_id: key_id.into(),
-            scopes: Box::default(),
-            organization_code: None,
-            user_id: None,
-            last_verified_on: None,
+            text,
+            key_id_ends: ends,
+            organization_ends: ends,
+            user_ends: ends,
             verification_count: None,
-            code: None,
-            message: None,
+            common: Arc::default(),
         }
     }
 
     /// Sets the scopes that the key carries.
     #[must_use]
     pub fn with_scopes<S: Into<Box<str>>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes = scopes.into_iter().map(Into::into).collect();
+        Arc::make_mut(&mut self.common).scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
     /// Makes it the key of an organization. An empty code is an absent owner.
     #[must_use]
-    pub fn with_organization(mut self, code: impl Into<Box<str>>) -> Self {
-        self.organization_code = Some(code.into()).filter(|code| !code.is_empty());
-        self
+    pub fn with_organization(self, code: impl Into<Box<str>>) -> Self {
+        self.with_parts(Some(&code.into()), None, None)
     }
 
     /// Makes it the key of a user. An empty id is an absent owner.
     #[must_use]
-    pub fn with_user(mut self, id: impl Into<Box<str>>) -> Self {
-        self.user_id = Some(id.into()).filter(|id| !id.is_empty());
-        self
+    pub fn with_user(self, id: impl Into<Box<str>>) -> Self {
+        self.with_parts(None, Some(&id.into()), None)
     }
 
     /// Sets when the key was verified before, as Kinde wrote it.
     #[must_use]
-    pub fn with_last_verified_on(mut self, raw: impl Into<Box<str>>) -> Self {
-        self.last_verified_on = Some(raw.into());
+    pub fn with_last_verified_on(self, raw: impl Into<Box<str>>) -> Self {
+        self.with_parts(None, None, Some(&raw.into()))
+    }
+
+    /// Replaces those parts of the text that are given.
+    fn with_parts(mut self, organization: Option<&str>, user: Option<&str>, last: Option<&str>) -> Self {
+        let organization = organization.or(self.organization_code()).unwrap_or_default();
+        let user = user.or(self.user_id()).unwrap_or_default();
+        let last = last.or(self.last_verified_on()).map(|last| format!("{MARK}{last}")).unwrap_or_default();
+        let key_id = self.key_id();
+        let organization_ends = key_id.len() + organization.len();
+        let user_ends = organization_ends + user.len();
+        self.text = [key_id, organization, user, &last].concat().into();
+        (self.organization_ends, self.user_ends) = (organization_ends, user_ends);
         self
+    }
+
+    fn part(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
     }
 
     /// Sets how often Kinde has verified the key.
@@ -102,21 +129,21 @@ impl Verification {
     /// Sets the code of Kinde's answer.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
-        self.code = Some(code.into());
+        Arc::make_mut(&mut self.common).code = Some(code.into());
         self
     }
 
     /// Sets the message of Kinde's answer.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.message = Some(message.into());
+        Arc::make_mut(&mut self.common).message = Some(message.into());
         self
     }
 
     /// The key's id, which is no secret and survives a rotation.
     #[must_use]
     pub fn key_id(&self) -> &str {
-        &self.key_id
+        self.part(0..self.key_id_ends)
     }
 
     /// The key's status: always `active`, for no other key is let in.
@@ -127,7 +154,7 @@ impl Verification {
 
     /// The scopes, in Kinde's order.
     pub fn scopes(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.scopes.iter().map(|scope| &**scope)
+        self.common.scopes.iter().map(|scope| &**scope)
     }
 
     /// Whether the key carries this scope; exact, case-sensitive.
@@ -139,19 +166,19 @@ impl Verification {
     /// The organization that owns the key, if one does. Never empty.
     #[must_use]
     pub fn organization_code(&self) -> Option<&str> {
-        self.organization_code.as_deref()
+        Some(self.part(self.key_id_ends..self.organization_ends)).filter(|code| !code.is_empty())
     }
 
     /// The user who owns the key, if one does. Never empty.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
-        self.user_id.as_deref()
+        Some(self.part(self.organization_ends..self.user_ends)).filter(|id| !id.is_empty())
     }
 
     /// When Kinde verified the key before this time, as Kinde wrote it. Informational.
     #[must_use]
     pub fn last_verified_on(&self) -> Option<&str> {
-        self.last_verified_on.as_deref()
+        self.part(self.user_ends..self.text.len()).strip_prefix(MARK)
     }
 
     /// [`last_verified_on`](Self::last_verified_on) as a time, where it can be read as one: ISO 8601 with an offset
@@ -170,19 +197,24 @@ impl Verification {
     /// The code of Kinde's answer; `API_KEY_VERIFIED` is the only one published.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
-        self.code.as_deref()
+        self.common.code.as_deref()
     }
 
     /// The message of Kinde's answer.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        self.message.as_deref()
+        self.common.message.as_deref()
+    }
+
+    pub(crate) fn common_mut(&mut self) -> &mut Arc<Common> {
+        &mut self.common
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::time::Duration;
 
     #[test]
@@ -209,6 +241,29 @@ mod tests {
             let verification = Verification::active("k").with_last_verified_on(raw);
             assert_eq!(verification.last_verified_on(), Some(raw));
             assert_eq!(verification.last_verified_at(), None, "{raw}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_part_reads_as_it_was_set_in_any_order(
+            key_id in ".{0,8}",
+            parts in prop::collection::vec((0..3_usize, ".{0,8}"), 0..6),
+        ) {
+            let mut verification = Verification::active(key_id.clone());
+            let mut expected: [Option<String>; 3] = Default::default();
+            for (part, text) in parts {
+                verification = match part {
+                    0 => verification.with_organization(text.clone()),
+                    1 => verification.with_user(text.clone()),
+                    _ => verification.with_last_verified_on(text.clone()),
+                };
+                expected[part] = Some(text).filter(|text| part == 2 || !text.is_empty());
+            }
+            prop_assert_eq!(verification.key_id(), key_id);
+            prop_assert_eq!(verification.organization_code(), expected[0].as_deref());
+            prop_assert_eq!(verification.user_id(), expected[1].as_deref());
+            prop_assert_eq!(verification.last_verified_on(), expected[2].as_deref());
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::usage::Usage;
 use crate::verification::Verification;
 
 /// A jitter shortens a time to live by at most a tenth, so that keys cached together don't expire together.
@@ -12,19 +13,20 @@ const REFRESH_PART: u32 = 20;
 /// After a renewal that failed, the next is tried after this long.
 const REFRESH_RETRY: Duration = Duration::from_secs(5);
 
-/// Everything counts from when the question was asked.
+/// Everything counts from when the question was asked, in nanoseconds.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) verification: Verification,
     asked_at: Instant,
-    fresh_for: Duration,
-    /// Past `asked_at`; never less than `fresh_for`.
-    serves_for: Duration,
-    /// Past `asked_at`, in nanoseconds: when the next renewal in the background may begin.
+    fresh_for: u64,
+    /// Never less than `fresh_for`.
+    serves_for: u64,
+    /// When the next renewal in the background may begin.
     refresh_from: AtomicU64,
+    pub(super) usage: Usage,
 }
 
-/// How old an answer is, and whether it outlived its time to live because Kinde could not answer.
+/// Whether an answer outlived its time to live because Kinde could not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     Fresh,
@@ -46,7 +48,16 @@ impl Answer {
         let off = stale_if_error.is_zero() || fresh_for.is_zero();
         let serves_for = if off { fresh_for } else { time_to_live + stale_if_error };
         let refresh_from = AtomicU64::new(nanoseconds(fresh_for - fresh_for / REFRESH_PART));
-        Self { verification, asked_at, fresh_for, serves_for, refresh_from }
+        let (fresh_for, serves_for) = (nanoseconds(fresh_for), nanoseconds(serves_for));
+        Self { verification, asked_at, fresh_for, serves_for, refresh_from, usage: Usage::default() }
+    }
+
+    /// The same answer in another place of memory. What is claimed of one is not claimed of the other.
+    pub(super) fn copy(&self) -> Self {
+        let Self { asked_at, fresh_for, serves_for, .. } = *self;
+        let verification = self.verification.clone();
+        let refresh_from = AtomicU64::new(self.refresh_from.load(Ordering::Relaxed));
+        Self { verification, asked_at, fresh_for, serves_for, refresh_from, usage: Usage::default() }
     }
 
     pub(crate) fn age(&self, now: Instant) -> Duration {
@@ -58,7 +69,7 @@ impl Answer {
     }
 
     pub(crate) fn standing(&self, now: Instant) -> Standing {
-        match self.age(now) {
+        match nanoseconds(self.age(now)) {
             age if age < self.fresh_for => Standing::Fresh,
             age if age < self.serves_for => Standing::Stale,
             _ => Standing::Over,

@@ -7,8 +7,10 @@ mod attempts;
 mod breaker;
 mod cache;
 mod flight;
+mod interner;
 mod negative;
 mod purge;
+mod usage;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,6 +71,7 @@ pub(crate) struct Engine {
     settings: EngineSettings,
     fingerprinter: Fingerprinter,
     cache: cache::Cache,
+    interner: interner::Interner,
     negative: negative::Negative,
     attempts: Option<attempts::Attempts>,
     breaker: breaker::Breaker,
@@ -86,6 +89,7 @@ impl Engine {
             attempts: settings.attempt_limit.map(attempts::Attempts::new),
             breaker: breaker::Breaker::new(settings.circuit_breaker),
             flights: flight::Flights::default(),
+            interner: interner::Interner::default(),
             fingerprinter,
             settings,
         })
@@ -102,11 +106,14 @@ impl Engine {
         client: &dyn Fn() -> Option<Client>,
         now: Instant,
     ) -> Step {
-        if let Some(answer) = self.fresh(&key, now) {
-            if self.settings.refresh_ahead && answer.claims_refresh(now) {
-                return self.refresh(key, answer, now);
-            }
-            return Step::Hit(answer);
+        let mut must_refresh = false;
+        let known = self.cache.answer(&key, |answer| {
+            let is_fresh = answer.standing(now) == Standing::Fresh;
+            must_refresh = is_fresh && self.settings.refresh_ahead && answer.claims_refresh(now);
+            is_fresh
+        });
+        if let Some(answer) = known {
+            return if must_refresh { self.refresh(key, answer, now) } else { Step::Hit(answer) };
         }
         if let Some(refusal) = self.negative.refusal(&key, now) {
             return Step::Refused(refusal);
@@ -153,11 +160,11 @@ impl Engine {
     /// The answer that may serve while Kinde can't answer. A refusal or a purge has taken it out of the cache, so no
     /// outage brings a refused key back.
     pub(crate) fn stale(&self, key: &Fingerprint, now: Instant) -> Option<Arc<Answer>> {
-        self.cache.answer(key).filter(|answer| answer.standing(now) != Standing::Over)
+        self.cache.answer(key, |answer| answer.standing(now) != Standing::Over)
     }
 
     fn fresh(&self, key: &Fingerprint, now: Instant) -> Option<Arc<Answer>> {
-        self.cache.answer(key).filter(|answer| answer.standing(now) == Standing::Fresh)
+        self.cache.answer(key, |answer| answer.standing(now) == Standing::Fresh)
     }
 
     fn is_crowded(&self, flights: &flight::Table, now: Instant) -> bool {
@@ -183,7 +190,8 @@ impl Engine {
     }
 
     /// Makes a positive answer of what a verifier said.
-    fn answer(&self, flight: &Flight, verification: Verification) -> Arc<Answer> {
+    fn answer(&self, flight: &Flight, mut verification: Verification) -> Arc<Answer> {
+        self.interner.intern(&mut verification);
         let Self { settings: EngineSettings { time_to_live, stale_if_error, .. }, .. } = self;
         let bits = flight.fingerprint.bits();
         Arc::new(Answer::new(verification, flight.asked_at, bits, *time_to_live, *stale_if_error))
@@ -209,10 +217,9 @@ impl Engine {
     /// Whether another secret of the same key id was asked about later than this one, and accepted.
     fn is_rotated(&self, flight: &Flight, outcome: &Outcome) -> bool {
         let Ok(Ok(answer)) = outcome else { return false };
-        let key_id = self.fingerprint(answer.verification.key_id());
-        let known = self.cache.answer_for_id(&key_id);
+        let known = self.cache.answer_for_id(answer.verification.key_id());
         known.is_some_and(|known| known.asked_at() > flight.asked_at)
-            && self.cache.answer(&flight.fingerprint).is_none()
+            && self.cache.answer(&flight.fingerprint, |_| true).is_none()
     }
 
     /// Ends a flight: keeps what it brought back, and tells what everybody is to hear. `took` is absent where the flight
@@ -249,8 +256,7 @@ impl Engine {
             Ok(Ok(answer)) => {
                 self.negative.remove(&key);
                 if answer.standing(answer.asked_at()) == Standing::Fresh {
-                    let key_id = self.fingerprint(answer.verification.key_id());
-                    self.cache.store(key, key_id, Arc::clone(answer));
+                    self.cache.store(key, Arc::clone(answer));
                 }
             }
             Ok(Err(refusal)) => {
@@ -286,7 +292,7 @@ impl Engine {
                 self.cache.remove(key);
                 self.negative.remove(key);
             }
-            Purge::KeyId(id) => self.cache.remove_id(&self.fingerprint(id)),
+            Purge::KeyId(id) => self.cache.remove_id(id),
             Purge::User(_) | Purge::Organization(_) => {
                 self.cache.remove_where(|answer| purge.matches_owner(answer));
             }

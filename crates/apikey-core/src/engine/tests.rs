@@ -241,9 +241,9 @@ fn the_cache_and_its_index_are_bounded_together() {
         world.cache(&format!("k{key}"));
     }
     assert!(world.engine.cached_keys() <= 100, "{}", world.engine.cached_keys());
-    assert_eq!(world.engine.cache.indexed(), world.engine.cached_keys());
+    assert_eq!(world.engine.cache.sizes(), [world.engine.cached_keys(); 3]);
     world.engine.purge(Purge::Everything);
-    assert_eq!((world.engine.cached_keys(), world.engine.cache.indexed()), (0, 0));
+    assert_eq!((world.engine.cached_keys(), world.engine.cache.sizes()), (0, [0; 3]));
 }
 
 // Purge
@@ -278,7 +278,7 @@ fn a_purged_key_is_asked_about_again() {
         assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
         assert_eq!(world.is_cached("k2"), !forgets_all, "absent never matches absent");
         assert_eq!(world.is_cached("k3"), !forgets_all);
-        assert_eq!(world.engine.cache.indexed(), world.engine.cached_keys());
+        assert_eq!(world.engine.cache.sizes(), [world.engine.cached_keys(); 3]);
     }
 }
 

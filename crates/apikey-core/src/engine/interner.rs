@@ -1,0 +1,76 @@
+//! Lets keys share what many of them have in common: their scopes, and the words of Kinde's answer.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::verification::{Common, Verification};
+
+/// Fewer than this are never looked through for what nobody uses any more.
+const LEAST_SWEPT: usize = 64;
+
+#[derive(Default)]
+pub(super) struct Interner(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    commons: HashSet<Arc<Common>>,
+    /// So many are looked through.
+    sweep_at: usize,
+}
+
+impl Interner {
+    /// Replaces what the verification has in common with an earlier one by what that one has.
+    pub(super) fn intern(&self, verification: &mut Verification) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let common = verification.common_mut();
+        if let Some(same) = known.commons.get(common) {
+            *common = Arc::clone(same);
+            return;
+        }
+        if known.commons.len() >= known.sweep_at {
+            // Nobody can take a reference meanwhile: those that this set alone holds are handed out under the lock.
+            known.commons.retain(|common| Arc::strong_count(common) > 1);
+            known.sweep_at = LEAST_SWEPT.max(2 * known.commons.len());
+        }
+        known.commons.insert(Arc::clone(common));
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.lock().unwrap().commons.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: usize, scope: &str) -> Verification {
+        Verification::active(format!("api_key_{number}")).with_scopes([scope]).with_code("API_KEY_VERIFIED")
+    }
+
+    #[test]
+    fn equal_scopes_are_kept_once() {
+        let interner = Interner::default();
+        let mut keys: Vec<_> = (0..100).map(|number| key(number, "read:users")).collect();
+        keys.iter_mut().for_each(|key| interner.intern(key));
+        let (first, rest) = keys.split_first_mut().unwrap();
+        assert!(rest.iter_mut().all(|key| Arc::ptr_eq(key.common_mut(), first.common_mut())));
+        assert!(keys.iter().enumerate().all(|(number, interned)| *interned == key(number, "read:users")));
+        assert_eq!(interner.len(), 1);
+    }
+
+    #[test]
+    fn what_nobody_uses_any_more_is_dropped() {
+        let interner = Interner::default();
+        let mut kept: Vec<_> = (0..10).map(|number| key(number, &format!("kept:{number}"))).collect();
+        kept.iter_mut().for_each(|key| interner.intern(key));
+        for number in 0..10_000 {
+            interner.intern(&mut key(number, &format!("gone:{number}")));
+            assert!(interner.len() <= LEAST_SWEPT + 1, "{}", interner.len());
+        }
+        let again = &mut key(0, "kept:0");
+        interner.intern(again);
+        assert!(Arc::ptr_eq(again.common_mut(), kept[0].common_mut()));
+    }
+}
