@@ -692,6 +692,16 @@ fn an_attempt_that_kinde_could_not_answer_is_given_back() {
     assert_eq!(world.kind("k1"), Kind::Limited);
 }
 
+#[test]
+fn keys_cached_together_do_not_expire_together() {
+    let world = World::new(plain());
+    let keys: Vec<String> = (0..64).map(|key| format!("k{key}")).collect();
+    keys.iter().for_each(|key| world.cache(key));
+    world.clock.advance(TTL * 19 / 20);
+    let cached = keys.iter().filter(|key| world.is_cached(key)).count();
+    assert!((8..56).contains(&cached), "{cached} of 64 in the middle of the jitter");
+}
+
 proptest! {
     #[test]
     fn off_means_that_nothing_serves_in_the_gap_that_jitter_leaves(key in "[a-z]{1,8}", second in 0_u64..310) {
