@@ -505,6 +505,33 @@ fn a_key_in_use_is_renewed_by_one_caller_and_nobody_waits() {
 }
 
 #[test]
+fn nothing_is_renewed_while_it_is_being_renewed_nor_in_a_crowd_nor_while_kinde_is_ill() {
+    let settings = EngineSettings { refresh_ahead: true, max_in_flight: 1, circuit_breaker: true, ..plain() };
+    let renewal = |world: &World| loop {
+        match world.step("k1") {
+            Step::Refresh(_, flight) => break Some(flight),
+            Step::Hit(_) => world.clock.advance(SECOND),
+            _ => break None,
+        }
+    };
+    let world = World::new(settings.clone());
+    world.cache("k1");
+    let _under_way = renewal(&world).expect("nothing is in the way");
+    assert!(renewal(&world).is_none());
+
+    let world = World::new(settings.clone());
+    world.cache("k1");
+    let _crowd = world.start("k2");
+    assert!(renewal(&world).is_none());
+
+    let world = World::new(settings);
+    world.cache("k1");
+    (0..4).for_each(|_| world.land_at_once(world.start("k2").0, DOWN));
+    assert_eq!(world.kind("k2"), Kind::Unavailable);
+    assert!(renewal(&world).is_none(), "a probe is for somebody who waits");
+}
+
+#[test]
 fn a_refused_renewal_ends_the_key() {
     let world = World::new(EngineSettings { refresh_ahead: true, ..plain() });
     world.cache("k1");
