@@ -46,3 +46,45 @@ impl Clients {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::PlainRequest;
+    use std::net::IpAddr;
+
+    fn request(peer: &str) -> PlainRequest {
+        PlainRequest::new().with_peer(peer.parse().unwrap())
+    }
+
+    #[test]
+    fn the_client_is_found_by_the_settings() {
+        let address = |text: &str| client_of(text.parse::<IpAddr>().unwrap(), 48);
+        let clients = Clients::new(TrustedProxies::parse("10.0.0.0/8").unwrap(), 48);
+        assert_eq!(clients.client_of(&request("192.0.2.1")), Some(address("192.0.2.1")));
+        assert_eq!(clients.client_of(&request("2001:db8:1:2::3")), Some(address("2001:db8:1::")));
+        let forwarded = request("10.0.0.1").with_header("x-forwarded-for", "192.0.2.1");
+        assert_eq!(clients.client_of(&forwarded), Some(address("192.0.2.1")));
+        assert_eq!(clients.client_of(&PlainRequest::new()), None, "no address, no client");
+    }
+
+    #[test]
+    fn each_kind_of_mistake_is_told_once() {
+        let told = |clients: &Clients| clients.told.lock().unwrap().clone();
+        let clients = Clients::new(TrustedProxies::parse("10.0.0.0/8").unwrap(), 56);
+        clients.client_of(&request("192.0.2.1"));
+        assert_eq!(told(&clients), []);
+        for peer in ["192.168.0.1", "192.168.0.2"] {
+            clients.client_of(&request(peer).with_header("x-forwarded-for", "192.0.2.1"));
+        }
+        for peer in ["10.0.0.1", "10.0.0.2"] {
+            clients.client_of(&request(peer).with_header("forwarded", "for=192.0.2.1"));
+        }
+        let [first, second] = told(&clients)[..] else { panic!("two kinds, each once") };
+        assert!(matches!(first, Diagnosis::UntrustedProxy { .. }));
+        assert!(matches!(second, Diagnosis::OtherHeader { .. }));
+        assert!(!clients.told_of_no_address.load(Ordering::Relaxed));
+        clients.client_of(&PlainRequest::new());
+        assert!(clients.told_of_no_address.load(Ordering::Relaxed));
+    }
+}

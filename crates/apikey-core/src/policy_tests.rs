@@ -143,6 +143,18 @@ fn a_denial_names_what_is_missing() {
     assert_eq!(missing(&ways, &["c"]), "one of a, b");
     let unreachable_way = Policy::any([Policy::organization_key().and("a"), Policy::scope("b")]);
     assert_eq!(missing(&unreachable_way, &[]), "b");
+    let needless_nesting = Policy::all([Policy::scope("a"), Policy::any(["b"]), Policy::all(["c"])]);
+    assert_eq!(missing(&needless_nesting, &[]), "a, b, c");
+}
+
+#[test]
+fn a_denial_names_every_scope_of_the_policy_once() {
+    let policy = Policy::any([Policy::all(["b", "a"]), Policy::all(["a", "c"]), Policy::scope("b")]);
+    assert_eq!(policy.scopes(), ["b", "a", "c"]);
+    let Err(Shortfall::Scopes { required, .. }) = policy.check(&Verification::active("k"), true) else {
+        panic!("no scope is held");
+    };
+    assert_eq!(required, ["b", "a", "c"]);
 }
 
 #[test]
@@ -170,5 +182,9 @@ fn typed_policies_are_the_same_values() {
     assert_eq!(
         <(OrganizationKey, ReadUsers, UserKey)>::POLICY,
         &Policy::all([Policy::organization_key(), Policy::scope("read:users"), Policy::user_key()])
+    );
+    assert_eq!(
+        <(Fresh, AnyOf<(Admin, ReadUsers)>)>::POLICY,
+        &Policy::all([Policy::fresh(), Policy::any(["admin", "read:users"])])
     );
 }

@@ -24,9 +24,9 @@ impl RetryBudget {
 
     /// Tells that a verification begins.
     pub(crate) fn earn(&self) {
-        let _full = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |saved| {
-            (saved < MOST_SAVED).then(|| (saved + EARNED).min(MOST_SAVED))
-        });
+        let _never_fails = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |saved| Some((saved + EARNED).min(MOST_SAVED)));
     }
 
     /// How long to wait before the retry after so many earlier ones; `None` where there is to be none. `asked` is what
@@ -75,6 +75,26 @@ mod tests {
             }
         }
         assert!((verifications / 10..=10 + verifications / 10).contains(&retries), "{retries}");
+    }
+
+    #[test]
+    fn ten_retries_can_be_saved_up_and_no_more() {
+        let budget = RetryBudget::new();
+        for _ in 0..2 {
+            let retries = (0..100).filter(|_| budget.next(0, None, LONG, 0.5).is_some()).count();
+            assert_eq!(retries, 10);
+            (0..1000).for_each(|_| budget.earn());
+        }
+    }
+
+    #[test]
+    fn the_bound_of_the_waits_doubles_and_the_wait_is_drawn_below_it() {
+        let wait = |retries, random| RetryBudget::new().next(retries, None, LONG, random);
+        for (retries, bound) in [(0, FIRST_BOUND), (1, 2 * FIRST_BOUND)] {
+            assert_eq!(wait(retries, 0.0), Some(Duration::ZERO));
+            assert_eq!(wait(retries, 0.5), Some(bound / 2));
+            assert_eq!(wait(retries, 1.0), Some(bound));
+        }
     }
 
     proptest! {

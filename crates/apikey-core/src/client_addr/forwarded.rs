@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{LONGEST_NODE, node, text};
+use super::{node, text};
 
 /// What the elements of a line name, from the right: an address, or `None` for one that is malformed, has not exactly
 /// one `for`, or hides or doesn't know the address.
@@ -111,7 +111,7 @@ fn holds_an_element(content: &[u8]) -> bool {
 
 /// A value without its backslashes. A token has none.
 fn unescaped(value: &[u8]) -> Cow<'_, [u8]> {
-    if value.len() > 2 * LONGEST_NODE || !value.contains(&b'\\') {
+    if !value.contains(&b'\\') {
         return Cow::Borrowed(value);
     }
     let mut bytes = value.iter();

@@ -114,9 +114,7 @@ fn parse_range(entry: &str) -> Result<IpNet, ConfigError> {
     }
     // `::ffff:10.0.0.0/104` is 10.0.0.0/8. A shorter prefix than 96 would have left bits of `ffff` past it.
     match (address.to_canonical(), length.checked_sub(96)) {
-        (address @ IpAddr::V4(_), Some(length)) if range.addr().is_ipv6() => {
-            IpNet::new(address, length).map_err(|_| not_a_range())
-        }
+        (address @ IpAddr::V4(_), Some(length)) => IpNet::new(address, length).map_err(|_| not_a_range()),
         _ => Ok(range),
     }
 }

@@ -189,6 +189,8 @@ fn a_forwarded_element_that_breaks_the_grammar_names_nobody() {
         "for=192.0.2.1;pro to=http",
         "for=192.0.2.1\u{1};a=b",
         "for=\"192.0.2.1\";a=\"\u{7f}\"",
+        "for=192.0.2.1;a=\"\\\u{1}\"",
+        "for=192.0.2.1;a=\"\\\u{7f}b\"",
         "for*=192.0.2.1",
         "xfor=192.0.2.1",
         r#"for=''192.0.2.1"#,
@@ -243,6 +245,18 @@ fn ports_are_passed_over() {
             ("192.0.2.1, 10.0.0.2:65535", "192.0.2.1"),
         ],
     );
+}
+
+#[test]
+fn a_node_has_so_many_bytes_at_most_however_it_is_written() {
+    for (length, client) in [(LONGEST_NODE, "192.0.2.1"), (LONGEST_NODE + 1, PEER)] {
+        let node = format!("{:a<length$}", "192.0.2.1:_");
+        let escaped: String = node.chars().flat_map(|character| ['\\', character]).collect();
+        check(XForwardedFor, &[(&node, client), (&format!(" {node}\t"), client)]);
+        for quoted in [node, escaped] {
+            check(Forwarded, &[(&format!("for=\"{quoted}\""), client)]);
+        }
+    }
 }
 
 #[test]

@@ -140,6 +140,13 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_tells_its_settings_and_the_default_is_the_guides() {
+        assert_eq!((LIMIT.attempts(), LIMIT.window()), (3, Duration::from_secs(60)));
+        let default = AttemptLimit::default();
+        assert_eq!((default.attempts(), default.window()), (100, Duration::from_secs(15 * 60)));
+    }
+
+    #[test]
     fn a_client_has_so_many_attempts_per_window() {
         let (attempts, now) = (Attempts::new(LIMIT), Instant::now());
         let one = client("192.0.2.1");

@@ -189,6 +189,22 @@ mod tests {
     }
 
     #[test]
+    fn the_latest_twenty_count_and_not_one_more_or_less() {
+        let now = Instant::now();
+        let all = |breaker: &Breaker, healths: &[(Health, usize)]| {
+            for (health, times) in healths {
+                (0..*times).for_each(|_| assert!(ask(breaker, *health, now)));
+            }
+        };
+        let breaker = Breaker::new(true);
+        all(&breaker, &[(Health::Bad, 1), (Health::Good, 10), (Health::Bad, 9)]);
+        assert!(!breaker.is_closed(), "ten of twenty, the oldest among them");
+        let breaker = Breaker::new(true);
+        all(&breaker, &[(Health::Bad, 1), (Health::Good, 11), (Health::Bad, 9)]);
+        assert!(breaker.is_closed(), "nine of twenty, for the oldest counts no more");
+    }
+
+    #[test]
     fn a_set_up_that_is_wrong_is_no_outage() {
         let (breaker, now) = (Breaker::new(true), Instant::now());
         assert!((0..100).all(|_| ask(&breaker, Health::Unknown, now)));
@@ -255,7 +271,39 @@ mod tests {
         assert!((0..100).all(|_| ask(&breaker, Health::Bad, now)));
     }
 
+    /// Whether the breaker should be open, from all that it was told.
+    fn should_open(told: &[(Instant, Health)], now: Instant) -> bool {
+        let telling = told.iter().filter(|(_, health)| *health != Health::Unknown);
+        let counted: Vec<Health> = telling
+            .rev()
+            .take(20)
+            .filter(|(at, _)| now - *at <= SECOND * 30)
+            .map(|(_, health)| *health)
+            .collect();
+        let part = |healths: &[Health]| {
+            let of_these = counted.iter().filter(|health| healths.contains(health)).count();
+            of_these as f64 / counted.len() as f64
+        };
+        counted.len() >= 5 && (part(&[Health::Bad]) >= 0.5 || part(&[Health::Bad, Health::Slow]) >= 0.8)
+    }
+
     proptest! {
+        #[test]
+        fn it_opens_exactly_where_half_failed_or_four_in_five_were_slow(
+            steps in prop::collection::vec((prop::sample::select(vec![Health::Good, Health::Slow, Health::Bad, Health::Unknown]), 0..8_u64), 0..60),
+        ) {
+            let (breaker, mut now, mut told) = (Breaker::new(true), Instant::now(), Vec::new());
+            for (health, wait) in steps {
+                now += SECOND * u32::try_from(wait).unwrap();
+                prop_assert!(ask(&breaker, health, now));
+                told.push((now, health));
+                prop_assert_eq!(!breaker.is_closed(), health != Health::Unknown && should_open(&told, now));
+                if !breaker.is_closed() {
+                    break;
+                }
+            }
+        }
+
         /// Whatever happens, it lets somebody through again within the longest pause, once permits are handed back.
         #[test]
         fn it_never_stays_shut(healths in prop::collection::vec(0..4_u8, 0..60), waits in prop::collection::vec(0..40_u64, 60)) {

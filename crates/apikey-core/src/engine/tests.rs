@@ -317,6 +317,21 @@ fn a_purge_that_does_not_concern_a_flight_costs_it_nothing() {
 }
 
 #[test]
+fn a_question_asked_after_a_purge_does_not_heed_it() {
+    let world = World::new(plain());
+    let (earlier, _waiter) = world.start("k0");
+    for round in 1..4 {
+        world.engine.purge(Purge::Everything);
+        let (flight, waiter) = world.start("k1");
+        world.land_at_once(flight, accepted("k1"));
+        assert_eq!(heard(waiter), let_in("k1"));
+        assert!(world.is_cached("k1"));
+        assert_eq!(world.engine.flights.lock().purges.len(), round, "the earlier question heeds them");
+    }
+    assert!(world.land(earlier, accepted("k0")).is_some());
+}
+
+#[test]
 fn purges_without_end_let_nobody_in_and_end_the_flight() {
     let world = World::new(plain());
     let (mut flight, waiter) = world.start("k1");
@@ -389,6 +404,16 @@ fn an_older_secret_that_lands_late_is_asked_about_again() {
     assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Invalid))));
     assert!(world.is_cached("new"));
     assert!(!world.is_cached("old"));
+}
+
+#[test]
+fn of_two_secrets_asked_about_at_one_moment_neither_is_asked_about_again() {
+    let world = World::new(plain());
+    let ((one, _), (other, waiter)) = (world.start("one"), world.start("other"));
+    world.land_at_once(one, Said::Accepted(identity()));
+    world.land_at_once(other, Said::Accepted(identity()));
+    assert_eq!(heard(waiter), let_in("id1"));
+    assert_eq!(world.engine.cached_keys(), 1, "one secret of a key is kept");
 }
 
 #[test]
@@ -480,6 +505,33 @@ fn a_key_in_use_is_renewed_by_one_caller_and_nobody_waits() {
 }
 
 #[test]
+fn nothing_is_renewed_while_it_is_being_renewed_nor_in_a_crowd_nor_while_kinde_is_ill() {
+    let settings = EngineSettings { refresh_ahead: true, max_in_flight: 1, circuit_breaker: true, ..plain() };
+    let renewal = |world: &World| loop {
+        match world.step("k1") {
+            Step::Refresh(_, flight) => break Some(flight),
+            Step::Hit(_) => world.clock.advance(SECOND),
+            _ => break None,
+        }
+    };
+    let world = World::new(settings.clone());
+    world.cache("k1");
+    let _under_way = renewal(&world).expect("nothing is in the way");
+    assert!(renewal(&world).is_none());
+
+    let world = World::new(settings.clone());
+    world.cache("k1");
+    let _crowd = world.start("k2");
+    assert!(renewal(&world).is_none());
+
+    let world = World::new(settings);
+    world.cache("k1");
+    (0..4).for_each(|_| world.land_at_once(world.start("k2").0, DOWN));
+    assert_eq!(world.kind("k2"), Kind::Unavailable);
+    assert!(renewal(&world).is_none(), "a probe is for somebody who waits");
+}
+
+#[test]
 fn a_refused_renewal_ends_the_key() {
     let world = World::new(EngineSettings { refresh_ahead: true, ..plain() });
     world.cache("k1");
@@ -560,6 +612,35 @@ fn past_the_caps_the_answer_is_at_once() {
 }
 
 #[test]
+fn who_gives_a_place_up_takes_none_though_clones_live_on() {
+    let world = World::new(EngineSettings { max_waiting: 1, ..plain() });
+    let (_flight, waiter) = world.start("k1");
+    let kept = waiter.clone();
+    assert_eq!(world.kind("k1"), Kind::Unavailable);
+    waiter.leave();
+    assert_eq!(world.engine.flights.waiting(), 0);
+    assert_eq!(world.kind("k1"), Kind::Wait);
+    kept.leave();
+    drop((waiter, kept));
+    assert_eq!(world.engine.flights.waiting(), 0, "one place, given up once");
+}
+
+#[test]
+fn an_answer_is_slow_only_past_the_bound() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    let answer_after = |took: Duration| {
+        let (flight, _waiter) = world.start("k");
+        let refused = REVOKED.outcome(&flight);
+        assert!(flight.land(refused, took, world.clock.now()).is_none());
+    };
+    (0..20).for_each(|_| answer_after(SECOND));
+    assert!(world.engine.breaker.is_closed());
+    world.clock.advance(31 * SECOND);
+    (0..5).for_each(|_| answer_after(SECOND + Duration::from_nanos(1)));
+    assert!(!world.engine.breaker.is_closed());
+}
+
+#[test]
 fn flights_that_are_stuck_take_nobodys_place() {
     let settings = EngineSettings { max_in_flight: 2, overdue_after: SECOND, ..plain() };
     let world = World::new(settings);
@@ -636,6 +717,16 @@ fn an_attempt_that_kinde_could_not_answer_is_given_back() {
     world.land_at_once(flight, REVOKED);
     world.land_at_once(world.start("k1").0, REVOKED);
     assert_eq!(world.kind("k1"), Kind::Limited);
+}
+
+#[test]
+fn keys_cached_together_do_not_expire_together() {
+    let world = World::new(plain());
+    let keys: Vec<String> = (0..64).map(|key| format!("k{key}")).collect();
+    keys.iter().for_each(|key| world.cache(key));
+    world.clock.advance(TTL * 19 / 20);
+    let cached = keys.iter().filter(|key| world.is_cached(key)).count();
+    assert!((8..56).contains(&cached), "{cached} of 64 in the middle of the jitter");
 }
 
 proptest! {

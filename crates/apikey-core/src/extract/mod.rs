@@ -289,13 +289,8 @@ fn basic_user_name(encoded: &[u8]) -> Option<Credential<'static>> {
     // Room for all of it, so that no half-decoded secret is left behind by growing.
     let mut bytes = Zeroizing::new(vec![0; encoded.len()]);
     let length = BASE64.decode_slice(encoded, bytes.as_mut_slice()).ok()?;
-    let (user_name, _password) = split_at_colon(bytes.get(..length)?)?;
-    Credential::decoded(user_name.to_vec())
-}
-
-fn split_at_colon(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = bytes.iter().position(|byte| *byte == b':')?;
-    Some((bytes.get(..colon)?, bytes.get(colon + 1..)?))
+    let colon = bytes.get(..length)?.iter().position(|byte| *byte == b':')?;
+    Credential::decoded(bytes.get(..colon)?.to_vec())
 }
 
 #[cfg(test)]

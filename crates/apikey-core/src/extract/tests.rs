@@ -132,10 +132,15 @@ fn a_basic_user_name_is_a_key_and_the_password_is_not_looked_at() {
     };
     assert_eq!(of("k_live_1:"), key("k_live_1"));
     assert_eq!(of("k_live_1:a:b"), key("k_live_1"));
-    for value in ["k_live_1", ":", ":k_live_1", "two words:", "k\u{e9}:", &format!("k:{}", "p".repeat(2000))]
-    {
+    for value in ["k_live_1", ":", ":k_live_1", "two words:", "k\u{e9}:"] {
         assert_eq!(of(value), MALFORMED, "{value:?}");
     }
+    let with_password = |length: usize| format!("k:{}", "p".repeat(length - 2));
+    assert_eq!(of(&with_password(1024)), key("k"));
+    assert_eq!(of(&format!("{}:{}", "k".repeat(512), "p".repeat(511))), key(&"k".repeat(512)));
+    // Base64 rounds up to the next three bytes.
+    assert_eq!(of(&with_password(1027)), MALFORMED);
+    assert_eq!(of(&with_password(2000)), MALFORMED);
 }
 
 #[test]
@@ -194,9 +199,38 @@ fn the_credential_is_removed_only_where_asked_for() {
     assert_eq!((keeps.removed_headers().count(), keeps.query_without_credential("api_key=k")), (0, None));
     let removes = ExtractionSettings { remove_credential: true, ..settings }.build().unwrap();
     assert_eq!(removes.removed_headers().collect::<Vec<_>>(), ["authorization"]);
+    assert!(!keeps.removes_credential() && removes.removes_credential());
     let without = |query| removes.query_without_credential(query);
     assert_eq!(without("a=1&api_key=k&b=%20&api%5Fkey="), Some("a=1&b=%20".to_owned()));
     assert_eq!(without("a=1"), None);
+}
+
+#[test]
+fn what_is_asked_for_names_every_place_once_and_the_first_scheme() {
+    let described = |sources: &[CredentialSource]| {
+        let mut style = crate::denial::DenialStyle::default();
+        ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() }
+            .describe(&mut style);
+        (style.scheme, style.missing_key_message.into_owned())
+    };
+    let header = || CredentialSource::header("X-Api-Key");
+    let query = || CredentialSource::insecure_query_parameter("api_key");
+    let basic = CredentialSource::basic_user_name;
+    let token = || CredentialSource::authorization("Token");
+    for (sources, scheme, message) in [
+        (vec![CredentialSource::bearer()], "Bearer", "No authorization header"),
+        (vec![token()], "Token", "No authorization header"),
+        (vec![basic(), token()], "Basic", "No authorization header"),
+        (vec![header()], "Bearer", "No X-Api-Key header"),
+        (vec![query()], "Bearer", "No api_key query parameter"),
+        (
+            vec![header(), basic(), token(), query()],
+            "Basic",
+            "No X-Api-Key header or authorization header or api_key query parameter",
+        ),
+    ] {
+        assert_eq!(described(&sources), (scheme.to_owned(), message.to_owned()), "{sources:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,204 @@
+use super::*;
+use crate::engine::AttemptLimit;
+use crate::policy::Policy;
+use proptest::prelude::*;
+
+fn style() -> Arc<DenialStyle> {
+    Arc::default()
+}
+
+/// Every denial, as the contract with callers has it: status, code, error, challenge, and what else the body holds.
+fn contract() -> Vec<(Denial, u16, &'static str, &'static str, Option<&'static str>)> {
+    let style = &style();
+    let bad_key = Some(r#"Bearer realm="api", error="invalid_token""#);
+    let key = Verification::active("k").with_scopes(["read:users"]);
+    let lacks = |policy: Policy| {
+        let shortfall = policy.check(&key, true).unwrap_err();
+        Denial::shortfall(shortfall, &key, style)
+    };
+    let lacks_organization = {
+        let of_another = key.clone().with_organization("org_1");
+        let shortfall = Policy::organization("org_2").check(&of_another, true).unwrap_err();
+        Denial::shortfall(shortfall, &of_another, style)
+    };
+    let limit = AttemptLimit::new(100, Duration::from_secs(900));
+    let resets_in = Duration::from_millis(1500);
+    vec![
+        (
+            Denial::missing_key(style),
+            401,
+            "MISSING_KEY",
+            "No authorization header",
+            Some(r#"Bearer realm="api""#),
+        ),
+        (
+            Denial::malformed(DenialCode::InvalidFormat, style),
+            401,
+            "INVALID_FORMAT",
+            "Invalid authorization format",
+            bad_key,
+        ),
+        (
+            Denial::malformed(DenialCode::MultipleKeys, style),
+            400,
+            "MULTIPLE_KEYS",
+            "More than one API key presented",
+            Some(r#"Bearer realm="api", error="invalid_request""#),
+        ),
+        (Denial::refused(Refusal::Invalid, style), 401, "INVALID_KEY", "Invalid API key", bad_key),
+        (Denial::refused(Refusal::Revoked, style), 401, "KEY_REVOKED", "API key is not active", bad_key),
+        (Denial::refused(Refusal::Inactive, style), 401, "KEY_INACTIVE", "API key is not active", bad_key),
+        (
+            lacks(Policy::all(["read:users", "write:users"])),
+            403,
+            "INSUFFICIENT_SCOPE",
+            "Insufficient scope. Required: write:users",
+            Some(r#"Bearer realm="api", error="insufficient_scope", scope="read:users write:users""#),
+        ),
+        (
+            lacks(Policy::organization_key()),
+            403,
+            "ORGANIZATION_KEY_REQUIRED",
+            "An organization API key is required",
+            None,
+        ),
+        (lacks(Policy::user_key()), 403, "USER_KEY_REQUIRED", "A user API key is required", None),
+        (lacks_organization, 403, "ORGANIZATION_MISMATCH", "API key belongs to another organization", None),
+        (
+            Denial::limited(Limited { limit, resets_in }, style),
+            429,
+            "RATE_LIMITED",
+            "Too many verification attempts",
+            None,
+        ),
+        (
+            Denial::server_fault(ServerFault::Unavailable, style),
+            503,
+            "VERIFICATION_UNAVAILABLE",
+            "API key verification is temporarily unavailable",
+            None,
+        ),
+        (
+            Denial::server_fault(ServerFault::Internal, style),
+            500,
+            "INTERNAL_ERROR",
+            "Internal server error",
+            None,
+        ),
+    ]
+}
+
+#[test]
+fn every_denial_is_answered_as_the_contract_says() {
+    let mut codes = Vec::new();
+    for (denial, status, code, error, challenge) in contract() {
+        let response = denial.response();
+        let scopes = match code {
+            "INSUFFICIENT_SCOPE" => {
+                r#","required_scopes":["read:users","write:users"],"available_scopes":["read:users"]"#
+            }
+            _ => "",
+        };
+        let body = format!(r#"{{"error":"{error}","code":"{code}"{scopes}}}"#);
+        assert_eq!((response.status, String::from_utf8(response.body).unwrap()), (status, body));
+        assert_eq!((denial.to_string(), denial.code().to_string()), (error.to_owned(), code.to_owned()));
+        let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
+        headers.extend(challenge.map(|challenge| ("www-authenticate", challenge)));
+        match status {
+            429 => headers.extend([
+                ("retry-after", "2"),
+                ("ratelimit-policy", r#""default";q=100;w=900"#),
+                ("ratelimit", r#""default";r=0;t=2"#),
+            ]),
+            503 => headers.push(("retry-after", "5")),
+            _ => {}
+        }
+        let found: Vec<_> = response.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(found, headers, "{code}");
+        codes.push(denial.code());
+    }
+    assert_eq!(codes, DenialCode::ALL);
+}
+
+#[test]
+fn a_problem_is_titled_with_the_phrase_of_its_status() {
+    let style = Arc::new(DenialStyle { problem_details: true, ..DenialStyle::default() });
+    for (denial, status, ..) in contract() {
+        let phrase = match status {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            429 => "Too Many Requests",
+            503 => "Service Unavailable",
+            _ => "Internal Server Error",
+        };
+        let body = Denial::new(denial.code(), &style).response().body;
+        let beginning = format!(r#"{{"type":"about:blank","title":"{phrase}","status":{status},"#);
+        assert!(body.starts_with(beginning.as_bytes()), "{status}");
+    }
+}
+
+#[test]
+fn no_realm_breaks_out_of_the_challenge() {
+    let style = Arc::new(DenialStyle { realm: r#"a "b\c"#.to_owned(), ..DenialStyle::default() });
+    let headers = Denial::missing_key(&style).response().headers;
+    assert!(headers.contains(&("www-authenticate", r#"Bearer realm="a \"b\\c""#.to_owned())), "{headers:?}");
+}
+
+#[test]
+fn a_failure_of_ours_is_never_the_callers() {
+    for fault in [ServerFault::Unavailable, ServerFault::Internal] {
+        let denial = Denial::server_fault(fault, &style());
+        assert!(denial.status() >= 500);
+        assert!(denial.response().headers.iter().all(|(name, _)| *name != "www-authenticate"));
+    }
+}
+
+#[test]
+fn problem_details_say_the_same() {
+    let style = Arc::new(DenialStyle { problem_details: true, ..DenialStyle::default() });
+    let key = Verification::active("k").with_scopes(["read:users"]);
+    let shortfall = Policy::all(["read:users", "write:users"]).check(&key, true).unwrap_err();
+    let response = Denial::shortfall(shortfall, &key, &style).response();
+    assert!(response.headers.contains(&("content-type", "application/problem+json".to_owned())));
+    assert_eq!(
+        String::from_utf8(response.body).unwrap(),
+        r#"{"type":"about:blank","title":"Forbidden","status":403,"detail":"Insufficient scope. Required: write:users","code":"INSUFFICIENT_SCOPE","required_scopes":["read:users","write:users"],"available_scopes":["read:users"]}"#
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_scope_breaks_out_of_the_challenge(scopes in prop::collection::vec(any::<String>(), 1..4)) {
+        let key = Verification::active("k");
+        let shortfall = Policy::all(scopes).check(&key, true).unwrap_err();
+        let response = Denial::shortfall(shortfall, &key, &style()).response();
+        let (_, challenge) = response.headers.iter().find(|(name, _)| *name == "www-authenticate").unwrap();
+        prop_assert!(challenge.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        prop_assert_eq!(challenge.matches('"').count(), 6);
+    }
+
+    #[test]
+    fn waiting_is_rounded_up_and_never_zero(milliseconds in 0_u64..100_000) {
+        let detail = Detail::RetryAfter(Duration::from_millis(milliseconds));
+        let denial = Denial::with_detail(DenialCode::VerificationUnavailable, detail, &style());
+        prop_assert_eq!(denial.retry_after_seconds(), Some(milliseconds.div_ceil(1000).max(1)));
+    }
+}
+
+#[test]
+fn the_readme_shows_this_table() {
+    let rows: String = DenialCode::ALL
+        .iter()
+        .map(|code| format!("| {} | `{code}` | {} |\n", code.status(), code.description()))
+        .collect();
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&rows), "README.md should hold:\n{rows}");
+}
+
+#[test]
+fn codes_are_told_apart() {
+    for (index, code) in DenialCode::ALL.iter().enumerate() {
+        assert!(DenialCode::ALL[..index].iter().all(|other| other.as_str() != code.as_str()));
+    }
+}
