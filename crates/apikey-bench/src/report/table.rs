@@ -70,6 +70,9 @@ pub(crate) fn finding(finding: &Finding) -> String {
 }
 
 fn ratio(spread: Spread) -> String {
+    if spread.lowest >= spread.highest {
+        return format!("{:.3}", spread.median);
+    }
     format!("{:.3} ({:.3}..{:.3})", spread.median, spread.lowest, spread.highest)
 }
 

@@ -1,7 +1,7 @@
 //! What a guard costs while the cache answers: one key, and ten thousand in random order.
 
 use super::Bench;
-use super::compare::{Contender, findings, note_noise, take_turns};
+use super::compare::{Contender, findings, note_noise, take_turns, warm_up};
 use super::wrk::Keys;
 use crate::report::{Bound, Section};
 
@@ -17,6 +17,7 @@ pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>
     for guard in guards {
         contenders.push(Contender::new(guard, bench.server(framework, guard, MANY)?));
     }
+    warm_up(bench, &format!("cached/{framework}"), &mut contenders, || Keys::Good(MANY))?;
     let mut sections = Vec::new();
     for (name, keys, least) in [("one key", 1, 0.95), ("10,000 keys in random order", MANY, 0.90)] {
         let what = format!("cached/{framework}, {name}");

@@ -1,6 +1,6 @@
 //! Servers under load, taken in turns, so that what disturbs one disturbs all.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use super::Bench;
 use super::child::Server;
@@ -96,6 +96,12 @@ impl Contender {
         ratios
     }
 
+    /// The least processor time per request of all rounds.
+    fn quietest(&self) -> Option<f64> {
+        let times: Vec<f64> = self.rounds.iter().filter_map(Round::microseconds_per_request).collect();
+        Spread::of(&times).map(|times| times.lowest)
+    }
+
     fn is_saturated(&self) -> bool {
         let parts: Vec<f64> = self.rounds.iter().filter_map(Round::processor_part).collect();
         // Where there is no such figure, nothing better than requests a second is left.
@@ -111,6 +117,21 @@ impl Ratios {
     }
 }
 
+/// Has each of them answer for a moment, which counts for nothing.
+pub(super) fn warm_up(
+    bench: &Bench,
+    what: &str,
+    contenders: &mut [Contender],
+    mut keys: impl FnMut() -> Keys,
+) -> Result<(), String> {
+    for contender in contenders {
+        progress(&format!("{what}: warming up {}", contender.name));
+        contender.take_turn(bench, keys(), 1)?;
+        contender.rounds.clear();
+    }
+    Ok(())
+}
+
 /// All of them in turns, for as many rounds as the run has; every other round the other way about. The first is the
 /// measure of the others, and its differences from round to round are noise.
 pub(super) fn take_turns(
@@ -119,11 +140,6 @@ pub(super) fn take_turns(
     contenders: &mut [Contender],
     mut keys: impl FnMut() -> Keys,
 ) -> Result<(), String> {
-    for contender in contenders.iter_mut() {
-        progress(&format!("{what}: warming up {}", contender.name));
-        contender.take_turn(bench, keys(), 1)?;
-        contender.rounds.clear();
-    }
     for round in 0..bench.rounds {
         let mut order: Vec<usize> = (0..contenders.len()).collect();
         if !round.is_multiple_of(2) {
@@ -163,11 +179,18 @@ pub(super) fn findings(own: &Contender, other: &Contender, bound: Option<Bound>)
             None => finding,
         });
     }
+    // What disturbs a server only ever adds to its time, so its quietest round tells most on a machine that is not.
+    if let Some((own_time, other_time)) = own.quietest().zip(other.quietest()) {
+        let what = format!("{} / {}, processor time per request in the quietest round", own.name, other.name);
+        findings.push(Finding::new(what, Unit::Ratio, Spread::exactly(other_time / own_time)));
+    }
     findings
 }
 
 /// Shows what is going on, in one line that the next one replaces.
 pub(super) fn progress(what: &str) {
-    eprint!("\r{what:<78}\r");
-    let _ = io::stderr().flush();
+    if io::stderr().is_terminal() {
+        eprint!("\r{what:<78}\r");
+        let _ = io::stderr().flush();
+    }
 }

@@ -8,7 +8,7 @@ use crate::report::{Bound, Finding, Section, Spread, Unit};
 const KEYS: u64 = 100_000;
 
 pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>, String> {
-    let seconds = if bench.quick { 4 } else { 20 };
+    let seconds = if bench.quick { 3 } else { 20 };
     let (mut findings, mut loads) = (Vec::new(), Vec::new());
     for guard in ["scoped", "hand-written"] {
         progress(&format!("zipf/{framework}: {guard}"));
