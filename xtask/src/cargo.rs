@@ -1,14 +1,48 @@
 //! Running cargo on the workspace.
 
-use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 /// The cargo that runs this program, at the root of the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    command.current_dir(here.parent().unwrap_or(here));
+    command.current_dir(root());
+    // What `cargo run` told this program about its own package would have build scripts run anew, and then again when
+    // cargo is next called directly.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Builds the binary that is named as its package, with cargo's own output on the terminal, and says where it is.
+pub(crate) fn build(package: &str, arguments: &[&str]) -> Result<PathBuf, String> {
+    let mut build = cargo();
+    build.args(["build", "--package", package, "--bin", package]).args(arguments);
+    build.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    let output = build.output().map_err(|error| format!("cannot run cargo: {error}. Is it in PATH?"))?;
+    if !output.status.success() {
+        return Err(format!("{package} could not be built; cargo says why above"));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let built = messages.lines().filter_map(|line| executable(line, package)).next_back();
+    built.ok_or_else(|| format!("cargo built {package} and named no executable"))
+}
+
+/// The path in cargo's message that this binary was built.
+fn executable(message: &str, name: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let named = message["target"]["name"] == name;
+    message["executable"].as_str().filter(|_| named).map(PathBuf::from)
 }
 
 /// Runs a command to its end, with the terminal as its own.
@@ -23,4 +57,19 @@ pub(crate) fn status(command: &mut Command) -> Result<ExitStatus, String> {
 pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     code.map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_read_from_cargos_message_of_this_binary() {
+        let built = r#"{"reason":"compiler-artifact","target":{"name":"example-axum"},"executable":"/t/example-axum"}"#;
+        assert_eq!(executable(built, "example-axum"), Some(PathBuf::from("/t/example-axum")));
+        assert_eq!(executable(built, "example-warp"), None);
+        let library = r#"{"reason":"compiler-artifact","target":{"name":"example-axum"},"executable":null}"#;
+        assert_eq!(executable(library, "example-axum"), None);
+        assert_eq!(executable("warning: not JSON", "example-axum"), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! The project's own commands. `cargo xtask help` lists them.
 
+mod bench;
 mod cargo;
 mod demo;
 mod test;
@@ -14,6 +15,7 @@ cargo xtask <command>
                               walk, with exit code 1 if an answer differed
   test [arguments]            every test of the workspace, then the walk through every reference server. Arguments go
                               to `cargo test`, and then the walks are left out
+  bench [--quick] [filter]    what a guard costs over HTTP, against the bare route; `bench --help` explains it
   ci                          what a change must pass: formatting, lints, documentation, every test
   help                        this text
 ";
@@ -42,6 +44,7 @@ fn run() -> Result<ExitCode, String> {
     match command {
         "demo" => demo::run(rest),
         "test" => test::test(rest),
+        "bench" => bench::run(rest),
         "ci" => test::ci(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

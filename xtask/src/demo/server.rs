@@ -53,26 +53,10 @@ pub(super) fn names() -> String {
 }
 
 impl Binary {
-    /// Builds the server, with cargo's own output on the terminal, and says where it is.
+    /// Builds the server, and says where it is.
     pub(super) fn build(&self) -> Result<PathBuf, String> {
-        let mut build = cargo::cargo();
-        build.args(["build", "--package", self.package, "--bin", self.package]);
-        build.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-        let output = build.output().map_err(|error| format!("cannot run cargo: {error}. Is it in PATH?"))?;
-        if !output.status.success() {
-            return Err(format!("{} could not be built; cargo says why above", self.package));
-        }
-        let messages = String::from_utf8_lossy(&output.stdout);
-        let built = messages.lines().filter_map(|line| executable(line, self.package)).next_back();
-        built.ok_or_else(|| format!("cargo built {} and named no executable", self.package))
+        cargo::build(self.package, &[])
     }
-}
-
-/// The path in cargo's message that this binary was built.
-fn executable(message: &str, name: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let named = message["target"]["name"] == name;
-    message["executable"].as_str().filter(|_| named).map(PathBuf::from)
 }
 
 /// A server that was started. Dropping it ends it.
@@ -225,16 +209,6 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_executable_is_read_from_cargos_message_of_this_binary() {
-        let built = r#"{"reason":"compiler-artifact","target":{"name":"example-axum"},"executable":"/t/example-axum"}"#;
-        assert_eq!(executable(built, "example-axum"), Some(PathBuf::from("/t/example-axum")));
-        assert_eq!(executable(built, "example-warp"), None);
-        let library = r#"{"reason":"compiler-artifact","target":{"name":"example-axum"},"executable":null}"#;
-        assert_eq!(executable(library, "example-axum"), None);
-        assert_eq!(executable("warning: not JSON", "example-axum"), None);
-    }
 
     #[cfg(unix)]
     #[tokio::test]

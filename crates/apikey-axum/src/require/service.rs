@@ -30,10 +30,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // The service that was made ready is the one to call; its clone takes its place.
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let RequireLayer { authenticator, policy, passes_preflight } = &self.settings;
+        let Self { inner, settings } = self;
+        let RequireLayer { authenticator, policy, passes_preflight } = settings;
         if *passes_preflight && is_preflight(request.method().as_str(), &request.head()) {
             return ResponseFuture::inner(inner.call(request));
         }
@@ -44,7 +42,11 @@ where
                 Err(denial) => ResponseFuture::denied(denial),
             },
             Attempt::Pending(pending) => {
-                ResponseFuture::pending(pending, request, inner, self.settings.clone())
+                // The service that was made ready is the one to call later; its clone takes its place. Elsewhere it is
+                // called at once, and so needs no clone, which of a boxed service is an allocation.
+                let clone = inner.clone();
+                let ready = std::mem::replace(inner, clone);
+                ResponseFuture::pending(pending, request, ready, settings.clone())
             }
         }
     }

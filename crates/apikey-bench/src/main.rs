@@ -1,0 +1,58 @@
+//! What a guard costs over HTTP. `cargo xtask bench` builds this program and has it `run`; for that it starts itself again
+//! as the servers that are measured, and as their upstream.
+
+mod arguments;
+mod keys;
+mod report;
+mod run;
+mod server;
+mod upstream;
+mod wire;
+
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::thread;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("", &[] as &[String]),
+    };
+    let ended = match command {
+        "run" => run::run(rest),
+        "server" => {
+            end_with_parent();
+            server::serve(rest).map(|()| ExitCode::SUCCESS)
+        }
+        "upstream" => {
+            end_with_parent();
+            upstream::serve().map(|()| ExitCode::SUCCESS)
+        }
+        _ => Err("it is started by `cargo xtask bench`, which explains itself with --help".to_owned()),
+    };
+    ended.unwrap_or_else(|message| {
+        eprintln!("apikey-bench: {message}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Tells the run where this server listens, and that it is ready.
+fn announce(address: io::Result<SocketAddr>) {
+    match address {
+        Ok(address) => {
+            println!("{address}");
+            let _ = io::stdout().flush();
+        }
+        Err(error) => eprintln!("apikey-bench: {error}"),
+    }
+}
+
+/// Ends this process when the run has ended, however that came about: then the pipe to its input closes.
+fn end_with_parent() {
+    thread::spawn(|| {
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+}

@@ -1,0 +1,118 @@
+//! The servers and the upstream as child processes, which end with this one.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+
+use super::machine::Cores;
+use super::processor_time;
+use crate::wire::Connection;
+
+/// A child that serves. Dropping it ends it.
+pub(super) struct Server {
+    child: Child,
+    pub(super) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts this program with these arguments, on one core if there is a choice, and waits until it says where it
+    /// listens.
+    pub(super) fn start(arguments: &[&str], core: Option<usize>) -> Result<Self, String> {
+        let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+        let mut command = match core {
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", &core.to_string()]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        // Its input stays open for as long as this process lives; that is how it knows.
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let what = arguments.join(" ");
+        let child = command.spawn().map_err(|error| format!("cannot start `{what}`: {error}"))?;
+        let mut server = Self { child, address: ([127, 0, 0, 1], 0).into() };
+        let mut line = String::new();
+        if let Some(output) = server.child.stdout.take() {
+            let _ = BufReader::new(output).read_line(&mut line);
+        }
+        match line.trim().parse() {
+            Ok(address) => server.address = address,
+            Err(_) => {
+                let mut said = String::new();
+                let _ = server.child.kill();
+                if let Some(mut errors) = server.child.stderr.take() {
+                    let _ = errors.read_to_string(&mut said);
+                }
+                return Err(format!("`{what}` did not start: {line}{said}"));
+            }
+        }
+        Ok(server)
+    }
+
+    /// Seconds of processor time that it has used.
+    pub(super) fn processor_time(&self) -> Option<f64> {
+        processor_time::of_process(self.child.id())
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error says that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The stand-in for Kinde.
+pub(super) struct Upstream {
+    server: Server,
+    control: Connection,
+}
+
+/// What has reached the upstream since it was reset.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Counters {
+    pub(super) calls: u64,
+    /// Different keys among the calls.
+    pub(super) keys: u64,
+}
+
+impl Upstream {
+    /// It shares the load's core.
+    pub(super) fn start(cores: Option<Cores>) -> Result<Self, String> {
+        let server = Server::start(&["upstream"], cores.map(|cores| cores.load))?;
+        let control = Connection::connect(server.address).map_err(|error| error.to_string())?;
+        Ok(Self { server, control })
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// Counts anew, and answers from now on after a delay.
+    pub(super) fn reset(&mut self, delay_milliseconds: u64) -> Result<(), String> {
+        self.ask(&format!("/reset/{delay_milliseconds}")).map(drop)
+    }
+
+    pub(super) fn counters(&mut self) -> Result<Counters, String> {
+        self.ask("/counters")
+    }
+
+    fn ask(&mut self, target: &str) -> Result<Counters, String> {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: upstream\r\n\r\n");
+        let answer = self.control.exchange(request.as_bytes());
+        let answer = answer.map_err(|error| format!("the upstream does not answer: {error}"))?;
+        serde_json::from_slice(&answer.body).map_err(|error| format!("the upstream's counters: {error}"))
+    }
+}

@@ -1,0 +1,100 @@
+//! The machine: what it is, where processes may run on it, and how much of it others used meanwhile.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+/// What the figures were measured on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
+    pub(crate) rustc: String,
+    pub(crate) pinning: String,
+}
+
+/// The cores that server and load are kept on, where that is possible.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cores {
+    pub(super) server: usize,
+    pub(super) load: usize,
+}
+
+impl Machine {
+    /// `all` cores there are; which of them are used, or why none is chosen.
+    pub(super) fn new(all: usize, cores: Result<Cores, String>) -> Self {
+        let kernel = fs::read_to_string("/proc/version").unwrap_or_default();
+        let kernel: Vec<&str> = kernel.split_whitespace().take(3).filter(|word| *word != "version").collect();
+        Self {
+            processor: processor(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
+            cores: all,
+            kernel: if kernel.is_empty() { std::env::consts::OS.to_owned() } else { kernel.join(" ") },
+            rustc: output("rustc", &["--version"]).unwrap_or_else(|| "unknown".to_owned()),
+            pinning: match cores {
+                Ok(cores) => {
+                    format!("server on core {}, load and upstream on core {}", cores.server, cores.load)
+                }
+                Err(why) => format!("nothing is pinned: {why}"),
+            },
+        }
+    }
+}
+
+fn processor(cpuinfo: &str) -> String {
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.to_owned())
+}
+
+/// Takes this process, and so the load that it starts, to one core, and says which one is left to the servers.
+pub(super) fn pin() -> Result<Cores, String> {
+    let status = fs::read_to_string("/proc/self/status").map_err(|_| "there is no /proc".to_owned())?;
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    let [server, load, ..] = core_list(allowed)[..] else { return Err("there is one core only".to_owned()) };
+    let own = std::process::id().to_string();
+    output("taskset", &["--cpu-list", "--pid", &load.to_string(), &own])
+        .ok_or("taskset (of util-linux) is missing, or not allowed")?;
+    Ok(Cores { server, load })
+}
+
+/// Reads `0-3,6`.
+fn core_list(text: &str) -> Vec<usize> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+    };
+    text.split(',').filter_map(range).flatten().collect()
+}
+
+/// Whether this process may install packages.
+pub(super) fn is_root() -> bool {
+    output("id", &["-u"]).is_some_and(|id| id == "0")
+}
+
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cores_are_read_as_the_kernel_writes_them() {
+        assert_eq!(core_list("\t0-1\n"), [0, 1]);
+        assert_eq!(core_list("0-2,5,8-9"), [0, 1, 2, 5, 8, 9]);
+        assert_eq!(core_list("3"), [3]);
+        assert!(core_list("").is_empty());
+    }
+
+    #[test]
+    fn the_processor_is_named_by_its_model() {
+        assert_eq!(
+            processor("processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\nflags\t: fpu\n"),
+            "Some CPU @ 3 GHz"
+        );
+        assert_eq!(processor(""), std::env::consts::ARCH);
+    }
+}

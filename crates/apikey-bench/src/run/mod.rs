@@ -1,0 +1,180 @@
+//! One run: the machine is described, the scenarios are taken one by one, and the report is written.
+
+mod cached;
+mod child;
+mod cold;
+mod compare;
+mod flood;
+mod machine;
+mod processor_time;
+mod single;
+mod slow;
+mod stampede;
+mod wrk;
+mod zipf;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(crate) use machine::Machine;
+
+use crate::arguments::Arguments;
+use crate::report::{self, Noise, Report, Section, Spread};
+use child::{Server, Upstream};
+use compare::Ratios;
+use machine::Cores;
+use processor_time::Everything;
+use wrk::Wrk;
+
+/// A scenario on one framework.
+type Scenario = fn(&mut Bench, &str) -> Result<Vec<Section>, String>;
+
+/// What can be measured, by the name that filters choose by.
+const SCENARIOS: &[(&str, &str, Scenario)] = &[
+    ("cached", "axum", cached::measure),
+    ("cached", "actix", cached::measure),
+    ("cached", "rocket", cached::measure),
+    ("cached", "warp", cached::measure),
+    ("flood", "axum", flood::measure),
+    ("slow", "axum", slow::measure),
+    ("zipf", "axum", zipf::measure),
+    ("cold", "axum", cold::measure),
+    ("cold", "actix", cold::measure),
+    ("cold", "rocket", cold::measure),
+    ("cold", "warp", cold::measure),
+    ("stampede", "axum", stampede::measure),
+    ("stampede", "actix", stampede::measure),
+    ("stampede", "rocket", stampede::measure),
+    ("stampede", "warp", stampede::measure),
+];
+
+/// What scenarios work with.
+struct Bench {
+    quick: bool,
+    rounds: u64,
+    seconds: u64,
+    cores: Option<Cores>,
+    wrk: Wrk,
+    upstream: Upstream,
+    /// Bare servers against themselves.
+    noise: Ratios,
+}
+
+impl Bench {
+    /// Starts a server.
+    fn server(&self, framework: &str, guard: &str, seed: u64) -> Result<Server, String> {
+        let (upstream, seed) = (self.upstream.url(), seed.to_string());
+        let arguments =
+            ["server", "--framework", framework, "--guard", guard, "--upstream", &upstream, "--seed", &seed];
+        Server::start(&arguments, self.cores.map(|cores| cores.server))
+    }
+}
+
+/// Measures what the filters choose, or everything.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
+    let mut arguments = Arguments::new(arguments);
+    let quick = arguments.flag("--quick");
+    let rounds = arguments.number("--rounds")?.unwrap_or(if quick { 3 } else { 10 }).max(1);
+    let seconds = arguments.number("--seconds")?.unwrap_or(if quick { 1 } else { 2 }).max(1);
+    let directory =
+        arguments.text("--directory")?.map_or_else(|| PathBuf::from("target/bench"), PathBuf::from);
+    let chosen = chosen(&arguments.rest())?;
+    let path = directory.display();
+    std::fs::create_dir_all(&directory).map_err(|error| format!("cannot make {path}: {error}"))?;
+
+    let wrk = Wrk::new(&directory)?;
+    let before = Everything::now();
+    // Pinned, this process would count one core.
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = machine::pin();
+    let machine = Machine::new(all, cores.clone());
+    print!("{}", report::opening(&machine, None));
+    let cores = cores.ok();
+    let upstream = Upstream::start(cores)?;
+    let mut bench = Bench { quick, rounds, seconds, cores, wrk, upstream, noise: Ratios::default() };
+
+    let mut sections = Vec::new();
+    let mut failures = Vec::new();
+    for (name, framework, measure) in chosen {
+        match measure(&mut bench, framework) {
+            Ok(found) => {
+                for section in &found {
+                    show(section);
+                }
+                sections.extend(found);
+            }
+            Err(why) => {
+                println!("\n{name}/{framework} could not be measured: {why}");
+                failures.push(format!("{name}/{framework}: {why}"));
+            }
+        }
+    }
+    let Bench { upstream, noise, .. } = bench;
+    drop(upstream);
+    let noise = Noise {
+        bare_against_bare: Spread::of(&noise.rates),
+        bare_against_bare_processor_time: Spread::of(&noise.processor_times),
+        others: others(before),
+    };
+    println!("\n{}", report::opening(&machine, Some(&noise)));
+    let report = Report { machine, quick, noise, sections, failures };
+    write(&directory, &report)?;
+    Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The scenarios whose name holds one of the filters.
+fn chosen(filters: &[String]) -> Result<Vec<(&'static str, &'static str, Scenario)>, String> {
+    let names = || SCENARIOS.iter().map(|(name, framework, _)| format!("{name}/{framework}"));
+    if let Some(unknown) = filters.iter().find(|filter| !names().any(|name| name.contains(filter.as_str()))) {
+        let names: Vec<String> = names().collect();
+        return Err(format!("'{unknown}' is part of no name. There is: {}", names.join(", ")));
+    }
+    let is_chosen =
+        |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
+    let scenarios = SCENARIOS.iter().copied().zip(names());
+    Ok(scenarios.filter(|(_, name)| is_chosen(name)).map(|(scenario, _)| scenario).collect())
+}
+
+fn show(section: &Section) {
+    println!("\n{}: {}", section.name, section.title);
+    if !section.loads.is_empty() {
+        print!("{}", report::loads(&section.loads));
+    }
+    for finding in &section.findings {
+        print!("{}", report::finding(finding));
+    }
+}
+
+/// What part of the machine was used by processes that are none of this run's, now that these have ended.
+fn others(before: Option<Everything>) -> Option<f64> {
+    let (before, after) = (before?, Everything::now()?);
+    let busy = after.busy - before.busy - processor_time::of_this_and_children()?;
+    Some((busy / (after.total - before.total)).clamp(0.0, 1.0))
+}
+
+fn write(directory: &Path, report: &Report) -> Result<(), String> {
+    let json = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+    for (name, text) in [("report.json", json), ("report.svg", report::plot(report))] {
+        let path = directory.join(name);
+        std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(filters: &[&str]) -> Vec<String> {
+        let filters: Vec<String> = filters.iter().map(|filter| (*filter).to_owned()).collect();
+        chosen(&filters).unwrap().iter().map(|(name, framework, _)| format!("{name}/{framework}")).collect()
+    }
+
+    #[test]
+    fn filters_choose_by_a_part_of_the_name() {
+        assert_eq!(names(&[]).len(), SCENARIOS.len());
+        assert_eq!(names(&["d/warp", "zipf"]), ["cached/warp", "zipf/axum", "cold/warp"]);
+        assert!(chosen(&["gotham".to_owned()]).unwrap_err().contains("'gotham'"));
+    }
+}

@@ -1,0 +1,76 @@
+//! Processor time, from `/proc`. Where there is none, there are no such figures.
+
+use std::fs;
+
+/// The unit of all times in `/proc`, whatever the kernel's own: `USER_HZ`.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Seconds of processor time that a process has used, in all its threads.
+pub(super) fn of_process(process: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    ticks(&stat, 2).map(|ticks| ticks / TICKS_PER_SECOND)
+}
+
+/// Seconds that this process has used, with the children that have ended.
+pub(super) fn of_this_and_children() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    ticks(&stat, 4).map(|ticks| ticks / TICKS_PER_SECOND)
+}
+
+/// The sum of the first of: user and system time, user and system time of children that have ended.
+fn ticks(stat: &str, fields: usize) -> Option<f64> {
+    // The name of the program is in parentheses, and may hold anything.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let times = after_name.split_whitespace().skip(11).take(fields);
+    times.map(|time| time.parse::<f64>().ok()).sum()
+}
+
+/// Seconds that all cores together have worked, and those that there were.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Everything {
+    pub(super) busy: f64,
+    pub(super) total: f64,
+}
+
+impl Everything {
+    pub(super) fn now() -> Option<Self> {
+        Self::parse(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    fn parse(stat: &str) -> Option<Self> {
+        // user nice system idle iowait irq softirq steal; what follows is counted among these already.
+        let times = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
+        let times: Vec<f64> = times.map(str::parse).collect::<Result<_, _>>().ok()?;
+        let total: f64 = times.iter().sum();
+        let idle = times.get(3)? + times.get(4)?;
+        Some(Self { busy: (total - idle) / TICKS_PER_SECOND, total: total / TICKS_PER_SECOND })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_s_times_are_found_behind_any_name() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 30 20 20 0 1 0 100 0 0";
+        assert_eq!(ticks(stat, 2), Some(300.0));
+        assert_eq!(ticks(stat, 4), Some(350.0));
+        assert_eq!(ticks("7 (a", 2), None);
+    }
+
+    #[test]
+    fn waiting_for_a_disk_is_not_work() {
+        let all = Everything::parse("cpu  100 0 50 800 40 0 5 5 0 0\ncpu0 1 2 3\n").unwrap();
+        assert_eq!((all.busy, all.total), (1.6, 10.0));
+        assert!(Everything::parse("intr 1").is_none());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_has_used_some() {
+        assert!(of_process(std::process::id()).is_some());
+        assert!(of_this_and_children() >= of_process(std::process::id()));
+        assert!(Everything::now().unwrap().total > 0.0);
+    }
+}
