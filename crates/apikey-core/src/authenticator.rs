@@ -255,12 +255,12 @@ impl Authenticator {
     pub(crate) fn begin_with(&self, key: Credential<'_>, client: &dyn Fn() -> Option<Client>) -> Attempt {
         let Shared { engine, clock, worker, style, .. } = &*self.0;
         let now = clock.now();
-        let fingerprint = engine.fingerprint(key.as_str());
+        let fingerprint = engine.fingerprint(key.as_bytes());
         let waiter = match engine.step(fingerprint, client, now) {
-            Step::Hit(answer) => return Attempt::Decided(Ok(VerifiedKey::from_cache(answer, now))),
+            Step::Hit(answer) => return Attempt::Decided(Ok(VerifiedKey::fresh(answer, now))),
             Step::Refresh(answer, flight) => {
                 worker.launch(flight, key.into_presented_key());
-                return Attempt::Decided(Ok(VerifiedKey::from_cache(answer, now)));
+                return Attempt::Decided(Ok(VerifiedKey::fresh(answer, now)));
             }
             Step::Stale(answer) => return Attempt::Decided(Ok(VerifiedKey::from_cache(answer, now))),
             Step::Refused(refusal) => return Attempt::Decided(Err(Denial::refused(refusal, style))),
@@ -372,20 +372,23 @@ impl fmt::Debug for PendingVerification {
 #[derive(Debug, Clone)]
 pub struct VerifiedKey {
     answer: Arc<Answer>,
+    decided_at: Instant,
     from_cache: bool,
     stale: bool,
-    age: Duration,
 }
 
 impl VerifiedKey {
+    fn fresh(answer: Arc<Answer>, now: Instant) -> Self {
+        Self { answer, decided_at: now, from_cache: true, stale: false }
+    }
+
     fn from_cache(answer: Arc<Answer>, now: Instant) -> Self {
-        let (age, stale) = (answer.age(now), answer.standing(now) != Standing::Fresh);
-        Self { answer, from_cache: true, stale, age }
+        let stale = answer.standing(now) != Standing::Fresh;
+        Self { answer, decided_at: now, from_cache: true, stale }
     }
 
     fn from_verifier(answer: Arc<Answer>, now: Instant) -> Self {
-        let age = answer.age(now);
-        Self { answer, from_cache: false, stale: false, age }
+        Self { answer, decided_at: now, from_cache: false, stale: false }
     }
 
     /// Whether the answer came from the cache, rather than from Kinde for this request.
@@ -404,7 +407,7 @@ impl VerifiedKey {
     /// How long before this request the answer was asked for.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.age
+        self.answer.age(self.decided_at)
     }
 }
 

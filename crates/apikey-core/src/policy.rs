@@ -127,7 +127,7 @@ impl Policy {
         })
     }
 
-    fn holds(&self, key: &Verification, has_scope: &dyn Fn(&str) -> bool, is_fresh: bool) -> bool {
+    fn holds(&self, key: &Verification, has_scope: &impl Fn(&str) -> bool, is_fresh: bool) -> bool {
         match &self.0 {
             Requirement::Scope(scope) => has_scope(scope),
             Requirement::OrganizationKey => key.organization_code().is_some(),

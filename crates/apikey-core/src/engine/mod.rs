@@ -95,8 +95,8 @@ impl Engine {
         })
     }
 
-    pub(crate) fn fingerprint(&self, text: &str) -> Fingerprint {
-        self.fingerprinter.fingerprint(text)
+    pub(crate) fn fingerprint(&self, key: impl AsRef<[u8]>) -> Fingerprint {
+        self.fingerprinter.fingerprint(key.as_ref())
     }
 
     /// What to do about the key. `client` is asked for only where an attempt is to be counted.
@@ -108,8 +108,9 @@ impl Engine {
     ) -> Step {
         let mut must_refresh = false;
         let known = self.cache.answer(&key, |answer| {
-            let is_fresh = answer.standing(now) == Standing::Fresh;
-            must_refresh = is_fresh && self.settings.refresh_ahead && answer.claims_refresh(now);
+            let age = answer.nanoseconds_old(now);
+            let is_fresh = answer.is_fresh_at(age);
+            must_refresh = is_fresh && self.settings.refresh_ahead && answer.claims_refresh(age);
             is_fresh
         });
         if let Some(answer) = known {

@@ -242,7 +242,7 @@ fn change_and_purge(world: &World, kinde: &mut Kinde, random: &mut Random, secre
     let verification = identity(secret);
     let purge = match random.below(6) {
         0 => Purge::Everything,
-        1 => Purge::Key(world.engine.fingerprint(&format!("secret{secret}"))),
+        1 => Purge::Key(world.engine.fingerprint(format!("secret{secret}"))),
         2 => Purge::KeyId(key_id(secret).into()),
         3 => match verification.user_id() {
             Some(id) => Purge::User(id.into()),
@@ -255,7 +255,7 @@ fn change_and_purge(world: &World, kinde: &mut Kinde, random: &mut Random, secre
         _ => return,
     };
     for (other, is_good) in kinde.good.iter().enumerate() {
-        let key = world.engine.fingerprint(&format!("secret{other}"));
+        let key = world.engine.fingerprint(format!("secret{other}"));
         if !is_good && purge.matches(key, Some(&identity(other))) {
             kinde.told_bad.insert(other, now);
         }

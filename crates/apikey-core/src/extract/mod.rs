@@ -177,7 +177,7 @@ impl Extraction {
         let Some((value, forms)) = presented else { return Ok(None) };
         let key = forms.iter().find_map(|form| form.read(&value)).ok_or(DenialCode::InvalidFormat)?;
         let accepted = self.accepted_prefixes.is_empty()
-            || self.accepted_prefixes.iter().any(|prefix| key.as_str().starts_with(prefix));
+            || self.accepted_prefixes.iter().any(|prefix| key.as_bytes().starts_with(prefix.as_bytes()));
         if accepted { Ok(Some(key)) } else { Err(DenialCode::InvalidFormat) }
     }
 

@@ -11,7 +11,7 @@ fn bearer(value: impl AsRef<[u8]>) -> Result<Option<String>, DenialCode> {
 
 fn extract(sources: &[CredentialSource], request: &PlainRequest) -> Result<Option<String>, DenialCode> {
     let extraction = extraction(sources);
-    Ok(extraction.extract(request)?.map(|key| key.as_str().to_owned()))
+    Ok(extraction.extract(request)?.map(|key| key.into_presented_key().expose().to_owned()))
 }
 
 const MALFORMED: Result<Option<String>, DenialCode> = Err(DenialCode::InvalidFormat);
