@@ -2,6 +2,7 @@
 
 mod cargo;
 mod demo;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -15,6 +16,9 @@ cargo xtask <command>
   test [arguments]            every test of the workspace, then the walk through every reference server. Arguments go
                               to `cargo test`, and then the walks are left out
   ci                          what a change must pass: formatting, lints, documentation, every test
+  soak [--seconds N] [--quick] [--seed N]
+                              in release: minutes of mixed traffic with an oracle that judges every answer, then the
+                              resilience table, measured. Exit code 1 if a bound is broken; see target/soak.json
   help                        this text
 ";
 
@@ -41,6 +45,7 @@ fn run() -> Result<ExitCode, String> {
     };
     match command {
         "demo" => demo::run(rest),
+        "soak" => soak::soak(rest),
         "test" => test::test(rest),
         "ci" => test::ci(rest),
         "help" | "--help" | "-h" => {
