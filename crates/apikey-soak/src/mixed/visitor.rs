@@ -18,6 +18,9 @@ const QUIET_CLIENTS: u32 = 600;
 /// Addresses from which junk comes.
 const NOISY_CLIENTS: u32 = 5;
 
+/// How many complaints are kept.
+const MOST_KEPT: usize = 20;
+
 /// What all visitors share.
 pub(super) struct Shared {
     pub(super) address: SocketAddr,
@@ -34,12 +37,18 @@ pub(super) struct Findings {
     pub(super) judged: AtomicU64,
     pub(super) hung_up: AtomicU64,
     by_status: Mutex<BTreeMap<u16, u64>>,
+    pub(super) wrongs: AtomicU64,
     pub(super) wrong: Mutex<Vec<String>>,
 }
 
 impl Findings {
+    /// Counts all, and keeps the first few: they say what is wrong, and the heap is measured.
     pub(super) fn wrong(&self, complaint: String) {
-        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push(complaint);
+        self.wrongs.fetch_add(1, Ordering::Relaxed);
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if wrong.len() < MOST_KEPT {
+            wrong.push(complaint);
+        }
     }
 
     pub(super) fn by_status(&self) -> BTreeMap<u16, u64> {
