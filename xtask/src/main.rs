@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod demo;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -17,6 +18,9 @@ cargo xtask <command>
                               to `cargo test`, and then the walks are left out
   bench [--quick] [filter]    what a guard costs over HTTP, against the bare route; `bench --help` explains it
   ci                          what a change must pass: formatting, lints, documentation, every test
+  soak [--seconds N] [--quick] [--seed N]
+                              in release: minutes of mixed traffic with an oracle that judges every answer, then the
+                              resilience table, measured. Exit code 1 if a bound is broken; see target/soak.json
   help                        this text
 ";
 
@@ -43,6 +47,7 @@ fn run() -> Result<ExitCode, String> {
     };
     match command {
         "demo" => demo::run(rest),
+        "soak" => soak::soak(rest),
         "test" => test::test(rest),
         "bench" => bench::run(rest),
         "ci" => test::ci(rest),

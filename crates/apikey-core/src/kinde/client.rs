@@ -89,10 +89,15 @@ impl KindeVerifier {
     ) -> Result<Meaning, VerifierError> {
         let token = tokens.token().await?;
         let first = self.ask(key, Some(&token.authorization)).await?;
-        if !matches!(first, Meaning::TokenRefused { .. }) {
-            return Ok(first);
+        match first {
+            Meaning::TokenRefused { .. } => {}
+            Meaning::Judged(_) => {
+                tokens.judged_with(&token);
+                return Ok(first);
+            }
+            Meaning::Unjudged(_) | Meaning::UnjudgedForNow(_) | Meaning::SetUp(_) => return Ok(first),
         }
-        let Some(renewed) = tokens.renewed(&token).await else { return Ok(first) };
+        let Some((renewed, _trial)) = tokens.renewed(&token).await else { return Ok(first) };
         let second = self.ask(key, Some(&renewed?.authorization)).await?;
         match second {
             Meaning::Judged(_) => tokens.renewal_was(true),

@@ -63,9 +63,34 @@ struct State {
     fetch: Option<Fetch>,
     fetches: u64,
     renewals_paused_until: Option<Instant>,
+    renewal: Renewal,
     /// Why the latest fetch failed, and until when that is answer enough.
     failure: Option<(VerifierError, std::time::Instant)>,
     refusals_in_a_row: u32,
+}
+
+/// What is known of the latest renewal that a refusal has bought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Renewal {
+    /// Whether it was of use; or there was none.
+    #[default]
+    Known,
+    /// Somebody is asking with the new token.
+    Pending,
+    /// Nothing: Kinde failed just then, or nobody waited for its answer. The next key that is judged with it tells.
+    Untold,
+}
+
+/// Held by who has bought a new token, until that was tried. Where nothing is told by then, nothing was learned.
+pub(super) struct Trial<'s>(&'s Inner);
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if state.renewal == Renewal::Pending {
+            state.renewal = Renewal::Untold;
+        }
+    }
 }
 
 /// A fetch under way: its number, when it began, and where its outcome comes.
@@ -116,14 +141,14 @@ impl TokenSource {
     }
 
     /// A token after `refused` was: the one that somebody else has fetched meanwhile, or a new one; `None` while
-    /// renewals are paused.
-    pub(super) async fn renewed(&self, refused: &Token) -> Option<Fetched> {
+    /// renewals are paused. Who bought it holds its trial, too.
+    pub(super) async fn renewed(&self, refused: &Token) -> Option<(Fetched, Option<Trial<'_>>)> {
         let now = self.0.clock.now();
         let fetch = {
             let mut state = self.0.lock();
             match &state.current {
                 Some(held) if held.token.fetched_as != refused.fetched_as => {
-                    return Some(Ok(Arc::clone(&held.token)));
+                    return Some((Ok(Arc::clone(&held.token)), None));
                 }
                 Some(_) if state.renewals_paused_until.is_some_and(|until| now < until) => return None,
                 Some(_) | None => {}
@@ -131,19 +156,33 @@ impl TokenSource {
             state.current = None;
             // From now on, not from its failure: other keys are refused while this one is asked about again.
             state.renewals_paused_until = Some(now + RENEWAL_PAUSE);
+            state.renewal = Renewal::Pending;
             self.0.fetch(&mut state)
         };
+        let trial = Trial(&self.0);
         let fetched = fetched(fetch).await;
         if fetched.is_err() {
             self.0.lock().renewals_paused_until = None;
         }
-        Some(fetched)
+        Some((fetched, Some(trial)))
     }
 
     /// Tells whether a new token was taken where the old one was refused; if not, it is not the token that is wrong.
     pub(super) fn renewal_was(&self, useful: bool) {
         let now = self.0.clock.now();
-        self.0.lock().renewals_paused_until = (!useful).then(|| now + RENEWAL_PAUSE);
+        let mut state = self.0.lock();
+        state.renewals_paused_until = (!useful).then(|| now + RENEWAL_PAUSE);
+        state.renewal = Renewal::Known;
+    }
+
+    /// A key was judged with this token. If it is a new one of which nothing was known, it is of use.
+    pub(super) fn judged_with(&self, token: &Token) {
+        let mut state = self.0.lock();
+        let is_current = state.current.as_ref().is_some_and(|held| held.token.fetched_as == token.fetched_as);
+        if state.renewal == Renewal::Untold && is_current {
+            state.renewals_paused_until = None;
+            state.renewal = Renewal::Known;
+        }
     }
 }
 

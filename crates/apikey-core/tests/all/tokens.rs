@@ -301,9 +301,9 @@ async fn junk_keys_that_overlap_cannot_buy_one_token_after_the_other() {
                 held.spawn(async move { asking.join_next().await.unwrap().unwrap() });
             }
         }
+        emulator.script_faults(Endpoint::Verify, Vec::new());
+        assert_eq!(verify(&verifier, &good.secret).await, "accepted");
     }
-    emulator.script_faults(Endpoint::Verify, Vec::new());
-    assert_eq!(verify(&verifier, &good.secret).await, "accepted");
     let counters = emulator.counters();
     gate.open();
     assert!(all_are(&held.join_all().await, "misconfigured"));
@@ -325,6 +325,28 @@ async fn junk_keys_buy_no_tokens_while_kinde_fails_now_and_then() {
             assert!(matches!(verify(&verifier, &secret).await, "misconfigured" | "unavailable"));
         }
         assert_eq!(emulator.counters().token_calls, 2, "{failure:?}");
+    }
+}
+
+/// Whether the new token is any good, Kinde's failure does not tell; the next key that is judged with it does.
+#[tokio::test]
+async fn a_renewal_beside_a_failure_pauses_only_until_the_new_token_is_of_use() {
+    for failure in [Fault::status(503), Fault::Reset, Fault::status(404), Fault::Hang] {
+        let emulator = emulator().await;
+        let (verifier, key) = (kinde(&emulator), reader(&emulator));
+        assert_eq!(verify(&verifier, &key.secret).await, "accepted");
+        for round in 1..=3 {
+            emulator.revoke_tokens();
+            emulator.script_faults(Endpoint::Verify, vec![None, Some(failure.clone())]);
+            tokio::select! {
+                answer = verify(&verifier, &key.secret) => assert!(matches!(answer, "misconfigured" | "unavailable")),
+                // The caller's budget ends before the answer comes.
+                _ = emulator.wait_until(|counters| counters.verifications_in_flight == 1 && counters.token_calls == 1 + round),
+                    if matches!(failure, Fault::Hang) => {}
+            }
+            assert_eq!(verify(&verifier, &key.secret).await, "accepted");
+            assert_eq!(emulator.counters().token_calls, 1 + round, "{failure:?}");
+        }
     }
 }
 

@@ -1,0 +1,55 @@
+//! The resilience table: each case has a bound, and says what it measured.
+//!
+//! "Over sockets" is a request of a client's to the reference server on axum; "in process" is a call of
+//! `Authenticator::begin` or one of its siblings. Each loopback connection takes two of the files that a process may have
+//! open, so the largest crowds come partly in process, and each line says how many did.
+
+mod crowds;
+mod hangs;
+mod junk;
+mod outage;
+mod revocation;
+mod token;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use apikey_core::PlainRequest;
+use apikey_testkit::raw::Connection;
+
+use crate::memory::open_files_limit;
+use crate::report::Row;
+
+/// What a case comes to: lines of the table, or what kept it from running.
+pub type Running = Pin<Box<dyn Future<Output = Result<Vec<Row>, String>>>>;
+
+/// A case; `true` makes it shorter.
+pub type Case = fn(bool) -> Running;
+
+/// All of them, by name.
+pub const ALL: &[(&str, Case)] = &[
+    ("concurrent requests with one cold key", |is_quick| Box::pin(crowds::one_key(is_quick))),
+    ("concurrent requests with distinct cold keys", |is_quick| Box::pin(crowds::distinct_keys(is_quick))),
+    ("distinct junk keys", |is_quick| Box::pin(junk::flood(is_quick))),
+    ("Kinde is down", |is_quick| Box::pin(outage::down(is_quick))),
+    ("Kinde hangs", |is_quick| Box::pin(hangs::hang(is_quick))),
+    ("revocation beside a slow answer", |is_quick| Box::pin(revocation::purge(is_quick))),
+    ("the service's token is refused", |_| Box::pin(async { token::refused() })),
+];
+
+/// As many connections as the limit on open files allows, and no more than wanted.
+async fn connect(address: SocketAddr, wanted: usize) -> Result<Vec<Connection>, String> {
+    // The rest is for the emulator's connections and for whatever else is open.
+    let most = open_files_limit().saturating_sub(1_000) / 2;
+    let mut connections = Vec::new();
+    for _ in 0..wanted.min(most) {
+        connections.push(Connection::connect(address).await.map_err(crate::world::socket)?);
+    }
+    Ok(connections)
+}
+
+/// The head of a request within the process.
+fn head(secret: &str) -> PlainRequest {
+    PlainRequest::new().with_header("Authorization", format!("Bearer {secret}"))
+}

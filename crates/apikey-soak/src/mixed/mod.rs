@@ -1,0 +1,298 @@
+//! The mixed soak: everything at once, and an oracle that judges each answer.
+
+mod director;
+mod population;
+mod stalls;
+mod visitor;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use apikey_axum::{AttemptLimit, TrustedProxies};
+use apikey_core::PresentedKey;
+use fastrand::Rng;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use crate::memory;
+use crate::oracle::{Bounds, Oracle};
+use crate::report::{Row, mebibytes};
+use crate::world::World;
+use director::Director;
+use population::Population;
+use visitor::{Findings, Shared};
+
+const TIME_TO_LIVE: Duration = Duration::from_secs(2);
+const STALE_IF_ERROR: Duration = Duration::from_secs(4);
+const NEGATIVE_TIME_TO_LIVE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
+const ATTEMPTS: u32 = 60;
+const WINDOW: Duration = Duration::from_secs(3);
+const CAPACITY: usize = 512;
+/// What a busy machine may add to a verification's budget and to the grace of its waiters.
+const TOLERANCE: Duration = Duration::from_millis(750);
+/// More than the authenticator remembers refusals, so that its memory is full before it is measured.
+const JUNK_BEFORE: usize = 12_000;
+/// What the live heap may grow by between two moments of rest.
+const HEAP_TOLERANCE: usize = 1 << 20;
+/// What the resident set may: an allocator keeps what it was once given.
+const RESIDENT_TOLERANCE: usize = 16 << 20;
+
+/// How long and how hard.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long the traffic lasts that is measured; the warm-up comes before it.
+    pub duration: Duration,
+    /// How long the warm-up lasts.
+    pub warm_up: Duration,
+    /// What the traffic is drawn from.
+    pub seed: u64,
+    /// How many clients come at once.
+    pub visitors: usize,
+    /// The longest pause of a client between two requests.
+    pub pause: Duration,
+    /// About how long Kinde is well between two outages.
+    pub peace: Duration,
+    /// About how long an outage lasts.
+    pub failing: Duration,
+    /// Whether to print how it goes.
+    pub prints: bool,
+}
+
+/// What the mixed soak found.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Answers that were judged.
+    pub judged: u64,
+    /// Requests whose client left before the answer.
+    pub hung_up: u64,
+    /// How often each status was answered.
+    pub by_status: BTreeMap<u16, u64>,
+    /// How many decisions were wrong.
+    pub wrongs: u64,
+    /// The first of them, each with what was expected.
+    pub wrong: Vec<String>,
+    /// The live heap at rest, before the measured traffic and after it.
+    pub heap: (usize, usize),
+    /// The resident set at the same moments.
+    pub resident: Option<(usize, usize)>,
+    /// Tasks before any traffic, and after it.
+    pub tasks: (usize, usize),
+    /// The most keys that were seen cached, and how many may be.
+    pub cached: (usize, usize),
+    /// How often the machine stood still, so that a late answer was forgiven.
+    pub stalls: u64,
+    /// How long the traffic lasted, warm-up included.
+    pub took: Duration,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Whatever keeps the servers from starting.
+pub async fn run(settings: &Settings) -> Result<Outcome, String> {
+    let began = Instant::now();
+    let mut random = Rng::with_seed(settings.seed);
+    let oracle = Arc::new(Oracle::new(Bounds {
+        time_to_live: TIME_TO_LIVE,
+        stale_if_error: STALE_IF_ERROR,
+        negative_time_to_live: NEGATIVE_TIME_TO_LIVE,
+        budget: TIMEOUT + TOLERANCE,
+        attempts: ATTEMPTS,
+        window: WINDOW,
+    }));
+    let proxies = TrustedProxies::parse("127.0.0.0/8").map_err(|error| error.to_string())?;
+    let World { emulator, server } = World::start(|builder| {
+        builder
+            .cache_time_to_live(TIME_TO_LIVE)
+            .stale_if_error(STALE_IF_ERROR)
+            .stale_while_slow(Duration::from_millis(200))
+            .negative_time_to_live(NEGATIVE_TIME_TO_LIVE)
+            .verification_timeout(TIMEOUT)
+            .cache_capacity(CAPACITY)
+            .attempt_limit(AttemptLimit::new(ATTEMPTS, WINDOW))
+            .trusted_proxies(proxies)
+    })
+    .await?;
+    let tasks_before = Handle::current().metrics().num_alive_tasks();
+    let emulator = Arc::new(emulator);
+    let population = Population::new(&emulator, &oracle, &mut random);
+    let shared = Arc::new(Shared {
+        address: server.address,
+        oracle: Arc::clone(&oracle),
+        population,
+        is_over: AtomicBool::new(false),
+        findings: Findings::default(),
+        next_junk: AtomicU64::new(0),
+    });
+    let director = Arc::new(Director {
+        shared: Arc::clone(&shared),
+        emulator: Arc::clone(&emulator),
+        keys: server.keys.clone(),
+        budget: TIMEOUT + TOLERANCE,
+        is_failing: AtomicBool::new(false),
+    });
+    let soak = Soak { settings, director, most_cached: AtomicU64::new(0), stalls: Arc::default() };
+
+    soak.fill_memories().await;
+    soak.traffic("warm-up", settings.warm_up, &mut random).await;
+    let (heap_before, resident_before) = soak.at_rest().await;
+    soak.traffic("traffic", settings.duration, &mut random).await;
+    let (heap_after, resident_after) = soak.at_rest().await;
+
+    let mut outcome = Outcome {
+        judged: shared.findings.judged.load(Ordering::Relaxed),
+        hung_up: shared.findings.hung_up.load(Ordering::Relaxed),
+        by_status: shared.findings.by_status(),
+        heap: (heap_before, heap_after),
+        resident: resident_before.zip(resident_after),
+        cached: (soak.most_cached.load(Ordering::Relaxed) as usize, CAPACITY),
+        stalls: soak.stalls.load(Ordering::Relaxed),
+        took: began.elapsed(),
+        ..Outcome::default()
+    };
+    drop((soak, oracle));
+    // Connections that are kept for the next verification have tasks, too: with the emulator they go.
+    if let Some(emulator) = Arc::into_inner(emulator) {
+        emulator.stop().await;
+    }
+    outcome.wrongs = shared.findings.wrongs.load(Ordering::Relaxed);
+    outcome.wrong =
+        std::mem::take(&mut *shared.findings.wrong.lock().unwrap_or_else(|error| error.into_inner()));
+    outcome.tasks = (tasks_before, tasks_settled(tasks_before).await);
+    drop(server);
+    Ok(outcome)
+}
+
+struct Soak<'s> {
+    settings: &'s Settings,
+    director: Arc<Director>,
+    most_cached: AtomicU64,
+    stalls: Arc<AtomicU64>,
+}
+
+impl Soak<'_> {
+    /// Fills what the authenticator remembers of refusals, so that what is measured later is growth and no filling up.
+    async fn fill_memories(&self) {
+        let mut askers = JoinSet::new();
+        for _ in 0..16 {
+            let director = Arc::clone(&self.director);
+            askers.spawn(async move {
+                for _ in 0..JUNK_BEFORE / 16 {
+                    if let Ok(junk) = PresentedKey::parse(&director.shared.fresh_junk()) {
+                        let _refused = director.keys.verify(junk).await;
+                    }
+                }
+            });
+        }
+        askers.join_all().await;
+    }
+
+    async fn traffic(&self, name: &str, duration: Duration, random: &mut Rng) {
+        let Self { settings, director, .. } = self;
+        let shared = &director.shared;
+        shared.is_over.store(false, Ordering::SeqCst);
+        let mut all = JoinSet::new();
+        for _ in 0..settings.visitors {
+            all.spawn(visitor::visit(Arc::clone(shared), random.fork(), settings.pause));
+        }
+        let (failing, unrest) = (Arc::clone(director), Arc::clone(director));
+        let (random_failing, random_unrest) = (random.fork(), random.fork());
+        let (peace, outage) = (settings.peace, settings.failing);
+        all.spawn(async move { failing.fail(random_failing, peace, outage).await });
+        all.spawn(async move { unrest.unrest(random_unrest, Duration::from_millis(30)).await });
+        let watch = tokio::spawn(stalls::watch(Arc::clone(&shared.oracle), Arc::clone(&self.stalls)));
+
+        let (began, mut told) = (Instant::now(), Instant::now());
+        while began.elapsed() < duration {
+            tokio::time::sleep(Duration::from_millis(100).min(duration)).await;
+            self.most_cached.fetch_max(director.keys.cached_keys() as u64, Ordering::Relaxed);
+            if settings.prints && told.elapsed() >= Duration::from_secs(10) {
+                told = Instant::now();
+                let judged = shared.findings.judged.load(Ordering::Relaxed);
+                let heap = mebibytes(memory::live_heap());
+                println!(
+                    "  {name}: {:.0} s, {judged} answers judged, heap {heap}",
+                    began.elapsed().as_secs_f64()
+                );
+            }
+        }
+        shared.is_over.store(true, Ordering::SeqCst);
+        all.join_all().await;
+        shared.oracle.trouble_ends();
+        watch.abort();
+        let _aborted = watch.await;
+    }
+
+    /// Waits for rest, and measures.
+    async fn at_rest(&self) -> (usize, Option<usize>) {
+        tokio::time::sleep(TIMEOUT + TOLERANCE).await;
+        self.director.emulator.reset_counters();
+        self.director.shared.oracle.prune();
+        (memory::live_heap(), memory::resident())
+    }
+}
+
+/// The number of tasks once no more end, or once there are no more than expected.
+async fn tasks_settled(expected: usize) -> usize {
+    let alive = || Handle::current().metrics().num_alive_tasks();
+    for _ in 0..50 {
+        if alive() <= expected {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    alive()
+}
+
+impl Outcome {
+    /// Decisions are right, tasks are gone, and the cache is within its bound: what must hold on any machine.
+    #[must_use]
+    pub fn decisions(&self) -> Vec<Row> {
+        let statuses: Vec<String> =
+            self.by_status.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+        let judged = format!(
+            "{} wrong of {} ({}; {} more hung up; {:.0} s; {} stalls forgiven)",
+            self.wrongs,
+            self.judged,
+            statuses.join(", "),
+            self.hung_up,
+            self.took.as_secs_f64(),
+            self.stalls,
+        );
+        let (before, after) = self.tasks;
+        let (most, capacity) = self.cached;
+        let case = |what: &str| format!("mixed soak over sockets: {what}");
+        vec![
+            Row::new(case("decisions"), "0 wrong", judged, self.wrongs == 0 && self.judged > 0),
+            Row::new(
+                case("tasks at the end"),
+                format!("{} (before: {before})", before + POOL),
+                after.to_string(),
+                after <= before + POOL,
+            ),
+            Row::new(case("cached keys"), format!("at most {capacity}"), most.to_string(), most <= capacity),
+        ]
+    }
+
+    /// Memory is flat: judged only where the run is long enough.
+    #[must_use]
+    pub fn memory(&self) -> Vec<Row> {
+        let grown = |what: &str, (before, after): (usize, usize), tolerance: usize| {
+            Row::new(
+                format!("mixed soak over sockets: {what} at rest"),
+                format!("grows by {} at most", mebibytes(tolerance)),
+                format!("{} after the warm-up, {} at the end", mebibytes(before), mebibytes(after)),
+                after <= before + tolerance,
+            )
+        };
+        let heap = grown("live heap", self.heap, HEAP_TOLERANCE);
+        let resident = self.resident.map(|resident| grown("resident set", resident, RESIDENT_TOLERANCE));
+        std::iter::once(heap).chain(resident).collect()
+    }
+}
+
+/// The one task that reqwest's pool of connections keeps for as long as it lives.
+const POOL: usize = 1;

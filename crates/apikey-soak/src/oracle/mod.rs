@@ -1,0 +1,187 @@
+//! Knows which request deserves which answer, and finds those that got another.
+//!
+//! It is told of everything that happens to a key at Kinde, of every purge, and of the times when Kinde can't answer. An
+//! answer is right if it was allowed at some instant between the beginning and the end of its request:
+//!
+//! - **An identity** (200, or the 403 that its scopes and owner deserve) must have been Kinde's answer about this secret at
+//!   some moment within the time to live, or within `stale_if_error` past it while Kinde can't answer; and at a moment
+//!   after every purge, refusal or rotation of this key that was over when the request began.
+//! - **A refusal** (401) must have been Kinde's answer within the negative time to live, or the budget of a verification.
+//! - **429** only where the client began so many requests within the window.
+//! - **503** only while Kinde can't answer, in a crowd, while the machine stalls, or beside a purge of this very key.
+//! - **500** only while the service's own set-up is refused.
+
+mod clients;
+mod ledger;
+mod route;
+mod truth;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use apikey_core::Refusal;
+use serde_json::Value;
+
+pub use route::Route;
+pub use truth::{Identity, Verdict};
+
+use ledger::Ledger;
+
+/// What the authenticator was configured with.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// `cache_time_to_live`
+    pub time_to_live: Duration,
+    /// `stale_if_error`
+    pub stale_if_error: Duration,
+    /// `negative_time_to_live`
+    pub negative_time_to_live: Duration,
+    /// `verification_timeout`, with what a busy machine adds to it.
+    pub budget: Duration,
+    /// Of `attempt_limit`.
+    pub attempts: u32,
+    /// Of `attempt_limit`.
+    pub window: Duration,
+}
+
+/// What a request presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presented {
+    /// No key.
+    Nothing,
+    /// Something that is refused by its form, with this status and code.
+    Malformed(u16, &'static str),
+    /// This secret.
+    Secret(String),
+    /// A secret that nobody has presented before and no key has.
+    FreshJunk(String),
+}
+
+/// One request, and its answer.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// The route.
+    pub route: Route,
+    /// What was presented.
+    pub presented: Presented,
+    /// The client's address, as the limiter tells clients apart.
+    pub client: String,
+    /// Before the first byte was sent.
+    pub began: Instant,
+    /// After the last byte was received.
+    pub ended: Instant,
+    /// The status of the answer.
+    pub status: u16,
+    /// The body of the answer.
+    pub body: Value,
+}
+
+/// What a purge forgets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// One secret.
+    Secret(String),
+    /// One key id, with all its secrets.
+    KeyId(String),
+    /// The keys of a user.
+    User(String),
+    /// The keys of an organization.
+    Organization(String),
+    /// Every key.
+    Everything,
+}
+
+/// Why answers may be missing for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Kinde can't answer, not soon, or there is a crowd.
+    Outage,
+    /// The service's own set-up is refused.
+    SetUp,
+}
+
+/// Judges answers. Clones of its `Arc` are shared by all who make requests and all who change the world.
+#[derive(Debug)]
+pub struct Oracle(Mutex<Ledger>);
+
+impl Oracle {
+    /// Knows no key yet: every secret is junk.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self(Mutex::new(Ledger::new(bounds)))
+    }
+
+    /// Makes a new secret known, perhaps as the one that takes the place of another.
+    pub fn learn(&self, secret: &str, replaces: Option<String>) {
+        self.ledger().learn(secret, replaces);
+    }
+
+    /// Runs what changes Kinde's verdict about some secrets.
+    pub fn change<T>(&self, verdicts: &[(&str, Verdict)], act: impl FnOnce() -> T) -> T {
+        self.ledger().change(verdicts);
+        let outcome = act();
+        self.ledger().changed(verdicts, Instant::now());
+        outcome
+    }
+
+    /// Runs a purge of the authenticator's.
+    pub fn purge(&self, scope: &Scope, act: impl FnOnce()) {
+        let began = Instant::now();
+        act();
+        self.ledger().purged(scope, began, Instant::now());
+    }
+
+    /// From now on answers may be missing.
+    pub fn trouble_begins(&self, trouble: Trouble) {
+        self.ledger().trouble_begins(trouble, Instant::now());
+    }
+
+    /// From now on they may not.
+    pub fn trouble_ends(&self) {
+        self.ledger().trouble_ends(Instant::now());
+    }
+
+    /// For this time, the machine itself stood still.
+    pub fn stalled(&self, from: Instant, until: Instant) {
+        self.ledger().stalled(from, until);
+    }
+
+    /// A request is about to be sent.
+    pub fn begin(&self, client: &str) -> Instant {
+        let now = Instant::now();
+        self.ledger().begin(client, now);
+        now
+    }
+
+    /// Judges an answer.
+    ///
+    /// # Errors
+    /// What was expected instead, and the timeline of the key.
+    pub fn judge(&self, observation: &Observation) -> Result<(), String> {
+        self.ledger().judge(observation)
+    }
+
+    /// Whether Kinde would let this secret in right now.
+    #[must_use]
+    pub fn is_active(&self, secret: &str) -> bool {
+        self.ledger().is_active(secret)
+    }
+
+    /// Drops what no answer can depend on any more, so that this memory is bounded.
+    pub fn prune(&self) {
+        self.ledger().prune(Instant::now());
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The code of the denial for a refusal.
+fn code(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Revoked => "KEY_REVOKED",
+        Refusal::Inactive => "KEY_INACTIVE",
+        _ => "INVALID_KEY",
+    }
+}

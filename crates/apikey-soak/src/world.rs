@@ -1,0 +1,103 @@
+//! What every case runs against: the emulator, an authenticator, and the reference server, over real sockets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use apikey_axum::{Authenticator, AuthenticatorBuilder};
+use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine, Verifier};
+use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate};
+use apikey_testkit::raw;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use example_shared::Store;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A running server that asks a running emulator. Dropping it stops both.
+pub(crate) struct World {
+    pub(crate) emulator: Emulator,
+    pub(crate) server: Server,
+}
+
+impl World {
+    /// Starts both, the authenticator configured as `configure` says.
+    pub(crate) async fn start(
+        configure: impl FnOnce(AuthenticatorBuilder<Authenticator>) -> AuthenticatorBuilder<Authenticator>,
+    ) -> Result<Self, String> {
+        let emulator =
+            Emulator::start().await.map_err(|error| format!("the emulator does not start: {error}"))?;
+        let server = Server::start(verifier(&emulator)?, configure).await?;
+        Ok(Self { emulator, server })
+    }
+
+    /// Holds back every answer of the emulator's until the gate is opened.
+    pub(crate) fn hold(&self) -> Gate {
+        let gate = Gate::new();
+        self.emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
+        gate
+    }
+}
+
+/// The client of the emulator, as the reference servers build it.
+pub(crate) fn verifier(emulator: &Emulator) -> Result<KindeVerifier, String> {
+    let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
+    let settings =
+        KindeSettings::new(emulator.url()).machine_to_machine(credentials).audience(emulator.audience());
+    KindeVerifier::new(settings).map_err(|error| error.to_string())
+}
+
+/// The reference server on axum.
+pub(crate) struct Server {
+    pub(crate) keys: Authenticator,
+    pub(crate) address: SocketAddr,
+    received: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) async fn start(
+        verifier: impl Verifier,
+        configure: impl FnOnce(AuthenticatorBuilder<Authenticator>) -> AuthenticatorBuilder<Authenticator>,
+    ) -> Result<Self, String> {
+        let keys = configure(Authenticator::builder(verifier)).build().map_err(|error| error.to_string())?;
+        let received = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&received);
+        let count = move |request: Request, next: Next| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            next.run(request)
+        };
+        let app = example_axum::app(keys.clone(), Store::new()).layer(from_fn(count));
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let cannot = |error: std::io::Error| format!("the server does not start: {error}");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).await {
+                eprintln!("the server has ended: {error}");
+            }
+        });
+        Ok(Self { keys, address, received, task })
+    }
+
+    /// How many requests have reached the application.
+    pub(crate) fn received(&self) -> usize {
+        self.received.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A request that presents a key.
+pub(crate) fn get(path: &str, secret: &str) -> Vec<u8> {
+    raw::get(path, &[("Authorization", &format!("Bearer {secret}"))])
+}
+
+/// Whatever goes wrong with a socket, as a line for the report.
+pub(crate) fn socket(error: std::io::Error) -> String {
+    format!("a request got no answer: {error}")
+}

@@ -1,0 +1,11 @@
+//! `cargo xtask soak`: builds the soak in release, and runs it.
+
+use crate::cargo::{cargo, exit_code, status};
+use std::process::ExitCode;
+
+/// Arguments go to the soak; `--help` lists them.
+pub(crate) fn soak(arguments: &[String]) -> Result<ExitCode, String> {
+    let mut command = cargo();
+    command.args(["run", "--release", "--package", "apikey-soak", "--", "--json", "target/soak.json"]);
+    Ok(exit_code(status(command.args(arguments))?))
+}
