@@ -1,5 +1,6 @@
 //! What all adapters have in common, as the conformance suite has it, and what is actix's own.
 
+mod allocations;
 mod conformance;
 mod extractors;
 mod log;

@@ -1,5 +1,6 @@
 //! What is axum's and tower's own; what all adapters have in common is in the conformance suite.
 
+mod allocations;
 mod conformance;
 mod layer;
 mod state;

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod allocations;
 mod batch;
 mod cache;
 mod config;

@@ -1,5 +1,6 @@
 //! The conformance suite, and what is Rocket's own.
 
+mod allocations;
 mod catchers;
 mod conformance;
 mod guards;

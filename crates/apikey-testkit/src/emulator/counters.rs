@@ -48,7 +48,8 @@ impl CounterBoard {
     }
 
     pub(crate) fn reset(&self) {
-        locked(&self.by_secret).clear();
+        // A new one, for an emptied one would keep the memory of a flood.
+        *locked(&self.by_secret) = HashMap::new();
         self.counters.send_modify(|counters| {
             let in_flight = counters.verifications_in_flight;
             *counters = Counters {

@@ -1,0 +1,78 @@
+//! What a guard adds to the allocations of a cached request.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use allocation_counter::measure;
+use apikey_axum::{Authenticator, Policy, Scoped, scopes};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::get;
+use tokio::runtime::{Builder, Runtime};
+use tower::{Layer, Service, ServiceExt as _};
+
+use crate::world::{Names, request};
+
+scopes! { User = "user"; }
+
+const KEY: Option<&str> = Some("user-1");
+
+/// The allocations of one request, the cache being warm.
+fn allocations(runtime: &Runtime, app: Router) -> u64 {
+    // As a server does it: otherwise axum makes the routes anew for each request.
+    let app = app.with_state(());
+    let ask = |request: axum::http::Request<Body>| {
+        let response = runtime.block_on(app.clone().oneshot(request)).unwrap();
+        assert_eq!(response.status(), 200);
+    };
+    (0..3).for_each(|_| ask(request("/", KEY)));
+    let again = request("/", KEY);
+    measure(|| ask(again)).count_total
+}
+
+/// A layer that does nothing, to tell what axum itself asks for one.
+#[derive(Clone)]
+struct Nothing;
+
+#[derive(Clone)]
+struct Through<S>(S);
+
+impl<S> Layer<S> for Nothing {
+    type Service = Through<S>;
+
+    fn layer(&self, inner: S) -> Through<S> {
+        Through(inner)
+    }
+}
+
+impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Request> for Through<S> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> S::Future {
+        self.0.call(request)
+    }
+}
+
+#[test]
+fn an_extractor_adds_none_and_a_layer_no_more_than_any_layer() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let keys: Authenticator = Names::default().authenticator(60);
+    let bare = || Router::new().route("/", get(async || "hello"));
+    let bare_with_state = Router::new().route("/", get(async || "hello")).with_state(keys.clone());
+    let scoped = Router::new().route("/", get(async |_: Scoped<User>| "hello")).with_state(keys.clone());
+    let required = bare().route_layer(keys.require(Policy::scope("user")));
+    // axum and the runtime keep things for the thread: they are made by then.
+    allocations(&runtime, scoped.clone());
+    let alone = allocations(&runtime, bare_with_state);
+    assert!(alone > 0, "the counter counts");
+    assert_eq!(allocations(&runtime, scoped.clone()), alone);
+    assert_eq!(allocations(&runtime, required), allocations(&runtime, bare().route_layer(Nothing)));
+}

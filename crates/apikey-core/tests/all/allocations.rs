@@ -1,0 +1,65 @@
+//! What a cached decision asks of the allocator: nothing.
+
+use std::time::Duration;
+
+use allocation_counter::measure;
+use apikey_core::{
+    Attempt, Authenticator, CredentialSource, PlainRequest, Policy, TypedPolicy as _, Verification, scopes,
+};
+use apikey_testkit::FakeVerifier;
+use tokio::runtime::Builder;
+
+scopes! { ReadUsers = "read:users"; Admin = "admin"; }
+
+const KEY: &str = "k_live_1234567890abcdef";
+
+fn authenticator() -> Authenticator {
+    let key = Verification::active("api_key_1").with_scopes(["read:users"]).with_organization("org_acme");
+    let sources = [CredentialSource::bearer(), CredentialSource::header("X-Api-Key")];
+    Authenticator::builder(FakeVerifier::new().with_key(KEY, key))
+        .credential_sources(sources)
+        .build()
+        .unwrap()
+}
+
+/// How many allocations a whole decision makes: extract, look up, check the policy, let the key go.
+fn allocations(authenticator: &Authenticator, request: &PlainRequest, policy: &Policy) -> u64 {
+    let counted = measure(|| match authenticator.begin(request) {
+        Attempt::Decided(Ok(key)) => authenticator.authorize(&key, policy).unwrap(),
+        other => panic!("{other:?}"),
+    });
+    counted.count_total
+}
+
+#[test]
+fn a_cached_decision_allocates_nothing() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let authenticator = authenticator();
+    let bearer = PlainRequest::new().with_header("Authorization", format!("Bearer {KEY}"));
+    let header = PlainRequest::new().with_header("X-Api-Key", KEY);
+    runtime.block_on(authenticator.authenticate(&bearer)).unwrap();
+    for request in [&bearer, &header] {
+        for policy in [
+            &Policy::any_key(),
+            &Policy::all(["read:users"]),
+            &Policy::any(["admin", "read:users"]).and(Policy::organization_key()),
+            <apikey_core::AnyOf<(Admin, ReadUsers)>>::POLICY,
+        ] {
+            for _ in 0..100 {
+                assert_eq!(allocations(&authenticator, request, policy), 0, "{policy:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_to_be_asked_about_is_seen_to_allocate() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let authenticator = authenticator();
+    let bearer = PlainRequest::new().with_header("Authorization", format!("Bearer {KEY}"));
+    let counted = measure(|| {
+        let key = runtime.block_on(authenticator.authenticate(&bearer)).unwrap();
+        assert!(!key.is_from_cache() && key.age() < Duration::from_secs(60));
+    });
+    assert!(counted.count_total > 0, "the counter counts");
+}

@@ -1,0 +1,48 @@
+//! What a filter adds to the allocations of a cached request.
+
+use allocation_counter::measure;
+use apikey_warp::{Authenticator, Policy, Scoped, require, scoped, scopes};
+use tokio::runtime::{Builder, Runtime};
+use tower_service::Service as _;
+use warp::filters::BoxedFilter;
+use warp::http::{HeaderMap, Request};
+use warp::{Filter, Reply};
+
+use crate::world::{READER, verifier};
+
+scopes! { ReadUsers = "read:users"; }
+
+/// The allocations of one request, the cache being warm.
+fn allocations(runtime: &Runtime, routes: BoxedFilter<(warp::reply::Response,)>) -> u64 {
+    let mut service = warp::service(routes);
+    let request = || {
+        let request = Request::builder().uri("/").header("authorization", format!("Bearer {READER}"));
+        request.body(String::new()).unwrap()
+    };
+    let mut ask = |request: Request<String>| {
+        let response = runtime.block_on(service.call(request)).unwrap();
+        assert_eq!(response.status(), 200);
+    };
+    (0..3).for_each(|_| ask(request()));
+    let again = request();
+    measure(|| ask(again)).count_total
+}
+
+fn hello() -> warp::reply::Response {
+    "hello".into_response()
+}
+
+#[test]
+fn a_filter_adds_what_warp_asks_for_a_look_at_all_header_lines() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let keys = Authenticator::builder(verifier()).build().unwrap();
+    let path = || warp::path::end().and(warp::get());
+    let bare = allocations(&runtime, path().map(hello).boxed());
+    let headers = warp::header::headers_cloned().map(|_: HeaderMap| hello());
+    let headers = allocations(&runtime, path().and(headers).boxed());
+    assert!(headers > bare, "the counter counts");
+    let scoped = path().and(scoped(&keys)).map(|_: Scoped<ReadUsers>| hello());
+    assert_eq!(allocations(&runtime, scoped.boxed()), headers);
+    let required = path().and(require(&keys, Policy::scope("read:users"))).map(hello);
+    assert_eq!(allocations(&runtime, required.boxed()), headers);
+}
