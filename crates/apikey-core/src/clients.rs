@@ -51,7 +51,6 @@ impl Clients {
 mod tests {
     use super::*;
     use crate::extract::PlainRequest;
-    use std::io::Write as _;
     use std::net::IpAddr;
     use std::sync::Arc;
 
@@ -78,7 +77,9 @@ mod tests {
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || Log(Arc::clone(&writer))).finish();
         tracing::subscriber::with_default(subscriber, || {
             let clients = Clients::new(TrustedProxies::parse("10.0.0.0/8").unwrap(), 56);
-            requests.iter().for_each(|request| drop(clients.client_of(request)));
+            for request in requests {
+                clients.client_of(request);
+            }
         });
         String::from_utf8(log.lock().unwrap().clone()).unwrap()
     }
