@@ -277,7 +277,7 @@ impl Authenticator {
     }
 
     /// Waits for a verification; where Kinde can't answer, or not soon, an older answer serves if there is one.
-    async fn outcome(self, key: Fingerprint, mut waiter: Waiter) -> Result<VerifiedKey, Denial> {
+    async fn outcome(self, key: Fingerprint, waiter: Waiter) -> Result<VerifiedKey, Denial> {
         let Shared { engine, clock, style, stale_while_slow, patience, .. } = &*self.0;
         let stale = |now: Instant| engine.stale(&key, now).map(|answer| VerifiedKey::from_cache(answer, now));
         let outcome = if stale(clock.now()).is_some() {

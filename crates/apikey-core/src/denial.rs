@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -149,7 +149,28 @@ pub(crate) struct DenialStyle {
     pub(crate) scheme: String,
     pub(crate) missing_key_message: Cow<'static, str>,
     pub(crate) problem_details: bool,
+    pub(crate) rendered: Rendered,
 }
+
+/// The answers that are the same each time, kept once they are rendered: under a flood, rendering would cost more than
+/// finding out that the key is bad.
+#[derive(Default)]
+pub(crate) struct Rendered([OnceLock<DenialResponse>; DenialCode::ALL.len()]);
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Rendered(..)")
+    }
+}
+
+/// It follows from all the rest.
+impl PartialEq for Rendered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Rendered {}
 
 impl Default for DenialStyle {
     fn default() -> Self {
@@ -158,6 +179,7 @@ impl Default for DenialStyle {
             scheme: "Bearer".to_owned(),
             missing_key_message: Cow::Borrowed(DenialCode::MissingKey.message()),
             problem_details: false,
+            rendered: Rendered::default(),
         }
     }
 }
@@ -321,6 +343,14 @@ impl Denial {
     /// ```
     #[must_use]
     pub fn response(&self) -> DenialResponse {
+        let kept = match &self.0.detail {
+            Detail::None => self.0.style.rendered.0.get(self.code() as usize),
+            _ => None,
+        };
+        kept.map_or_else(|| self.render(), |kept| kept.get_or_init(|| self.render()).clone())
+    }
+
+    fn render(&self) -> DenialResponse {
         let content_type =
             if self.0.style.problem_details { "application/problem+json" } else { "application/json" };
         let mut headers =

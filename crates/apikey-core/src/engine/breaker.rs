@@ -94,7 +94,10 @@ impl Breaker {
                 if latest.len() > WINDOW {
                     latest.pop_front();
                 }
-                latest.retain(|(at, _)| now.saturating_duration_since(*at) <= MEMORY);
+                let is_past = |(at, _): &(Instant, Health)| now.saturating_duration_since(*at) > MEMORY;
+                while latest.front().is_some_and(is_past) {
+                    latest.pop_front();
+                }
                 if is_ill(latest) {
                     tracing::warn!("Kinde can't answer: for a while only probes are sent");
                     inner.open(FIRST_PAUSE, now);

@@ -1,11 +1,12 @@
 //! Verifications under way: at most one per key, whoever waits for it.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::attempts::Attempt;
 use super::breaker::Permit;
@@ -15,7 +16,12 @@ use crate::denial::ServerFault;
 use crate::key::{Fingerprint, FingerprintHashing};
 use crate::verification::Verification;
 
-type Receiver = watch::Receiver<Option<Outcome>>;
+/// Where the outcome of a flight comes.
+#[derive(Default)]
+pub(super) struct Landing {
+    outcome: OnceLock<Outcome>,
+    landed: Notify,
+}
 
 /// How often one flight asks anew because a purge came between; then it gives up, for callers wait.
 const MOST_QUESTIONS: u32 = 4;
@@ -37,7 +43,7 @@ pub(super) struct Table {
 struct Entry {
     id: u64,
     began: Instant,
-    receiver: Receiver,
+    landing: Arc<Landing>,
     /// The number of the latest purge when the question was asked.
     heeds_after: u64,
 }
@@ -53,10 +59,10 @@ impl Flights {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    pub(super) fn place(&self, receiver: Receiver) -> Waiter {
+    pub(super) fn place(&self, landing: Arc<Landing>) -> Waiter {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let place = Place { waiting: Arc::clone(&self.waiting), left: AtomicBool::new(false) };
-        Waiter { receiver, place: Arc::new(place) }
+        Waiter { landing, place: Arc::new(place) }
     }
 }
 
@@ -73,9 +79,9 @@ impl Table {
 
     /// Where to wait for the flight of this key, if one is under way. One that began longer than `overdue` ago is stuck, as
     /// where its runtime is blocked, and nobody joins it any more.
-    pub(super) fn join(&self, key: &Fingerprint, now: Instant, overdue: Duration) -> Option<Receiver> {
+    pub(super) fn join(&self, key: &Fingerprint, now: Instant, overdue: Duration) -> Option<Arc<Landing>> {
         let entry = self.by_key.get(key)?;
-        (now.saturating_duration_since(entry.began) <= overdue).then(|| entry.receiver.clone())
+        (now.saturating_duration_since(entry.began) <= overdue).then(|| Arc::clone(&entry.landing))
     }
 
     /// Starts a flight; one of the same key that is still under way is disowned.
@@ -86,22 +92,22 @@ impl Table {
         permit: Permit,
         attempt: Option<Attempt>,
         now: Instant,
-    ) -> (Flight, Receiver) {
-        let (sender, receiver) = watch::channel(None);
+    ) -> (Flight, Arc<Landing>) {
+        let landing = Arc::<Landing>::default();
         self.last_id += 1;
         let (id, heeds_after) = (self.last_id, self.purges.now());
-        self.by_key.insert(fingerprint, Entry { id, began: now, receiver: receiver.clone(), heeds_after });
+        self.by_key.insert(fingerprint, Entry { id, began: now, landing: Arc::clone(&landing), heeds_after });
         let flight = Flight {
             engine,
             fingerprint,
             id,
             asked_at: now,
             questions: 1,
-            sender,
+            landing: Arc::clone(&landing),
             permit: Some(permit),
             attempt,
         };
-        (flight, receiver)
+        (flight, landing)
     }
 
     /// The number of the latest purge when this flight asked; `None` where it is disowned.
@@ -141,7 +147,7 @@ pub(crate) struct Flight {
     id: u64,
     pub(super) asked_at: Instant,
     questions: u32,
-    sender: watch::Sender<Option<Outcome>>,
+    landing: Arc<Landing>,
     /// Gone once the flight has landed.
     permit: Option<Permit>,
     attempt: Option<Attempt>,
@@ -169,7 +175,9 @@ impl Flight {
         if let Some(permit) = self.permit.take() {
             let attempt = self.attempt.take();
             let outcome = self.engine.settle(self, outcome, permit, attempt, took, now);
-            self.sender.send_replace(Some(outcome));
+            // It is set once, for the permit is taken once.
+            let _first = self.landing.outcome.set(outcome);
+            self.landing.landed.notify_waiters();
         }
     }
 }
@@ -194,7 +202,7 @@ impl Drop for Flight {
 /// A place in the crowd that waits for a flight; clones share it.
 #[derive(Clone)]
 pub(crate) struct Waiter {
-    receiver: Receiver,
+    landing: Arc<Landing>,
     place: Arc<Place>,
 }
 
@@ -223,11 +231,15 @@ impl Waiter {
         self.place.leave();
     }
 
-    pub(crate) async fn outcome(&mut self) -> Outcome {
-        match self.receiver.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or(Err(ServerFault::Unavailable)),
-            // Unreachable while flights publish when dropped; closed is still not "invalid".
-            Err(_closed) => Err(ServerFault::Unavailable),
+    pub(crate) async fn outcome(&self) -> Outcome {
+        loop {
+            let mut landed = pin!(self.landing.landed.notified());
+            // From here on nothing is missed, so the look comes after it.
+            landed.as_mut().enable();
+            if let Some(outcome) = self.landing.outcome.get() {
+                return outcome.clone();
+            }
+            landed.await;
         }
     }
 }

@@ -130,8 +130,8 @@ impl Engine {
         if self.flights.waiting() >= self.settings.max_waiting {
             return self.not_now(&key, CROWDED, now);
         }
-        if let Some(receiver) = flights.join(&key, now, self.settings.overdue_after) {
-            return Step::Wait(self.flights.place(receiver));
+        if let Some(landing) = flights.join(&key, now, self.settings.overdue_after) {
+            return Step::Wait(self.flights.place(landing));
         }
         let attempt = match &self.attempts {
             Some(attempts) => match client().map(|client| attempts.take(client, now)).transpose() {
@@ -146,8 +146,8 @@ impl Engine {
         };
         match admitted {
             Ok(permit) => {
-                let (flight, receiver) = flights.start(Arc::clone(self), key, permit, attempt, now);
-                Step::Verify(flight, self.flights.place(receiver))
+                let (flight, landing) = flights.start(Arc::clone(self), key, permit, attempt, now);
+                Step::Verify(flight, self.flights.place(landing))
             }
             Err(wait) => {
                 if let Some(attempt) = attempt {

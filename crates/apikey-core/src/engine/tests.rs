@@ -133,7 +133,7 @@ fn heard(waiter: Waiter) -> Option<Result<Result<String, Refusal>, ServerFault>>
     Some(heard_answer(waiter)?.map(|judged| judged.map(|answer| answer.verification.key_id().to_owned())))
 }
 
-pub(super) fn heard_answer(mut waiter: Waiter) -> Option<Outcome> {
+pub(super) fn heard_answer(waiter: Waiter) -> Option<Outcome> {
     use std::future::Future as _;
     let mut future = std::pin::pin!(waiter.outcome());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

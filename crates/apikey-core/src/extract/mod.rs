@@ -258,7 +258,9 @@ fn decoded(value: &str) -> Presented<'_> {
 /// What follows `<scheme> 1*SP`, where the value is of that scheme (RFC 9110, section 11.4).
 fn credentials_of<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
     let (found, rest) = value.split_at_checked(scheme.len())?;
-    if !found.eq_ignore_ascii_case(scheme.as_bytes()) || rest.first() != Some(&b' ') {
+    // Nearly everybody writes it as it is configured, and that is compared faster.
+    let is_scheme = found == scheme.as_bytes() || found.eq_ignore_ascii_case(scheme.as_bytes());
+    if !is_scheme || rest.first() != Some(&b' ') {
         return None;
     }
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();

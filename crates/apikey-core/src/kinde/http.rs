@@ -69,7 +69,8 @@ impl Http {
         *request.body_mut() = Some(Bytes::from_owner(body).into());
         let mut response = self.0.execute(request).await.map_err(describe)?;
         let status = response.status();
-        let retry_after = retry_after(response.headers());
+        // Of an answer that can't be used; Kinde may tell what is left of a limit with every other, too.
+        let retry_after = if status.is_success() { None } else { retry_after(response.headers()) };
         // Room for all of it, so that no copy of a token is left behind by growing.
         let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
         let room = announced.map_or(LONGEST_ANSWER, |length| length.min(LONGEST_ANSWER));
