@@ -1,18 +1,22 @@
 //! `cargo xtask bench`: builds the benchmarks with optimisation and has them run. What they need is no part of this program.
 
 use crate::cargo::{build, exit_code, root, status};
+use crate::tools;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 const PACKAGE: &str = "apikey-bench";
+/// The filter that names the core alone.
+const CORE: &str = "core";
 
 const HELP: &str = "\
 cargo xtask bench [--quick] [--rounds N] [--seconds N] [filter]...
 
-Measures over HTTP what a guard costs, against the bare route and a middleware written by hand. It needs wrk, which it
-installs as root on a Debian-like system. A filter is a part of a name such as cached/axum: the scenarios are cached,
-flood, slow, zipf (on axum), cold and stampede. --quick takes three minutes on two cores, everything about ten. The table
-is also written as JSON and SVG to target/bench. Bounds that are broken are shown; the exit code is 1 only where
-something could not be measured.
+Measures what the decision of the core costs (core), and over HTTP what a guard costs, against the bare route and a
+middleware written by hand. For the latter it needs wrk, which it installs as root on a Debian-like system. A filter is
+a part of a name such as cached/axum: the scenarios are core, cached, flood, slow, zipf (on axum), cold and stampede.
+--quick takes three minutes on two cores, everything about ten. The tables are also written as JSON and SVG to
+target/bench. Bounds that are broken are shown; the exit code is 1 only where something could not be measured.
 ";
 
 /// Builds and runs; the exit code is the benchmarks'.
@@ -21,9 +25,33 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
-    let program = build(PACKAGE, &["--release"])?;
     let directory = root().join("target").join("bench");
+    let over_http: Vec<&String> = arguments.iter().filter(|argument| *argument != CORE).collect();
+    let is_filtered =
+        arguments.iter().any(|argument| argument.starts_with(|first: char| first.is_alphabetic()));
+    let names_the_core = over_http.len() < arguments.len();
+    if names_the_core || !is_filtered {
+        let ended = core(&directory, arguments.iter().any(|argument| argument == "--quick"))?;
+        let names_more = over_http.iter().any(|argument| !argument.starts_with('-'));
+        if ended != ExitCode::SUCCESS || (names_the_core && !names_more) {
+            return Ok(ended);
+        }
+    }
+    tools::require("wrk")?;
+    let program = build(PACKAGE, &["--release"])?;
     let mut bench = Command::new(program);
-    bench.arg("run").arg("--directory").arg(directory).args(arguments);
+    bench.arg("run").arg("--directory").arg(directory).args(over_http);
     Ok(exit_code(status(&mut bench)?))
+}
+
+fn core(directory: &Path, is_quick: bool) -> Result<ExitCode, String> {
+    let program = build("apikey-decision", &["--release"])?;
+    std::fs::create_dir_all(directory)
+        .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    let mut compare = Command::new(program);
+    compare.arg("compare").arg("--json").arg(directory.join("core.json"));
+    if is_quick {
+        compare.arg("--quick");
+    }
+    Ok(exit_code(status(&mut compare)?))
 }

@@ -3,8 +3,10 @@
 mod bench;
 mod cargo;
 mod demo;
+mod instructions;
 mod soak;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -16,8 +18,9 @@ cargo xtask <command>
                               walk, with exit code 1 if an answer differed
   test [arguments]            every test of the workspace, then the walk through every reference server. Arguments go
                               to `cargo test`, and then the walks are left out
-  bench [--quick] [filter]    what a guard costs over HTTP, against the bare route; `bench --help` explains it
-  ci                          what a change must pass: formatting, lints, documentation, every test
+  bench [--quick] [filter]    what a decision and a guard over HTTP cost, in ratios; `bench --help` explains it
+  instructions [--record]     the instructions of a cached decision, counted by valgrind, against the recorded ones
+  ci                          what a change must pass: formatting, lints, documentation, every test, instructions
   soak [--seconds N] [--quick] [--seed N]
                               in release: minutes of mixed traffic with an oracle that judges every answer, then the
                               resilience table, measured. Exit code 1 if a bound is broken; see target/soak.json
@@ -50,6 +53,7 @@ fn run() -> Result<ExitCode, String> {
         "soak" => soak::soak(rest),
         "test" => test::test(rest),
         "bench" => bench::run(rest),
+        "instructions" => instructions::run(rest),
         "ci" => test::ci(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -1,7 +1,7 @@
-//! `cargo xtask test` and `cargo xtask ci`. They need the toolchain and nothing else.
+//! `cargo xtask test`, which needs the toolchain and nothing else, and `cargo xtask ci`, which also counts instructions.
 
 use crate::cargo::{cargo, exit_code, status};
-use crate::demo;
+use crate::{demo, instructions};
 use std::process::ExitCode;
 
 /// What `cargo xtask ci` has cargo do before the tests.
@@ -24,7 +24,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     demo::walk_through_all()
 }
 
-/// Formatting, lints, documentation, then [`test()`]; the first that fails ends it.
+/// Formatting, lints, documentation, instructions, then [`test()`]; the first that fails ends it.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     if let Some(argument) = arguments.first() {
         return Err(format!("`cargo xtask ci` takes no arguments, but there is '{argument}'"));
@@ -42,6 +42,10 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
         if !ended.success() {
             return Ok(exit_code(ended));
         }
+    }
+    let counted = instructions::run(&[])?;
+    if counted != ExitCode::SUCCESS {
+        return Ok(counted);
     }
     test(&[])
 }

@@ -67,11 +67,6 @@ fn core_list(text: &str) -> Vec<usize> {
     text.split(',').filter_map(range).flatten().collect()
 }
 
-/// Whether this process may install packages.
-pub(super) fn is_root() -> bool {
-    output("id", &["-u"]).is_some_and(|id| id == "0")
-}
-
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -51,11 +51,8 @@ pub(super) struct Wrk {
 }
 
 impl Wrk {
-    /// Makes sure that wrk is there: as root on a Debian-like system it is installed, elsewhere its lack is an error.
+    /// Writes the script that wrk runs. That wrk is there is for `cargo xtask bench` to see to.
     pub(super) fn new(directory: &std::path::Path) -> Result<Self, String> {
-        if !is_there() {
-            install()?;
-        }
         let script = directory.join("load.lua");
         std::fs::write(&script, SCRIPT)
             .map_err(|error| format!("cannot write {}: {error}", script.display()))?;
@@ -84,30 +81,6 @@ impl Wrk {
 /// The figures that the script's `done` has written among wrk's own words.
 fn figures(output: &str) -> Option<Seen> {
     output.lines().filter_map(|line| serde_json::from_str(line).ok()).next_back()
-}
-
-fn is_there() -> bool {
-    let tried = Command::new("wrk").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    tried.is_ok()
-}
-
-fn install() -> Result<(), String> {
-    let advice = "the load generator wrk is missing. Install the package `wrk` (Debian, Ubuntu: `apt-get install wrk`; \
-                  Fedora: `dnf install wrk`; macOS: `brew install wrk`) and run this again";
-    if !super::machine::is_root() || !std::path::Path::new("/etc/debian_version").exists() {
-        return Err(advice.to_owned());
-    }
-    eprintln!("wrk is missing: installing Debian's package");
-    let apt_get = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    let package = ["install", "--yes", "--no-install-recommends", "wrk"];
-    if (apt_get(&package) || (apt_get(&["update"]) && apt_get(&package))) && is_there() {
-        return Ok(());
-    }
-    Err(format!("apt-get could not install it: {advice}"))
 }
 
 #[cfg(test)]

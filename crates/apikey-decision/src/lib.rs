@@ -1,0 +1,125 @@
+//! What is measured of the core: authenticators with many keys in their cache, and the whole decision about one request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use apikey_core::{
+    Attempt, Authenticator, Denial, Judgement, Policy, PresentedKey, RequestHead, Verification, VerifiedKey,
+    Verifier, VerifierError,
+};
+use async_trait::async_trait;
+
+/// What spreads numbers over all the bits of an id.
+const MIX: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
+/// A secret as long as Kinde's.
+#[must_use]
+pub fn secret(number: u64) -> String {
+    format!("k_live_{:032x}", (u128::from(number) + 7).wrapping_mul(MIX.rotate_left(29) | 1))
+}
+
+/// The header value that presents it.
+#[must_use]
+pub fn bearer(number: u64) -> Vec<u8> {
+    format!("Bearer {}", secret(number)).into_bytes()
+}
+
+/// An answer with all that Kinde tells: two scopes, both owners, and what is informational.
+#[must_use]
+pub fn verification(number: u64) -> Verification {
+    Verification::active(format!("api_key_{:032x}", u128::from(number).wrapping_mul(MIX)))
+        .with_scopes(["read:users", "write:users"])
+        .with_organization(format!("org_{number:011x}"))
+        .with_user(format!("kp_{number:032x}"))
+        .with_last_verified_on("2026-03-01T19:54:37.337802+00:00")
+        .with_verification_count(12)
+        .with_code("API_KEY_VERIFIED")
+        .with_message("API key verified")
+}
+
+/// Accepts every key, each under a key id of its own.
+#[derive(Default)]
+struct Everyone(Arc<AtomicU64>);
+
+#[async_trait]
+impl Verifier for Everyone {
+    async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
+        Ok(Judgement::Accepted(verification(self.0.fetch_add(1, Ordering::Relaxed))))
+    }
+}
+
+/// An authenticator that has so many keys in its cache, numbered from 0.
+///
+/// # Errors
+/// Where it can't be built or filled, in words.
+pub fn filled(keys: u64) -> Result<Authenticator, String> {
+    let capacity = usize::try_from(keys).unwrap_or(usize::MAX).max(1_000);
+    let authenticator = Authenticator::builder(Everyone::default())
+        .cache_capacity(capacity)
+        .cache_time_to_live(Duration::from_secs(24 * 60 * 60))
+        .attempt_limit(None)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.map_err(|error| error.to_string())?.block_on(async {
+        for number in 0..keys {
+            let key = PresentedKey::parse(&secret(number)).map_err(|error| error.to_string())?;
+            authenticator.verify(key).await.map_err(|denial| denial.to_string())?;
+        }
+        Ok::<(), String>(())
+    })?;
+    Ok(authenticator)
+}
+
+/// A request with this `Authorization` header and no other.
+pub struct Request<'v>(pub &'v [u8]);
+
+impl RequestHead for Request<'_> {
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        (name == "authorization").then_some(self.0).into_iter()
+    }
+
+    fn query(&self) -> Option<&str> {
+        None
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
+}
+
+/// The whole cached decision: extract, fingerprint, look up, check the deadline and the policy, and hand the key out.
+/// `None` where the cache does not know the key.
+#[must_use]
+pub fn decide(
+    authenticator: &Authenticator,
+    policy: &Policy,
+    authorization: &[u8],
+) -> Option<Result<VerifiedKey, Denial>> {
+    match authenticator.begin(&Request(authorization)) {
+        Attempt::Decided(decision) => {
+            Some(decision.and_then(|key| authenticator.authorize(&key, policy).map(|()| key)))
+        }
+        Attempt::Anonymous => Some(Err(authenticator.missing_key())),
+        Attempt::Pending(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_measured_is_a_hit() {
+        let authenticator = filled(100).unwrap();
+        assert_eq!(authenticator.cached_keys(), 100);
+        let policy = Policy::all(["read:users"]);
+        for number in 0..100 {
+            let key = decide(&authenticator, &policy, &bearer(number)).unwrap().unwrap();
+            assert!(key.is_from_cache());
+            assert_eq!(key.key_id(), verification(number).key_id());
+        }
+    }
+}

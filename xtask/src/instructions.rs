@@ -1,0 +1,125 @@
+//! `cargo xtask instructions`: how many instructions a cached decision takes, counted by valgrind's callgrind, against what the
+//! repository records. Counts don't depend on what else the machine is doing, so that they can be a gate.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use serde_json::{Value, json};
+
+use crate::cargo::{build, root};
+use crate::tools;
+
+const PACKAGE: &str = "apikey-decision";
+/// The cases of `apikey-decision instructions`.
+const CASES: &[&str] = &["hit", "hit_with_a_nested_policy", "malformed"];
+/// What is counted: this function of the program, and what it calls.
+const COUNTED: &str = "apikey_decision::instructions::counted";
+/// How many decisions a run takes; what the function itself takes is then next to nothing.
+const TIMES: u64 = 10_000;
+/// How much a case may grow, in per cent.
+const GROWTH: f64 = 3.0;
+
+/// Counts, and compares with the record; with `--record`, writes a new record.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
+    let is_recording = match arguments {
+        [] => false,
+        [argument] if argument == "--record" => true,
+        _ => return Err("`cargo xtask instructions` takes --record or nothing".to_owned()),
+    };
+    tools::require("valgrind")?;
+    let program = build(PACKAGE, &["--release"])?;
+    let mut counts = BTreeMap::new();
+    for case in CASES {
+        counts.insert((*case).to_owned(), count(&program, case)? / TIMES);
+    }
+    let file = root().join("crates").join(PACKAGE).join("instructions.json");
+    let compiler = compiler()?;
+    if is_recording {
+        let record = json!({ "compiler": compiler, "instructions": counts });
+        let text = serde_json::to_string_pretty(&record).map_err(|error| error.to_string())? + "\n";
+        std::fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        println!("recorded in {}: {counts:?}", file.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let record: Value =
+        serde_json::from_slice(&text).map_err(|error| format!("{} is no record: {error}", file.display()))?;
+    let is_same_compiler = record["compiler"] == compiler;
+    if !is_same_compiler {
+        println!("the record is of another compiler, {}: what follows is no verdict", record["compiler"]);
+    }
+    let grown = report(&counts, &record["instructions"]);
+    if grown && is_same_compiler {
+        eprintln!(
+            "a cached decision takes more than {GROWTH} % more instructions than recorded: find out why, or, where"
+        );
+        eprintln!(
+            "it is worth it, record the new count with `cargo xtask instructions --record` and say so in the commit"
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints each case; whether one has grown past the bound, or is not recorded.
+fn report(counts: &BTreeMap<String, u64>, record: &Value) -> bool {
+    let mut grown = false;
+    for (case, count) in counts {
+        let Some(recorded) = record[case].as_u64().filter(|recorded| *recorded > 0) else {
+            println!("instructions, {case}: {count}, which is not recorded");
+            grown = true;
+            continue;
+        };
+        let growth = (*count as f64 / recorded as f64 - 1.0) * 100.0;
+        println!("instructions, {case}: {count} ({growth:+.1} % against {recorded})");
+        grown |= growth > GROWTH;
+    }
+    grown
+}
+
+/// The instructions of all decisions of one run.
+fn count(program: &Path, case: &str) -> Result<u64, String> {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    valgrind.arg(format!("--toggle-collect={COUNTED}"));
+    valgrind.arg(program).args(["instructions", case, &TIMES.to_string()]);
+    let output = valgrind.output().map_err(|error| format!("cannot run valgrind: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    collected(&said)
+        .filter(|count| *count > 0 && output.status.success())
+        .ok_or_else(|| format!("valgrind counted nothing. It wrote: {said}"))
+}
+
+/// The sum in callgrind's own words.
+fn collected(said: &str) -> Option<u64> {
+    said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
+}
+
+fn compiler() -> Result<String, String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("--version").output();
+    let output = output.map_err(|error| format!("cannot run rustc: {error}"))?;
+    Ok(format!("{}, {}", String::from_utf8_lossy(&output.stdout).trim(), std::env::consts::ARCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_is_found_among_callgrinds_words() {
+        let said = "==1== Events    : Ir\n==1== Collected : 40318781\n==1== \n";
+        assert_eq!(collected(said), Some(40_318_781));
+        assert_eq!(collected("==1== Events : Ir"), None);
+    }
+
+    #[test]
+    fn growth_past_the_bound_and_what_is_not_recorded_fail() {
+        let counts = |count| BTreeMap::from([("hit".to_owned(), count)]);
+        assert!(!report(&counts(1_030), &json!({ "hit": 1_000 })));
+        assert!(report(&counts(1_031), &json!({ "hit": 1_000 })));
+        assert!(!report(&counts(500), &json!({ "hit": 1_000 })));
+        assert!(report(&counts(500), &json!({ "other": 1_000 })));
+    }
+}
