@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 
 use apikey_rocket::{ApiKey, ApiKeys, Authenticator, DenialCode, MaybeApiKey, Policy, Rejection, Scoped};
 use apikey_testkit::conformance::{Adapter, Differences, RunningServer, routes};
-use rocket::config::{LogLevel, Shutdown};
+use rocket::config::Shutdown;
 use rocket::data::{Data, ToByteUnit as _};
 use rocket::fairing::AdHoc;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Build, Config, Request, Responder, Rocket, get, options, post, routes};
+
+use crate::world::quiet_with;
 
 pub(crate) struct RocketAdapter;
 
@@ -42,7 +44,6 @@ impl Adapter for RocketAdapter {
 fn app(keys: Authenticator) -> Rocket<Build> {
     let config = Config {
         port: 0,
-        log_level: LogLevel::Off,
         // Signals are the test runner's, and there is nothing to wait for at the end.
         shutdown: Shutdown {
             ctrlc: false,
@@ -56,7 +57,7 @@ fn app(keys: Authenticator) -> Rocket<Build> {
         ..Config::default()
     };
     let any_key = Policy::any_key;
-    let mut rocket = rocket::custom(config)
+    let mut rocket = quiet_with(config)
         .attach(ApiKeys::fairing(keys))
         .mount("/", routes![open, me, scoped, any, optional, twice, branches_admin, branches_any, echo])
         .mount("/layered-twice", ApiKeys::require(any_key(), routes![layered_twice]))

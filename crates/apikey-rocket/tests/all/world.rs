@@ -22,7 +22,14 @@ pub(crate) fn keys(verifier: &FakeVerifier) -> Authenticator {
 }
 
 pub(crate) fn quiet() -> Rocket<Build> {
-    rocket::custom(Config { log_level: LogLevel::Off, ..Config::default() })
+    quiet_with(Config::default())
+}
+
+pub(crate) fn quiet_with(config: Config) -> Rocket<Build> {
+    // While a `Rocket` is made, Rocket's logger reports the requests of all others, and allocates. It stands back where there
+    // is a logger: this is the one that does nothing.
+    let _ = log::set_logger(log::logger());
+    rocket::custom(Config { log_level: LogLevel::Off, ..config })
 }
 
 /// A Rocket with the fairing over [`verifier`].
