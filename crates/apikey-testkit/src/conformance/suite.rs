@@ -48,6 +48,18 @@ macro_rules! conformance_tests {
                 the_size_of_an_ipv6_network_can_be_set,
                 an_ipv4_mapped_address_is_its_ipv4_address,
             }
+            breaker {
+                in_an_outage_unknown_keys_get_their_503_without_a_call,
+                single_probes_find_out_when_kinde_answers_again,
+                however_long_an_outage_lasts_half_a_minute_after_it_all_is_well,
+                refusals_and_set_up_errors_are_no_outage,
+                an_outage_takes_no_attempts_and_serves_older_answers_without_a_call,
+            }
+            bulkhead {
+                past_its_places_an_unknown_key_is_turned_away_and_a_known_one_is_not,
+                past_so_many_who_wait_an_unknown_key_is_turned_away,
+                who_has_been_answered_waits_no_longer,
+            }
             caching {
                 a_good_key_is_asked_about_once,
                 each_key_is_asked_about_for_itself,
@@ -126,6 +138,13 @@ macro_rules! conformance_tests {
                 an_expired_key_with_an_older_answer_notices_refusals_alone,
                 every_fault_of_the_token_endpoint_is_ours_and_passes,
             }
+            forgetting {
+                a_purged_key_is_refused_on_its_next_request,
+                an_answer_from_before_a_purge_lets_nobody_in_after_it,
+                a_purge_concerns_nobody_else,
+                a_new_secret_ends_the_old_one_at_once,
+                an_answer_about_an_old_secret_is_asked_for_again_after_a_rotation,
+            }
             generated {
                 near_misses_of_a_bearer_key_are_told_from_keys,
                 near_misses_of_a_key_alone_are_told_from_keys,
@@ -137,6 +156,12 @@ macro_rules! conformance_tests {
                 options_is_protected_like_any_method,
                 a_pre_flight_passes_where_that_was_asked_for,
                 what_lacks_a_mark_of_a_pre_flight_is_protected,
+            }
+            negative {
+                a_refusal_is_remembered_where_asked_for,
+                a_remembered_refusal_ends_with_its_time_or_when_it_is_removed,
+                failures_are_never_remembered_as_refusals,
+                junk_pushes_no_good_key_out,
             }
             once {
                 two_extractors_of_one_handler_verify_once,
@@ -167,6 +192,7 @@ macro_rules! conformance_tests {
                 a_redirect_is_not_followed_and_is_internal_error,
                 a_flapping_upstream_is_believed_when_it_answers,
                 an_upstream_that_is_gone_is_unavailable,
+                a_kinde_that_hangs_keeps_nobody_past_the_budget,
             }
             policies {
                 all_of_several_scopes_are_needed,
@@ -179,6 +205,12 @@ macro_rules! conformance_tests {
                 a_bound_route_is_for_one_organization,
                 the_owner_is_checked_before_scopes,
                 an_empty_owner_is_an_absent_owner,
+            }
+            refresh {
+                a_key_in_use_is_renewed_before_its_time_is_up_and_nobody_waits,
+                a_renewal_that_fails_leaves_the_key_its_time,
+                a_renewal_that_is_refused_ends_the_key,
+                without_leave_nothing_is_renewed_ahead,
             }
             removal {
                 the_credential_stays_unless_removal_is_asked_for,
@@ -193,7 +225,7 @@ macro_rules! conformance_tests {
                 a_realm_with_quotes_is_escaped,
                 scopes_with_odd_characters_are_escaped_in_the_body,
             }
-            resilience {
+            retries {
                 a_failure_that_passes_is_not_noticed,
                 a_verification_is_tried_three_times_at_most,
                 a_wait_that_kinde_asks_for_is_kept,
@@ -201,35 +233,6 @@ macro_rules! conformance_tests {
                 what_asking_again_does_not_mend_is_asked_once,
                 retries_add_a_tenth_to_an_outage_at_most,
                 a_crowd_shares_the_retries_of_one_verification,
-                past_its_places_an_unknown_key_is_turned_away_and_a_known_one_is_not,
-                past_so_many_who_wait_an_unknown_key_is_turned_away,
-                who_has_been_answered_waits_no_longer,
-                in_an_outage_unknown_keys_get_their_503_without_a_call,
-                single_probes_find_out_when_kinde_answers_again,
-                however_long_an_outage_lasts_half_a_minute_after_it_all_is_well,
-                refusals_and_set_up_errors_are_no_outage,
-                an_outage_takes_no_attempts_and_serves_older_answers_without_a_call,
-                without_leave_no_older_answer_is_served,
-                an_older_answer_serves_while_kinde_cannot_answer,
-                an_older_answer_serves_while_kinde_is_slow_and_is_renewed_behind_it,
-                an_older_answer_serves_while_there_is_no_token,
-                an_older_answer_has_an_end_that_failures_do_not_move,
-                no_outage_brings_a_refused_key_back,
-                a_route_for_fresh_answers_refuses_older_ones,
-                a_refusal_is_remembered_where_asked_for,
-                a_remembered_refusal_ends_with_its_time_or_when_it_is_removed,
-                failures_are_never_remembered_as_refusals,
-                junk_pushes_no_good_key_out,
-                a_key_in_use_is_renewed_before_its_time_is_up_and_nobody_waits,
-                a_renewal_that_fails_leaves_the_key_its_time,
-                a_renewal_that_is_refused_ends_the_key,
-                without_leave_nothing_is_renewed_ahead,
-                a_purged_key_is_refused_on_its_next_request,
-                an_answer_from_before_a_purge_lets_nobody_in_after_it,
-                a_purge_concerns_nobody_else,
-                a_new_secret_ends_the_old_one_at_once,
-                an_answer_about_an_old_secret_is_asked_for_again_after_a_rotation,
-                a_kinde_that_hangs_keeps_nobody_past_the_budget,
             }
             sources {
                 a_header_of_its_own_holds_the_key_alone,
@@ -242,6 +245,15 @@ macro_rules! conformance_tests {
                 a_missing_key_names_every_place_in_order,
                 one_header_may_carry_several_schemes,
                 a_key_with_another_prefix_asks_nobody,
+            }
+            stale {
+                without_leave_no_older_answer_is_served,
+                an_older_answer_serves_while_kinde_cannot_answer,
+                an_older_answer_serves_while_kinde_is_slow_and_is_renewed_behind_it,
+                an_older_answer_serves_while_there_is_no_token,
+                an_older_answer_has_an_end_that_failures_do_not_move,
+                no_outage_brings_a_refused_key_back,
+                a_route_for_fresh_answers_refuses_older_ones,
             }
             tokens {
                 one_token_serves_all,
@@ -281,22 +293,28 @@ mod tests {
         for source in [
             include_str!("cases/answers.rs"),
             include_str!("cases/attempts.rs"),
+            include_str!("cases/breaker.rs"),
+            include_str!("cases/bulkhead.rs"),
             include_str!("cases/caching.rs"),
             include_str!("cases/concurrency.rs"),
             include_str!("cases/connections.rs"),
             include_str!("cases/denials.rs"),
             include_str!("cases/extraction.rs"),
             include_str!("cases/fault_matrix.rs"),
+            include_str!("cases/forgetting.rs"),
             include_str!("cases/generated.rs"),
             include_str!("cases/methods.rs"),
+            include_str!("cases/negative.rs"),
             include_str!("cases/once.rs"),
             include_str!("cases/optional.rs"),
             include_str!("cases/outages.rs"),
             include_str!("cases/policies.rs"),
+            include_str!("cases/refresh.rs"),
             include_str!("cases/removal.rs"),
             include_str!("cases/rendering.rs"),
-            include_str!("cases/resilience.rs"),
+            include_str!("cases/retries.rs"),
             include_str!("cases/sources.rs"),
+            include_str!("cases/stale.rs"),
             include_str!("cases/tokens.rs"),
             include_str!("cases/wiring.rs"),
         ] {

@@ -163,12 +163,12 @@ fn a_limit_that_is_told_wrong_is_noticed() {
 
 #[test]
 fn an_older_answer_where_a_fresh_one_is_due_is_noticed() {
-    fails::<ForgetsFreshness, _>(cases::resilience::a_route_for_fresh_answers_refuses_older_ones);
+    fails::<ForgetsFreshness, _>(cases::stale::a_route_for_fresh_answers_refuses_older_ones);
 }
 
 #[test]
 fn an_outage_that_is_told_wrong_is_noticed() {
-    fails::<RefusesInAnOutage, _>(cases::resilience::in_an_outage_unknown_keys_get_their_503_without_a_call);
+    fails::<RefusesInAnOutage, _>(cases::breaker::in_an_outage_unknown_keys_get_their_503_without_a_call);
     fails::<RefusesInAnOutage, _>(cases::fault_matrix::a_cold_key_meets_every_fault);
 }
 

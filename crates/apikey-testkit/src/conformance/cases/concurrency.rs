@@ -1,5 +1,6 @@
 //! Many requests at once.
 
+use super::steps::hold;
 use crate::conformance::{
     adapter::Subject,
     client::{Session, get},
@@ -9,13 +10,6 @@ use crate::conformance::{
 use crate::emulator::{Endpoint, Fault, Gate, KeySpecification};
 
 const CROWD: usize = 50;
-
-/// Holds every verification back until the gate opens.
-fn hold(world: &World) -> Gate {
-    let gate = Gate::new();
-    world.emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
-    gate
-}
 
 async fn crowd<'a>(world: &'a World, keys: &[&Key]) -> Vec<Session<'a>> {
     let mut sessions = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::steps::{SOON, in_flight, recover, start};
 use crate::conformance::{adapter::Subject, expected::*, world::World};
 use crate::emulator::{Endpoint, Fault};
 
@@ -122,4 +123,32 @@ pub async fn an_upstream_that_is_gone_is_unavailable(subject: Subject) {
     let another = crate::emulator::Emulator::start().await.expect("the emulator starts");
     std::mem::replace(&mut world.emulator, another).stop().await;
     world.ask("/me", &world.reader).await.is_denied(&unavailable());
+}
+
+pub async fn a_kinde_that_hangs_keeps_nobody_past_the_budget(subject: Subject) {
+    for endpoint in [Endpoint::Verify, Endpoint::Token] {
+        let world =
+            World::with(subject, |builder| builder.verification_timeout(Duration::from_millis(300))).await;
+        world.ask("/me", &world.admin).await.is_me(&world.admin);
+        if endpoint == Endpoint::Token {
+            world.emulator.revoke_tokens();
+        }
+        world.emulator.set_fault(endpoint, Some(Fault::Hang));
+        let begin = Instant::now();
+        let mut waiting = Vec::new();
+        for key in [&world.reader, &world.reader, &world.writer, &world.acme, &world.user, &world.revoked] {
+            waiting.push(start(&world, key).await);
+        }
+        world.ask("/me", &world.admin).await.is_me(&world.admin);
+        for (session, request) in &mut waiting {
+            session.read(request).await.is_denied(&unavailable());
+        }
+        world.ask("/me", &world.admin).await.is_me(&world.admin);
+        assert!(begin.elapsed() < SOON, "{endpoint:?}: {:?}", begin.elapsed());
+        in_flight(&world, 0).await;
+        if endpoint == Endpoint::Verify {
+            recover(&world);
+            world.ask("/me", &world.reader).await.is_me(&world.reader);
+        }
+    }
 }

@@ -1,0 +1,112 @@
+//! A verification that failed for a moment is tried again, within its budget and within reason.
+
+use std::time::{Duration, Instant};
+
+use super::steps::{MINUTE, SECOND, SOON, fail, recover, start};
+use crate::conformance::{adapter::Subject, client::get, expected::*, world::World};
+use crate::emulator::{Endpoint, Fault, Gate};
+
+async fn retrying(subject: Subject) -> World {
+    World::with(subject, |builder| builder.retries(true).cache_time_to_live(Duration::ZERO)).await
+}
+
+pub async fn a_failure_that_passes_is_not_noticed(subject: Subject) {
+    let world = retrying(subject).await;
+    let limit = |seconds| Fault::TooManyRequests { rate_limit_reset: seconds, retry_after: None };
+    for fault in
+        [Fault::status(503), Fault::status(500), Fault::Reset, Fault::Close, limit(None), limit(Some(0))]
+    {
+        let shown = format!("{fault:?}");
+        world.emulator.script_faults(Endpoint::Verify, vec![Some(fault)]);
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+        assert_eq!(world.calls(), 2, "{shown}");
+    }
+    // A key that is refused at the second try is refused.
+    world.emulator.script_faults(Endpoint::Verify, vec![Some(Fault::status(503))]);
+    world.ask("/me", &world.revoked).await.is_denied(&key_revoked());
+    assert_eq!(world.calls(), 2);
+}
+
+pub async fn a_verification_is_tried_three_times_at_most(subject: Subject) {
+    let world = retrying(subject).await;
+    for fault in [Fault::status(503), Fault::Reset] {
+        fail(&world, fault);
+        world.ask("/me", &world.reader).await.is_denied(&unavailable());
+        assert_eq!(world.calls(), 3);
+    }
+    let twice = vec![Some(Fault::status(503)), Some(Fault::Reset)];
+    recover(&world);
+    world.emulator.script_faults(Endpoint::Verify, twice);
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    assert_eq!(world.calls(), 3);
+}
+
+pub async fn a_wait_that_kinde_asks_for_is_kept(subject: Subject) {
+    let world = retrying(subject).await;
+    let fault = Fault::TooManyRequests { rate_limit_reset: Some(1), retry_after: None };
+    world.emulator.script_faults(Endpoint::Verify, vec![Some(fault)]);
+    let start = Instant::now();
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    assert!(start.elapsed() >= SECOND, "it asked again after {:?}", start.elapsed());
+    assert_eq!(world.calls(), 2);
+}
+
+pub async fn a_wait_past_the_budget_is_answered_at_once(subject: Subject) {
+    let world = World::with(subject, |builder| builder.retries(true).verification_timeout(MINUTE)).await;
+    let start = Instant::now();
+    for (rate_limit_reset, retry_after) in [(Some(90), None), (None, Some(90)), (Some(u64::MAX), None)] {
+        fail(&world, Fault::TooManyRequests { rate_limit_reset, retry_after });
+        world.ask("/me", &world.reader).await.is_denied(&unavailable());
+        assert_eq!(world.calls(), 1);
+    }
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+}
+
+pub async fn what_asking_again_does_not_mend_is_asked_once(subject: Subject) {
+    let world = retrying(subject).await;
+    for key in [&world.revoked, &world.inactive] {
+        assert_eq!(world.ask("/me", key).await.response.status, 401);
+        assert_eq!(world.calls(), 1);
+    }
+    for fault in [Fault::Garbage, Fault::Empty, Fault::status(400), Fault::HugeBody(100_000)] {
+        fail(&world, fault);
+        world.ask("/me", &world.reader).await.is_denied(&unavailable());
+        assert_eq!(world.calls(), 1);
+    }
+    for fault in [Fault::status(404), Fault::Redirect("/elsewhere".to_owned())] {
+        fail(&world, fault);
+        world.ask("/me", &world.reader).await.is_denied(&internal_error());
+        assert_eq!(world.calls(), 1);
+    }
+}
+
+pub async fn retries_add_a_tenth_to_an_outage_at_most(subject: Subject) {
+    let world = retrying(subject).await;
+    fail(&world, Fault::status(503));
+    let requests = 60;
+    let mut session = world.session().await;
+    for _ in 0..requests {
+        session.send(get("/me").key(&world.reader)).await.is_denied(&unavailable());
+    }
+    // Ten are saved up.
+    let calls = world.calls();
+    assert!((requests..=requests + requests / 10 + 10).contains(&calls), "{calls}");
+}
+
+pub async fn a_crowd_shares_the_retries_of_one_verification(subject: Subject) {
+    let world = World::with(subject, |builder| builder.retries(true)).await;
+    let gate = Gate::new();
+    let script = vec![Some(Fault::status(503)), Some(Fault::Hold(gate.clone()))];
+    world.emulator.script_faults(Endpoint::Verify, script);
+    let mut crowd = Vec::new();
+    for _ in 0..10 {
+        crowd.push(start(&world, &world.reader).await);
+    }
+    world.emulator.wait_until(|counters| counters.verify_calls == 2).await;
+    world.settle().await;
+    gate.open();
+    for (session, request) in &mut crowd {
+        session.read(request).await.is_me(&world.reader);
+    }
+    assert_eq!(world.calls(), 2);
+}
