@@ -14,6 +14,8 @@ use crate::verifier::VerifierError;
 
 /// The longest answer that is read, in bytes; Kinde's have a few hundred.
 const LONGEST_ANSWER: usize = 64 * 1024;
+/// Room for an answer that does not say how long it is.
+const FIRST_ROOM: usize = 2 * 1024;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,8 @@ impl Http {
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // Retries are the authenticator's; and so no copy of a request is kept for one.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .connect_timeout(settings.connect_timeout)
             // So that a connection whose other end is gone without a word is noticed.
             .http2_keep_alive_interval(KEEP_ALIVE)
@@ -71,19 +75,29 @@ impl Http {
         let status = response.status();
         // Of an answer that can't be used; Kinde may tell what is left of a limit with every other, too.
         let retry_after = if status.is_success() { None } else { retry_after(response.headers()) };
-        // Room for all of it, so that no copy of a token is left behind by growing.
         let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-        let room = announced.map_or(LONGEST_ANSWER, |length| length.min(LONGEST_ANSWER));
+        let room = announced.map_or(FIRST_ROOM, |length| length.min(LONGEST_ANSWER));
         let mut body = Zeroizing::new(Vec::with_capacity(room));
         while let Some(chunk) = response.chunk().await.map_err(describe)? {
             if body.len() + chunk.len() > LONGEST_ANSWER {
                 let why = format!("the answer is longer than {LONGEST_ANSWER} bytes");
                 return Err(VerifierError::Unavailable(why));
             }
-            body.extend_from_slice(&chunk);
+            append(&mut body, &chunk);
         }
         Ok(Answer { status, retry_after, body })
     }
+}
+
+/// Appends, and leaves no copy of a token behind where the buffer must grow.
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    let length = body.len() + chunk.len();
+    if length > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(chunk);
 }
 
 /// Certificates are judged as the platform does. Plain HTTP trusts none, so that a machine without a certificate store can
@@ -117,4 +131,21 @@ fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
         let seconds = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
         Some(Duration::from_secs(seconds))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_answer_comes_in_whole_however_it_is_cut(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..500), 0..20), room in 0..500_usize,
+        ) {
+            let mut body = Zeroizing::new(Vec::with_capacity(room));
+            chunks.iter().for_each(|chunk| append(&mut body, chunk));
+            prop_assert_eq!(&*body, &chunks.concat());
+        }
+    }
 }
