@@ -11,7 +11,7 @@ use warp::{Filter, Rejection};
 
 use crate::key::{ApiKey, MaybeApiKey, Scoped};
 use crate::rejection::Denied;
-use crate::request::{Head, attempt};
+use crate::request::{Head, Seen, attempt, seen};
 
 /// Extracts the caller's key, if it satisfies the policy.
 ///
@@ -44,8 +44,7 @@ pub fn api_key<P: Into<Policy>>(
     keys: &Authenticator,
     policy: P,
 ) -> impl Filter<Extract = (ApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
-    try_api_key(keys, policy)
-        .and_then(|key: Result<ApiKey, Denied>| ready(key.map_err(Denied::into_rejection)))
+    required(keys, Arc::new(policy.into()), ApiKey)
 }
 
 /// Extracts the caller's key, if it carries the scopes that the type names. [`api_key`] has the table.
@@ -74,9 +73,7 @@ pub fn api_key<P: Into<Policy>>(
 pub fn scoped<P: TypedPolicy>(
     keys: &Authenticator,
 ) -> impl Filter<Extract = (Scoped<P>,), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
-    decision(keys, P::POLICY).and_then(|key: Result<VerifiedKey, Denied>| {
-        ready(key.map(Scoped::<P>::new).map_err(Denied::into_rejection))
-    })
+    required(keys, P::POLICY, Scoped::<P>::new)
 }
 
 /// Extracts the caller's key where one is presented. Nothing presented is anonymous; anything presented must pass in
@@ -99,9 +96,13 @@ pub fn scoped<P: TypedPolicy>(
 pub fn optional_api_key(
     keys: &Authenticator,
 ) -> impl Filter<Extract = (MaybeApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<> {
-    attempt(keys).and_then(|attempt: apikey_core::Attempt| async move {
-        let key = attempt.authentication().await;
-        key.map(MaybeApiKey).map_err(|denial| Denied::from(denial).into_rejection())
+    let known = keys.clone();
+    seen(keys).and_then(move |knowledge, query, headers, peer| {
+        let attempt = attempt(&known, (knowledge, query, headers, peer));
+        async move {
+            let key = attempt.authentication().await;
+            key.map(MaybeApiKey).map_err(|denial| Denied::from(denial).into_rejection())
+        }
     })
 }
 
@@ -127,7 +128,11 @@ pub fn try_api_key<P: Into<Policy>>(
     policy: P,
 ) -> impl Filter<Extract = (Result<ApiKey, Denied>,), Error = Infallible> + Clone + Send + Sync + 'static + use<P>
 {
-    decision(keys, Arc::new(policy.into())).map(|key: Result<VerifiedKey, Denied>| key.map(ApiKey))
+    let (known, policy) = (keys.clone(), Arc::new(policy.into()));
+    seen(keys).then(move |knowledge, query, headers, peer| {
+        let key = decision(&known, &policy, (knowledge, query, headers, peer));
+        async move { key.await.map(ApiKey) }
+    })
 }
 
 /// Lets only requests pass whose key satisfies the policy, and extracts nothing: for a group of routes.
@@ -185,25 +190,37 @@ pub fn preflight() -> impl Filter<Extract = (), Error = Rejection> + Clone + Sen
         .untuple_one()
 }
 
-fn decision<Q>(
+/// The key as a handler takes it, or a rejection.
+fn required<Q, T>(
     keys: &Authenticator,
     policy: Q,
-) -> impl Filter<Extract = (Result<VerifiedKey, Denied>,), Error = Infallible>
-+ Clone
-+ Send
-+ Sync
-+ 'static
-+ use<Q>
+    made_of: fn(VerifiedKey) -> T,
+) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static + use<Q, T>
+where
+    Q: Deref<Target = Policy> + Clone + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    let known = keys.clone();
+    seen(keys).and_then(move |knowledge, query, headers, peer| {
+        let key = decision(&known, &policy, (knowledge, query, headers, peer));
+        async move { key.await.map(made_of).map_err(Denied::into_rejection) }
+    })
+}
+
+/// What becomes of a request under a policy. The attempt is begun at once.
+fn decision<Q>(
+    keys: &Authenticator,
+    policy: &Q,
+    seen: Seen,
+) -> impl Future<Output = Result<VerifiedKey, Denied>> + Send + 'static + use<Q>
 where
     Q: Deref<Target = Policy> + Clone + Send + Sync + 'static,
 {
-    let keys = keys.clone();
-    attempt(&keys).then(move |attempt: apikey_core::Attempt| {
-        let (keys, policy) = (keys.clone(), policy.clone());
-        async move {
-            let key = attempt.authentication().await?.ok_or_else(|| keys.missing_key())?;
-            keys.authorize(&key, &policy)?;
-            Ok(key)
-        }
-    })
+    let attempt = attempt(keys, seen);
+    let (keys, policy) = (keys.clone(), policy.clone());
+    async move {
+        let key = attempt.authentication().await?.ok_or_else(|| keys.missing_key())?;
+        keys.authorize(&key, &policy)?;
+        Ok(key)
+    }
 }

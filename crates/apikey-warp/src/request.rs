@@ -37,25 +37,27 @@ impl RequestHead for Head<'_> {
     }
 }
 
+/// What there is to see of a request. As few filters as can be: each one costs more than a look at what it brings.
+pub(crate) type Seen = (Option<Knowledge>, String, HeaderMap, Option<SocketAddr>);
+
+/// Takes in what [`attempt`] looks at.
+pub(crate) fn seen(
+    keys: &Authenticator,
+) -> impl Filter<Extract = Seen, Error = Infallible> + Clone + Send + Sync + 'static + use<> {
+    warp::ext::optional::<Knowledge>()
+        .and(query(reads_query(keys)))
+        .and(warp::header::headers_cloned())
+        .and(warp::addr::remote())
+}
+
 /// The attempt at the request: the one that it knows of where it came through [`per_request`](crate::per_request()), or a
 /// new one.
-pub(crate) fn attempt(
-    keys: &Authenticator,
-) -> impl Filter<Extract = (Attempt,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
-    let (known, unknown) = (keys.clone(), keys.clone());
-    warp::ext::optional::<Knowledge>()
-        .and_then(move |knowledge: Option<Knowledge>| {
-            ready(
-                knowledge.and_then(|knowledge| knowledge.attempt(&known)).ok_or_else(warp::reject::not_found),
-            )
-        })
-        .or(query(reads_query(keys)).and(warp::header::headers_cloned()).and(warp::addr::remote()).map(
-            move |query: String, headers: HeaderMap, peer: Option<SocketAddr>| {
-                let peer = peer.map(|peer| peer.ip());
-                begin(&unknown, &Head { headers: &headers, query: Some(&query), peer })
-            },
-        ))
-        .unify()
+pub(crate) fn attempt(keys: &Authenticator, (knowledge, query, headers, peer): Seen) -> Attempt {
+    let known = knowledge.and_then(|knowledge| knowledge.attempt(keys));
+    known.unwrap_or_else(|| {
+        let peer = peer.map(|peer| peer.ip());
+        begin(keys, &Head { headers: &headers, query: Some(&query), peer })
+    })
 }
 
 fn begin(keys: &Authenticator, head: &Head<'_>) -> Attempt {
@@ -72,9 +74,9 @@ fn query(
     is_read: bool,
 ) -> impl Filter<Extract = (String,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
     warp::any()
-        .and_then(move || ready(if is_read { Ok(()) } else { Err(warp::reject::not_found()) }))
-        .untuple_one()
-        .and(warp::query::raw()) // rejects where there is no query
+        .and_then(move || ready(if is_read { Err(warp::reject::not_found()) } else { Ok(String::new()) }))
+        .or(warp::query::raw()) // rejects where there is no query
+        .unify()
         .or(warp::any().map(String::new))
         .unify()
 }
