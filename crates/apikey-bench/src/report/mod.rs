@@ -51,10 +51,10 @@ pub(crate) struct Load {
     /// Of one core, in percent.
     pub(crate) processor_percent: Option<Spread>,
     pub(crate) microseconds_per_request: Option<Spread>,
-    /// Milliseconds.
-    pub(crate) median_latency: Spread,
+    /// Milliseconds, under load alone.
+    pub(crate) median_latency: Option<f64>,
     /// Milliseconds; one request in a hundred takes longer.
-    pub(crate) high_latency: Spread,
+    pub(crate) high_latency: Option<f64>,
 }
 
 /// One figure, with the bound that it should keep if there is one.

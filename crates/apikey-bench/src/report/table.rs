@@ -37,15 +37,19 @@ pub(crate) fn loads(loads: &[Load]) -> String {
             (format!("{:.2}", spread.median), format!("{:.2}..{:.2}", spread.lowest, spread.highest))
         });
         text += &format!(
-            "  {:<14} {:>9.0} {:>17} {percent:>7} {time:>9} {times:>17} {:>8.2} {:>8.2}\n",
+            "  {:<14} {:>9.0} {:>17} {percent:>7} {time:>9} {times:>17} {:>8} {:>8}\n",
             load.server,
             rate.median,
             format!("{:.0}..{:.0}", rate.lowest, rate.highest),
-            load.median_latency.median,
-            load.high_latency.median,
+            latency(load.median_latency),
+            latency(load.high_latency),
         );
     }
     text
+}
+
+fn latency(milliseconds: Option<f64>) -> String {
+    milliseconds.map_or_else(|| "-".to_owned(), |latency| format!("{latency:.2}"))
 }
 
 /// One finding, with its verdict.

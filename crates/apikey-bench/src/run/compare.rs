@@ -10,11 +10,12 @@ use crate::report::{Bound, Finding, Load, Spread, Unit};
 /// Below this part of its core a server had time left, so requests a second say nothing of it.
 const SATURATED: f64 = 0.95;
 
-/// A server, and what was seen of it round by round.
+/// A kind of server, and what was seen of it round by round.
 pub(super) struct Contender {
     pub(super) name: &'static str,
-    pub(super) server: Server,
     pub(super) rounds: Vec<Round>,
+    /// Under load alone: there are no latencies in slices of time.
+    undisturbed: Option<Seen>,
 }
 
 /// One server in one round.
@@ -44,15 +45,33 @@ impl Round {
 }
 
 impl Contender {
-    pub(super) fn new(name: &'static str, server: Server) -> Self {
-        Self { name, server, rounds: Vec::new() }
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, rounds: Vec::new(), undisturbed: None }
     }
 
-    /// Puts the server under load once.
-    pub(super) fn take_turn(&mut self, bench: &Bench, keys: Keys, seconds: u64) -> Result<Round, String> {
-        let before = self.server.processor_time();
-        let seen = bench.wrk.run(self.server.address, keys, seconds)?;
-        let after = self.server.processor_time();
+    /// Puts such a server under load once, alone.
+    pub(super) fn take_turn(
+        &mut self,
+        bench: &Bench,
+        server: &Server,
+        keys: Keys,
+        seconds: u64,
+    ) -> Result<Round, String> {
+        let before = server.processor_time();
+        let seen = bench.wrk.run(server.address, keys, seconds)?;
+        self.undisturbed = Some(seen);
+        self.note(server, seen, keys, before)
+    }
+
+    /// Notes what was seen of the server, which had used so much processor time before.
+    fn note(
+        &mut self,
+        server: &Server,
+        seen: Seen,
+        keys: Keys,
+        before: Option<f64>,
+    ) -> Result<Round, String> {
+        let after = server.processor_time();
         if seen.broken > 0 || seen.requests == 0 {
             return Err(format!(
                 "{}: {} of {} requests had no answer",
@@ -82,8 +101,8 @@ impl Contender {
             requests_per_second: spread(&|round| Some(round.seen.rate())).ok_or_else(needed)?,
             processor_percent: spread(&|round| Some(round.processor_part()? * 100.0)),
             microseconds_per_request: spread(&Round::microseconds_per_request),
-            median_latency: spread(&|round| Some(round.seen.median / 1000.0)).ok_or_else(needed)?,
-            high_latency: spread(&|round| Some(round.seen.high / 1000.0)).ok_or_else(needed)?,
+            median_latency: self.undisturbed.map(|seen| seen.median / 1000.0),
+            high_latency: self.undisturbed.map(|seen| seen.high / 1000.0),
         })
     }
 
@@ -117,41 +136,31 @@ impl Ratios {
     }
 }
 
-/// Has each of them answer for a moment, which counts for nothing.
-pub(super) fn warm_up(
-    bench: &Bench,
-    what: &str,
-    contenders: &mut [Contender],
-    mut keys: impl FnMut() -> Keys,
-) -> Result<(), String> {
-    for contender in contenders {
-        progress(&format!("{what}: warming up {}", contender.name));
-        contender.take_turn(bench, keys(), 1)?;
-        contender.rounds.clear();
-    }
-    Ok(())
-}
-
-/// All of them in turns, for as many rounds as the run has; every other round the other way about. The first is the
-/// measure of the others, and its differences from round to round are noise.
+/// One round: each of them under load by turns of a quarter of a second, every other round the other way about. In the last
+/// one each is alone for a while, too, unless the run must be quick. The first is the measure of the others, and its
+/// differences from round to round are noise.
 pub(super) fn take_turns(
-    bench: &mut Bench,
-    what: &str,
+    bench: &Bench,
+    round: u64,
     contenders: &mut [Contender],
+    servers: &[Server],
     mut keys: impl FnMut() -> Keys,
 ) -> Result<(), String> {
-    for round in 0..bench.rounds {
-        let mut order: Vec<usize> = (0..contenders.len()).collect();
-        if !round.is_multiple_of(2) {
-            order.reverse();
-        }
-        for index in order {
-            let contender = &mut contenders[index];
-            progress(&format!("{what}: round {} of {}, {}", round + 1, bench.rounds, contender.name));
-            contender.take_turn(bench, keys(), bench.seconds)?;
+    let mut order: Vec<usize> = (0..contenders.len()).collect();
+    if !round.is_multiple_of(2) {
+        order.reverse();
+    }
+    let loads: Vec<_> = order.iter().map(|index| (servers[*index].address, keys())).collect();
+    let before: Vec<_> = order.iter().map(|index| servers[*index].processor_time()).collect();
+    let seen = bench.wrk.run_in_slices(&loads, bench.seconds)?;
+    for (position, index) in order.into_iter().enumerate() {
+        contenders[index].note(&servers[index], seen[position], loads[position].1, before[position])?;
+    }
+    if round + 1 == bench.rounds && !bench.quick {
+        for (contender, server) in contenders.iter_mut().zip(servers) {
+            contender.undisturbed = Some(bench.wrk.run(server.address, keys(), bench.seconds)?);
         }
     }
-    progress("");
     Ok(())
 }
 

@@ -1,24 +1,27 @@
 //! A flood of keys that nobody has, each of which asks the upstream.
 
 use super::Bench;
-use super::compare::{Contender, findings, take_turns, warm_up};
+use super::child::Server;
+use super::compare::{Contender, findings, progress, take_turns};
 use super::wrk::Keys;
 use crate::report::{Bound, Finding, Section, Spread, Unit};
 
 pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>, String> {
     bench.upstream.reset(0)?;
-    let mut contenders = Vec::new();
-    for guard in ["hand-written", "scoped"] {
-        contenders.push(Contender::new(guard, bench.server(framework, guard, 0)?));
-    }
+    let guards = ["hand-written", "scoped"];
+    let mut contenders = guards.map(Contender::new);
     let mut run = 0;
     let mut keys = || {
         run += 1;
         Keys::Junk(run)
     };
-    let what = format!("flood/{framework}");
-    warm_up(bench, &what, &mut contenders, &mut keys)?;
-    take_turns(bench, &what, &mut contenders, keys)?;
+    for round in 0..bench.rounds {
+        progress(&format!("flood/{framework}: round {} of {}", round + 1, bench.rounds));
+        let servers: Vec<Server> =
+            guards.iter().map(|guard| bench.server(framework, guard, 0)).collect::<Result<_, _>>()?;
+        take_turns(bench, round, &mut contenders, &servers, &mut keys)?;
+    }
+    progress("");
     let mut findings = findings(&contenders[1], &contenders[0], Some(Bound::AtLeast(1.0)));
     let counters = bench.upstream.counters()?;
     let calls = Finding::new("upstream calls", Unit::Count, Spread::exactly(counters.calls as f64));

@@ -21,24 +21,23 @@ const INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>, String> {
     bench.upstream.reset(0)?;
-    // One server under two names: with and without new keys beside the cached ones.
-    let mut quiet = Contender::new("cached alone", bench.server(framework, "scoped", SEED)?);
-    let mut disturbed = Contender::new("with new keys", bench.server(framework, "scoped", SEED)?);
+    let [mut quiet, mut disturbed] = ["cached alone", "with new keys"].map(Contender::new);
+    let (alone, crowded) =
+        (bench.server(framework, "scoped", SEED)?, bench.server(framework, "scoped", SEED)?);
     bench.upstream.reset(UPSTREAM_MILLISECONDS)?;
     let seconds = bench.seconds.max(3);
-    for contender in [&mut quiet, &mut disturbed] {
-        contender.take_turn(bench, Keys::Good(SEED), 1)?;
-        contender.rounds.clear();
+    for server in [&alone, &crowded] {
+        bench.wrk.run(server.address, Keys::Good(SEED), 1)?;
     }
     let rounds = if bench.quick { 1 } else { bench.rounds.min(5) };
     let mut statuses = BTreeMap::new();
     for round in 0..rounds {
         progress(&format!("slow/{framework}: round {} of {rounds}", round + 1));
-        quiet.take_turn(bench, Keys::Good(SEED), seconds)?;
-        let strangers = Strangers::start(disturbed.server.address);
+        quiet.take_turn(bench, &alone, Keys::Good(SEED), seconds)?;
+        let strangers = Strangers::start(crowded.address);
         // By then as many verifications are under way as will be.
         thread::sleep(Duration::from_millis(UPSTREAM_MILLISECONDS));
-        let turn = disturbed.take_turn(bench, Keys::Good(SEED), seconds);
+        let turn = disturbed.take_turn(bench, &crowded, Keys::Good(SEED), seconds);
         for (status, count) in strangers.stop() {
             *statuses.entry(status).or_default() += count;
         }

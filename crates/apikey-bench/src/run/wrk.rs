@@ -2,11 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 const CONNECTIONS: u32 = 32;
+/// How long one of several loads goes on before the next one takes its place.
+const SLICE: Duration = Duration::from_millis(250);
 const SCRIPT: &str = include_str!("load.lua");
 
 /// Which keys the requests present.
@@ -61,20 +65,95 @@ impl Wrk {
 
     /// Has the server answer requests with these keys for some seconds.
     pub(super) fn run(&self, server: SocketAddr, keys: Keys, seconds: u64) -> Result<Seen, String> {
+        self.start(server, keys, seconds)?.end()
+    }
+
+    /// Has each of the servers answer requests for so many seconds, a quarter of a second at a time: what disturbs the machine
+    /// for longer than that disturbs them all.
+    pub(super) fn run_in_slices(
+        &self,
+        loads: &[(SocketAddr, Keys)],
+        seconds: u64,
+    ) -> Result<Vec<Seen>, String> {
+        let together = seconds * loads.len() as u64;
+        let mut running = Vec::new();
+        for (server, keys) in loads {
+            let began = Instant::now();
+            let load = self.start(*server, *keys, together)?;
+            load.signal("-STOP")?;
+            running.push((load, began.elapsed()));
+        }
+        let ends = Instant::now() + Duration::from_secs(together);
+        // Whole turns only, so that all get the same.
+        let turn = SLICE * running.len() as u32;
+        while Instant::now() + turn < ends {
+            for (load, active) in &mut running {
+                let began = Instant::now();
+                load.signal("-CONT")?;
+                thread::sleep(SLICE);
+                load.signal("-STOP")?;
+                *active += began.elapsed();
+            }
+        }
+        thread::sleep(ends.saturating_duration_since(Instant::now()));
+        // It notices within a tenth of a second that its time is over, and goes on until then.
+        let end = |(load, active): (Load, Duration)| {
+            let began = Instant::now();
+            load.signal("-CONT")?;
+            let seen = load.end()?;
+            Ok(Seen { microseconds: (active + began.elapsed()).as_secs_f64() * 1e6, ..seen })
+        };
+        running.into_iter().map(end).collect()
+    }
+
+    fn start(&self, server: SocketAddr, keys: Keys, seconds: u64) -> Result<Load, String> {
         let mut command = Command::new("wrk");
         command.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-d", &seconds.to_string()]);
+        // Longer than a load ever stands still.
+        command.args(["--timeout", "30"]);
         command.arg("-s").arg(&self.script).arg(format!("http://{server}/users")).arg("--");
         match keys {
             Keys::Good(count) => command.args(["keys", &count.to_string()]),
             Keys::Zipf(count) => command.args(["zipf", &count.to_string(), "7"]),
             Keys::Junk(run) => command.args(["junk", &run.to_string()]),
         };
-        let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
-        let output = output.map_err(|error| format!("cannot run wrk: {error}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        figures(&text).ok_or_else(|| {
-            format!("wrk gave no figures. It wrote: {text}{}", String::from_utf8_lossy(&output.stderr))
-        })
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let started = command.spawn().map_err(|error| format!("cannot run wrk: {error}"))?;
+        Ok(Load(Some(started)))
+    }
+}
+
+/// A wrk at work. Dropping it ends it.
+struct Load(Option<Child>);
+
+impl Load {
+    fn signal(&self, signal: &str) -> Result<(), String> {
+        let Some(child) = &self.0 else { return Ok(()) };
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        match sent {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("wrk has ended too early: kill {signal} failed with {status}")),
+            Err(error) => Err(format!("cannot run kill: {error}")),
+        }
+    }
+
+    /// Waits for its figures.
+    fn end(mut self) -> Result<Seen, String> {
+        let Some(child) = self.0.take() else { return Err("wrk was not started".to_owned()) };
+        let output = child.wait_with_output().map_err(|error| format!("cannot wait for wrk: {error}"))?;
+        let Output { stdout, stderr, .. } = output;
+        let (text, errors) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        figures(&text).ok_or_else(|| format!("wrk gave no figures. It wrote: {text}{errors}"))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // An error says that it has ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

@@ -13,8 +13,9 @@ pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>
     for guard in ["scoped", "hand-written"] {
         progress(&format!("zipf/{framework}: {guard}"));
         bench.upstream.reset(0)?;
-        let mut contender = Contender::new(guard, bench.server(framework, guard, 0)?);
-        let requests = contender.take_turn(bench, Keys::Zipf(KEYS), seconds)?.seen.requests;
+        let mut contender = Contender::new(guard);
+        let server = bench.server(framework, guard, 0)?;
+        let requests = contender.take_turn(bench, &server, Keys::Zipf(KEYS), seconds)?.seen.requests;
         let counters = bench.upstream.counters()?;
         loads.push(contender.load()?);
         let calls = Spread::exactly(counters.calls as f64 / counters.keys as f64);

@@ -10,7 +10,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
         let keys = match settings.guard {
             Guard::Bare => None,
             Guard::Scoped | Guard::Require => Some(Authenticator::from(settings.seeded().await?)),
-            Guard::HandWritten => return Err(settings.no_such_guard("actix")),
+            Guard::HandWritten | Guard::WithAddresses => return Err(settings.no_such_guard("actix")),
         };
         let is_scoped = settings.guard == Guard::Scoped;
         let app = move || {

@@ -17,7 +17,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
         crate::announce(listener.local_addr());
         let ended = match settings.guard {
             Guard::Bare | Guard::HandWritten => axum::serve(listener, app).await,
-            Guard::Scoped | Guard::Require => {
+            Guard::WithAddresses | Guard::Scoped | Guard::Require => {
                 axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await
             }
         };
@@ -27,7 +27,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
 
 async fn app(settings: &Settings) -> Result<Router, String> {
     Ok(match settings.guard {
-        Guard::Bare => Router::new().route("/users", get(users)),
+        Guard::Bare | Guard::WithAddresses => Router::new().route("/users", get(users)),
         Guard::Scoped => Router::new()
             .route("/users", get(scoped))
             .with_state(Authenticator::from(settings.seeded().await?)),

@@ -28,6 +28,8 @@ const SEEDED_AT_ONCE: usize = 32;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guard {
     Bare,
+    /// Bare, but with the clients' addresses, which axum hands out on request only.
+    WithAddresses,
     /// `Scoped<ReadUsers>` in the handler's signature; in warp, the filter.
     Scoped,
     /// `require(policy)` around the route.
@@ -48,6 +50,7 @@ pub(crate) fn serve(arguments: &[String]) -> Result<(), String> {
     let framework = arguments.text("--framework")?.ok_or("which --framework?")?;
     let guard = match arguments.text("--guard")?.as_deref() {
         None | Some("bare") => Guard::Bare,
+        Some("with-addresses") => Guard::WithAddresses,
         Some("scoped") => Guard::Scoped,
         Some("require") => Guard::Require,
         Some("hand-written") => Guard::HandWritten,
@@ -92,8 +95,12 @@ impl Settings {
     }
 
     fn no_such_guard(&self, framework: &str) -> String {
-        let name = if self.guard == Guard::HandWritten { "hand-written" } else { "such" };
-        format!("there is no {name} guard for {framework}")
+        let name = match self.guard {
+            Guard::HandWritten => "hand-written guard",
+            Guard::WithAddresses => "server with addresses",
+            Guard::Bare | Guard::Scoped | Guard::Require => "such guard",
+        };
+        format!("there is no {name} for {framework}")
     }
 }
 

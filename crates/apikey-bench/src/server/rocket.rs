@@ -24,7 +24,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
             Guard::Require => rocket
                 .attach(ApiKeys::fairing(settings.seeded().await?))
                 .mount("/", ApiKeys::require(Policy::scope("read:users"), routes![users])),
-            Guard::HandWritten => return Err(settings.no_such_guard("rocket")),
+            Guard::HandWritten | Guard::WithAddresses => return Err(settings.no_such_guard("rocket")),
         };
         let rocket = rocket.attach(AdHoc::on_liftoff("address", |rocket| {
             Box::pin(async { crate::announce(Ok((rocket.config().address, rocket.config().port).into())) })

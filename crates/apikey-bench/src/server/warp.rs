@@ -21,7 +21,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
                 let users = path.and(require(&keys, Policy::scope("read:users"))).map(|| ANSWER);
                 run(users.recover(apikey_warp::recover)).await
             }
-            Guard::HandWritten => Err(settings.no_such_guard("warp")),
+            Guard::HandWritten | Guard::WithAddresses => Err(settings.no_such_guard("warp")),
         }
     })
 }
