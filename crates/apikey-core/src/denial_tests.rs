@@ -197,6 +197,25 @@ fn the_readme_shows_this_table() {
 }
 
 #[test]
+fn an_answer_that_never_changes_is_rendered_once_and_no_other_is_kept() {
+    for (denial, ..) in contract() {
+        let first = denial.response();
+        let kept = denial.0.style.rendered.0[denial.code() as usize].get();
+        let never_changes = matches!(denial.0.detail, Detail::None);
+        assert_eq!(kept, never_changes.then_some(&first), "{denial:?}");
+        assert_eq!(denial.response(), first, "{denial:?}");
+    }
+}
+
+#[test]
+fn denials_that_say_the_same_are_equal_whichever_was_rendered() {
+    for ((one, ..), (other, ..)) in contract().into_iter().zip(contract()) {
+        let _rendered = one.response();
+        assert_eq!(one, other);
+    }
+}
+
+#[test]
 fn codes_are_told_apart() {
     for (index, code) in DenialCode::ALL.iter().enumerate() {
         assert!(DenialCode::ALL[..index].iter().all(|other| other.as_str() != code.as_str()));

@@ -248,22 +248,44 @@ mod tests {
         #[test]
         fn every_part_reads_as_it_was_set_in_any_order(
             key_id in ".{0,8}",
-            parts in prop::collection::vec((0..3_usize, ".{0,8}"), 0..6),
+            parts in prop::collection::vec((0..7_usize, ".{0,8}"), 0..10),
+            asked_for in ".{0,2}",
         ) {
             let mut verification = Verification::active(key_id.clone());
-            let mut expected: [Option<String>; 3] = Default::default();
+            let mut expected: [Option<String>; 5] = Default::default();
+            let (mut count, mut scopes) = (None, Vec::new());
             for (part, text) in parts {
                 verification = match part {
                     0 => verification.with_organization(text.clone()),
                     1 => verification.with_user(text.clone()),
-                    _ => verification.with_last_verified_on(text.clone()),
+                    2 => verification.with_last_verified_on(text.clone()),
+                    3 => verification.with_code(text.clone()),
+                    4 => verification.with_message(text.clone()),
+                    5 => {
+                        count = Some(text.len() as u64);
+                        verification.with_verification_count(text.len() as u64)
+                    }
+                    _ => {
+                        scopes = text.chars().map(String::from).collect();
+                        verification.with_scopes(scopes.iter().map(String::as_str))
+                    }
                 };
-                expected[part] = Some(text).filter(|text| part == 2 || !text.is_empty());
+                if let Some(expected) = expected.get_mut(part) {
+                    *expected = Some(text).filter(|text| part > 1 || !text.is_empty());
+                }
             }
             prop_assert_eq!(verification.key_id(), key_id);
+            prop_assert_eq!(verification.status(), "active");
             prop_assert_eq!(verification.organization_code(), expected[0].as_deref());
             prop_assert_eq!(verification.user_id(), expected[1].as_deref());
             prop_assert_eq!(verification.last_verified_on(), expected[2].as_deref());
+            prop_assert_eq!(verification.code(), expected[3].as_deref());
+            prop_assert_eq!(verification.message(), expected[4].as_deref());
+            prop_assert_eq!(verification.verification_count(), count);
+            prop_assert!(verification.scopes().eq(&scopes));
+            for scope in scopes.iter().chain([&asked_for]) {
+                prop_assert_eq!(verification.has_scope(scope), scopes.contains(scope), "{}", scope);
+            }
         }
     }
 

@@ -105,3 +105,104 @@ impl Answer {
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NANOSECOND: Duration = Duration::from_nanos(1);
+
+    fn answer(bits: u64, time_to_live: Duration, stale_if_error: Duration) -> Answer {
+        Answer::new(Verification::active("id1"), Instant::now(), bits, time_to_live, stale_if_error)
+    }
+
+    fn standing(answer: &Answer, age: Duration) -> Standing {
+        answer.standing(answer.asked_at() + age)
+    }
+
+    /// How long it is fresh, to the nanosecond.
+    fn fresh_for(answer: &Answer) -> Duration {
+        let fresh_for = Duration::from_nanos(answer.fresh_for);
+        assert_eq!(standing(answer, fresh_for - NANOSECOND), Standing::Fresh);
+        assert_ne!(standing(answer, fresh_for), Standing::Fresh);
+        fresh_for
+    }
+
+    fn span() -> impl Strategy<Value = Duration> {
+        (1_u64..100_000_000_000).prop_map(Duration::from_micros)
+    }
+
+    proptest! {
+        #[test]
+        fn jitter_takes_a_tenth_at_most_and_equal_steps_of_it(bits: u64, time_to_live in span()) {
+            let of = |bits| fresh_for(&answer(bits, time_to_live, Duration::ZERO));
+            let steps = u64::from(JITTER_STEPS);
+            prop_assert_eq!(of(0), time_to_live);
+            prop_assert!(of(steps - 1) >= time_to_live - time_to_live / 10);
+            prop_assert!(of(steps - 1) <= time_to_live - time_to_live / 11 + Duration::from_micros(2));
+            prop_assert_eq!(of(bits), of(bits % steps));
+            let one = of(0) - of(1);
+            prop_assert_eq!(of(bits), time_to_live - one * u32::try_from(bits % steps).unwrap());
+        }
+
+        #[test]
+        fn an_old_answer_serves_until_both_times_are_over_and_not_a_moment_longer(
+            bits: u64,
+            time_to_live in span(),
+            stale_if_error in span(),
+        ) {
+            let answer = answer(bits, time_to_live, stale_if_error);
+            let end = time_to_live + stale_if_error;
+            prop_assert_eq!(standing(&answer, fresh_for(&answer)), Standing::Stale);
+            prop_assert_eq!(standing(&answer, end - NANOSECOND), Standing::Stale);
+            prop_assert_eq!(standing(&answer, end), Standing::Over);
+        }
+
+        #[test]
+        fn what_is_off_never_serves(bits: u64, time in span()) {
+            let never_stale = answer(bits, time, Duration::ZERO);
+            prop_assert_eq!(standing(&never_stale, fresh_for(&never_stale)), Standing::Over);
+            let never_fresh = answer(bits, Duration::ZERO, time);
+            prop_assert_eq!(standing(&never_fresh, Duration::ZERO), Standing::Over);
+        }
+
+        #[test]
+        fn one_caller_renews_in_the_last_twentieth_and_the_next_five_seconds_later(
+            bits: u64,
+            time_to_live in span(),
+            late in span(),
+        ) {
+            let answer = answer(bits, time_to_live, Duration::ZERO);
+            let fresh_for = fresh_for(&answer);
+            let from = nanoseconds(fresh_for - fresh_for / 20);
+            prop_assert!(!answer.claims_refresh(from - 1));
+            let claimed = from + nanoseconds(late);
+            prop_assert!(answer.copy().claims_refresh(from), "what is claimed of a copy is not claimed of this");
+            prop_assert!(answer.claims_refresh(claimed));
+            for answer in [&answer, &answer.copy()] {
+                prop_assert!(!answer.claims_refresh(claimed));
+                prop_assert!(!answer.claims_refresh(claimed + nanoseconds(REFRESH_RETRY) - 1));
+                prop_assert!(answer.claims_refresh(claimed + nanoseconds(REFRESH_RETRY)));
+            }
+        }
+
+        #[test]
+        fn a_copy_serves_as_long_as_its_original(bits: u64, ttl in span(), stale in span(), age in span()) {
+            let answer = answer(bits, ttl, stale);
+            let copy = answer.copy();
+            prop_assert_eq!(&copy.verification, &answer.verification);
+            for age in [age, fresh_for(&answer), fresh_for(&answer) - NANOSECOND, ttl + stale] {
+                let now = answer.asked_at() + age;
+                prop_assert_eq!((copy.age(now), copy.standing(now)), (answer.age(now), answer.standing(now)));
+            }
+        }
+    }
+
+    #[test]
+    fn times_without_end_do_not_wrap_around() {
+        let answer = answer(0, Duration::MAX / 4, Duration::MAX / 4);
+        assert_eq!(standing(&answer, Duration::from_secs(1 << 30)), Standing::Fresh);
+        assert!(!answer.claims_refresh(1 << 62));
+    }
+}

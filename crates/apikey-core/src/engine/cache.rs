@@ -232,3 +232,174 @@ fn holds(taken: &[Option<Place>], place: usize, key_id: &str) -> bool {
     let held = taken.get(place).and_then(Option::as_ref);
     held.is_some_and(|held| held.answer.verification.key_id() == key_id)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::key::Fingerprinter;
+    use crate::verification::Verification;
+    use proptest::prelude::*;
+
+    const SECRETS: usize = 8;
+    const KEY_IDS: usize = 6;
+
+    /// An answer that its number tells from all others, copies included.
+    fn answer(key_id: &str, number: u64) -> Arc<Answer> {
+        let verification = Verification::active(key_id).with_verification_count(number);
+        Arc::new(Answer::new(verification, Instant::now(), 0, Duration::from_secs(300), Duration::ZERO))
+    }
+
+    fn number(answer: &Answer) -> u64 {
+        answer.verification.verification_count().unwrap()
+    }
+
+    impl Cache {
+        /// The number of the answer that is kept for this secret, without using it.
+        fn look(&self, key: &Fingerprint) -> Option<u64> {
+            let mut seen = None;
+            let unwanted = self.answer(key, |answer| {
+                seen = Some(number(answer));
+                false
+            });
+            assert!(unwanted.is_none());
+            seen
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Deed {
+        Store {
+            secret: usize,
+            key_id: usize,
+        },
+        Use(usize),
+        Remove(usize),
+        RemoveId(usize),
+        /// Forgets the answers with an even or an odd number.
+        RemoveHalf(u64),
+        Clear,
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        prop_oneof![
+            8 => (0..SECRETS, 0..KEY_IDS).prop_map(|(secret, key_id)| Deed::Store { secret, key_id }),
+            8 => (0..SECRETS).prop_map(Deed::Use),
+            2 => (0..SECRETS).prop_map(Deed::Remove),
+            2 => (0..KEY_IDS).prop_map(Deed::RemoveId),
+            1 => (0..2_u64).prop_map(Deed::RemoveHalf),
+            1 => Just(Deed::Clear),
+        ]
+    }
+
+    #[derive(Debug)]
+    struct Known {
+        secret: usize,
+        key_id: usize,
+        number: u64,
+        /// Whether it was used since something had to go; what was used before that, the hand may have passed or not.
+        used: Option<bool>,
+    }
+
+    proptest! {
+        /// The cache holds what a plain list holds, and lets go of something only for want of a place: of nothing in use
+        /// while there is something that is not.
+        #[test]
+        fn only_a_newcomer_to_a_full_cache_drives_out_one_and_none_in_use(
+            capacity in 1..6_usize,
+            deeds in prop::collection::vec(deed(), 0..80),
+        ) {
+            let fingerprinter = Fingerprinter::random().unwrap();
+            let keys: Vec<_> = (0..SECRETS).map(|secret| fingerprinter.fingerprint(&[secret as u8])).collect();
+            let key_ids: Vec<_> = (0..KEY_IDS).map(|key_id| format!("id{key_id}")).collect();
+            let cache = Cache::new(capacity);
+            let mut list: Vec<Known> = Vec::new();
+            for (serial, deed) in deeds.into_iter().enumerate() {
+                match deed {
+                    Deed::Store { secret, key_id } => {
+                        let serial = serial as u64;
+                        cache.store(keys[secret], answer(&key_ids[key_id], serial));
+                        list.retain(|known| known.secret != secret && known.key_id != key_id);
+                        if list.len() == capacity {
+                            let gone = list.iter().position(|known| cache.look(&keys[known.secret]).is_none());
+                            let gone = list.swap_remove(gone.expect("nobody made room"));
+                            let spares = list.iter().any(|known| known.used == Some(false));
+                            prop_assert!(!(spares && gone.used == Some(true)), "{gone:?} was in use: {list:?}");
+                            for known in list.iter_mut().filter(|known| known.used == Some(true)) {
+                                known.used = None;
+                            }
+                        }
+                        list.push(Known { secret, key_id, number: serial, used: Some(false) });
+                    }
+                    Deed::Use(secret) => {
+                        let known = list.iter_mut().find(|known| known.secret == secret);
+                        let expected = known.map(|known| {
+                            known.used = Some(true);
+                            known.number
+                        });
+                        let used = cache.answer(&keys[secret], |_| true);
+                        prop_assert_eq!(used.map(|answer| number(&answer)), expected);
+                    }
+                    Deed::Remove(secret) => {
+                        cache.remove(&keys[secret]);
+                        list.retain(|known| known.secret != secret);
+                    }
+                    Deed::RemoveId(key_id) => {
+                        cache.remove_id(&key_ids[key_id]);
+                        list.retain(|known| known.key_id != key_id);
+                    }
+                    Deed::RemoveHalf(half) => {
+                        cache.remove_where(|answer| number(answer) % 2 == half);
+                        list.retain(|known| known.number % 2 != half);
+                    }
+                    Deed::Clear => {
+                        cache.clear();
+                        list.clear();
+                    }
+                }
+                for (secret, key) in keys.iter().enumerate() {
+                    let known = list.iter().find(|known| known.secret == secret);
+                    prop_assert_eq!(cache.look(key), known.map(|known| known.number));
+                }
+                for (id, key_id) in key_ids.iter().enumerate() {
+                    let known = list.iter().find(|known| known.key_id == id);
+                    let found = cache.answer_for_id(key_id).map(|answer| number(&answer));
+                    prop_assert_eq!(found, known.map(|known| known.number));
+                }
+                prop_assert_eq!((cache.len(), cache.sizes()), (list.len(), [list.len(); 3]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_newcomer_waits_for_no_more_looks_than_are_allowed() {
+        let (cache, fingerprinter) = (Cache::new(1000), Fingerprinter::random().unwrap());
+        let enter = |name: &str| {
+            let key = fingerprinter.fingerprint(name.as_bytes());
+            cache.store(key, answer(name, 0));
+            key
+        };
+        let keys: Vec<_> = (0..1000).map(|number| enter(&format!("id{number}"))).collect();
+        assert!(keys.iter().all(|key| cache.answer(key, |_| true).is_some()));
+        enter("newcomer");
+        let gone: Vec<_> = (0..1000).filter(|number| cache.look(&keys[*number]).is_none()).collect();
+        assert_eq!(gone, [MOST_LOOKED_AT], "so many are spared, and the next one goes");
+    }
+
+    #[test]
+    fn who_comes_alone_gets_the_answer_itself_and_a_crowd_gets_copies() {
+        let (mut cache, fingerprinter) = (Cache::new(10), Fingerprinter::random().unwrap());
+        cache.spreading = Spreading::over(2);
+        let (key, kept) = (fingerprinter.fingerprint(b"k1"), answer("id1", 1));
+        let kept_at = Arc::as_ptr(&kept);
+        cache.store(key, kept);
+        let is_itself = |answer: &Arc<Answer>| Arc::as_ptr(answer) == kept_at;
+        for _ in 0..1000 {
+            assert!(is_itself(&cache.answer(&key, |_| true).unwrap()));
+        }
+        let crowd: Vec<_> = (0..1000).map(|_| cache.answer(&key, |_| true).unwrap()).collect();
+        assert!(is_itself(&crowd[0]) && !is_itself(&crowd[999]));
+        assert!(crowd.iter().all(|answer| number(answer) == 1));
+    }
+}

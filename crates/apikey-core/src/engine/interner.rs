@@ -73,4 +73,23 @@ mod tests {
         interner.intern(again);
         assert!(Arc::ptr_eq(again.common_mut(), kept[0].common_mut()));
     }
+
+    #[test]
+    fn what_is_in_use_is_looked_through_only_as_often_as_it_doubles() {
+        let interner = Interner::default();
+        let mut sweeps = Vec::new();
+        let _kept: Vec<_> = (0..5_000)
+            .map(|number| {
+                let mut key = key(number, &format!("kept:{number}"));
+                interner.intern(&mut key);
+                let known = interner.0.lock().unwrap();
+                assert!(known.commons.len() <= known.sweep_at, "the next one is looked through for");
+                sweeps.push(known.sweep_at);
+                key
+            })
+            .collect();
+        sweeps.dedup();
+        assert!(sweeps.windows(2).all(|pair| pair[1] >= 2 * pair[0]), "{sweeps:?}");
+        assert_eq!(interner.len(), 5_000);
+    }
 }
