@@ -15,7 +15,7 @@ cargo xtask bench [--quick] [--rounds N] [--seconds N] [filter]...
 Measures what the decision of the core costs (core), and over HTTP what a guard costs, against the bare route and a
 middleware written by hand. For the latter it needs wrk, which it installs as root on a Debian-like system. A filter is
 a part of a name such as cached/axum: the scenarios are core, cached, flood, slow, zipf (on axum), cold and stampede.
---quick takes three minutes on two cores, everything about ten. The tables are also written as JSON and SVG to
+--quick takes three minutes on two cores, everything a quarter of an hour. The tables are also written as JSON and SVG to
 target/bench. Bounds that are broken are shown; the exit code is 1 only where something could not be measured.
 ";
 

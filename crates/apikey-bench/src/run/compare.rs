@@ -7,8 +7,9 @@ use super::child::Server;
 use super::wrk::{Keys, Seen};
 use crate::report::{Bound, Finding, Load, Spread, Unit};
 
-/// Below this part of its core a server had time left, so requests a second say nothing of it.
-const SATURATED: f64 = 0.95;
+/// Below this part of its core a server had time left, so requests a second say nothing of it. Changing turns takes some of
+/// the rest.
+const SATURATED: f64 = 0.9;
 
 /// A kind of server, and what was seen of it round by round.
 pub(super) struct Contender {

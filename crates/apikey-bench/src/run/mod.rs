@@ -74,7 +74,7 @@ impl Bench {
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let mut arguments = Arguments::new(arguments);
     let quick = arguments.flag("--quick");
-    let rounds = arguments.number("--rounds")?.unwrap_or(if quick { 2 } else { 8 }).max(1);
+    let rounds = arguments.number("--rounds")?.unwrap_or(if quick { 2 } else { 6 }).max(1);
     let seconds = arguments.number("--seconds")?.unwrap_or(if quick { 1 } else { 2 }).max(1);
     let directory =
         arguments.text("--directory")?.map_or_else(|| PathBuf::from("target/bench"), PathBuf::from);
