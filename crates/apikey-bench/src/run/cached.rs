@@ -12,11 +12,14 @@ const KINDS: [(&str, u64, f64); 2] = [("one key", 1, 0.95), ("10,000 keys in ran
 
 pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>, String> {
     let mut guards = vec!["bare", "scoped"];
+    if framework == "axum" {
+        guards.push("hand-written");
+    }
     if !bench.quick {
         guards.push("require");
     }
-    if framework == "axum" {
-        guards.extend(["with-addresses", "hand-written"]);
+    if !bench.quick && framework == "axum" {
+        guards.push("with-addresses");
     }
     bench.upstream.reset(0)?;
     let mut seen = KINDS.map(|_| guards.iter().map(|guard| Contender::new(guard)).collect::<Vec<_>>());
