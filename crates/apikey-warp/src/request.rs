@@ -37,7 +37,7 @@ impl RequestHead for Head<'_> {
     }
 }
 
-/// What there is to see of a request. As few filters as can be: each one costs more than a look at what it brings.
+/// What there is to see of a request.
 pub(crate) type Seen = (Option<Knowledge>, String, HeaderMap, Option<SocketAddr>);
 
 /// Takes in what [`attempt`] looks at.
