@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use apikey_axum::{AttemptLimit, TrustedProxies};
-use apikey_core::PresentedKey;
 use fastrand::Rng;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -33,8 +32,6 @@ const WINDOW: Duration = Duration::from_secs(3);
 const CAPACITY: usize = 512;
 /// What a busy machine may add to a verification's budget and to the grace of its waiters.
 const TOLERANCE: Duration = Duration::from_millis(750);
-/// More than the authenticator remembers refusals, so that its memory is full before it is measured.
-const JUNK_BEFORE: usize = 12_000;
 /// What the live heap may grow by between two moments of rest.
 const HEAP_TOLERANCE: usize = 1 << 20;
 /// What the resident set may: an allocator keeps what it was once given.
@@ -136,7 +133,6 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
     });
     let soak = Soak { settings, director, most_cached: AtomicU64::new(0), stalls: Arc::default() };
 
-    soak.fill_memories().await;
     soak.traffic("warm-up", settings.warm_up, &mut random).await;
     let (heap_before, resident_before) = soak.at_rest().await;
     soak.traffic("traffic", settings.duration, &mut random).await;
@@ -174,22 +170,6 @@ struct Soak<'s> {
 }
 
 impl Soak<'_> {
-    /// Fills what the authenticator remembers of refusals, so that what is measured later is growth and no filling up.
-    async fn fill_memories(&self) {
-        let mut askers = JoinSet::new();
-        for _ in 0..16 {
-            let director = Arc::clone(&self.director);
-            askers.spawn(async move {
-                for _ in 0..JUNK_BEFORE / 16 {
-                    if let Ok(junk) = PresentedKey::parse(&director.shared.fresh_junk()) {
-                        let _refused = director.keys.verify(junk).await;
-                    }
-                }
-            });
-        }
-        askers.join_all().await;
-    }
-
     async fn traffic(&self, name: &str, duration: Duration, random: &mut Rng) {
         let Self { settings, director, .. } = self;
         let shared = &director.shared;
@@ -226,11 +206,14 @@ impl Soak<'_> {
         let _aborted = watch.await;
     }
 
-    /// Waits for rest, and measures.
+    /// Waits until the past no longer matters, forgets it, and measures.
     async fn at_rest(&self) -> (usize, Option<usize>) {
-        tokio::time::sleep(TIMEOUT + TOLERANCE).await;
-        self.director.emulator.reset_counters();
-        self.director.shared.oracle.prune();
+        let Director { emulator, shared, .. } = &*self.director;
+        // How many connections the last minute has needed is no growth.
+        emulator.cut_connections();
+        emulator.reset_counters();
+        tokio::time::sleep(shared.oracle.longest_memory()).await;
+        shared.oracle.forget_the_past();
         (memory::live_heap(), memory::resident())
     }
 }

@@ -97,10 +97,28 @@ impl Ledger {
     }
 
     pub(super) fn prune(&mut self, now: Instant) {
-        let Bounds { time_to_live, stale_if_error, window, .. } = self.bounds;
         // Twice what any rule looks back, and room for a request that is slow itself.
-        let memory = 2 * (time_to_live + stale_if_error).max(window) + Duration::from_secs(10);
-        let Some(before) = now.checked_sub(memory) else { return };
+        let memory = 2 * self.longest_memory() + Duration::from_secs(10);
+        if let Some(before) = now.checked_sub(memory) {
+            self.forget(before);
+        }
+    }
+
+    pub(super) fn longest_memory(&self) -> Duration {
+        let Bounds { time_to_live, stale_if_error, negative_time_to_live, budget, window, .. } = self.bounds;
+        (time_to_live + stale_if_error).max(negative_time_to_live).max(window) + budget
+    }
+
+    pub(super) fn forget_the_past(&mut self, now: Instant) {
+        self.forget(now);
+        self.clients = Clients::default();
+        self.everything.shrink_to_fit();
+        self.periods.shrink_to_fit();
+        self.secrets.shrink_to_fit();
+        self.secrets.values_mut().for_each(Timeline::shrink);
+    }
+
+    fn forget(&mut self, before: Instant) {
         self.everything.retain(|event| event.done >= before);
         self.periods.retain(|period| period.until.is_none_or(|until| until >= before));
         for timeline in self.secrets.values_mut() {

@@ -172,6 +172,17 @@ impl Oracle {
         self.ledger().prune(Instant::now());
     }
 
+    /// How long what has happened may matter to an answer.
+    pub fn longest_memory(&self) -> Duration {
+        self.ledger().longest_memory()
+    }
+
+    /// Drops all that has happened until now, and the room that it took, but for the latest verdicts. Only after a pause of
+    /// [`longest_memory`](Self::longest_memory).
+    pub fn forget_the_past(&self) {
+        self.ledger().forget_the_past(Instant::now());
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -108,6 +108,12 @@ impl Timeline {
         self.forgotten.retain(|event| event.done >= before);
     }
 
+    /// Gives back the room that nothing is in.
+    pub(super) fn shrink(&mut self) {
+        self.changes.shrink_to_fit();
+        self.forgotten.shrink_to_fit();
+    }
+
     /// For people: what happened, with how long before `now`.
     pub(super) fn tell(&self, now: Instant) -> String {
         let ago = |then: Instant| match now.checked_duration_since(then) {

@@ -28,6 +28,7 @@ pub(crate) async fn accept(listener: TcpListener, state: Arc<State>, stopping: A
                 Err(_) => sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
+            () = state.cutting.notified() => connections.shutdown().await,
             () = stopping.notified() => break,
         }
     }

@@ -121,6 +121,12 @@ impl Emulator {
         let _ = (&mut self.server).await;
     }
 
+    /// Cuts all connections, those with a call in flight, too, and goes on listening: what a caller sees of a Kinde that is
+    /// restarted. Returns at once; the cut follows.
+    pub fn cut_connections(&self) {
+        self.state.cutting.notify_one();
+    }
+
     /// The address the emulator listens on.
     pub fn address(&self) -> SocketAddr {
         self.state.address

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
+
 use super::{
     counters::CounterBoard,
     faults::{Endpoint, FaultPlan},
@@ -35,6 +37,8 @@ pub(crate) struct State {
     pub(crate) tokens: Mutex<TokenStore>,
     pub(crate) negative_answer: Mutex<NegativeAnswer>,
     pub(crate) counters: Arc<CounterBoard>,
+    /// Told when all connections are to be cut.
+    pub(crate) cutting: Notify,
     verify_faults: Mutex<FaultPlan>,
     token_faults: Mutex<FaultPlan>,
     scope_denied: AtomicBool,
@@ -49,6 +53,7 @@ impl State {
             tokens: Mutex::default(),
             negative_answer: Mutex::default(),
             counters: Arc::default(),
+            cutting: Notify::new(),
             verify_faults: Mutex::default(),
             token_faults: Mutex::default(),
             scope_denied: AtomicBool::new(false),

@@ -56,6 +56,23 @@ async fn a_hang_never_answers_and_ends_with_its_client() {
 }
 
 #[tokio::test]
+async fn cut_connections_end_idle_or_not_and_new_ones_are_served() {
+    let scene = Scene::new().await;
+    let mut idle = Connection::connect(scene.emulator.address()).await.unwrap();
+    idle.send(&scene.verification(&scene.key.secret)).await.unwrap();
+    assert_eq!(idle.read_response(false).await.unwrap().status, 200);
+    scene.emulator.set_fault(Endpoint::Verify, Some(Fault::Hang));
+    let mut asking = Connection::connect(scene.emulator.address()).await.unwrap();
+    asking.send(&scene.verification(&scene.key.secret)).await.unwrap();
+    scene.emulator.wait_until(|counters| counters.verifications_in_flight == 1).await;
+    scene.emulator.cut_connections();
+    assert!(idle.read_response(false).await.is_err());
+    assert!(asking.read_response(false).await.is_err());
+    scene.emulator.set_fault(Endpoint::Verify, None);
+    assert_eq!(scene.try_verify().await.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn a_reset_is_a_reset() {
     assert_eq!(under(Fault::Reset).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
