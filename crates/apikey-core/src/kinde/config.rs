@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Url;
+use zeroize::Zeroizing;
 
 use super::secret::Secret;
 use crate::config::ConfigError;
@@ -115,7 +116,11 @@ impl KindeSettings {
     ) -> Result<Self, ConfigError> {
         let read = |name: &'static str| match variable(name) {
             None => Ok(None),
-            Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
+            Some(Ok(value)) => {
+                // It may be the secret.
+                let value = Zeroizing::new(value);
+                Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
+            }
             Some(Err(())) => Err(ConfigError::new(name, "the value is not Unicode text")),
         };
         let Some(domain) = read(DOMAIN)?.map_or_else(|| read("KINDE_ISSUER_URL"), |value| Ok(Some(value)))?

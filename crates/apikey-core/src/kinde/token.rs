@@ -11,6 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use zeroize::Zeroizing;
 
 use super::config::MachineToMachine;
@@ -93,11 +94,21 @@ impl Drop for Trial<'_> {
     }
 }
 
-/// A fetch under way: its number, when it began, and where its outcome comes.
+/// A fetch under way: its number, when it began, where its outcome comes, and its task.
 struct Fetch {
     number: u64,
     began: Instant,
     outcome: watch::Receiver<Option<Fetched>>,
+    task: AbortHandle,
+}
+
+impl Drop for TokenSource {
+    fn drop(&mut self) {
+        // Nobody is left who could use the token.
+        if let Some(fetch) = &self.0.lock().fetch {
+            fetch.task.abort();
+        }
+    }
 }
 
 struct Held {
@@ -212,9 +223,8 @@ impl Inner {
         }
         let (sender, receiver) = watch::channel(None);
         state.fetches += 1;
-        state.fetch = Some(Fetch { number: state.fetches, began: now, outcome: receiver.clone() });
         let (inner, fetched_as) = (Arc::clone(self), state.fetches);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let asked_at = inner.clock.now();
             let granted = match tokio::time::timeout(FETCH_TIMEOUT, inner.request()).await {
                 Ok(granted) => granted,
@@ -256,6 +266,8 @@ impl Inner {
             drop(state);
             sender.send_replace(Some(fetched));
         });
+        let (outcome, task) = (receiver.clone(), task.abort_handle());
+        state.fetch = Some(Fetch { number: fetched_as, began: now, outcome, task });
         receiver
     }
 
