@@ -1,18 +1,13 @@
 //! The reference server on actix-web. `example_shared::settings` lists its environment variables.
 
-use std::process::ExitCode;
-
 use actix_web::{App, HttpServer};
 use apikey_actix::{Authenticator, ConfigError};
-use example_shared::{Settings, Store, refuse_to_start, start_logging, stop_signal};
+use example_shared::{Settings, Store, exit, start_logging, stop_signal};
 
 #[actix_web::main]
-async fn main() -> ExitCode {
+async fn main() {
     start_logging();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse_to_start(&error),
-    }
+    exit(serve().await)
 }
 
 async fn serve() -> Result<(), ConfigError> {

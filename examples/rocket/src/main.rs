@@ -1,21 +1,16 @@
 //! The reference server on Rocket. `example_shared::settings` lists its environment variables.
 
-use std::process::ExitCode;
-
 use apikey_rocket::ConfigError;
-use example_shared::{Settings, Store, refuse_to_start, start_logging};
+use example_shared::{Settings, Store, exit, start_logging};
 use rocket::Config;
 use rocket::config::LogLevel;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 
 #[rocket::main]
-async fn main() -> ExitCode {
+async fn main() {
     start_logging();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse_to_start(&error),
-    }
+    exit(serve().await)
 }
 
 async fn serve() -> Result<(), ConfigError> {

@@ -47,7 +47,7 @@ pub mod workflow;
 
 pub use bad_request::BadRequest;
 pub use body::MAX_BODY_BYTES;
-pub use process::{refuse_to_start, start_logging, stop_signal, until_stopped};
+pub use process::{exit, start_logging, stop_signal, until_stopped};
 pub use reply::{CONTENT_TYPE, Reply};
 pub use settings::Settings;
 pub use store::{MAX_CREATED, Store};

@@ -1,6 +1,5 @@
 //! What a server's process does at its start and its end.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use apikey_core::ConfigError;
@@ -12,10 +11,16 @@ pub fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-/// Says which setting is wrong, on standard error.
-pub fn refuse_to_start(error: &ConfigError) -> ExitCode {
-    eprintln!("refusing to start: {error}");
-    ExitCode::FAILURE
+/// Ends the process, at once: a runtime that is dropped waits for look-ups of names that no name server answers. Says which
+/// setting is wrong on standard error, if one is.
+pub fn exit(outcome: Result<(), ConfigError>) -> ! {
+    match outcome {
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            eprintln!("refusing to start: {error}");
+            std::process::exit(1)
+        }
+    }
 }
 
 /// How long a server that is told to stop waits for the requests under way, in seconds.

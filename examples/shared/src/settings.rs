@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use apikey_core::{
     AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, DEFAULT_CACHE_TIME_TO_LIVE,
-    DEFAULT_MAX_IN_FLIGHT, DEFAULT_VERIFICATION_TIMEOUT, KindeSettings, KindeVerifier, TrustedProxies,
+    DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_WAITING, DEFAULT_VERIFICATION_TIMEOUT, KindeSettings, KindeVerifier,
+    TrustedProxies,
 };
 
 const NOT_YET: &[&str] = &["REDIS_URL", "APIKEY_SHARED_SECRET", "METRICS_LISTEN"];
@@ -136,6 +137,7 @@ impl Settings {
             .negative_time_to_live(self.negative_time_to_live)
             .verification_timeout(self.verification_timeout)
             .max_in_flight(self.max_in_flight)
+            .max_waiting(DEFAULT_MAX_WAITING.max(self.max_in_flight))
             .attempt_limit(self.attempt_limit)
             .trusted_proxies(self.trusted_proxies)
             .build()

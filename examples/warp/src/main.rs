@@ -1,17 +1,12 @@
 //! The reference server on warp. `example_shared::settings` lists its environment variables.
 
-use std::process::ExitCode;
-
 use apikey_warp::{Authenticator, ConfigError};
-use example_shared::{Settings, Store, refuse_to_start, start_logging, stop_signal, until_stopped};
+use example_shared::{Settings, Store, exit, start_logging, stop_signal, until_stopped};
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() {
     start_logging();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse_to_start(&error),
-    }
+    exit(serve().await)
 }
 
 async fn serve() -> Result<(), ConfigError> {

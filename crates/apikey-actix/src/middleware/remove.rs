@@ -20,6 +20,10 @@ use crate::request::remove_credential;
 /// middleware, rather than to let the handler see the credential. [`RequireKey`](crate::RequireKey) removes it, too. Of two
 /// authenticators that look at the same place, the second finds nothing there any more.
 ///
+/// Middleware that stands outside must not hold a clone of the request: nothing can be taken out of it then, and the answer
+/// is a 500 `INTERNAL_ERROR`. actix tells of it only by a panic, which is caught here; in a program that is built with
+/// `panic = "abort"` it ends the process.
+///
 /// ```
 /// use apikey_actix::{ApiKey, Authenticator, ConfigError, Verifier};
 /// use actix_web::{App, HttpRequest, HttpResponse, web};
