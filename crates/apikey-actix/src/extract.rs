@@ -1,6 +1,6 @@
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use apikey_core::TypedPolicy;
+use apikey_core::{Policy, TypedPolicy};
 
 use crate::future::ExtractFuture;
 use crate::rejection::UnseenRejection;
@@ -79,7 +79,7 @@ impl FromRequest for ApiKey {
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ExtractFuture::begin(request, |key, authenticator| {
+        ExtractFuture::begin(request, &Policy::any_key(), |key, authenticator| {
             key.map(Self).ok_or_else(|| authenticator.missing_key())
         })
     }
@@ -90,7 +90,7 @@ impl FromRequest for MaybeApiKey {
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ExtractFuture::begin(request, |key, _| Ok(Self(key)))
+        ExtractFuture::begin(request, &Policy::any_key(), |key, _| Ok(Self(key)))
     }
 }
 
@@ -99,7 +99,7 @@ impl<P: TypedPolicy> FromRequest for Scoped<P> {
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ExtractFuture::begin(request, |key, authenticator| {
+        ExtractFuture::begin(request, P::POLICY, |key, authenticator| {
             let key = key.ok_or_else(|| authenticator.missing_key())?;
             authenticator.authorize(&key, P::POLICY)?;
             Ok(Self::new(key))

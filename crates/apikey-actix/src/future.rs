@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use actix_web::{HttpRequest, web};
-use apikey_core::{Attempt, Denial, PendingVerification, VerifiedKey};
+use apikey_core::{Attempt, Denial, PendingVerification, Policy, VerifiedKey};
 
 use crate::authenticator::Authenticator;
 use crate::rejection::UnseenRejection;
@@ -23,7 +23,7 @@ enum State<T> {
 }
 
 impl<T> ExtractFuture<T> {
-    pub(crate) fn begin(request: &HttpRequest, admit: Admit<T>) -> Self {
+    pub(crate) fn begin(request: &HttpRequest, policy: &Policy, admit: Admit<T>) -> Self {
         let Some(authenticator) = request.app_data::<Authenticator>() else {
             return Self(State::Ready(Some(Err(unwired(request)))));
         };
@@ -33,6 +33,7 @@ impl<T> ExtractFuture<T> {
                 State::Ready(Some(decision.and_then(|key| admit(Some(key), authenticator))))
             }
             Attempt::Pending(pending) => {
+                let pending = pending.for_policy(policy);
                 State::Pending { pending, authenticator: authenticator.clone(), admit }
             }
         })

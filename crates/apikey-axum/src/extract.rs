@@ -82,7 +82,8 @@ async fn scoped<P: TypedPolicy>(
     parts: &mut Parts,
     authenticator: &Authenticator,
 ) -> Result<Option<Scoped<P>>, Rejection> {
-    let Some(key) = authenticate(parts, authenticator).await? else { return Ok(None) };
+    let attempt = request::begin(parts, authenticator).for_policy(P::POLICY);
+    let Some(key) = attempt.authentication().await? else { return Ok(None) };
     authenticator.authorize(&key, P::POLICY)?;
     Ok(Some(Scoped::new(key)))
 }

@@ -79,6 +79,15 @@ pub enum Attempt {
 }
 
 impl Attempt {
+    /// [`PendingVerification::for_policy`], where somebody has to be asked.
+    #[must_use]
+    pub fn for_policy(self, policy: &Policy) -> Self {
+        match self {
+            Self::Pending(pending) => Self::Pending(pending.for_policy(policy)),
+            known => known,
+        }
+    }
+
     /// Waits for the outcome: `None` where nothing was presented.
     ///
     /// # Errors
@@ -147,7 +156,7 @@ impl Authenticator {
         key.ok_or_else(|| self.missing_key())
     }
 
-    /// Checks a verified key against a policy.
+    /// Checks a verified key against a policy. Where that is [`Policy::fresh`], wait with [`Attempt::for_policy`] before.
     ///
     /// # Errors
     /// [`Denial`], saying which scopes or which owner is missing, or that the answer about the key is too old.
@@ -183,12 +192,13 @@ impl Authenticator {
         Ok(())
     }
 
-    /// Forgets the key with this id, with the same promise as [`remove`](Self::remove).
+    /// Forgets the key with this id, with the same promise as [`remove`](Self::remove), but for a refusal that was asked
+    /// for before: Kinde names no id in it, so who joins that question may still hear it, though it is not kept.
     pub fn remove_key_id(&self, key_id: &str) {
         self.0.engine.purge(Purge::KeyId(key_id.into()));
     }
 
-    /// Forgets the keys of this user, with the same promise as [`remove`](Self::remove). It looks at every cached key. An
+    /// Forgets the keys of this user, with the same promise as [`remove_key_id`](Self::remove_key_id). It looks at every cached key. An
     /// empty id is nobody's.
     pub fn remove_user(&self, user_id: &str) {
         if !user_id.is_empty() {
@@ -196,8 +206,8 @@ impl Authenticator {
         }
     }
 
-    /// Forgets the keys of this organization, with the same promise as [`remove`](Self::remove). It looks at every cached
-    /// key. An empty code is no organization's.
+    /// Forgets the keys of this organization, with the same promise as [`remove_key_id`](Self::remove_key_id). It looks at
+    /// every cached key. An empty code is no organization's.
     pub fn remove_organization(&self, organization_code: &str) {
         if !organization_code.is_empty() {
             self.0.engine.purge(Purge::Organization(organization_code.into()));
@@ -273,19 +283,31 @@ impl Authenticator {
             }
         };
         let authenticator = self.clone();
-        Attempt::Pending(PendingVerification { authenticator, fingerprint, waiter, answer: None })
+        Attempt::Pending(PendingVerification {
+            authenticator,
+            fingerprint,
+            waiter,
+            takes_stale: true,
+            answer: None,
+        })
     }
 
-    /// Waits for a verification; where Kinde can't answer, or not soon, an older answer serves if there is one.
-    async fn outcome(self, key: Fingerprint, waiter: Waiter) -> Result<VerifiedKey, Denial> {
+    /// Waits for a verification; where Kinde can't answer, an older answer serves if there is one, and where `takes_stale`
+    /// says so also where it does not answer soon.
+    async fn outcome(
+        self,
+        key: Fingerprint,
+        waiter: Waiter,
+        takes_stale: bool,
+    ) -> Result<VerifiedKey, Denial> {
         let Shared { engine, clock, style, stale_while_slow, patience, .. } = &*self.0;
         let stale = |now: Instant| engine.stale(&key, now).map(|answer| VerifiedKey::from_cache(answer, now));
-        let outcome = if stale(clock.now()).is_some() {
+        let outcome = if takes_stale && stale(clock.now()).is_some() {
             match within(*stale_while_slow, waiter.outcome()).await {
                 Some(outcome) => Some(outcome),
                 None => match stale(clock.now()) {
                     Some(key) => return Ok(key),
-                    None => within(*patience, waiter.outcome()).await,
+                    None => within(patience.saturating_sub(*stale_while_slow), waiter.outcome()).await,
                 },
             }
         } else {
@@ -335,15 +357,32 @@ pub struct PendingVerification {
     authenticator: Authenticator,
     fingerprint: Fingerprint,
     waiter: Waiter,
+    takes_stale: bool,
     answer: Option<Pin<Box<Answering>>>,
 }
 
 type Answering = dyn Future<Output = Result<VerifiedKey, Denial>> + Send + Sync;
 
+impl PendingVerification {
+    /// The same, for a key that is to be checked against this policy: where the policy refuses stale answers
+    /// ([`Policy::fresh`]), a slow Kinde is waited for, for as long as a verification may take.
+    #[must_use]
+    pub fn for_policy(mut self, policy: &Policy) -> Self {
+        self.takes_stale = !policy.refuses_stale();
+        self
+    }
+}
+
 impl Clone for PendingVerification {
     fn clone(&self) -> Self {
-        let (authenticator, waiter) = (self.authenticator.clone(), self.waiter.clone());
-        Self { authenticator, fingerprint: self.fingerprint, waiter, answer: None }
+        let Self { authenticator, fingerprint, waiter, takes_stale, answer: _ } = self;
+        Self {
+            authenticator: authenticator.clone(),
+            fingerprint: *fingerprint,
+            waiter: waiter.clone(),
+            takes_stale: *takes_stale,
+            answer: None,
+        }
     }
 }
 
@@ -351,9 +390,10 @@ impl Future for PendingVerification {
     type Output = Result<VerifiedKey, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { authenticator, fingerprint, waiter, answer } = &mut *self;
-        let answer = answer
-            .get_or_insert_with(|| Box::pin(authenticator.clone().outcome(*fingerprint, waiter.clone())));
+        let Self { authenticator, fingerprint, waiter, takes_stale, answer } = &mut *self;
+        let answer = answer.get_or_insert_with(|| {
+            Box::pin(authenticator.clone().outcome(*fingerprint, waiter.clone(), *takes_stale))
+        });
         let answer = ready!(answer.as_mut().poll(context));
         waiter.leave();
         Poll::Ready(answer)

@@ -122,7 +122,9 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     }
 
     /// How long a caller waits for a slow Kinde before an older answer serves, where
-    /// [`stale_if_error`](Self::stale_if_error) allows one. Default 500 ms. The verification goes on in the background.
+    /// [`stale_if_error`](Self::stale_if_error) allows one. Default 500 ms, at most ten minutes; from
+    /// [`verification_timeout`](Self::verification_timeout) on it changes nothing. The verification goes on in the
+    /// background.
     pub fn stale_while_slow(mut self, wait: Duration) -> Self {
         self.stale_while_slow = wait;
         self
@@ -163,7 +165,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
-    /// How many callers may wait for verifications at once. Default 16 384, at least 1. Past it an unknown key gets a 503
+    /// How many callers may wait for verifications at once, those included who caused them: fewer than
+    /// [`max_in_flight`](Self::max_in_flight) also means fewer verifications. Default 16 384, at least 1. Past it an unknown key gets a 503
     /// at once.
     pub fn max_waiting(mut self, callers: usize) -> Self {
         self.max_waiting = callers;
@@ -279,6 +282,9 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         if self.verification_timeout.is_zero() || self.verification_timeout > LONGEST_TIMEOUT {
             return Err(ConfigError::new("verification_timeout", "more than zero, and at most 600 s"));
         }
+        if self.stale_while_slow > LONGEST_TIMEOUT {
+            return Err(ConfigError::new("stale_while_slow", "at most 600 s"));
+        }
         if self.realm.is_empty() || !self.realm.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
             return Err(ConfigError::new("realm", "visible ASCII characters and spaces, at least one"));
         }
@@ -288,6 +294,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             ..DenialStyle::default()
         };
         self.extraction.describe(&mut style);
+        let patience = self.verification_timeout + GRACE;
         let engine = EngineSettings {
             cache_capacity: self.cache_capacity,
             time_to_live: self.cache_time_to_live,
@@ -299,7 +306,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             attempt_limit: self.attempt_limit,
             circuit_breaker: self.circuit_breaker,
             slow_after: self.verification_timeout.mul_f64(SLOW_PART),
-            overdue_after: self.verification_timeout + GRACE,
+            overdue_after: patience,
         };
         let shared = Shared {
             extraction: self.extraction.build()?,
@@ -313,8 +320,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             ),
             clock: self.clock,
             style: Arc::new(style),
-            stale_while_slow: self.stale_while_slow,
-            patience: self.verification_timeout + GRACE,
+            stale_while_slow: self.stale_while_slow.min(patience),
+            patience,
         };
         Ok(A::from(Authenticator::from_shared(shared)))
     }

@@ -136,7 +136,9 @@ pub(crate) enum ServerFault {
 impl From<&VerifierError> for ServerFault {
     fn from(error: &VerifierError) -> Self {
         match error {
-            VerifierError::Unavailable(_) | VerifierError::Transient { .. } => Self::Unavailable,
+            VerifierError::Unavailable(_) | VerifierError::Transient { .. } | VerifierError::Unjudged(_) => {
+                Self::Unavailable
+            }
             VerifierError::Misconfigured(_) => Self::Internal,
         }
     }

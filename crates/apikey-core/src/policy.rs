@@ -80,7 +80,8 @@ impl Policy {
     }
 
     /// The answer about the key is not stale: for routes that would rather fail than rely on an answer that outlived its time
-    /// to live because Kinde can't be asked. Such a request gets a 503.
+    /// to live. Such a request waits for a slow Kinde as one without an older answer does, and gets a 503 where Kinde can't
+    /// answer or is not to be asked now.
     #[must_use]
     pub const fn fresh() -> Self {
         Self(Requirement::Fresh)
@@ -96,6 +97,21 @@ impl Policy {
     #[must_use]
     pub fn is_satisfied_by(&self, key: &Verification) -> bool {
         self.holds(key, &|scope| key.has_scope(scope), true)
+    }
+
+    /// Whether the policy, or a part of it, is [`fresh`](Self::fresh).
+    #[must_use]
+    pub fn refuses_stale(&self) -> bool {
+        match &self.0 {
+            Requirement::Fresh => true,
+            Requirement::All(policies) | Requirement::Any(policies) => {
+                policies.iter().any(Self::refuses_stale)
+            }
+            Requirement::Scope(_)
+            | Requirement::OrganizationKey
+            | Requirement::UserKey
+            | Requirement::Organization(_) => false,
+        }
     }
 
     /// Every scope that the policy names, in its order, each once.

@@ -59,6 +59,10 @@ pub enum VerifierError {
         /// How long the other side asked to wait, if it did.
         retry_after: Option<std::time::Duration>,
     },
+    /// Kinde answered, but can't make anything of this key: neither good nor bad. The caller gets a 503; what it says of
+    /// other keys is nothing, so it is no sign of an outage, however often it comes.
+    #[error("an API key can't be verified: {0}")]
+    Unjudged(String),
     /// This service is set up wrong, for example its own credentials are refused. The caller gets a 500.
     #[error("this service can't verify API keys until its set-up is mended: {0}")]
     Misconfigured(String),

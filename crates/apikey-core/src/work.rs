@@ -46,7 +46,7 @@ impl Worker {
         let Ok(runtime) = Handle::try_current() else {
             tracing::error!("API keys can only be verified within a Tokio runtime");
             let now = self.tools.clock.now();
-            let _landed = flight.land(Err(ServerFault::Internal), Duration::ZERO, now);
+            let _landed = flight.land(Err(ServerFault::Internal), None, now);
             return;
         };
         let tools = Arc::clone(&self.tools);
@@ -77,6 +77,8 @@ impl Tools {
         loop {
             let began = self.clock.now();
             let judged = self.verify(key, deadline).await;
+            // Who chooses a key must not be able to make Kinde look ill for others.
+            let tells_of_kinde = !matches!(judged, Err(VerifierError::Unjudged(_)));
             let outcome = match judged {
                 Ok(Judgement::Accepted(verification)) => Ok(Ok(flight.answer(verification))),
                 Ok(Judgement::Refused(refusal)) => Ok(Err(refusal)),
@@ -89,7 +91,8 @@ impl Tools {
                 }
             };
             let now = self.clock.now();
-            match flight.land(outcome, now.saturating_duration_since(began), now) {
+            let took = tells_of_kinde.then(|| now.saturating_duration_since(began));
+            match flight.land(outcome, took, now) {
                 Some(again) => flight = again,
                 None => return,
             }

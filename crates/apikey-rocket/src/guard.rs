@@ -138,12 +138,12 @@ static ANY_KEY: Policy = Policy::any_key();
 
 async fn required<'r>(request: &'r Request<'_>, policy: &Policy) -> Result<&'r VerifiedKey, Rejection> {
     let inspection = Inspection::begin(request)?;
-    inspection.required(inspection.decision().await, policy)
+    inspection.required(inspection.decision(policy).await, policy)
 }
 
 async fn optional<'r>(request: &'r Request<'_>) -> Result<Option<&'r VerifiedKey>, Rejection> {
     let inspection = Inspection::begin(request)?;
-    inspection.optional(inspection.decision().await, &ANY_KEY)
+    inspection.optional(inspection.decision(&ANY_KEY).await, &ANY_KEY)
 }
 
 fn outcome<T>(result: Result<T, Rejection>) -> Outcome<T, Rejection> {

@@ -34,6 +34,8 @@ struct Memo {
     attempt: OnceLock<Attempt>,
     /// The outcome of an attempt that had to wait for one.
     awaited: OnceLock<Result<VerifiedKey, Denial>>,
+    /// The same, where that was stale and a later guard wants to be sure.
+    insisted: OnceLock<Result<VerifiedKey, Denial>>,
     /// The denial of the last guard, if that refused.
     denial: Mutex<Option<Denial>>,
 }
@@ -99,28 +101,41 @@ impl<'r> Inspection<'r> {
         Ok(Self { authenticator, memo, attempt })
     }
 
-    /// The decision, where it takes no waiting.
-    pub(crate) fn decision_at_once(&self) -> Option<Decision<'r>> {
+    /// Where the outcome of waiting is kept for a guard with this policy.
+    fn slot(&self, policy: &Policy) -> &'r OnceLock<Result<VerifiedKey, Denial>> {
+        let Memo { awaited, insisted, .. } = self.memo;
+        let is_stale = |decision: &Result<VerifiedKey, _>| decision.as_ref().is_ok_and(VerifiedKey::is_stale);
+        match policy.refuses_stale() && awaited.get().is_some_and(is_stale) {
+            true => insisted,
+            false => awaited,
+        }
+    }
+
+    /// The decision for a guard with this policy, where it takes no waiting.
+    pub(crate) fn decision_at_once(&self, policy: &Policy) -> Option<Decision<'r>> {
         let decision = match self.attempt {
             Attempt::Anonymous => return Some(Ok(None)),
             Attempt::Decided(decision) => decision,
-            Attempt::Pending(_) => self.memo.awaited.get()?,
+            Attempt::Pending(_) => self.slot(policy).get()?,
         };
         Some(decision.as_ref().map(Some))
     }
 
-    /// The decision, once there is one.
-    pub(crate) async fn decision(&self) -> Decision<'r> {
+    /// The decision for a guard with this policy, once there is one.
+    pub(crate) async fn decision(&self, policy: &Policy) -> Decision<'r> {
         let decision = match self.attempt {
             Attempt::Anonymous => return Ok(None),
             Attempt::Decided(decision) => decision,
-            Attempt::Pending(pending) => match self.memo.awaited.get() {
-                Some(decision) => decision,
-                None => {
-                    let decision = pending.clone().await;
-                    self.memo.awaited.get_or_init(|| decision)
+            Attempt::Pending(pending) => {
+                let slot = self.slot(policy);
+                match slot.get() {
+                    Some(decision) => decision,
+                    None => {
+                        let decision = pending.clone().for_policy(policy).await;
+                        slot.get_or_init(|| decision)
+                    }
                 }
-            },
+            }
         };
         decision.as_ref().map(Some)
     }

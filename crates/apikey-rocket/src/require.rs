@@ -81,13 +81,13 @@ impl Handler for Gate {
             Ok(inspection) => inspection,
             Err(rejection) => return Box::pin(ready(refusal(&rejection))),
         };
-        match inspection.decision_at_once() {
+        match inspection.decision_at_once(&self.policy) {
             Some(decision) => match inspection.required(decision, &self.policy) {
                 Ok(_) => self.handler.handle(request, data),
                 Err(rejection) => Box::pin(ready(refusal(&rejection))),
             },
             None => Box::pin(async move {
-                let decision = inspection.decision().await;
+                let decision = inspection.decision(&self.policy).await;
                 match inspection.required(decision, &self.policy) {
                     Ok(_) => self.handler.handle(request, data).await,
                     Err(rejection) => refusal(&rejection),

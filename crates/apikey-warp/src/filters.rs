@@ -219,6 +219,7 @@ where
     let attempt = attempt(keys, seen);
     let (keys, policy) = (keys.clone(), policy.clone());
     async move {
+        let attempt = attempt.for_policy(&policy);
         let key = attempt.authentication().await?.ok_or_else(|| keys.missing_key())?;
         keys.authorize(&key, &policy)?;
         Ok(key)

@@ -121,6 +121,7 @@ where
                 Err(denial) => ResponseFuture::denied(request, denial),
             },
             Attempt::Pending(pending) => {
+                let pending = pending.for_policy(&settings.policy);
                 ResponseFuture::pending(pending, request, Rc::clone(inner), settings.clone())
             }
         }

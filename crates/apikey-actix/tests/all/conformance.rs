@@ -35,6 +35,7 @@ fn wire(keys: &Authenticator, config: &mut web::ServiceConfig) {
             .route("/any", read().to(any))
             .route("/optional", read().to(optional))
             .route("/twice", read().to(twice))
+            .route("/sure", read().to(sure))
             .route("/branches", read().to(branches))
             .route("/echo", web::post().to(echo))
             .service(layered("/preflight", keys.require(Policy::any_key()).pass_preflight()))
@@ -82,6 +83,10 @@ async fn optional(key: MaybeApiKey) -> HttpResponse {
 
 async fn twice(one: ApiKey, two: ApiKey, scoped: Scoped<routes::ReadUsers>) -> HttpResponse {
     json(routes::twice_body(&one, &two, &scoped))
+}
+
+async fn sure(_any: ApiKey, sure: Scoped<routes::SureReader>) -> HttpResponse {
+    json(routes::me_body(&sure))
 }
 
 async fn branches(admin: Result<Scoped<routes::Admin>, Rejection>, any: ApiKey) -> HttpResponse {

@@ -46,7 +46,7 @@ where
                 // called at once, and so needs no clone, which of a boxed service is an allocation.
                 let clone = inner.clone();
                 let ready = std::mem::replace(inner, clone);
-                ResponseFuture::pending(pending, request, ready, settings.clone())
+                ResponseFuture::pending(pending.for_policy(policy), request, ready, settings.clone())
             }
         }
     }

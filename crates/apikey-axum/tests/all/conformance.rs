@@ -50,6 +50,10 @@ fn app(keys: Authenticator) -> Router {
             get(|key: MaybeApiKey| async move { json(routes::optional_body(key.key().map(|k| &**k))) }),
         )
         .route("/twice", get(twice))
+        .route(
+            "/sure",
+            get(|_any: ApiKey, sure: Scoped<routes::SureReader>| async move { json(routes::me_body(&sure)) }),
+        )
         .route("/layered-twice", get(twice).route_layer(keys.require(Policy::any_key())))
         .route(
             "/branches",

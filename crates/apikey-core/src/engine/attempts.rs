@@ -10,6 +10,8 @@ use crate::client_addr::Client;
 
 /// How many clients are remembered at most; past it the one that has been quiet for longest is forgotten.
 const MOST_CLIENTS: u64 = 100_000;
+/// How soon an attempt under way may turn out to be none.
+const MAY_COME_FREE: Duration = Duration::from_secs(1);
 
 /// The limit, and the windows of the clients seen lately.
 pub(super) struct Attempts {
@@ -48,7 +50,8 @@ impl AttemptLimit {
         self.window
     }
 
-    /// Counts only attempts whose key was refused: a client with good keys is then never limited.
+    /// Counts only attempts whose key was refused, and those that are still under way: a client with good keys is then
+    /// limited only where it asks about so many at once, and told to come back in a second.
     pub const fn count_only_refused_keys(mut self) -> Self {
         self.counts_only_refused = true;
         self
@@ -65,6 +68,8 @@ impl Default for AttemptLimit {
 struct Window {
     began: Instant,
     used: u32,
+    /// Of attempts under way: each has its place, so that many at once are no way around the limit.
+    open: u32,
 }
 
 /// One attempt, counted against one window of a client's.
@@ -90,16 +95,21 @@ impl Attempts {
     }
 
     pub(super) fn take(&self, client: Client, now: Instant) -> Result<Attempt, Limited> {
-        let window = self.windows.get_with(client, || Arc::new(Mutex::new(Window { began: now, used: 0 })));
+        let window =
+            self.windows.get_with(client, || Arc::new(Mutex::new(Window { began: now, used: 0, open: 0 })));
         let began = {
             let mut current = lock(&window);
-            let passed = now.saturating_duration_since(current.began);
-            if passed >= self.settings.window {
-                *current = Window { began: now, used: 0 };
-            } else if current.used >= self.settings.attempts {
-                return Err(Limited { limit: self.settings, resets_in: self.settings.window - passed });
+            if now.saturating_duration_since(current.began) >= self.settings.window {
+                *current = Window { began: now, used: 0, open: 0 };
             }
-            current.used += 1;
+            let rest = self.settings.window.saturating_sub(now.saturating_duration_since(current.began));
+            if current.used.saturating_add(current.open) >= self.settings.attempts {
+                let may_come_free =
+                    self.settings.counts_only_refused && current.used < self.settings.attempts;
+                let resets_in = if may_come_free { rest.min(MAY_COME_FREE) } else { rest };
+                return Err(Limited { limit: self.settings, resets_in });
+            }
+            current.open += 1;
             current.began
         };
         Ok(Attempt { window, began, counts_only_refused: self.settings.counts_only_refused })
@@ -109,16 +119,25 @@ impl Attempts {
 impl Attempt {
     /// The key was judged, and let in.
     pub(super) fn accepted(self) {
-        if self.counts_only_refused {
-            self.give_back();
-        }
+        let counts = !self.counts_only_refused;
+        self.end(counts);
+    }
+
+    /// The key was judged, and refused.
+    pub(super) fn refused(self) {
+        self.end(true);
     }
 
     /// It was no attempt after all: Kinde could not answer, or was not asked.
     pub(super) fn give_back(self) {
+        self.end(false);
+    }
+
+    fn end(self, counts: bool) {
         let mut current = lock(&self.window);
         if current.began == self.began {
-            current.used = current.used.saturating_sub(1);
+            current.open = current.open.saturating_sub(1);
+            current.used = current.used.saturating_add(u32::from(counts));
         }
     }
 }
@@ -193,8 +212,25 @@ mod tests {
         for _ in 0..100 {
             attempts.take(one, now).ok().unwrap().accepted();
         }
-        (0..3).for_each(|_| drop(attempts.take(one, now).ok().unwrap()));
-        assert!(attempts.take(one, now).is_err());
+        (0..3).for_each(|_| attempts.take(one, now).ok().unwrap().refused());
+        assert_eq!(attempts.take(one, now).err().unwrap().resets_in, LIMIT.window);
+    }
+
+    #[test]
+    fn who_is_limited_by_attempts_under_way_may_come_back_soon_where_only_refused_keys_count() {
+        let now = Instant::now();
+        for (limit, soon) in
+            [(LIMIT.count_only_refused_keys(), Duration::from_secs(1)), (LIMIT, LIMIT.window)]
+        {
+            let (attempts, one) = (Attempts::new(limit), client("192.0.2.1"));
+            attempts.take(one, now).ok().unwrap().refused();
+            let open = [(); 2].map(|()| attempts.take(one, now).ok().unwrap());
+            assert_eq!(attempts.take(one, now).err().unwrap().resets_in, soon);
+            let nearly = now + LIMIT.window - Duration::from_millis(1);
+            assert_eq!(attempts.take(one, nearly).err().unwrap().resets_in, Duration::from_millis(1));
+            open.into_iter().for_each(Attempt::accepted);
+            assert_eq!(attempts.take(one, now).is_ok(), limit.counts_only_refused);
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ const MEMORY: Duration = Duration::from_secs(30);
 /// How long the breaker stays open at first; it doubles with every probe that fails.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A probe that has told nothing after this long is lost, as where its runtime is blocked: then the next one goes.
+/// A probe that has told nothing after this long, and after the time of a verification, is lost, as where its runtime is
+/// blocked: then the next one goes.
 const LOST_AFTER: Duration = Duration::from_secs(30);
 
 /// How a verification went, as far as Kinde's health is concerned.
@@ -43,6 +44,7 @@ pub(super) struct Breaker(Option<Mutex<Inner>>);
 struct Inner {
     state: State,
     era: u64,
+    lost_after: Duration,
 }
 
 enum State {
@@ -52,8 +54,9 @@ enum State {
 }
 
 impl Breaker {
-    pub(super) fn new(is_on: bool) -> Self {
-        let closed = Inner { state: State::closed(), era: 0 };
+    /// `longest` is what a verification may take.
+    pub(super) fn new(is_on: bool, longest: Duration) -> Self {
+        let closed = Inner { state: State::closed(), era: 0, lost_after: LOST_AFTER.max(longest) };
         Self(is_on.then(|| Mutex::new(closed)))
     }
 
@@ -67,7 +70,7 @@ impl Breaker {
                 inner.enter(State::Probing { since: now, pause });
                 Ok(Permit { is_probe: true, era: inner.era })
             }
-            State::Probing { since, pause } if now.saturating_duration_since(since) >= LOST_AFTER => {
+            State::Probing { since, pause } if now.saturating_duration_since(since) >= inner.lost_after => {
                 inner.enter(State::Probing { since: now, pause });
                 Ok(Permit { is_probe: true, era: inner.era })
             }
@@ -162,7 +165,7 @@ mod tests {
     }
 
     fn opened(now: Instant) -> Breaker {
-        let breaker = Breaker::new(true);
+        let breaker = Breaker::new(true, SECOND);
         (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Bad, now)));
         assert!(breaker.admit(now).is_err());
         breaker
@@ -170,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_few_failures_among_many_answers_change_nothing() {
-        let (breaker, now) = (Breaker::new(true), Instant::now());
+        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
         for round in 0..200 {
             assert!(ask(&breaker, if round % 3 == 0 { Health::Bad } else { Health::Good }, now));
         }
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn failures_that_are_long_past_say_nothing() {
-        let (breaker, now) = (Breaker::new(true), Instant::now());
+        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
         for round in 0..50 {
             assert!(ask(&breaker, Health::Bad, now + MEMORY * round + SECOND * round));
         }
@@ -186,7 +189,7 @@ mod tests {
 
     #[test]
     fn slowness_opens_it_too() {
-        let (breaker, now) = (Breaker::new(true), Instant::now());
+        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
         (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Slow, now)));
         assert!(breaker.admit(now).is_err());
     }
@@ -199,17 +202,17 @@ mod tests {
                 (0..*times).for_each(|_| assert!(ask(breaker, *health, now)));
             }
         };
-        let breaker = Breaker::new(true);
+        let breaker = Breaker::new(true, SECOND);
         all(&breaker, &[(Health::Bad, 1), (Health::Good, 10), (Health::Bad, 9)]);
         assert!(!breaker.is_closed(), "ten of twenty, the oldest among them");
-        let breaker = Breaker::new(true);
+        let breaker = Breaker::new(true, SECOND);
         all(&breaker, &[(Health::Bad, 1), (Health::Good, 11), (Health::Bad, 9)]);
         assert!(breaker.is_closed(), "nine of twenty, for the oldest counts no more");
     }
 
     #[test]
     fn a_set_up_that_is_wrong_is_no_outage() {
-        let (breaker, now) = (Breaker::new(true), Instant::now());
+        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
         assert!((0..100).all(|_| ask(&breaker, Health::Unknown, now)));
     }
 
@@ -243,6 +246,18 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_may_take_as_long_as_a_verification() {
+        let (breaker, now) = (Breaker::new(true, 4 * LOST_AFTER), Instant::now());
+        (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Bad, now)));
+        let sent = now + FIRST_PAUSE;
+        let probe = breaker.admit(sent).unwrap();
+        let landed = sent + 3 * LOST_AFTER;
+        assert!(breaker.admit(landed).is_err(), "one at a time");
+        breaker.record(probe, Health::Good, landed);
+        assert!(breaker.is_closed());
+    }
+
+    #[test]
     fn pauses_double_up_to_a_bound() {
         let mut now = Instant::now();
         let breaker = opened(now);
@@ -256,7 +271,7 @@ mod tests {
     #[test]
     fn what_was_asked_before_it_opened_does_not_close_it() {
         let now = Instant::now();
-        let breaker = Breaker::new(true);
+        let breaker = Breaker::new(true, SECOND);
         let early = breaker.admit(now).unwrap();
         (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Bad, now)));
         breaker.record(early, Health::Good, now);
@@ -270,7 +285,7 @@ mod tests {
 
     #[test]
     fn off_is_off() {
-        let (breaker, now) = (Breaker::new(false), Instant::now());
+        let (breaker, now) = (Breaker::new(false, SECOND), Instant::now());
         assert!((0..100).all(|_| ask(&breaker, Health::Bad, now)));
     }
 
@@ -295,7 +310,7 @@ mod tests {
         fn it_opens_exactly_where_half_failed_or_four_in_five_were_slow(
             steps in prop::collection::vec((prop::sample::select(vec![Health::Good, Health::Slow, Health::Bad, Health::Unknown]), 0..8_u64), 0..60),
         ) {
-            let (breaker, mut now, mut told) = (Breaker::new(true), Instant::now(), Vec::new());
+            let (breaker, mut now, mut told) = (Breaker::new(true, SECOND), Instant::now(), Vec::new());
             for (health, wait) in steps {
                 now += SECOND * u32::try_from(wait).unwrap();
                 prop_assert!(ask(&breaker, health, now));
@@ -310,7 +325,7 @@ mod tests {
         /// Whatever happens, it lets somebody through again within the longest pause, once permits are handed back.
         #[test]
         fn it_never_stays_shut(healths in prop::collection::vec(0..4_u8, 0..60), waits in prop::collection::vec(0..40_u64, 60)) {
-            let breaker = Breaker::new(true);
+            let breaker = Breaker::new(true, SECOND);
             let mut now = Instant::now();
             for (health, wait) in healths.into_iter().zip(waits) {
                 let health = [Health::Good, Health::Slow, Health::Bad, Health::Unknown][usize::from(health)];

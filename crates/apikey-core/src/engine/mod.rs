@@ -87,7 +87,7 @@ impl Engine {
             cache: cache::Cache::new(settings.cache_capacity),
             negative: negative::Negative::new(settings.negative_time_to_live),
             attempts: settings.attempt_limit.map(attempts::Attempts::new),
-            breaker: breaker::Breaker::new(settings.circuit_breaker),
+            breaker: breaker::Breaker::new(settings.circuit_breaker, settings.overdue_after),
             flights: flight::Flights::default(),
             interner: interner::Interner::default(),
             fingerprinter,
@@ -136,6 +136,10 @@ impl Engine {
         let attempt = match &self.attempts {
             Some(attempts) => match client().map(|client| attempts.take(client, now)).transpose() {
                 Ok(attempt) => attempt,
+                // Where Kinde is known not to answer, an older answer costs it nothing.
+                Err(limited) if !self.breaker.is_closed() => {
+                    return self.stale(&key, now).map_or(Step::Limited(limited), Step::Stale);
+                }
                 Err(limited) => return Step::Limited(limited),
             },
             None => None,
@@ -200,14 +204,15 @@ impl Engine {
 
     /// Whether a purge or a rotation that concerns this answer came between question and answer.
     fn must_ask_again(&self, flight: &Flight, outcome: &Outcome) -> bool {
-        let verification = match outcome {
-            Ok(Ok(answer)) => Some(&answer.verification),
-            // A refusal told no identity: it is no danger, and is not remembered if it might be concerned.
-            Ok(Err(_)) | Err(_) => return false,
-        };
+        let Ok(judged) = outcome else { return false };
+        let key = flight.fingerprint;
         let mut flights = self.flights.lock();
         let Some(asked) = flights.heeds_after(flight) else { return false };
-        let purged = flights.purges.since(asked, flight.fingerprint, verification);
+        let purged = flights.purges.since(asked, |purge| match judged {
+            Ok(answer) => purge.matches(key, Some(&answer.verification)),
+            // A refusal told no identity: where only that could tell, it is served, but not remembered.
+            Err(_) => purge.names(key),
+        });
         let outdated = purged || self.is_rotated(flight, outcome);
         if outdated {
             flights.ask_again(flight);
@@ -223,8 +228,8 @@ impl Engine {
             && self.cache.answer(&flight.fingerprint, |_| true).is_none()
     }
 
-    /// Ends a flight: keeps what it brought back, and tells what everybody is to hear. `took` is absent where the flight
-    /// was called off, which says nothing about Kinde.
+    /// Ends a flight: keeps what it brought back, and tells what everybody is to hear. `took` is absent where
+    /// that says nothing about Kinde, as where the flight was called off.
     fn settle(
         &self,
         flight: &Flight,
@@ -246,7 +251,8 @@ impl Engine {
         let verification = outcome.as_ref().ok().and_then(|judged| judged.as_ref().ok());
         // What a disowned flight brings back may be older than a purge that nobody has noted for it.
         let purged = flights.heeds_after(flight).is_none_or(|asked| {
-            flights.purges.since(asked, key, verification.map(|answer| &answer.verification))
+            let verification = verification.map(|answer| &answer.verification);
+            flights.purges.since(asked, |purge| purge.matches(key, verification))
         });
         // Where one came between once more, or since the look before: nobody may rely on the answer.
         let outcome = match outcome {
@@ -273,7 +279,7 @@ impl Engine {
         if let Some(attempt) = attempt {
             match &outcome {
                 Ok(Ok(_)) => attempt.accepted(),
-                Ok(Err(_)) => {}
+                Ok(Err(_)) => attempt.refused(),
                 Err(_) => attempt.give_back(),
             }
         }

@@ -35,6 +35,15 @@ impl Purge {
         }
     }
 
+    /// Whether it forgets this key by the key itself, and not by an identity that only an accepted key has.
+    pub(super) fn names(&self, key: Fingerprint) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Key(purged) => *purged == key,
+            Self::KeyId(_) | Self::User(_) | Self::Organization(_) => false,
+        }
+    }
+
     pub(super) fn matches_owner(&self, answer: &Answer) -> bool {
         match self {
             Self::User(id) => answer.verification.user_id() == Some(&**id),
@@ -89,12 +98,8 @@ impl Purges {
         }
     }
 
-    /// Whether a purge since then forgets this key.
-    pub(super) fn since(&self, number: u64, key: Fingerprint, verification: Option<&Verification>) -> bool {
-        self.log
-            .iter()
-            .rev()
-            .take_while(|(later, _)| *later > number)
-            .any(|(_, purge)| purge.matches(key, verification))
+    /// Whether there was such a purge since then.
+    pub(super) fn since(&self, number: u64, is_such: impl Fn(&Purge) -> bool) -> bool {
+        self.log.iter().rev().take_while(|(later, _)| *later > number).any(|(_, purge)| is_such(purge))
     }
 }

@@ -124,7 +124,10 @@ fn settings(random: &mut Random) -> EngineSettings {
         refresh_ahead: random.one_in(2),
         max_in_flight: 1 + random.below(6),
         max_waiting: 2 + random.below(20),
-        attempt_limit: random.one_in(2).then(|| AttemptLimit::new(5, Duration::from_secs(60))),
+        attempt_limit: random.one_in(2).then(|| {
+            let limit = AttemptLimit::new(5, Duration::from_secs(60));
+            if random.one_in(2) { limit.count_only_refused_keys() } else { limit }
+        }),
         circuit_breaker: random.one_in(2),
         ..plain()
     }
@@ -201,11 +204,12 @@ fn run(seed: u64) {
                 let Question { flight, secret, said, attempt } =
                     questions.swap_remove(random.below(questions.len()));
                 let (refused, failed) = (matches!(said, Said::Refused(_)), matches!(said, Said::Fault(_)));
+                let lenient = settings.attempt_limit.is_some_and(|limit| limit.counts_only_refused);
                 if let Some(flight) = world.land(flight, said) {
                     questions.push(Question { flight, secret, said: kinde.says(secret), attempt });
                 } else if refused {
                     kinde.told_bad.insert(secret, now);
-                } else if failed {
+                } else if failed || lenient {
                     ledger.give_back(attempt);
                 }
             }

@@ -70,7 +70,7 @@ impl World {
 
     pub(super) fn land(&self, flight: Flight, said: Said) -> Option<Flight> {
         let outcome = said.outcome(&flight);
-        flight.land(outcome, Duration::ZERO, self.clock.now())
+        flight.land(outcome, Some(Duration::ZERO), self.clock.now())
     }
 
     fn land_at_once(&self, flight: Flight, said: Said) {
@@ -308,6 +308,30 @@ fn an_answer_asked_for_before_a_purge_reaches_nobody_after_it() {
         assert_eq!(heard(after), Some(Ok(Err(Refusal::Revoked))));
         assert!(!world.is_cached("k1"));
         assert_eq!(world.engine.flights.lock().purges.now(), 1);
+    }
+}
+
+#[test]
+fn a_refusal_asked_for_before_its_key_was_purged_reaches_nobody_after_it() {
+    for which in 0..5 {
+        let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..plain() });
+        let (flight, _before) = world.start("k1");
+        let purge = purges(&world).swap_remove(which);
+        let names_the_key = matches!(purge, Purge::Everything | Purge::Key(_));
+        world.engine.purge(purge);
+        let Step::Wait(after) = world.step("k1") else { panic!("at most one call per key") };
+        match world.land(flight, REVOKED) {
+            Some(again) => {
+                assert!(names_the_key);
+                world.land_at_once(again, accepted("id1"));
+                assert_eq!(heard(after), let_in("id1"));
+            }
+            None => {
+                assert!(!names_the_key, "a refusal tells no identity, so only the key itself can be meant");
+                assert_eq!(heard(after), Some(Ok(Err(Refusal::Revoked))));
+                assert_eq!(world.kind("k1"), Kind::Verify, "and is not remembered");
+            }
+        }
     }
 }
 
@@ -570,16 +594,13 @@ fn errors_are_never_remembered_as_refusals() {
 }
 
 #[test]
-fn a_purge_forgets_refusals_also_those_under_way() {
+fn a_purge_forgets_refusals() {
     let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..plain() });
     for which in 0..2 {
         world.land_at_once(world.start("k1").0, REVOKED);
+        assert_eq!(world.kind("k1"), Kind::Refused(Refusal::Revoked));
         world.engine.purge(purges(&world).swap_remove(which));
-        let (flight, waiter) = world.start("k1");
-        world.engine.purge(purges(&world).swap_remove(which));
-        world.land_at_once(flight, REVOKED);
-        assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Revoked))));
-        assert_eq!(world.kind("k1"), Kind::Verify, "asked for before the purge");
+        assert_eq!(world.kind("k1"), Kind::Verify);
     }
 }
 
@@ -633,7 +654,7 @@ fn an_answer_is_slow_only_past_the_bound() {
     let answer_after = |took: Duration| {
         let (flight, _waiter) = world.start("k");
         let refused = REVOKED.outcome(&flight);
-        assert!(flight.land(refused, took, world.clock.now()).is_none());
+        assert!(flight.land(refused, Some(took), world.clock.now()).is_none());
     };
     (0..20).for_each(|_| answer_after(SECOND));
     assert!(world.engine.breaker.is_closed());
@@ -719,6 +740,31 @@ fn an_attempt_that_kinde_could_not_answer_is_given_back() {
     world.land_at_once(flight, REVOKED);
     world.land_at_once(world.start("k1").0, REVOKED);
     assert_eq!(world.kind("k1"), Kind::Limited);
+}
+
+#[test]
+fn in_an_outage_an_older_answer_serves_a_limited_client_too() {
+    let world = World::new(EngineSettings {
+        circuit_breaker: true,
+        stale_if_error: STALE,
+        attempt_limit: Some(AttemptLimit::new(1, 4 * TTL)),
+        ..plain()
+    });
+    world.cache("k1");
+    world.clock.advance(TTL);
+    assert_eq!(world.kind("k1"), Kind::Limited, "for Kinde is well, as far as anybody knows");
+    for number in 0..10 {
+        if let Step::Verify(flight, _waiter) = world.step_from(&format!("192.0.2.{}", 2 + number), "k2") {
+            world.land_at_once(flight, DOWN);
+        }
+    }
+    assert_eq!(world.kind("k1"), Kind::Stale);
+    assert_eq!(world.kind("k2"), Kind::Limited, "and no other key profits");
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(world.kind("k1"), Kind::Stale, "it is no probe");
+    let Step::Verify(probe, _waiter) = world.step_from("192.0.2.99", "k2") else { panic!("a probe") };
+    world.land_at_once(probe, accepted("k2"));
+    assert_eq!(world.kind("k1"), Kind::Limited, "Kinde answers again");
 }
 
 #[test]

@@ -137,7 +137,8 @@ impl ExtractionSettings {
             }
         }
         for prefix in &self.accepted_prefixes {
-            if PresentedKey::parse(prefix).is_err() {
+            // Padding ends a key, so nothing that holds it is a beginning.
+            if PresentedKey::parse(prefix).is_err() || prefix.contains('=') {
                 let problem =
                     "a prefix is the beginning of a key: 1 to 512 characters of A-Z a-z 0-9 - . _ ~ + /";
                 return Err(ConfigError::new("accepted_prefixes", problem));

@@ -41,7 +41,8 @@ fn verify_answer(status: u16, body: &[u8]) {
             assert!(matches!(status, 401 | 403));
             assert_eq!(*scope_missing, error_codes(body).iter().any(|code| code == "SCOPE_MISSING"));
         }
-        (Meaning::Unjudged(_), None) => assert!(matches!(status, 200..300 | 400)),
+        (Meaning::Unjudged(_), None) => assert!(matches!(status, 200..300)),
+        (Meaning::Unreadable(_), None) => assert_eq!(status, 400),
         (Meaning::UnjudgedForNow(_), None) => assert!(matches!(status, 408 | 425 | 429 | 500..)),
         (Meaning::SetUp(_), None) => assert!(matches!(status, 100..200 | 300..400 | 402 | 404..500)),
         (found, expected) => panic!("{found:?}, but the answer says {expected:?}"),
@@ -113,7 +114,10 @@ const TOKEN_SAMPLES: &[&str] = &[
 /// What would be told to the operator.
 fn words(meaning: &Meaning) -> Option<&str> {
     match meaning {
-        Meaning::Unjudged(text) | Meaning::UnjudgedForNow(text) | Meaning::SetUp(text) => Some(text),
+        Meaning::Unjudged(text)
+        | Meaning::UnjudgedForNow(text)
+        | Meaning::Unreadable(text)
+        | Meaning::SetUp(text) => Some(text),
         Meaning::Judged(_) | Meaning::TokenRefused { .. } => None,
     }
 }

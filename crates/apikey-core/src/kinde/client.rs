@@ -95,7 +95,10 @@ impl KindeVerifier {
                 tokens.judged_with(&token);
                 return Ok(first);
             }
-            Meaning::Unjudged(_) | Meaning::UnjudgedForNow(_) | Meaning::SetUp(_) => return Ok(first),
+            Meaning::Unjudged(_)
+            | Meaning::UnjudgedForNow(_)
+            | Meaning::Unreadable(_)
+            | Meaning::SetUp(_) => return Ok(first),
         }
         let Some((renewed, _trial)) = tokens.renewed(&token).await else { return Ok(first) };
         let second = self.ask(key, Some(&renewed?.authorization)).await?;
@@ -103,7 +106,10 @@ impl KindeVerifier {
             Meaning::Judged(_) => tokens.renewal_was(true),
             Meaning::TokenRefused { .. } => tokens.renewal_was(false),
             // It tells nothing of the token.
-            Meaning::Unjudged(_) | Meaning::UnjudgedForNow(_) | Meaning::SetUp(_) => {}
+            Meaning::Unjudged(_)
+            | Meaning::UnjudgedForNow(_)
+            | Meaning::Unreadable(_)
+            | Meaning::SetUp(_) => {}
         }
         Ok(second)
     }
@@ -125,6 +131,7 @@ impl Verifier for KindeVerifier {
         match meaning {
             Meaning::Judged(judgement) => Ok(judgement),
             Meaning::Unjudged(why) | Meaning::UnjudgedForNow(why) => Err(VerifierError::Unavailable(why)),
+            Meaning::Unreadable(why) => Err(VerifierError::Unjudged(why)),
             Meaning::SetUp(why) => Err(VerifierError::Misconfigured(why)),
             Meaning::TokenRefused { scope_missing } => {
                 Err(VerifierError::Misconfigured(self.advice(scope_missing).to_owned()))

@@ -18,6 +18,8 @@ pub(crate) enum Meaning {
     Unjudged(String),
     /// The same, but asking again soon may help.
     UnjudgedForNow(String),
+    /// Kinde can't read the call, and what differs from call to call is the key; why.
+    Unreadable(String),
     /// The service asks at the wrong place, or in the wrong way; why.
     SetUp(String),
 }
@@ -58,7 +60,8 @@ pub(crate) fn read_verify_answer(status: u16, body: &[u8]) -> Meaning {
         401 | 403 => {
             Meaning::TokenRefused { scope_missing: codes.iter().any(|code| code == "SCOPE_MISSING") }
         }
-        201..300 | 400 => Meaning::Unjudged(format!("Kinde answered with status {status}")),
+        201..300 => Meaning::Unjudged(format!("Kinde answered with status {status}")),
+        400 => Meaning::Unreadable("Kinde can't read it (status 400)".to_owned()),
         408 | 425 | 429 | 500.. => Meaning::UnjudgedForNow(format!("Kinde answered with status {status}")),
         404 => Meaning::SetUp(
             "Kinde knows no verify endpoint at this host (status 404): check KINDE_DOMAIN".to_owned(),

@@ -34,6 +34,8 @@ fn every_bad_value_of_the_builder_is_refused_by_name() {
             with(|builder| builder.verification_timeout(Duration::from_millis(600_001))),
         ),
         ("verification_timeout", with(|builder| builder.verification_timeout(Duration::MAX))),
+        ("stale_while_slow", with(|builder| builder.stale_while_slow(Duration::MAX))),
+        ("accepted_prefixes", with(|builder| builder.accepted_prefixes(["k_live_="]))),
         ("realm", with(|builder| builder.realm(""))),
         ("realm", with(|builder| builder.realm("a\r\nX-Injected: 1"))),
         ("realm", with(|builder| builder.realm("käse"))),

@@ -145,6 +145,22 @@ async fn background_work_ends_with_the_authenticator() {
 }
 
 #[tokio::test]
+async fn a_token_that_nobody_waits_for_is_not_fetched_to_the_end() {
+    let emulator = emulator().await;
+    emulator.set_fault(Endpoint::Token, Some(Fault::Hang));
+    let authenticator = Authenticator::builder(kinde(&emulator)).build().unwrap();
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = alive();
+    let request = apikey_core::PlainRequest::new().with_header("authorization", "Bearer k_live_1");
+    let attempt = authenticator.begin(&request);
+    emulator.wait_until(|counters| counters.token_calls == 1).await;
+    drop((attempt, authenticator));
+    // By itself a fetch gives up after five seconds.
+    let gone = eventually("no task is left behind", || alive() <= before);
+    tokio::time::timeout(Duration::from_secs(3), gone).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_know_addresses_limits_nobody() {
     let fake = FakeVerifier::new().with_key("k_live_1", Verification::active("api_key_1"));
     let authenticator = Authenticator::builder(fake.clone()).build().unwrap();

@@ -88,7 +88,9 @@ pub(crate) fn kind(said: &Result<Judgement, VerifierError>) -> &'static str {
     match said {
         Ok(Judgement::Accepted(_)) => "accepted",
         Ok(Judgement::Refused(_)) => "refused",
-        Err(VerifierError::Unavailable(_) | VerifierError::Transient { .. }) => "unavailable",
+        Err(VerifierError::Unavailable(_) | VerifierError::Transient { .. } | VerifierError::Unjudged(_)) => {
+            "unavailable"
+        }
         Err(VerifierError::Misconfigured(_)) => "misconfigured",
     }
 }

@@ -59,7 +59,7 @@ fn app(keys: Authenticator) -> Rocket<Build> {
     let any_key = Policy::any_key;
     let mut rocket = quiet_with(config)
         .attach(ApiKeys::fairing(keys))
-        .mount("/", routes![open, me, scoped, any, optional, twice, branches_admin, branches_any, echo])
+        .mount("/", routes![open, me, scoped, any, optional, twice, sure, branches_admin, branches_any, echo])
         .mount("/layered-twice", ApiKeys::require(any_key(), routes![layered_twice]))
         .mount("/seen", ApiKeys::require(any_key(), routes![seen]))
         .mount("/preflight", ApiKeys::require(any_key(), routes![layered, layered_options]).pass_preflight());
@@ -107,6 +107,11 @@ fn optional(key: MaybeApiKey<'_>) -> Json {
 #[get("/twice")]
 fn twice(first: ApiKey<'_>, second: ApiKey<'_>, scoped: Scoped<'_, routes::ReadUsers>) -> Json {
     json(routes::twice_body(&first, &second, &scoped))
+}
+
+#[get("/sure")]
+fn sure(_any: ApiKey<'_>, sure: Scoped<'_, routes::SureReader>) -> Json {
+    json(routes::me_body(&sure))
 }
 
 #[get("/")]

@@ -10,6 +10,7 @@
 //! | `OPTIONS /layered` | the same layer as its `GET` | 204, header `allow: GET`, no body |
 //! | `GET /optional` | an extractor for an optional key | [`optional_body`] |
 //! | `GET /twice` | in one handler two extractors for any key, and one for [`ReadUsers`] | [`twice_body`] |
+//! | `GET /sure` | in one handler an extractor for any key, then one for [`SureReader`] | [`me_body`] of the latter |
 //! | `GET /layered-twice` | a layer for any key, then in one handler as `/twice` | [`twice_body`] |
 //! | `GET /branches` | a handler (rank, alternative) for keys with [`Admin`], else one for any key | [`branches_body`] |
 //! | `POST /echo` | an extractor for [`ReadUsers`] | the request's body, `application/octet-stream` |
@@ -25,7 +26,7 @@
 //! A route that a framework can't serve as described is a difference to declare in
 //! [`Differences`](super::Differences), or a defect of the adapter.
 
-use apikey_core::{AnyOf, Policy, Verification};
+use apikey_core::{AnyOf, Fresh, Policy, Verification};
 use serde::Serialize;
 
 apikey_core::scopes! {
@@ -39,6 +40,9 @@ apikey_core::scopes! {
 
 /// What `GET /scoped` asks for.
 pub type Scoped = (ReadUsers, WriteUsers);
+
+/// What `GET /sure` asks for.
+pub type SureReader = (ReadUsers, Fresh);
 
 /// What `GET /any` asks for.
 pub type AnyScope = AnyOf<(Admin, ReadUsers)>;

@@ -53,6 +53,7 @@ macro_rules! conformance_tests {
                 single_probes_find_out_when_kinde_answers_again,
                 however_long_an_outage_lasts_half_a_minute_after_it_all_is_well,
                 refusals_and_set_up_errors_are_no_outage,
+                a_key_that_kinde_cannot_read_is_no_outage_for_others,
                 an_outage_takes_no_attempts_and_serves_older_answers_without_a_call,
             }
             bulkhead {
@@ -254,6 +255,7 @@ macro_rules! conformance_tests {
                 an_older_answer_has_an_end_that_failures_do_not_move,
                 no_outage_brings_a_refused_key_back,
                 a_route_for_fresh_answers_refuses_older_ones,
+                a_route_for_fresh_answers_waits_for_a_slow_kinde,
             }
             tokens {
                 one_token_serves_all,

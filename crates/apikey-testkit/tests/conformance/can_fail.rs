@@ -61,6 +61,7 @@ wrong_adapters! {
         answer.headers_mut().insert("ratelimit-policy", HeaderValue::from_static(r#""default";q=3;w=900"#));
     }, ..Flaws::default() };
     ForgetsFreshness: Flaws { forgets_freshness: true, ..Flaws::default() };
+    IsImpatient: Flaws { is_impatient: true, ..Flaws::default() };
     RefusesInAnOutage: Flaws { spoil: |_, answer| {
         if answer.status() == 503 {
             *answer.status_mut() = hyper::StatusCode::UNAUTHORIZED;
@@ -164,6 +165,7 @@ fn a_limit_that_is_told_wrong_is_noticed() {
 #[test]
 fn an_older_answer_where_a_fresh_one_is_due_is_noticed() {
     fails::<ForgetsFreshness, _>(cases::stale::a_route_for_fresh_answers_refuses_older_ones);
+    fails::<IsImpatient, _>(cases::stale::a_route_for_fresh_answers_waits_for_a_slow_kinde);
 }
 
 #[test]

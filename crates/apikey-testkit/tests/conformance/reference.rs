@@ -13,7 +13,7 @@ use apikey_core::{
 };
 use apikey_testkit::conformance::{
     Adapter, RunningServer,
-    routes::{self, Admin, AnyScope, ReadUsers, Scoped},
+    routes::{self, Admin, AnyScope, ReadUsers, Scoped, SureReader},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -51,6 +51,8 @@ pub(crate) struct Flaws {
     pub(crate) peer: fn(peer: IpAddr, claimed: Option<&str>) -> Option<IpAddr>,
     /// Lets older answers pass everywhere.
     pub(crate) forgets_freshness: bool,
+    /// Takes the older answer that it was offered first.
+    pub(crate) is_impatient: bool,
 }
 
 impl Default for Flaws {
@@ -63,6 +65,7 @@ impl Default for Flaws {
             passes_every_preflight: false,
             peer: |peer, _| Some(peer),
             forgets_freshness: false,
+            is_impatient: false,
         }
     }
 }
@@ -137,7 +140,7 @@ impl Visit {
     }
 
     /// The key, if one is presented.
-    async fn optional_key(&mut self) -> Result<Option<VerifiedKey>, Denial> {
+    async fn optional_key(&mut self, policy: &Policy) -> Result<Option<VerifiedKey>, Denial> {
         let attempt = match self.memo.recall(&self.authenticator) {
             Some(attempt) if !self.flaws.forgets => attempt,
             _ => {
@@ -147,15 +150,16 @@ impl Visit {
                 attempt
             }
         };
+        let attempt = if self.flaws.is_impatient { attempt } else { attempt.for_policy(policy) };
         attempt.authentication().await
     }
 
     async fn key(&mut self) -> Result<VerifiedKey, Denial> {
-        self.optional_key().await?.ok_or_else(|| self.authenticator.missing_key())
+        self.key_for(&Policy::any_key()).await
     }
 
     async fn key_for(&mut self, policy: &Policy) -> Result<VerifiedKey, Denial> {
-        let key = self.key().await?;
+        let key = self.optional_key(policy).await?.ok_or_else(|| self.authenticator.missing_key())?;
         if !(self.flaws.forgets_freshness && *policy == Policy::fresh()) {
             self.authenticator.authorize(&key, policy)?;
         }
@@ -203,13 +207,17 @@ async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
         (Method::GET, "/scoped") => routes::me_body(&*visit.key_for(Scoped::POLICY).await?),
         (Method::GET, "/any") => routes::me_body(&*visit.key_for(AnyScope::POLICY).await?),
         (Method::GET, "/optional") => {
-            let key = visit.optional_key().await;
+            let key = visit.optional_key(&Policy::any_key()).await;
             let key = if visit.flaws.optional_swallows_refusals { key.unwrap_or_default() } else { key? };
             routes::optional_body(key.as_deref())
         }
         (Method::GET, "/twice") => {
             let (first, second) = (visit.key().await?, visit.key().await?);
             routes::twice_body(&first, &second, &*visit.key_for(ReadUsers::POLICY).await?)
+        }
+        (Method::GET, "/sure") => {
+            visit.key().await?;
+            routes::me_body(&*visit.key_for(SureReader::POLICY).await?)
         }
         (Method::GET, "/layered-twice") => {
             visit.key_for(&Policy::any_key()).await?;

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use apikey_testkit::conformance::routes::{
-    AnyScope, ReadUsers, Scoped as BothScopes, branches_body, layered, me_body, open_body, optional_body,
-    seen_body, twice_body,
+    AnyScope, ReadUsers, Scoped as BothScopes, SureReader, branches_body, layered, me_body, open_body,
+    optional_body, seen_body, twice_body,
 };
 use apikey_testkit::conformance::{Adapter, Differences, RunningServer};
 use apikey_warp::{
@@ -71,6 +71,9 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let layered_twice = path("layered-twice").and(warp::get()).and(guard()).and(twice());
     let twice = path("twice").and(warp::get()).and(twice());
 
+    let sure = path("sure").and(warp::get()).and(any_key()).and(scoped::<SureReader>(keys));
+    let sure = sure.map(|_: ApiKey, sure: Scoped<SureReader>| json(me_body(&sure)));
+
     let branches = path("branches").and(warp::get());
     let admin = branches.clone().and(api_key(keys, Policy::all(["admin"])));
     let admin = admin.map(|key: ApiKey| json(branches_body(true, &key)));
@@ -93,7 +96,7 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
         .into_iter()
         .fold(passing, |others, (path, policy)| others.or(layer(keys, path, policy)).unify().boxed());
     let single = open.or(me).unify().or(both).unify().or(any).unify().or(optional).unify();
-    let several = twice.or(layered_twice).unify().or(admin).unify().or(branches).unify();
+    let several = twice.or(sure).unify().or(layered_twice).unify().or(admin).unify().or(branches).unify();
     single.or(several).unify().or(echo).unify().or(seen).unify().or(layered).unify().boxed()
 }
 

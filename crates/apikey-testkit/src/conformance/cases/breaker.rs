@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apikey_core::{AttemptLimit, AuthenticatorBuilder, ManualClock};
+use serde_json::json;
 
 use super::steps::{MINUTE, NOBODYS, SECOND, STALE, TTL, fail, hold, in_flight, recover, start, timed};
 use crate::conformance::{adapter::Subject, client::get, expected::*, world::World};
-use crate::emulator::Fault;
+use crate::emulator::{Fault, ScriptedAnswer};
 
 /// A world in which Kinde has failed for long enough that it is left alone, with `admin` cached.
 async fn broken(
@@ -90,6 +91,22 @@ pub async fn refusals_and_set_up_errors_are_no_outage(subject: Subject) {
     recover(&world);
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     assert_eq!(world.calls(), 51);
+}
+
+pub async fn a_key_that_kinde_cannot_read_is_no_outage_for_others(subject: Subject) {
+    let (world, _clock) = timed(subject, |builder| {
+        builder.circuit_breaker(true).attempt_limit(AttemptLimit::new(1, MINUTE)).stale_if_error(STALE)
+    })
+    .await;
+    world.emulator.set_answer(
+        &world.reader.id,
+        Some(ScriptedAnswer::json(400, &json!({"errors": [{"code": "REQUEST_INVALID", "message": "No"}]}))),
+    );
+    for _ in 0..25 {
+        world.ask("/me", &world.reader).await.is_denied(&unavailable());
+    }
+    world.ask("/me", &world.writer).await.is_me(&world.writer);
+    assert_eq!(world.calls(), 26, "the breaker is closed, and each attempt was given back");
 }
 
 pub async fn an_outage_takes_no_attempts_and_serves_older_answers_without_a_call(subject: Subject) {

@@ -175,3 +175,28 @@ pub async fn a_route_for_fresh_answers_refuses_older_ones(subject: Subject) {
     world.ask("/fresh", &world.reader).await.is_me(&world.reader);
     world.ask("/fresh", &world.revoked).await.is_denied(&key_revoked());
 }
+
+pub async fn a_route_for_fresh_answers_waits_for_a_slow_kinde(subject: Subject) {
+    let (world, clock) = stale(subject).await;
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    clock.advance(TTL);
+    world.calls();
+    let gate = hold(&world);
+    let mut waiting = Vec::new();
+    for path in ["/fresh", "/sure"] {
+        let request = get(path).key(&world.reader);
+        let mut session = world.session().await;
+        session.write(&request.bytes()).await;
+        waiting.push((session, request));
+    }
+    in_flight(&world, 1).await;
+    // These come later, and are answered first: the others still wait.
+    for _ in 0..5 {
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+    }
+    gate.open();
+    for (mut session, request) in waiting {
+        session.read(&request).await.is_me(&world.reader);
+    }
+    assert_eq!(world.calls(), 1, "one question for all");
+}
