@@ -188,3 +188,18 @@ fn typed_policies_are_the_same_values() {
         &Policy::all([Policy::fresh(), Policy::any(["admin", "read:users"])])
     );
 }
+
+#[test]
+fn a_policy_refuses_stale_answers_where_any_part_of_it_does() {
+    let fresh_or_admin = Policy::any([Policy::fresh(), Policy::scope("admin")]);
+    for refuses in [Policy::fresh(), Policy::scope("admin").and(fresh_or_admin.clone()), fresh_or_admin] {
+        assert!(refuses.refuses_stale(), "{refuses:?}");
+    }
+    for takes in [
+        Policy::any_key(),
+        Policy::all(["a", "b"]),
+        Policy::any([Policy::organization_key(), Policy::user_key(), Policy::organization("org_1")]),
+    ] {
+        assert!(!takes.refuses_stale(), "{takes:?}");
+    }
+}

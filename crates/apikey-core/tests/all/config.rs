@@ -88,6 +88,7 @@ fn the_edges_of_what_is_allowed_are_allowed() {
         with(|builder| builder.cache_capacity(1)),
         with(|builder| builder.verification_timeout(Duration::from_nanos(1))),
         with(|builder| builder.verification_timeout(Duration::from_secs(600))),
+        with(|builder| builder.stale_while_slow(Duration::from_secs(600))),
         with(|builder| builder.realm("My \"API\", \\ and more")),
         with(|builder| builder.accepted_prefixes(["k".repeat(512)])),
         with(|builder| builder.accepted_prefixes(Vec::<String>::new())),

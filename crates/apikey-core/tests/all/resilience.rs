@@ -8,7 +8,7 @@ use apikey_core::{
     VerifierError,
 };
 use apikey_testkit::FakeVerifier;
-use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate};
+use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate, ScriptedAnswer};
 
 use crate::support::{emulator, eventually, key, kinde, reader, told};
 
@@ -116,6 +116,48 @@ async fn a_slow_kinde_costs_a_known_key_the_soft_deadline_and_no_more() {
     }
     assert!(!fresh.is_stale());
     assert_eq!(emulator.counters().verify_calls, 2);
+}
+
+#[tokio::test]
+async fn who_refuses_older_answers_waits_for_a_slow_kinde() {
+    let emulator = emulator().await;
+    let issued = reader(&emulator);
+    let clock = Arc::new(ManualClock::new());
+    let authenticator = Authenticator::builder(kinde(&emulator))
+        .clock(Arc::clone(&clock) as _)
+        .stale_if_error(Duration::from_secs(600))
+        .stale_while_slow(Duration::from_millis(50))
+        .verification_timeout(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    authenticator.verify(key(&issued.secret)).await.unwrap();
+    clock.advance(Duration::from_secs(301));
+    let gate = Gate::new();
+    emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
+    let request =
+        apikey_core::PlainRequest::new().with_header("authorization", format!("Bearer {}", issued.secret));
+    let sure = authenticator.begin(&request).for_policy(&Policy::fresh()).clone();
+    let sure = tokio::spawn(sure.authentication());
+    let anybody = authenticator.begin(&request).for_policy(&Policy::any_key());
+    assert!(anybody.authentication().await.unwrap().unwrap().is_stale());
+    assert!(!sure.is_finished());
+    gate.open();
+    assert!(!sure.await.unwrap().unwrap().unwrap().is_stale());
+    assert_eq!(emulator.counters().verify_calls, 2);
+}
+
+#[tokio::test]
+async fn a_key_that_kinde_cannot_read_is_no_outage_for_others() {
+    let emulator = emulator().await;
+    let (odd, good) = (reader(&emulator), reader(&emulator));
+    let unreadable = ScriptedAnswer::json(400, &serde_json::json!({"errors": [{"code": "REQUEST_INVALID"}]}));
+    emulator.set_answer(&odd.key_id, Some(unreadable));
+    let authenticator = over(&emulator);
+    for _ in 0..25 {
+        assert_eq!(told(&authenticator.verify(key(&odd.secret)).await), "VERIFICATION_UNAVAILABLE");
+    }
+    assert_eq!(told(&authenticator.verify(key(&good.secret)).await), good.key_id);
+    assert_eq!(emulator.counters().verify_calls, 26);
 }
 
 #[tokio::test]
