@@ -8,7 +8,7 @@ use apikey_core::{
     VerifierError,
 };
 use apikey_testkit::FakeVerifier;
-use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate, ScriptedAnswer};
+use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate, IssuedKey, ScriptedAnswer};
 
 use crate::support::{emulator, eventually, key, kinde, reader, told};
 
@@ -82,12 +82,10 @@ async fn what_says_no_is_not_asked_twice() {
     }
 }
 
-#[tokio::test]
-async fn a_slow_kinde_costs_a_known_key_the_soft_deadline_and_no_more() {
-    let emulator = emulator().await;
-    let issued = reader(&emulator);
+/// The answer about this key is just past its time to live, and Kinde answers when the gate opens.
+async fn outlived(emulator: &Emulator, issued: &IssuedKey) -> (Authenticator, Gate) {
     let clock = Arc::new(ManualClock::new());
-    let authenticator = Authenticator::builder(kinde(&emulator))
+    let authenticator = Authenticator::builder(kinde(emulator))
         .clock(Arc::clone(&clock) as _)
         .stale_if_error(Duration::from_secs(600))
         .stale_while_slow(Duration::from_millis(50))
@@ -98,6 +96,14 @@ async fn a_slow_kinde_costs_a_known_key_the_soft_deadline_and_no_more() {
     clock.advance(Duration::from_secs(301));
     let gate = Gate::new();
     emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
+    (authenticator, gate)
+}
+
+#[tokio::test]
+async fn a_slow_kinde_costs_a_known_key_the_soft_deadline_and_no_more() {
+    let emulator = emulator().await;
+    let issued = reader(&emulator);
+    let (authenticator, gate) = outlived(&emulator, &issued).await;
     let verified = authenticator.verify(key(&issued.secret)).await.unwrap();
     assert!(verified.is_stale() && verified.is_from_cache());
     assert_eq!(verified.age(), Duration::from_secs(301));
@@ -122,18 +128,7 @@ async fn a_slow_kinde_costs_a_known_key_the_soft_deadline_and_no_more() {
 async fn who_refuses_older_answers_waits_for_a_slow_kinde() {
     let emulator = emulator().await;
     let issued = reader(&emulator);
-    let clock = Arc::new(ManualClock::new());
-    let authenticator = Authenticator::builder(kinde(&emulator))
-        .clock(Arc::clone(&clock) as _)
-        .stale_if_error(Duration::from_secs(600))
-        .stale_while_slow(Duration::from_millis(50))
-        .verification_timeout(Duration::from_secs(60))
-        .build()
-        .unwrap();
-    authenticator.verify(key(&issued.secret)).await.unwrap();
-    clock.advance(Duration::from_secs(301));
-    let gate = Gate::new();
-    emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
+    let (authenticator, gate) = outlived(&emulator, &issued).await;
     let request =
         apikey_core::PlainRequest::new().with_header("authorization", format!("Bearer {}", issued.secret));
     let sure = authenticator.begin(&request).for_policy(&Policy::fresh()).clone();
