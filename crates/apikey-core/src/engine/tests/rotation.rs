@@ -1,0 +1,57 @@
+//! A new secret of a known key.
+
+use super::*;
+
+#[test]
+fn a_new_secret_of_a_key_ends_the_older_one() {
+    let world = World::new(plain());
+    world.cache_as("old", identity());
+    world.cache_as("new", identity());
+    assert!(world.is_cached("new"));
+    assert!(!world.is_cached("old"));
+    assert_eq!(world.engine.cached_keys(), 1);
+}
+
+#[test]
+fn an_older_secret_that_lands_late_is_asked_about_again() {
+    let world = World::new(plain());
+    let (old, waiter) = world.start("old");
+    world.clock.advance(SECOND);
+    world.cache_as("new", identity());
+    let again =
+        world.land(old, Said::Accepted(identity())).expect("asked before the newer secret was accepted");
+    world.land_at_once(again, Said::Refused(Refusal::Invalid));
+    assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Invalid))));
+    assert!(world.is_cached("new"));
+    assert!(!world.is_cached("old"));
+}
+
+#[test]
+fn of_two_secrets_asked_about_at_one_moment_neither_is_asked_about_again() {
+    let world = World::new(plain());
+    let ((one, _), (other, waiter)) = (world.start("one"), world.start("other"));
+    world.land_at_once(one, Said::Accepted(identity()));
+    world.land_at_once(other, Said::Accepted(identity()));
+    assert_eq!(heard(waiter), let_in("id1"));
+    assert_eq!(world.engine.cached_keys(), 1, "one secret of a key is kept");
+}
+
+#[test]
+fn secrets_without_end_let_no_older_one_in() {
+    let world = World::new(plain());
+    let (mut old, waiter) = world.start("old");
+    for number in 0.. {
+        assert!(number < 4);
+        world.clock.advance(SECOND);
+        world.cache_as(&format!("new{number}"), identity());
+        match world.land(old, Said::Accepted(identity())) {
+            Some(again) => old = again,
+            None => {
+                assert_eq!(heard(waiter), Some(Err(ServerFault::Unavailable)));
+                assert!(world.is_cached(&format!("new{number}")), "the newest secret stays");
+                assert!(!world.is_cached("old"));
+                return;
+            }
+        }
+    }
+}
