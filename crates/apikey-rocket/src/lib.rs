@@ -187,7 +187,14 @@
 //! # Limits
 //!
 //! - Rocket drops header values that are not UTF-8 before any guard runs: such a value counts as nothing presented,
-//!   where other frameworks' adapters call it malformed.
+//!   where other frameworks' adapters call it malformed, and beside a good one it makes no repeated header. A line of a
+//!   forwarding header is dropped with all that a proxy appended to it: such a request counts as the proxy's own, or by a
+//!   line that its client wrote. Let the proxy set that header anew, or add a line of its own, rather than append to what
+//!   the client sent.
+//! - A form in the body of a POST may choose another method: Rocket obeys a first field `_method` before any guard runs.
+//!   The policies of the route that it leads to hold, but rules by method in front of Rocket don't see it.
+//! - A body that breaks off within its first 14 bytes looks whole: compare its length with `Content-Length` where that matters,
+//!   as the reference server does.
 //! - Rocket waits for the first 14 bytes of a body, or its end, before any guard runs. Nothing more of the body is read
 //!   before the key is judged.
 //! - [`remove_credential`](AuthenticatorBuilder::remove_credential) can't be had: no fairing can take a header out of a

@@ -1,13 +1,17 @@
 //! The reference API on Rocket: every route of the contract, and nothing that is not Rocket's.
 
+use std::convert::Infallible;
+
 use apikey_rocket::{
     AnyOf, ApiKey, ApiKeys, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, scopes,
 };
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
 use example_shared::{BadRequest, MAX_BODY_BYTES, Reply, Store, assistant, data, workflow};
 use rocket::data::{Data, ToByteUnit as _};
-use rocket::http::{ContentType, Status};
-use rocket::{Build, Rocket, State, get, post, routes};
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::{ContentType, Method, Status};
+use rocket::request::{FromRequest, Outcome};
+use rocket::{Build, Request, Rocket, State, get, post, routes};
 
 scopes! {
     Admin = "admin";
@@ -21,10 +25,46 @@ scopes! {
 pub fn app(rocket: Rocket<Build>, keys: Authenticator, store: Store) -> Rocket<Build> {
     rocket
         .attach(ApiKeys::fairing(keys))
+        .attach(MethodsAsSent)
         .manage(store)
         .mount("/", routes![health, list, create, list_for_any, me, optional, chat, automate])
         // A policy by value, for a group of routes; the guard in the handler uses what the group learned.
         .mount("/", ApiKeys::require(Policy::organization_key(), routes![organization]))
+}
+
+/// Rocket lets a form in the body of a POST choose another method, which browsers need for their forms. This API has no
+/// forms, and what stands in front of it may have rules by method.
+struct MethodsAsSent;
+
+#[rocket::async_trait]
+impl Fairing for MethodsAsSent {
+    fn info(&self) -> Info {
+        Info { name: "methods as they were sent", kind: Kind::Request }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        let is_form = request.content_type().is_some_and(|content_type| content_type.is_form());
+        if is_form && request.method() != Method::Post {
+            let begin = data.peek(b"_method=delete".len()).await;
+            let first = begin.split(|byte| *byte == b'&').find(|field| !field.is_empty());
+            if first.is_some_and(|field| field.starts_with(b"_method=")) {
+                request.set_method(Method::Post);
+            }
+        }
+    }
+}
+
+/// How long a body claims to be. Rocket takes one that breaks off within its first bytes for a whole one.
+struct ClaimedLength(Option<u64>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for ClaimedLength {
+    type Error = Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        let length = request.headers().get_one("content-length");
+        Outcome::Success(Self(length.and_then(|length| length.parse().ok())))
+    }
 }
 
 type Response = (Status, (ContentType, Vec<u8>));
@@ -45,8 +85,13 @@ fn list_for_any(key: Scoped<'_, AnyOf<(Admin, ReadUsers)>>, store: &State<Store>
 }
 
 #[post("/api/data", data = "<body>")]
-async fn create(key: Scoped<'_, (ReadUsers, WriteUsers)>, store: &State<Store>, body: Data<'_>) -> Response {
-    with_body(body, |body| data::create(store, body, key.key_id()).into()).await
+async fn create(
+    key: Scoped<'_, (ReadUsers, WriteUsers)>,
+    store: &State<Store>,
+    length: ClaimedLength,
+    body: Data<'_>,
+) -> Response {
+    with_body(body, length, |body| data::create(store, body, key.key_id()).into()).await
 }
 
 #[get("/api/me")]
@@ -69,27 +114,39 @@ fn organization(key: ApiKey<'_>) -> Response {
 async fn chat(
     key: Scoped<'_, (OrganizationKey, ReadTickets)>,
     store: &State<Store>,
+    length: ClaimedLength,
     body: Data<'_>,
 ) -> Response {
     let organization = key.organization_code().unwrap_or_default();
-    with_body(body, |body| assistant::answer(store, body, organization, key.key_id()).into()).await
+    with_body(body, length, |body| assistant::answer(store, body, organization, key.key_id()).into()).await
 }
 
 #[post("/workflow/automate", data = "<body>")]
 async fn automate(
     key: Scoped<'_, (ReadUsers, WriteWorkflows)>,
     store: &State<Store>,
+    length: ClaimedLength,
     body: Data<'_>,
 ) -> Response {
-    with_body(body, |body| workflow::automate(store, body, key.organization_code(), key.key_id()).into())
-        .await
+    with_body(body, length, |body| {
+        workflow::automate(store, body, key.organization_code(), key.key_id()).into()
+    })
+    .await
 }
 
-async fn with_body(body: Data<'_>, answer: impl FnOnce(&[u8]) -> Reply) -> Response {
+async fn with_body(
+    body: Data<'_>,
+    ClaimedLength(length): ClaimedLength,
+    answer: impl FnOnce(&[u8]) -> Reply,
+) -> Response {
     let Ok(body) = body.open(MAX_BODY_BYTES.bytes()).into_bytes().await else {
         return send(BadRequest::unreadable().into());
     };
-    send(if body.is_complete() { answer(&body) } else { BadRequest::too_large().into() })
+    send(match body.is_complete() {
+        false => BadRequest::too_large().into(),
+        true if length.is_some_and(|length| length != body.len() as u64) => BadRequest::unreadable().into(),
+        true => answer(&body),
+    })
 }
 
 fn send(reply: Reply) -> Response {

@@ -101,7 +101,8 @@ impl Breaker {
                 while latest.front().is_some_and(is_past) {
                     latest.pop_front();
                 }
-                if is_ill(latest) {
+                // An answer is no reason to stop asking, however few there were before it.
+                if health != Health::Good && is_ill(latest) {
                     tracing::warn!("Kinde can't answer: for a while only probes are sent");
                     inner.open(FIRST_PAUSE, now);
                 }
@@ -192,6 +193,16 @@ mod tests {
         let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
         (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Slow, now)));
         assert!(breaker.admit(now).is_err());
+    }
+
+    #[test]
+    fn a_good_answer_never_opens_it() {
+        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
+        (0..LEAST - 1).for_each(|_| assert!(ask(&breaker, Health::Bad, now)));
+        assert!(ask(&breaker, Health::Good, now));
+        assert!(breaker.is_closed(), "Kinde has just answered");
+        assert!(ask(&breaker, Health::Bad, now));
+        assert!(!breaker.is_closed());
     }
 
     #[test]
@@ -315,7 +326,8 @@ mod tests {
                 now += SECOND * u32::try_from(wait).unwrap();
                 prop_assert!(ask(&breaker, health, now));
                 told.push((now, health));
-                prop_assert_eq!(!breaker.is_closed(), health != Health::Unknown && should_open(&told, now));
+                let is_bad = matches!(health, Health::Slow | Health::Bad);
+                prop_assert_eq!(!breaker.is_closed(), is_bad && should_open(&told, now));
                 if !breaker.is_closed() {
                     break;
                 }

@@ -1,0 +1,65 @@
+//! What Rocket makes of bodies before any handler sees them, and what this server makes of that.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use apikey_rocket::{Authenticator, Verification};
+use apikey_testkit::FakeVerifier;
+use example_shared::Store;
+use rocket::Config;
+use rocket::config::{LogLevel, Shutdown};
+use rocket::fairing::AdHoc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+async fn server() -> SocketAddr {
+    let writer = Verification::active("key_writer").with_scopes(["read:users", "write:users"]);
+    let keys = Authenticator::builder(FakeVerifier::new().with_key("writer", writer)).build().unwrap();
+    let shutdown = Shutdown { ctrlc: false, ..Shutdown::default() };
+    let config = Config { port: 0, log_level: LogLevel::Off, shutdown, ..Config::default() };
+    let (sender, address) = tokio::sync::oneshot::channel();
+    let sender = std::sync::Mutex::new(Some(sender));
+    let announce = AdHoc::on_liftoff("address", move |rocket| {
+        if let Some(sender) = sender.lock().unwrap().take() {
+            sender.send(rocket.config().port).unwrap();
+        }
+        Box::pin(async {})
+    });
+    tokio::spawn(example_rocket::app(rocket::custom(config), keys, Store::new()).attach(announce).launch());
+    SocketAddr::from((Ipv4Addr::LOCALHOST, address.await.unwrap()))
+}
+
+/// The answer to a POST of a body, after which the client closes its side.
+async fn post(server: SocketAddr, headers: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    let head = format!(
+        "POST /api/data HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer writer\r\n{headers}\r\n"
+    );
+    stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_not_taken_for_whole() {
+    let server = server().await;
+    for body in [r#"{"a":1}"#, r#"{"a":1,"b":2}"#, r#"{"a":1,"b":22}"#, r#"{"a":1,"b":22222222222}"#] {
+        let answer = post(server, "Content-Length: 1000", body).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("INVALID_BODY"), "{body}: {answer}");
+        let answer = post(server, &format!("Content-Length: {}", body.len()), body).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{body}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn no_form_chooses_the_method() {
+    let server = server().await;
+    for body in
+        ["_method=GET", "_method=get&a=b", "&_method=PUT", "&&_method=get", "_method=HEAD", "_method=TRACE&x"]
+    {
+        let form = "Content-Type: application/x-www-form-urlencoded";
+        let answer = post(server, &format!("{form}\r\nContent-Length: {}", body.len()), body).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("INVALID_BODY"), "{body}: {answer}");
+    }
+}
