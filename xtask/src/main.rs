@@ -48,6 +48,11 @@ fn run() -> Result<ExitCode, String> {
         Some((command, rest)) => (command.as_str(), rest),
         None => ("help", &[] as &[String]),
     };
+    let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
+    if asks_for_help && matches!(command, "demo" | "instructions" | "ci") {
+        print!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    }
     match command {
         "demo" => demo::run(rest),
         "soak" => soak::soak(rest),

@@ -9,6 +9,7 @@
 //!
 //! #[actix_web::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     tracing_subscriber::fmt::init(); // without a subscriber nobody sees the log
 //!     let keys = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
 //!     let app = move || {
 //!         App::new()
@@ -17,16 +18,23 @@
 //!             .route("/users", web::get().to(list))
 //!             .route("/users", web::post().to(create))
 //!             .route("/public", web::get().to(public))
-//!             .service(web::scope("/admin").wrap(keys.require(Policy::all(["admin"]))).route("/", web::get().to(admin)))
+//!             .service(web::scope("/admin").wrap(keys.require(Policy::all(["admin"]))).route("", web::get().to(admin)))
 //!     };
 //!     Ok(HttpServer::new(app).bind(("127.0.0.1", 3000))?.run().await?)
 //! }
 //!
 //! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
-//! async fn list(key: Scoped<ReadUsers>) -> &'static str { "users" }
-//! async fn create(key: Scoped<(ReadUsers, WriteUsers)>) -> &'static str { "created" }
+//! async fn list(_: Scoped<ReadUsers>) -> &'static str { "users" }
+//! async fn create(_: Scoped<(ReadUsers, WriteUsers)>) -> &'static str { "created" }
 //! async fn public(key: MaybeApiKey) -> &'static str { if key.key().is_some() { "hello again" } else { "hello" } }
 //! async fn admin() -> &'static str { "for administrators" }
+//! ```
+//!
+//! ```toml
+//! [dependencies]
+//! apikey-actix = { path = "…" } # not on a registry yet
+//! actix-web = "4"
+//! tracing-subscriber = "0.3" # or another subscriber: the log names what to mend
 //! ```
 //!
 //! # Decisions

@@ -13,24 +13,35 @@
 //!     keys: Authenticator, // your own state goes beside it
 //! }
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let keys = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
-//! let app: Router = Router::new()
-//!     .route("/me", get(me))
-//!     .route("/users", get(list).post(create))
-//!     .route("/public", get(public))
-//!     .route("/admin", get(admin).route_layer(keys.require(Policy::all(["admin"]))))
-//!     .with_state(AppState { keys });
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//! // Attempts are counted per client, so the server must know its clients' addresses.
-//! axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
-//! # Ok(()) }
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     tracing_subscriber::fmt::init(); // without a subscriber nobody sees the log
+//!     let keys = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
+//!     let app: Router = Router::new()
+//!         .route("/me", get(me))
+//!         .route("/users", get(list).post(create))
+//!         .route("/public", get(public))
+//!         .route("/admin", get(admin).route_layer(keys.require(Policy::all(["admin"]))))
+//!         .with_state(AppState { keys });
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     // Attempts are counted per client, so the server must know its clients' addresses.
+//!     axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
+//!     Ok(())
+//! }
 //!
 //! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
-//! async fn list(key: Scoped<ReadUsers>) -> &'static str { "users" }
-//! async fn create(key: Scoped<(ReadUsers, WriteUsers)>) -> &'static str { "created" }
+//! async fn list(_: Scoped<ReadUsers>) -> &'static str { "users" }
+//! async fn create(_: Scoped<(ReadUsers, WriteUsers)>) -> &'static str { "created" }
 //! async fn public(key: MaybeApiKey) -> &'static str { if key.key().is_some() { "hello again" } else { "hello" } }
 //! async fn admin() -> &'static str { "for administrators" }
+//! ```
+//!
+//! ```toml
+//! [dependencies]
+//! apikey-axum = { path = "…" } # not on a registry yet
+//! axum = { version = "0.8", features = ["macros"] } # for `FromRef`
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! tracing-subscriber = "0.3" # or another subscriber: the log names what to mend
 //! ```
 //!
 //! # Decisions
@@ -95,29 +106,33 @@
 //!
 //! ## Test a handler without any network
 //!
+//! With `apikey-testkit` and `tower` (feature `util`) among the dev-dependencies:
+//!
 //! ```
 //! use apikey_axum::{ApiKey, Authenticator, Verification};
 //! use apikey_testkit::FakeVerifier;
 //! use axum::{Router, body::Body, http::Request, routing::get};
 //! use tower::ServiceExt as _;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let fake = FakeVerifier::new().with_key("k_live_reader", Verification::active("api_key_1"));
-//! let keys: Authenticator = Authenticator::builder(fake).build()?;
-//! let app = Router::new().route("/me", get(|key: ApiKey| async move { key.key_id().to_owned() })).with_state(keys);
+//! #[tokio::main(flavor = "current_thread")] // or `#[tokio::test]`
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let fake = FakeVerifier::new().with_key("k_live_reader", Verification::active("api_key_1"));
+//!     let keys: Authenticator = Authenticator::builder(fake).build()?;
+//!     let me = |key: ApiKey| async move { key.key_id().to_owned() };
+//!     let app = Router::new().route("/me", get(me)).with_state(keys);
 //!
-//! let request = Request::get("/me").header("authorization", "Bearer k_live_reader").body(Body::empty())?;
-//! assert_eq!(app.clone().oneshot(request).await?.status(), 200);
-//! let anonymous = Request::get("/me").body(Body::empty())?;
-//! assert_eq!(app.oneshot(anonymous).await?.status(), 401);
-//! # Ok(()) }
+//!     let request = Request::get("/me").header("authorization", "Bearer k_live_reader").body(Body::empty())?;
+//!     assert_eq!(app.clone().oneshot(request).await?.status(), 200);
+//!     let anonymous = Request::get("/me").body(Body::empty())?;
+//!     assert_eq!(app.oneshot(anonymous).await?.status(), 401);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! ## CORS
 //!
 //! Browsers send pre-flights without credentials, so the CORS layer stands outside: it is added last. Where it must stand
-//! inside, see [`RequireLayer::pass_preflight`].
+//! inside, see [`RequireLayer::pass_preflight`]. With `tower-http`, feature `cors`:
 //!
 //! ```
 //! use apikey_axum::{Authenticator, Policy};

@@ -5,7 +5,7 @@ use std::fmt;
 /// A setting that can't be used. It is found when something is built, never at the first request.
 ///
 /// Its text names the setting and what to do about it; it never holds a secret's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     setting: &'static str,
     problem: String,
@@ -28,6 +28,13 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.setting, self.problem)
+    }
+}
+
+/// The same text, for a `main` that returns an error shows it so.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
     }
 }
 

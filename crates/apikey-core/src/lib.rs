@@ -104,3 +104,8 @@ pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
 pub use verification::{Judgement, Refusal, Verification};
 pub use verifier::{Verifier, VerifierError};
+
+// Its samples must compile.
+#[cfg(all(doctest, feature = "kinde"))]
+#[doc = include_str!("../../../docs/resilience.md")]
+struct ResilienceGuide;

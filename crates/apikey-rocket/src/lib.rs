@@ -9,6 +9,7 @@
 //!
 //! #[rocket::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     tracing_subscriber::fmt::init(); // without a subscriber nobody sees this crate's log
 //!     let keys = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
 //!     rocket::build()
 //!         .attach(ApiKeys::fairing(keys))
@@ -22,13 +23,20 @@
 //! #[get("/me")]
 //! fn me(key: ApiKey<'_>) -> String { key.key_id().to_owned() }
 //! #[get("/users")]
-//! fn list(key: Scoped<'_, ReadUsers>) -> &'static str { "users" }
+//! fn list(_key: Scoped<'_, ReadUsers>) -> &'static str { "users" }
 //! #[post("/users")]
-//! fn create(key: Scoped<'_, (ReadUsers, WriteUsers)>) -> &'static str { "created" }
+//! fn create(_key: Scoped<'_, (ReadUsers, WriteUsers)>) -> &'static str { "created" }
 //! #[get("/public")]
 //! fn public(key: MaybeApiKey<'_>) -> &'static str { if key.key().is_some() { "hello again" } else { "hello" } }
 //! #[get("/report")]
 //! fn report() -> &'static str { "for administrators" }
+//! ```
+//!
+//! ```toml
+//! [dependencies]
+//! apikey-rocket = { path = "…" } # not on a registry yet
+//! rocket = "0.5"
+//! tracing-subscriber = "0.3" # or another subscriber: the log names what to mend
 //! ```
 //!
 //! # Decisions

@@ -7,23 +7,34 @@
 //!
 //! scopes! { pub ReadUsers = "read:users"; pub WriteUsers = "write:users"; } // checked at compile time
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let keys = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     tracing_subscriber::fmt::init(); // without a subscriber nobody sees the log
+//!     let keys = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
 //!
-//! let me = warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key())).then(me);
-//! let users = warp::path!("users");
-//! let list = users.and(warp::get()).and(scoped::<ReadUsers>(&keys)).then(list);
-//! let create = users.and(warp::post()).and(scoped::<(ReadUsers, WriteUsers)>(&keys)).then(create);
-//! let public = warp::path!("public").and(warp::get()).and(optional_api_key(&keys)).then(public);
+//!     let me = warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key())).then(me);
+//!     let users = warp::path!("users");
+//!     let list = users.and(warp::get()).and(scoped::<ReadUsers>(&keys)).then(list);
+//!     let create = users.and(warp::post()).and(scoped::<(ReadUsers, WriteUsers)>(&keys)).then(create);
+//!     let public = warp::path!("public").and(warp::get()).and(optional_api_key(&keys)).then(public);
 //!
-//! let routes = me.or(list).or(create).or(public).recover(apikey_warp::recover);
-//! warp::serve(routes).run(([127, 0, 0, 1], 3000)).await;
-//! # Ok(()) }
+//!     let routes = me.or(list).or(create).or(public).recover(apikey_warp::recover);
+//!     warp::serve(routes).run(([127, 0, 0, 1], 3000)).await;
+//!     Ok(())
+//! }
 //!
 //! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
-//! async fn list(key: Scoped<ReadUsers>) -> &'static str { "users" }
-//! async fn create(key: Scoped<(ReadUsers, WriteUsers)>) -> &'static str { "created" }
+//! async fn list(_: Scoped<ReadUsers>) -> &'static str { "users" }
+//! async fn create(_: Scoped<(ReadUsers, WriteUsers)>) -> &'static str { "created" }
 //! async fn public(key: MaybeApiKey) -> &'static str { if key.key().is_some() { "hello again" } else { "hello" } }
+//! ```
+//!
+//! ```toml
+//! [dependencies]
+//! apikey-warp = { path = "…" } # not on a registry yet
+//! warp = { version = "0.4", features = ["server"] } # and `test` for tests
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! tracing-subscriber = "0.3" # or another subscriber: the log names what to mend
 //! ```
 //!
 //! # Decisions
@@ -98,19 +109,20 @@
 //!     users.recover(apikey_warp::recover)
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let reader = Verification::active("api_key_1").with_scopes(["read:users"]);
-//! let keys = Authenticator::builder(FakeVerifier::new().with_key("k_reader", reader)).build()?;
+//! #[tokio::main(flavor = "current_thread")] // or `#[tokio::test]`
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let reader = Verification::active("api_key_1").with_scopes(["read:users"]);
+//!     let keys = Authenticator::builder(FakeVerifier::new().with_key("k_reader", reader)).build()?;
 //!
-//! let routes = routes(keys);
+//!     let routes = routes(keys);
 //!
-//! let request = warp::test::request().path("/users").header("authorization", "Bearer k_reader");
-//! assert_eq!(request.reply(&routes).await.body(), "users");
+//!     let request = warp::test::request().path("/users").header("authorization", "Bearer k_reader");
+//!     assert_eq!(request.reply(&routes).await.body(), "users");
 //!
-//! let response = warp::test::request().path("/users").reply(&routes).await;
-//! assert_eq!(response.status(), 401);
-//! # Ok(()) }
+//!     let response = warp::test::request().path("/users").reply(&routes).await;
+//!     assert_eq!(response.status(), 401);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! CORS stands outside of [`recover()`], so that it answers pre-flights before any key is asked for, and refusals carry its

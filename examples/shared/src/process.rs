@@ -1,5 +1,6 @@
 //! What a server's process does at its start and its end.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use apikey_core::ConfigError;
@@ -8,7 +9,8 @@ use tracing_subscriber::EnvFilter;
 /// Logs to standard error: level `info`, unless `RUST_LOG` says otherwise.
 pub fn start_logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 /// Ends the process, at once: a runtime that is dropped waits for look-ups of names that no name server answers. Says which

@@ -14,8 +14,8 @@
 //! | `TRUSTED_PROXIES` | addresses or CIDRs, comma-separated, whose forwarding header is believed | none |
 //! | `TRUSTED_PROXY_HEADER` | which one: `x-forwarded-for` or `forwarded` | `x-forwarded-for` |
 //!
-//! The other settings of the contract have no capability behind them yet. Setting one refuses the start, so that nobody
-//! relies on what is not there. An empty variable counts as absent.
+//! `REDIS_URL`, `APIKEY_SHARED_SECRET` and `METRICS_LISTEN` have no capability behind them yet. Setting one refuses the
+//! start, so that nobody relies on what is not there. An empty variable counts as absent.
 
 use std::net::SocketAddr;
 use std::time::Duration;

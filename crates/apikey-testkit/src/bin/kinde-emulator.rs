@@ -14,7 +14,10 @@ Options:
   --help                 this text
 
 It prints the environment variables that point an API at it, and a set of keys to present. Keys, client secret and
-tokens are new with every start. Faults can be switched on while it runs, for example
+tokens are new with every start. Keys can be listed, and revoked, while it runs:
+  curl http://127.0.0.1:4010/_emulator/keys
+  curl -X PUT http://127.0.0.1:4010/_emulator/keys/<key_id>/status -d '{\"status\":\"revoked\"}'
+Faults can be switched on, for example
   curl -X PUT http://127.0.0.1:4010/_emulator/faults/verify -d '{\"kind\":\"status\",\"status\":503}'
   curl -X DELETE http://127.0.0.1:4010/_emulator/faults/verify
 and GET /_emulator/counters tells how often it was called.
