@@ -198,6 +198,9 @@
 //! - Credentials that are removed are removed for what stands inside. Middleware outside, such as a `Logger` that prints
 //!   the query, still sees them; prefer header sources. A middleware outside that keeps a clone of the `HttpRequest`
 //!   makes removal impossible: such a request is answered with 500, and the log says why.
+//! - actix closes the connection without an answer where the framing of a body turns out broken while the key is being
+//!   verified; and after a refusal it reads, and throws away, what the client still sends of its body. What stands in
+//!   front of the server can bound that.
 
 #![cfg_attr(
     not(test),
