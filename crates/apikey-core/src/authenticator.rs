@@ -368,7 +368,10 @@ impl PendingVerification {
     /// ([`Policy::fresh`]), a slow Kinde is waited for, for as long as a verification may take.
     #[must_use]
     pub fn for_policy(mut self, policy: &Policy) -> Self {
-        self.takes_stale = !policy.refuses_stale();
+        if policy.refuses_stale() {
+            self.takes_stale = false;
+            self.answer = None;
+        }
         self
     }
 }
@@ -392,6 +395,7 @@ impl Future for PendingVerification {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { authenticator, fingerprint, waiter, takes_stale, answer } = &mut *self;
         let answer = answer.get_or_insert_with(|| {
+            waiter.enter();
             Box::pin(authenticator.clone().outcome(*fingerprint, waiter.clone(), *takes_stale))
         });
         let answer = ready!(answer.as_mut().poll(context));

@@ -81,7 +81,7 @@ impl Policy {
 
     /// The answer about the key is not stale: for routes that would rather fail than rely on an answer that outlived its time
     /// to live. Such a request waits for a slow Kinde as one without an older answer does, and gets a 503 where Kinde can't
-    /// answer or is not to be asked now.
+    /// answer or is not to be asked now. Adapters wait so; elsewhere, [`Attempt::for_policy`](crate::Attempt::for_policy) does.
     #[must_use]
     pub const fn fresh() -> Self {
         Self(Requirement::Fresh)

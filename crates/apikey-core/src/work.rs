@@ -85,6 +85,8 @@ impl Tools {
                 Err(error) => {
                     match &error {
                         VerifierError::Misconfigured(_) => tracing::error!("{error}"),
+                        // No line of the log for each key that somebody makes up.
+                        VerifierError::Unjudged(_) => tracing::debug!("{error}"),
                         _ => tracing::warn!("{error}"),
                     }
                     Err(ServerFault::from(&error))

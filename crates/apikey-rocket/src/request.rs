@@ -127,12 +127,12 @@ impl<'r> Inspection<'r> {
             Attempt::Anonymous => return Ok(None),
             Attempt::Decided(decision) => decision,
             Attempt::Pending(pending) => {
-                let slot = self.slot(policy);
-                match slot.get() {
+                match self.slot(policy).get() {
                     Some(decision) => decision,
                     None => {
                         let decision = pending.clone().for_policy(policy).await;
-                        slot.get_or_init(|| decision)
+                        // Chosen anew: guards may run at once, and one that takes less may have been answered first.
+                        self.slot(policy).get_or_init(|| decision)
                     }
                 }
             }

@@ -47,7 +47,9 @@ impl Fairing for MethodsAsSent {
         if is_form && request.method() != Method::Post {
             let begin = data.peek(b"_method=delete".len()).await;
             let first = begin.split(|byte| *byte == b'&').find(|field| !field.is_empty());
-            if first.is_some_and(|field| field.starts_with(b"_method=")) {
+            let value = first.and_then(|field| std::str::from_utf8(field.strip_prefix(b"_method=")?).ok());
+            // Rocket has obeyed, or this is what was sent.
+            if value.and_then(|value| value.parse().ok()) == Some(request.method()) {
                 request.set_method(Method::Post);
             }
         }

@@ -212,6 +212,12 @@ struct Place {
 }
 
 impl Place {
+    fn enter(&self) {
+        if self.left.swap(false, Ordering::Relaxed) {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn leave(&self) {
         if !self.left.swap(true, Ordering::Relaxed) {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -226,6 +232,11 @@ impl Drop for Place {
 }
 
 impl Waiter {
+    /// Takes the place again, where it was given up: a request may wait a second time, for a surer answer.
+    pub(crate) fn enter(&self) {
+        self.place.enter();
+    }
+
     /// Gives the place up: a request may live on for long after its key was verified, and keep a clone.
     pub(crate) fn leave(&self) {
         self.place.leave();

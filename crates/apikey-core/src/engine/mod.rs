@@ -254,9 +254,13 @@ impl Engine {
             let verification = verification.map(|answer| &answer.verification);
             flights.purges.since(asked, |purge| purge.matches(key, verification))
         });
+        let named = flights
+            .heeds_after(flight)
+            .is_none_or(|asked| flights.purges.since(asked, |purge| purge.names(key)));
         // Where one came between once more, or since the look before: nobody may rely on the answer.
         let outcome = match outcome {
             Ok(Ok(_)) if purged || self.is_rotated(flight, &outcome) => Err(ServerFault::Unavailable),
+            Ok(Err(_)) if named => Err(ServerFault::Unavailable),
             other => other,
         };
         match &outcome {

@@ -209,6 +209,8 @@ impl Soak<'_> {
     /// Waits until the past no longer matters, forgets it, and measures.
     async fn at_rest(&self) -> (usize, Option<usize>) {
         let Director { emulator, shared, .. } = &*self.director;
+        // What visitors left behind still asks.
+        emulator.wait_until(|counters| counters.verifications_in_flight == 0).await;
         // How many connections the last minute has needed is no growth.
         emulator.cut_connections();
         emulator.reset_counters();

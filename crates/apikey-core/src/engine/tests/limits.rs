@@ -27,6 +27,10 @@ fn who_gives_a_place_up_takes_none_though_clones_live_on() {
     waiter.leave();
     assert_eq!(world.engine.flights.waiting(), 0);
     assert_eq!(world.kind("k1"), Kind::Wait);
+    kept.enter();
+    waiter.enter();
+    assert_eq!(world.engine.flights.waiting(), 1, "who waits again takes it again, and once");
+    assert_eq!(world.kind("k1"), Kind::Unavailable);
     kept.leave();
     drop((waiter, kept));
     assert_eq!(world.engine.flights.waiting(), 0, "one place, given up once");
