@@ -198,8 +198,8 @@ impl Authenticator {
         self.0.engine.purge(Purge::KeyId(key_id.into()));
     }
 
-    /// Forgets the keys of this user, with the same promise as [`remove_key_id`](Self::remove_key_id). It looks at every cached key. An
-    /// empty id is nobody's.
+    /// Forgets the keys of this user, with the same promise as [`remove_key_id`](Self::remove_key_id). It looks at every
+    /// cached key. An empty id is nobody's.
     pub fn remove_user(&self, user_id: &str) {
         if !user_id.is_empty() {
             self.0.engine.purge(Purge::User(user_id.into()));

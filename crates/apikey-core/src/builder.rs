@@ -166,8 +166,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     }
 
     /// How many callers may wait for verifications at once, those included who caused them: fewer than
-    /// [`max_in_flight`](Self::max_in_flight) also means fewer verifications. Default 16 384, at least 1. Past it an unknown key gets a 503
-    /// at once.
+    /// [`max_in_flight`](Self::max_in_flight) also means fewer verifications. Default 16 384, at least 1. Past it an unknown
+    /// key gets a 503 at once.
     pub fn max_waiting(mut self, callers: usize) -> Self {
         self.max_waiting = callers;
         self

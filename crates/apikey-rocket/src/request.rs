@@ -126,16 +126,14 @@ impl<'r> Inspection<'r> {
         let decision = match self.attempt {
             Attempt::Anonymous => return Ok(None),
             Attempt::Decided(decision) => decision,
-            Attempt::Pending(pending) => {
-                match self.slot(policy).get() {
-                    Some(decision) => decision,
-                    None => {
-                        let decision = pending.clone().for_policy(policy).await;
-                        // Chosen anew: guards may run at once, and one that takes less may have been answered first.
-                        self.slot(policy).get_or_init(|| decision)
-                    }
+            Attempt::Pending(pending) => match self.slot(policy).get() {
+                Some(decision) => decision,
+                None => {
+                    let decision = pending.clone().for_policy(policy).await;
+                    // Chosen anew: guards may run at once, and one that takes less may have been answered first.
+                    self.slot(policy).get_or_init(|| decision)
                 }
-            }
+            },
         };
         decision.as_ref().map(Some)
     }

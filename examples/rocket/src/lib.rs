@@ -7,10 +7,10 @@ use apikey_rocket::{
 };
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
 use example_shared::{BadRequest, MAX_BODY_BYTES, Reply, Store, assistant, data, workflow};
-use rocket::data::{Data, ToByteUnit as _};
+use rocket::data::{Data, FromData, ToByteUnit as _};
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{ContentType, Method, Status};
-use rocket::request::{FromRequest, Outcome};
+use rocket::outcome::Outcome;
 use rocket::{Build, Request, Rocket, State, get, post, routes};
 
 scopes! {
@@ -56,16 +56,32 @@ impl Fairing for MethodsAsSent {
     }
 }
 
-/// How long a body claims to be. Rocket takes one that breaks off within its first bytes for a whole one.
-struct ClaimedLength(Option<u64>);
+/// A body that was read to its end.
+struct Body(Result<Vec<u8>, BadRequest>);
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for ClaimedLength {
+impl<'r> FromData<'r> for Body {
     type Error = Infallible;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
-        let length = request.headers().get_one("content-length");
-        Outcome::Success(Self(length.and_then(|length| length.parse().ok())))
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+        let Ok(body) = data.open(MAX_BODY_BYTES.bytes()).into_bytes().await else {
+            return Outcome::Success(Self(Err(BadRequest::unreadable())));
+        };
+        // Rocket takes a body that breaks off within its first bytes for a whole one.
+        let claimed = request.headers().get_one("content-length").and_then(|length| length.parse().ok());
+        Outcome::Success(Self(match body.is_complete() {
+            false => Err(BadRequest::too_large()),
+            true if claimed.is_some_and(|claimed: usize| claimed != body.len()) => {
+                Err(BadRequest::unreadable())
+            }
+            true => Ok(body.into_inner()),
+        }))
+    }
+}
+
+impl Body {
+    fn answer(self, answer: impl FnOnce(&[u8]) -> Reply) -> Response {
+        send(self.0.map_or_else(Reply::from, |body| answer(&body)))
     }
 }
 
@@ -87,13 +103,8 @@ fn list_for_any(key: Scoped<'_, AnyOf<(Admin, ReadUsers)>>, store: &State<Store>
 }
 
 #[post("/api/data", data = "<body>")]
-async fn create(
-    key: Scoped<'_, (ReadUsers, WriteUsers)>,
-    store: &State<Store>,
-    length: ClaimedLength,
-    body: Data<'_>,
-) -> Response {
-    with_body(body, length, |body| data::create(store, body, key.key_id()).into()).await
+fn create(key: Scoped<'_, (ReadUsers, WriteUsers)>, store: &State<Store>, body: Body) -> Response {
+    body.answer(|body| data::create(store, body, key.key_id()).into())
 }
 
 #[get("/api/me")]
@@ -113,42 +124,14 @@ fn organization(key: ApiKey<'_>) -> Response {
 }
 
 #[post("/ai/chat", data = "<body>")]
-async fn chat(
-    key: Scoped<'_, (OrganizationKey, ReadTickets)>,
-    store: &State<Store>,
-    length: ClaimedLength,
-    body: Data<'_>,
-) -> Response {
+fn chat(key: Scoped<'_, (OrganizationKey, ReadTickets)>, store: &State<Store>, body: Body) -> Response {
     let organization = key.organization_code().unwrap_or_default();
-    with_body(body, length, |body| assistant::answer(store, body, organization, key.key_id()).into()).await
+    body.answer(|body| assistant::answer(store, body, organization, key.key_id()).into())
 }
 
 #[post("/workflow/automate", data = "<body>")]
-async fn automate(
-    key: Scoped<'_, (ReadUsers, WriteWorkflows)>,
-    store: &State<Store>,
-    length: ClaimedLength,
-    body: Data<'_>,
-) -> Response {
-    with_body(body, length, |body| {
-        workflow::automate(store, body, key.organization_code(), key.key_id()).into()
-    })
-    .await
-}
-
-async fn with_body(
-    body: Data<'_>,
-    ClaimedLength(length): ClaimedLength,
-    answer: impl FnOnce(&[u8]) -> Reply,
-) -> Response {
-    let Ok(body) = body.open(MAX_BODY_BYTES.bytes()).into_bytes().await else {
-        return send(BadRequest::unreadable().into());
-    };
-    send(match body.is_complete() {
-        false => BadRequest::too_large().into(),
-        true if length.is_some_and(|length| length != body.len() as u64) => BadRequest::unreadable().into(),
-        true => answer(&body),
-    })
+fn automate(key: Scoped<'_, (ReadUsers, WriteWorkflows)>, store: &State<Store>, body: Body) -> Response {
+    body.answer(|body| workflow::automate(store, body, key.organization_code(), key.key_id()).into())
 }
 
 fn send(reply: Reply) -> Response {

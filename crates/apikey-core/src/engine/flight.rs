@@ -159,8 +159,8 @@ impl Flight {
         self.engine.answer(self, verification)
     }
 
-    /// Hands in what the verifier said, and how long it took where that tells of Kinde's health. The flight comes back where a purge came between, so that
-    /// the question must be asked again.
+    /// Hands in what the verifier said, and how long it took where that tells of Kinde's health. The flight comes back where
+    /// a purge came between, so that the question must be asked again.
     pub(crate) fn land(mut self, outcome: Outcome, took: Option<Duration>, now: Instant) -> Option<Self> {
         if self.questions < MOST_QUESTIONS && self.engine.must_ask_again(&self, &outcome) {
             self.asked_at = now;

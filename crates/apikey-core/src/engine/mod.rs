@@ -213,7 +213,7 @@ impl Engine {
             // A refusal told no identity: where only that could tell, it is served, but not remembered.
             Err(_) => purge.names(key),
         });
-        let outdated = purged || self.is_rotated(flight, outcome);
+        let outdated = purged || judged.as_ref().is_ok_and(|answer| self.is_rotated(flight, answer));
         if outdated {
             flights.ask_again(flight);
         }
@@ -221,15 +221,14 @@ impl Engine {
     }
 
     /// Whether another secret of the same key id was asked about later than this one, and accepted.
-    fn is_rotated(&self, flight: &Flight, outcome: &Outcome) -> bool {
-        let Ok(Ok(answer)) = outcome else { return false };
+    fn is_rotated(&self, flight: &Flight, answer: &Answer) -> bool {
         let known = self.cache.answer_for_id(answer.verification.key_id());
         known.is_some_and(|known| known.asked_at() > flight.asked_at)
             && self.cache.answer(&flight.fingerprint, |_| true).is_none()
     }
 
-    /// Ends a flight: keeps what it brought back, and tells what everybody is to hear. `took` is absent where
-    /// that says nothing about Kinde, as where the flight was called off.
+    /// Ends a flight: keeps what it brought back, and tells what everybody is to hear. `took` is absent where that says
+    /// nothing about Kinde, as where the flight was called off.
     fn settle(
         &self,
         flight: &Flight,
@@ -248,36 +247,38 @@ impl Engine {
         };
         let mut flights = self.flights.lock();
         let key = flight.fingerprint;
-        let verification = outcome.as_ref().ok().and_then(|judged| judged.as_ref().ok());
         // What a disowned flight brings back may be older than a purge that nobody has noted for it.
-        let purged = flights.heeds_after(flight).is_none_or(|asked| {
-            let verification = verification.map(|answer| &answer.verification);
-            flights.purges.since(asked, |purge| purge.matches(key, verification))
-        });
-        let named = flights
-            .heeds_after(flight)
-            .is_none_or(|asked| flights.purges.since(asked, |purge| purge.names(key)));
-        // Where one came between once more, or since the look before: nobody may rely on the answer.
+        let asked = flights.heeds_after(flight);
+        let purged =
+            |is_such: &dyn Fn(&Purge) -> bool| asked.is_none_or(|asked| flights.purges.since(asked, is_such));
+        // Where a purge came between once more, or since the look before, nobody may rely on what is heard.
         let outcome = match outcome {
-            Ok(Ok(_)) if purged || self.is_rotated(flight, &outcome) => Err(ServerFault::Unavailable),
-            Ok(Err(_)) if named => Err(ServerFault::Unavailable),
-            other => other,
-        };
-        match &outcome {
             Ok(Ok(answer)) => {
-                self.negative.remove(&key);
-                if answer.standing(answer.asked_at()) == Standing::Fresh {
-                    self.cache.store(key, Arc::clone(answer));
+                let concerns = |purge: &Purge| purge.matches(key, Some(&answer.verification));
+                if purged(&concerns) || self.is_rotated(flight, &answer) {
+                    Err(ServerFault::Unavailable)
+                } else {
+                    self.negative.remove(&key);
+                    if answer.standing(answer.asked_at()) == Standing::Fresh {
+                        self.cache.store(key, Arc::clone(&answer));
+                    }
+                    Ok(Ok(answer))
                 }
             }
             Ok(Err(refusal)) => {
+                // Whenever it was asked for: Kinde has refused the key, so no outage brings it back.
                 self.cache.remove(&key);
-                if !purged {
-                    self.negative.store(key, *refusal, flight.asked_at);
+                if purged(&|purge| purge.names(key)) {
+                    Err(ServerFault::Unavailable)
+                } else {
+                    if !purged(&|purge| purge.matches(key, None)) {
+                        self.negative.store(key, refusal, flight.asked_at);
+                    }
+                    Ok(Err(refusal))
                 }
             }
-            Err(_not_judged) => {}
-        }
+            Err(not_judged) => Err(not_judged),
+        };
         flights.end(flight);
         drop(flights);
         if let Some(attempt) = attempt {

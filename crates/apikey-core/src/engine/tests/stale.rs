@@ -35,6 +35,24 @@ fn a_refused_key_is_brought_back_by_no_outage() {
 }
 
 #[test]
+fn a_refusal_that_comes_late_still_keeps_the_key_out() {
+    let settings = EngineSettings { stale_if_error: STALE, overdue_after: SECOND, ..plain() };
+    let is_kept =
+        |world: &World| world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_some();
+    let world = World::new(settings);
+    world.cache("k1");
+    world.clock.advance(TTL);
+    let (stuck, _nobody) = world.start("k1");
+    world.clock.advance(2 * SECOND);
+    let (flight, waiter) = world.start("k1");
+    assert!(is_kept(&world));
+    world.land_at_once(stuck, REVOKED);
+    assert!(!is_kept(&world), "Kinde has refused it, whoever asked");
+    world.land_at_once(flight, DOWN);
+    assert_eq!(heard(waiter), Some(Err(ServerFault::Unavailable)));
+}
+
+#[test]
 fn off_by_default_an_old_answer_does_not_serve() {
     let world = World::new(plain());
     world.cache("k1");
