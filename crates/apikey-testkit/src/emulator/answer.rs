@@ -16,7 +16,7 @@ use hyper::{
 use serde_json::{Value, json};
 use tokio::time::{Sleep, sleep};
 
-use super::counters::InFlight;
+use super::{counters::InFlight, link::OpenCall};
 
 /// Any status, headers and body, sent as they are.
 ///
@@ -83,14 +83,6 @@ pub(crate) enum Ending {
     Close(Vec<u8>),
 }
 
-impl std::fmt::Display for Ending {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("a scripted end of the connection")
-    }
-}
-
-impl std::error::Error for Ending {}
-
 impl Effect {
     /// Turns the effect into what the HTTP server understands. `in_flight` ends with the last byte of the answer.
     pub(crate) fn into_response(self, in_flight: Option<InFlight>) -> Result<Response<AnswerBody>, Ending> {
@@ -112,7 +104,7 @@ impl Effect {
         // A length the test has chosen must not be compared with the length of the body.
         let length_is_scripted =
             answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        let body = AnswerBody { content, in_flight, length_is_scripted };
+        let body = AnswerBody { content, in_flight, length_is_scripted, open_call: None };
 
         let mut response = Response::builder().status(answer.status);
         for (name, value) in &answer.headers {
@@ -121,7 +113,7 @@ impl Effect {
         Ok(response.body(body).unwrap_or_else(|error| {
             let message = format!("the scripted answer can't be sent, {error}: {answer:?}");
             let content = Content::Whole(Bytes::from(message));
-            let body = AnswerBody { content, in_flight: None, length_is_scripted: false };
+            let body = AnswerBody { content, in_flight: None, length_is_scripted: false, open_call: None };
             let mut response = Response::new(body);
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             response
@@ -137,6 +129,15 @@ pub(crate) struct AnswerBody {
     content: Content,
     in_flight: Option<InFlight>,
     length_is_scripted: bool,
+    /// Ends when the HTTP server drops the body, which it does when it has taken all of it.
+    open_call: Option<OpenCall>,
+}
+
+impl AnswerBody {
+    /// Lets the call be open until the body is gone.
+    pub(crate) fn belongs_to(&mut self, call: OpenCall) {
+        self.open_call = Some(call);
+    }
 }
 
 enum Content {

@@ -7,10 +7,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc},
+};
 
 use super::{
-    Emulator, connection, random,
+    Emulator, connection,
+    door::Door,
+    random,
     state::{Settings, State},
 };
 
@@ -87,9 +92,12 @@ impl EmulatorBuilder {
             ));
         }
         let listener = TcpListener::bind(self.listen).await?;
-        let state = Arc::new(State::new(self.settings, listener.local_addr()?));
+        let address = listener.local_addr()?;
+        let (orders, received) = mpsc::unbounded_channel();
+        let state = Arc::new(State::new(self.settings, address, orders));
         let stopping = Arc::new(Notify::new());
-        let server = tokio::spawn(connection::accept(listener, state.clone(), stopping.clone()));
+        let door = Door::new(address, listener);
+        let server = tokio::spawn(connection::accept(door, received, state.clone(), stopping.clone()));
         Ok(Emulator { state, stopping, server })
     }
 }

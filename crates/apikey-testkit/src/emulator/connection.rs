@@ -1,58 +1,151 @@
 //! Accepting connections, serving them, and the ends that are no HTTP.
 
-use std::{error::Error as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Future, pending},
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{HttpService, service_fn},
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
-    sync::Notify,
+    net::TcpStream,
+    sync::{Notify, mpsc},
     task::JoinSet,
     time::sleep,
 };
 
-use super::{answer::Ending, routes, state::State};
+use super::{
+    answer::{AnswerBody, Ending},
+    door::{Door, DoorOrder},
+    link::{Link, Order, Registration},
+    routes,
+    state::State,
+    stream::Stream,
+};
 
 /// Serves until told to stop. Aborting this future cuts all connections, for they belong to it.
-pub(crate) async fn accept(listener: TcpListener, state: Arc<State>, stopping: Arc<Notify>) {
+pub(crate) async fn accept(
+    mut door: Door,
+    mut orders: mpsc::UnboundedReceiver<DoorOrder>,
+    state: Arc<State>,
+    stopping: Arc<Notify>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    state.counters.connection_accepted();
-                    connections.spawn(serve(stream, peer, state.clone()));
-                }
+            accepted = door.accept() => match accepted {
+                Ok((stream, peer)) => take_in(&mut connections, stream, peer, &state),
                 // Out of file descriptors, or a client that is gone already: the next one may fare better.
                 Err(_) => sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
-            () = state.cutting.notified() => connections.shutdown().await,
+            Some(DoorOrder { refuse, done }) = orders.recv() => {
+                let result = if refuse {
+                    let (waiting, result) = door.shut();
+                    for (stream, peer) in waiting {
+                        take_in(&mut connections, stream, peer, &state);
+                    }
+                    result
+                } else {
+                    door.open()
+                };
+                // Whoever gave the order may have lost interest.
+                let _ = done.send(result);
+            }
             () = stopping.notified() => break,
         }
     }
-    drop(listener);
+    drop(door);
     connections.shutdown().await;
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| routes::answer(state.clone(), peer, request));
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let Err(error) = (&mut connection).await else { return };
-    // Anything else is a client that went away or sent no HTTP.
-    let Some(ending) = error.source().and_then(|source| source.downcast_ref::<Ending>()) else { return };
-    let stream = connection.into_parts().io.into_inner();
-    let _ = end(stream, ending).await;
+fn take_in(connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr, state: &Arc<State>) {
+    let registration = Registration::new(state.clone());
+    state.counters.connection_accepted();
+    connections.spawn(serve(stream, peer, state.clone(), registration));
 }
 
-async fn end(mut stream: TcpStream, ending: &Ending) -> std::io::Result<()> {
-    match ending {
-        Ending::Reset => stream.set_zero_linger(),
-        Ending::Close(bytes) => {
-            stream.write_all(bytes).await?;
-            stream.shutdown().await
+/// What becomes of a connection.
+enum Fate {
+    /// It is over, or is to be.
+    Over,
+    /// It stays open, and nobody is at this end of it.
+    Silent,
+    /// It is ended, but not by HTTP.
+    Ended(Ending),
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>, mut registration: Registration) {
+    let _ = stream.set_nodelay(true);
+    let link = registration.link.clone();
+    let stream = Stream::new(stream, link.clone());
+    let fate = if link.is_silent() {
+        Fate::Silent
+    } else {
+        let (state, link) = (&state, &link);
+        let service = service_fn(|request| routes::answer(state.clone(), link.clone(), peer, request));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream.clone()), service);
+        drive(connection, &mut registration.orders, state, link).await
+    };
+    // The HTTP server is gone, and all its calls with it.
+    match fate {
+        Fate::Over => {}
+        Fate::Silent => pending().await,
+        // A client that went away first needs no end.
+        Fate::Ended(ending) => drop(stream.end(&ending).await),
+    }
+}
+
+/// An HTTP server on one connection.
+trait Server: Future {
+    /// Takes no further request, and ends when what is under way is answered.
+    fn drain(self: Pin<&mut Self>);
+}
+
+impl<S> Server for http1::Connection<TokioIo<Stream>, S>
+where
+    S: HttpService<Incoming, ResBody = AnswerBody, Error = Infallible>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Serves until the connection is over, or an order ends it.
+async fn drive(
+    server: impl Server,
+    orders: &mut mpsc::UnboundedReceiver<Order>,
+    state: &State,
+    link: &Link,
+) -> Fate {
+    let mut server = pin!(server);
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            Some(order) = orders.recv() => match order {
+                Order::Cut => return Fate::Over,
+                Order::Silence => return Fate::Silent,
+                Order::End(ending) => return Fate::Ended(ending),
+                Order::Drain => {
+                    draining = true;
+                    server.as_mut().drain();
+                }
+            },
+            () = link.idle_too_long(state.links.close_when_idle()), if !draining => {
+                draining = true;
+                server.as_mut().drain();
+            }
+            // An error is a client that went away or sent no HTTP.
+            _ = &mut server => return Fate::Over,
         }
     }
 }

@@ -46,6 +46,10 @@
 //! | `GET /_emulator/keys` | all keys with their secrets |
 //! | `PUT /_emulator/keys/{key_id}/status` | `{"status": "revoked"}`, or any other |
 //! | `POST /_emulator/tokens/revoke` | all issued tokens become invalid |
+//! | `POST /_emulator/connections/cut`, `.../silence`, `.../drain`, `.../reset_once` | [`Emulator::cut_connections`] and its like, for all connections but the one that brings the command; the answer counts them |
+//! | `PUT`, `DELETE /_emulator/connections/close_at_use` | `{"nth": 2}`: [`Emulator::close_connections_at_use`] |
+//! | `PUT`, `DELETE /_emulator/connections/close_idle` | `{"milliseconds": 50}`: [`Emulator::close_idle_connections`] |
+//! | `POST /_emulator/connections/refuse`, `.../hang_new` | `{"milliseconds": 5000}`: [`Emulator::refuse_connections`], [`Emulator::hang_new_connections`] for this long |
 //!
 //! A fault is one of `{"kind":"latency","milliseconds":200}`, `{"kind":"hang"}`, `{"kind":"reset"}`,
 //! `{"kind":"close"}`, `{"kind":"status","status":503}` (with an optional `"body"`),
@@ -62,15 +66,19 @@
 mod answer;
 mod builder;
 mod connection;
+mod connection_faults;
 mod control;
 mod counters;
+mod door;
 mod faults;
 mod keys;
+mod link;
 mod management;
 mod random;
 mod routes;
 mod seed;
 mod state;
+mod stream;
 mod tokens;
 mod verify;
 
@@ -119,12 +127,6 @@ impl Emulator {
     pub async fn stop(mut self) {
         self.stopping.notify_one();
         let _ = (&mut self.server).await;
-    }
-
-    /// Cuts all connections, those with a call in flight, too, and goes on listening: what a caller sees of a Kinde that is
-    /// restarted. Returns at once; the cut follows.
-    pub fn cut_connections(&self) {
-        self.state.cutting.notify_one();
     }
 
     /// The address the emulator listens on.

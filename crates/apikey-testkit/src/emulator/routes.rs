@@ -1,6 +1,6 @@
 //! Which request goes where.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, future::pending, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -15,7 +15,8 @@ use percent_encoding::percent_decode_str;
 use super::{
     answer::{AnswerBody, Effect, Ending, ScriptedAnswer},
     control,
-    faults::{self, Endpoint},
+    faults::{self, Endpoint, Fault},
+    link::{Link, Order},
     management,
     state::{State, locked},
     tokens, verify,
@@ -24,9 +25,29 @@ use super::{
 /// No request of an honest client comes near it.
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// Answers one request, or ends its connection.
+/// Answers one request. If its connection is to end instead, the connection is told so, and the answer never comes.
 pub(crate) async fn answer(
     state: Arc<State>,
+    link: Arc<Link>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let open_call = link.open_call();
+    match answer_or_end(&state, &link, peer, request).await {
+        Ok(mut response) => {
+            response.body_mut().belongs_to(open_call);
+            Ok(response)
+        }
+        Err(ending) => {
+            link.order(Order::End(ending));
+            pending().await
+        }
+    }
+}
+
+async fn answer_or_end(
+    state: &Arc<State>,
+    link: &Link,
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Ending> {
@@ -45,21 +66,35 @@ pub(crate) async fn answer(
 
     let path = head.path().to_owned();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
+    if let ["_emulator", rest @ ..] = segments.as_slice() {
+        let answer = control::answer(state, link, head.method(), rest, &body).await;
+        return Effect::Answer(answer).into_response(None);
+    }
+    let fault = link.used(state.links.close_at_use());
     match (segments.as_slice(), head.method()) {
-        (["api", "v1", "api_keys", "verify"], &Method::POST) => verify_call(&state, &head, peer, &body).await,
-        (["oauth2", "token"], &Method::POST) => token_call(&state, &head, &body).await,
-        _ => Effect::Answer(answer_of_the_rest(&state, &head, &segments, &body)).into_response(None),
+        (["api", "v1", "api_keys", "verify"], &Method::POST) => {
+            verify_call(state, fault, &head, peer, &body).await
+        }
+        (["oauth2", "token"], &Method::POST) => token_call(state, fault, &head, &body).await,
+        _ => {
+            let (delay, effect) =
+                faults::decide(fault, || answer_of_the_rest(state, &head, &segments, &body));
+            delay.over().await;
+            effect.into_response(None)
+        }
     }
 }
 
+/// `fault` is one of the connection, and comes before all others.
 async fn verify_call(
-    state: &Arc<State>,
+    state: &State,
+    fault: Option<Fault>,
     head: &RequestHead,
     peer: SocketAddr,
     body: &Bytes,
 ) -> Result<Response<AnswerBody>, Ending> {
     let secret = verify::presented_secret(body);
-    let fault = locked(state.faults(Endpoint::Verify)).next();
+    let fault = fault.or_else(|| locked(state.faults(Endpoint::Verify)).next());
     let normal = || verify::answer(state, head, peer.ip(), secret.as_deref());
     let (delay, effect) = faults::decide(fault, normal);
     // Counted when all is decided, so that whoever has seen the count can change what comes next, and only that.
@@ -68,12 +103,14 @@ async fn verify_call(
     effect.into_response(Some(in_flight))
 }
 
+/// `fault` is one of the connection, and comes before all others.
 async fn token_call(
-    state: &Arc<State>,
+    state: &State,
+    fault: Option<Fault>,
     head: &RequestHead,
     body: &Bytes,
 ) -> Result<Response<AnswerBody>, Ending> {
-    let fault = locked(state.faults(Endpoint::Token)).next();
+    let fault = fault.or_else(|| locked(state.faults(Endpoint::Token)).next());
     let (delay, effect) = faults::decide(fault, || tokens::answer(state, head.content_type(), body));
     state.counters.token_call_received();
     delay.over().await;
@@ -82,7 +119,6 @@ async fn token_call(
 
 fn answer_of_the_rest(state: &State, head: &RequestHead, segments: &[&str], body: &[u8]) -> ScriptedAnswer {
     match segments {
-        ["_emulator", rest @ ..] => control::answer(state, head.method(), rest, body),
         ["oauth2", "token"] | ["api", "v1", "api_keys", "verify"] => wrong_method("POST"),
         ["api", "v1", "api_keys", rest @ ..] => management::answer(state, head, rest, body),
         _ => unknown_route(),

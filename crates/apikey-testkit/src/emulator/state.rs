@@ -9,12 +9,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 use super::{
     counters::CounterBoard,
+    door::DoorOrder,
     faults::{Endpoint, FaultPlan},
     keys::KeyStore,
+    link::Links,
     tokens::TokenStore,
     verify::NegativeAnswer,
 };
@@ -37,15 +39,20 @@ pub(crate) struct State {
     pub(crate) tokens: Mutex<TokenStore>,
     pub(crate) negative_answer: Mutex<NegativeAnswer>,
     pub(crate) counters: Arc<CounterBoard>,
-    /// Told when all connections are to be cut.
-    pub(crate) cutting: Notify,
+    pub(crate) links: Links,
+    /// Orders to the listening socket.
+    pub(crate) door: mpsc::UnboundedSender<DoorOrder>,
     verify_faults: Mutex<FaultPlan>,
     token_faults: Mutex<FaultPlan>,
     scope_denied: AtomicBool,
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings, address: SocketAddr) -> State {
+    pub(crate) fn new(
+        settings: Settings,
+        address: SocketAddr,
+        door: mpsc::UnboundedSender<DoorOrder>,
+    ) -> State {
         State {
             settings,
             address,
@@ -53,7 +60,8 @@ impl State {
             tokens: Mutex::default(),
             negative_answer: Mutex::default(),
             counters: Arc::default(),
-            cutting: Notify::new(),
+            links: Links::default(),
+            door,
             verify_faults: Mutex::default(),
             token_faults: Mutex::default(),
             scope_denied: AtomicBool::new(false),

@@ -1,5 +1,6 @@
 //! What the emulator promises to the tests that are built on it, tried over real sockets.
 
+mod connections;
 mod control;
 mod counting;
 mod faults;
@@ -10,7 +11,7 @@ mod verification;
 
 use apikey_testkit::{
     emulator::{Emulator, IssuedKey, KeySpecification},
-    raw::{self, RawResponse},
+    raw::{self, Connection, RawResponse},
 };
 use serde_json::json;
 
@@ -49,6 +50,19 @@ impl Scene {
     /// Verifies the scene's own key.
     async fn try_verify(&self) -> std::io::Result<RawResponse> {
         self.send(&self.verification(&self.key.secret)).await
+    }
+
+    /// A connection on which the scene's own key has been verified.
+    async fn used_connection(&self) -> Connection {
+        let mut connection = Connection::connect(self.emulator.address()).await.unwrap();
+        assert_eq!(self.ask_on(&mut connection).await.unwrap().json()["is_valid"], true);
+        connection
+    }
+
+    /// Verifies the scene's own key on this connection.
+    async fn ask_on(&self, connection: &mut Connection) -> std::io::Result<RawResponse> {
+        connection.send(&self.verification(&self.key.secret)).await?;
+        connection.read_response(false).await
     }
 
     async fn verify(&self, secret: &str) -> RawResponse {

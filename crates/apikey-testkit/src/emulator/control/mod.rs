@@ -1,22 +1,38 @@
 //! The control plane, for tests in another process; the table of its routes is in the module docs of the emulator.
 
-use std::time::Duration;
+mod connections;
+mod fault_body;
+
+use std::sync::Arc;
 
 use hyper::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use fault_body::FaultBody;
+
 use super::{
     answer::ScriptedAnswer,
     faults::{Endpoint, Fault},
+    link::Link,
     routes::{decoded, unknown_key, unknown_route, wrong_method},
     state::{State, locked},
     verify::NegativeAnswer,
 };
 
 /// Answers `/_emulator/...`, `segments` being what follows.
-pub(crate) fn answer(state: &State, method: &Method, segments: &[&str], body: &[u8]) -> ScriptedAnswer {
-    command(state, method, segments, body).unwrap_or_else(|refusal| refusal)
+pub(crate) async fn answer(
+    state: &Arc<State>,
+    link: &Link,
+    method: &Method,
+    segments: &[&str],
+    body: &[u8],
+) -> ScriptedAnswer {
+    let answer = match segments {
+        ["connections", rest @ ..] => connections::command(state, link, method, rest, body).await,
+        _ => command(state, method, segments, body),
+    };
+    answer.unwrap_or_else(|refusal| refusal)
 }
 
 fn command(
@@ -137,76 +153,6 @@ impl From<Style> for NegativeAnswer {
             Style::Error400 => NegativeAnswer::Error400,
             Style::Error401 => NegativeAnswer::Error401,
             Style::Anonymous401 => NegativeAnswer::Anonymous401,
-        }
-    }
-}
-
-// Braces even where there is nothing in them: only so are unknown fields refused there, too.
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-enum FaultBody {
-    Latency {
-        milliseconds: u64,
-    },
-    Hang {},
-    Reset {},
-    Close {},
-    Status {
-        status: u16,
-        body: Option<String>,
-    },
-    TooManyRequests {
-        rate_limit_reset: Option<u64>,
-        retry_after: Option<u64>,
-    },
-    Garbage {},
-    RawGarbage {},
-    RawAnswer {
-        bytes: String,
-    },
-    HugeBody {
-        bytes: usize,
-    },
-    Empty {},
-    SlowBody {
-        milliseconds: u64,
-    },
-    Redirect {
-        location: String,
-    },
-    Flap {},
-    Answer {
-        status: u16,
-        #[serde(default)]
-        headers: Vec<(String, String)>,
-        #[serde(default)]
-        body: String,
-    },
-}
-
-impl From<FaultBody> for Fault {
-    fn from(body: FaultBody) -> Fault {
-        match body {
-            FaultBody::Latency { milliseconds } => Fault::Latency(Duration::from_millis(milliseconds)),
-            FaultBody::Hang {} => Fault::Hang,
-            FaultBody::Reset {} => Fault::Reset,
-            FaultBody::Close {} => Fault::Close,
-            FaultBody::Status { status, body: Some(body) } => Fault::Status { status, body },
-            FaultBody::Status { status, body: None } => Fault::status(status),
-            FaultBody::TooManyRequests { rate_limit_reset, retry_after } => {
-                Fault::TooManyRequests { rate_limit_reset, retry_after }
-            }
-            FaultBody::Garbage {} => Fault::Garbage,
-            FaultBody::RawGarbage {} => Fault::RawGarbage,
-            FaultBody::RawAnswer { bytes } => Fault::RawAnswer(bytes.into_bytes()),
-            FaultBody::HugeBody { bytes } => Fault::HugeBody(bytes),
-            FaultBody::Empty {} => Fault::Empty,
-            FaultBody::SlowBody { milliseconds } => Fault::SlowBody(Duration::from_millis(milliseconds)),
-            FaultBody::Redirect { location } => Fault::Redirect(location),
-            FaultBody::Flap {} => Fault::Flap,
-            FaultBody::Answer { status, headers, body } => {
-                Fault::Answer(ScriptedAnswer { status, headers, body: body.into_bytes() })
-            }
         }
     }
 }

@@ -1,0 +1,85 @@
+//! The bytes below HTTP, which outlive the HTTP server that speaks over them.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+};
+
+use super::{answer::Ending, link::Link, state::locked};
+
+/// A stream that the HTTP server borrows. When the server is gone the stream is still there, to be ended in ways that
+/// no HTTP server knows, or to be held open in silence.
+#[derive(Clone)]
+pub(crate) struct Stream {
+    tcp: Arc<Mutex<TcpStream>>,
+    link: Arc<Link>,
+}
+
+impl Stream {
+    pub(crate) fn new(tcp: TcpStream, link: Arc<Link>) -> Stream {
+        Stream { tcp: Arc::new(Mutex::new(tcp)), link }
+    }
+
+    /// Ends the connection without an HTTP answer. This must be the last handle.
+    pub(crate) async fn end(mut self, ending: &Ending) -> io::Result<()> {
+        match ending {
+            Ending::Reset => locked(&self.tcp).set_zero_linger(),
+            Ending::Close(bytes) => {
+                self.write_all(bytes).await?;
+                self.shutdown().await
+            }
+        }
+    }
+
+    /// One step of the stream; none is ever made again once the connection is silent.
+    fn poll<T>(&self, step: impl FnOnce(Pin<&mut TcpStream>) -> Poll<T>) -> Poll<T> {
+        let mut tcp = locked(&self.tcp);
+        if self.link.is_silent() {
+            return Poll::Pending;
+        }
+        step(Pin::new(&mut tcp))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.poll(|tcp| tcp.poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(|tcp| tcp.poll_write(context, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(|tcp| tcp.poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(|tcp| tcp.poll_shutdown(context))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll(|tcp| tcp.poll_write_vectored(context, buffers))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        locked(&self.tcp).is_write_vectored()
+    }
+}
