@@ -68,6 +68,8 @@ pub(crate) enum Effect {
     Answer(ScriptedAnswer),
     /// The answer's headers at once and its body byte by byte, with this pause in between.
     Dripped(ScriptedAnswer, Duration),
+    /// The answer's headers and half of its body at once, and never the rest.
+    Stalled(ScriptedAnswer),
     /// The start of a JSON body that goes on for this many bytes.
     Huge(usize),
     /// No answer; the connection ends.
@@ -95,6 +97,12 @@ impl Effect {
             Effect::Dripped(mut answer, pause) => {
                 let bytes = Bytes::from(mem::take(&mut answer.body));
                 (answer, Content::Dripped { bytes, pause, timer: None })
+            }
+            Effect::Stalled(mut answer) => {
+                let announced = answer.body.len() as u64;
+                answer.body.truncate(answer.body.len() / 2);
+                let bytes = Bytes::from(mem::take(&mut answer.body));
+                (answer, Content::Stalled { bytes, announced })
             }
             Effect::Huge(remaining) => {
                 (ScriptedAnswer::json_text(200, ""), Content::Huge { remaining, next: HUGE_START })
@@ -142,8 +150,20 @@ impl AnswerBody {
 
 enum Content {
     Whole(Bytes),
-    Dripped { bytes: Bytes, pause: Duration, timer: Option<Pin<Box<Sleep>>> },
-    Huge { remaining: usize, next: &'static [u8] },
+    Dripped {
+        bytes: Bytes,
+        pause: Duration,
+        timer: Option<Pin<Box<Sleep>>>,
+    },
+    Huge {
+        remaining: usize,
+        next: &'static [u8],
+    },
+    /// The bytes, and never the rest of what was announced.
+    Stalled {
+        bytes: Bytes,
+        announced: u64,
+    },
 }
 
 impl Content {
@@ -153,6 +173,7 @@ impl Content {
             Content::Whole(_) => false,
             Content::Dripped { bytes, .. } => !bytes.is_empty(),
             Content::Huge { remaining, .. } => *remaining > 0,
+            Content::Stalled { .. } => true,
         }
     }
 
@@ -172,6 +193,9 @@ impl Content {
                 *next = HUGE_FILLER;
                 Bytes::from_static(piece)
             }
+            // Nothing wakes the HTTP server for more.
+            Content::Stalled { bytes, .. } if bytes.is_empty() => return Poll::Pending,
+            Content::Stalled { bytes, .. } => mem::take(bytes),
         };
         Poll::Ready((!piece.is_empty()).then_some(piece))
     }
@@ -199,6 +223,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Whole(bytes) | Content::Dripped { bytes, .. } => bytes.is_empty(),
             Content::Huge { remaining, .. } => *remaining == 0,
+            Content::Stalled { .. } => false,
         }
     }
 
@@ -206,6 +231,9 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Whole(bytes) | Content::Dripped { bytes, .. } if !self.length_is_scripted => {
                 SizeHint::with_exact(bytes.len() as u64)
+            }
+            Content::Stalled { announced, .. } if *announced > 0 && !self.length_is_scripted => {
+                SizeHint::with_exact(*announced)
             }
             // Without a length the body goes out in chunks, so that no client can refuse it by its announcement.
             _ => SizeHint::default(),

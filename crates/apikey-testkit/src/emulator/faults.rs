@@ -58,10 +58,14 @@ pub enum Fault {
     SlowBody(Duration),
     /// A 302 to this location.
     Redirect(String),
-    /// Normal answers and 503s in turn, a normal one first.
+    /// Normal answers and 503s in turn, a normal one first. Within another fault: normal answers.
     Flap,
     /// Any status, headers and body.
     Answer(ScriptedAnswer),
+    /// This answer's headers, the first half of its body, and never the rest. An empty body is one that never starts.
+    StalledBody(ScriptedAnswer),
+    /// Another fault after this time. What the answer says is decided when the request arrives.
+    After(Duration, Box<Fault>),
 }
 
 impl Fault {
@@ -110,6 +114,14 @@ pub(crate) struct FaultPlan {
 }
 
 impl FaultPlan {
+    pub(crate) fn standing(fault: Fault) -> FaultPlan {
+        FaultPlan { standing: Some(fault), ..FaultPlan::default() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.standing.is_none() && self.script.is_empty()
+    }
+
     pub(crate) fn set_standing(&mut self, fault: Option<Fault>) {
         self.standing = fault;
         self.flaps = 0;
@@ -136,15 +148,24 @@ pub(crate) enum Delay {
     Latency(Duration),
     Gate(Gate),
     Forever,
+    Both(Box<Delay>, Box<Delay>),
 }
 
 impl Delay {
+    pub(crate) fn then(self, second: Delay) -> Delay {
+        Delay::Both(Box::new(self), Box::new(second))
+    }
+
     pub(crate) async fn over(self) {
         match self {
             Delay::None => {}
             Delay::Latency(latency) => sleep(latency).await,
             Delay::Gate(gate) => gate.passed().await,
             Delay::Forever => pending().await,
+            Delay::Both(first, second) => {
+                Box::pin(first.over()).await;
+                Box::pin(second.over()).await;
+            }
         }
     }
 }
@@ -152,7 +173,7 @@ impl Delay {
 /// What comes of a call under a fault, and after how long. `normal` is called only when the fault lets it be seen.
 pub(crate) fn decide(fault: Option<Fault>, normal: impl FnOnce() -> ScriptedAnswer) -> (Delay, Effect) {
     let answer = match fault {
-        // A flap has been resolved by the plan.
+        // A flap has been resolved by the plan; within another fault it is a normal answer.
         None | Some(Fault::Flap) => normal(),
         Some(Fault::Latency(latency)) => return (Delay::Latency(latency), Effect::Answer(normal())),
         Some(Fault::Hold(gate)) => return (Delay::Gate(gate), Effect::Answer(normal())),
@@ -176,6 +197,11 @@ pub(crate) fn decide(fault: Option<Fault>, normal: impl FnOnce() -> ScriptedAnsw
         Some(Fault::Empty) => ScriptedAnswer::new(200, ""),
         Some(Fault::Redirect(location)) => ScriptedAnswer::new(302, "").header("location", location),
         Some(Fault::Answer(answer)) => answer,
+        Some(Fault::StalledBody(answer)) => return (Delay::None, Effect::Stalled(answer)),
+        Some(Fault::After(latency, fault)) => {
+            let (delay, effect) = decide(Some(*fault), normal);
+            return (Delay::Latency(latency).then(delay), effect);
+        }
     };
     (Delay::None, Effect::Answer(answer))
 }

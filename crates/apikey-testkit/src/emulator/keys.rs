@@ -201,6 +201,10 @@ impl KeyStore {
         self.by_key_id.get(key_id).map(|index| &self.records[*index])
     }
 
+    pub(crate) fn is_known(&self, secret: &str) -> bool {
+        self.by_secret.contains_key(secret)
+    }
+
     pub(crate) fn all(&self) -> &[KeyRecord] {
         &self.records
     }

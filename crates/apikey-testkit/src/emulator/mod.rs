@@ -42,7 +42,10 @@
 //! | `DELETE /_emulator/counters` | [`Emulator::reset_counters`] |
 //! | `PUT /_emulator/faults/verify`, `.../token` | the standing fault; with an array of faults and `null`s, the script |
 //! | `DELETE /_emulator/faults/verify`, `.../token` | no fault and no script |
-//! | `PUT /_emulator/negative_answer` | `{"style": "ok200"}`, or `error400`, `error401`, `anonymous401` |
+//! | `PUT /_emulator/faults/keys` | a fault for calls with certain keys: `{"secret": "k_live_...", "fault": {...}}`, `{"prefix": "k_li", "fault": {...}}` or `{"unknown": true, "fault": {...}}`; `"fault": null` ends it |
+//! | `DELETE /_emulator/faults/keys` | [`Emulator::clear_key_faults`] |
+//! | `PUT /_emulator/negative_answer` | `{"style": "ok200"}`, or `error400`, `error401`, `anonymous401`, `bare401`, `unreadable200`, `garbage200` |
+//! | `PUT`, `DELETE /_emulator/unknown_key_answer` | the same for unknown keys only: [`Emulator::set_unknown_key_answer`] |
 //! | `GET /_emulator/keys` | all keys with their secrets |
 //! | `PUT /_emulator/keys/{key_id}/status` | `{"status": "revoked"}`, or any other |
 //! | `POST /_emulator/tokens/revoke` | all issued tokens become invalid |
@@ -56,8 +59,9 @@
 //! `{"kind":"too_many_requests","rate_limit_reset":5,"retry_after":5}` (both optional), `{"kind":"garbage"}`,
 //! `{"kind":"raw_garbage"}`, `{"kind":"raw_answer","bytes":"HTTP/1.1 200 OK\r\n..."}`,
 //! `{"kind":"huge_body","bytes":1000000}`, `{"kind":"empty"}`, `{"kind":"slow_body","milliseconds":10}`,
-//! `{"kind":"redirect","location":"/elsewhere"}`, `{"kind":"flap"}` and
-//! `{"kind":"answer","status":200,"headers":[["name","value"]],"body":"..."}`.
+//! `{"kind":"redirect","location":"/elsewhere"}`, `{"kind":"flap"}`,
+//! `{"kind":"answer","status":200,"headers":[["name","value"]],"body":"..."}`, `{"kind":"stalled_body",...}` with the
+//! same members, and `{"kind":"after","milliseconds":200,"fault":{...}}`.
 //!
 //! ```text
 //! curl -X PUT http://127.0.0.1:4010/_emulator/faults/verify -d '{"kind":"status","status":503}'
@@ -71,6 +75,7 @@ mod control;
 mod counters;
 mod door;
 mod faults;
+mod key_faults;
 mod keys;
 mod link;
 mod management;
@@ -199,6 +204,12 @@ impl Emulator {
     /// Sets how unknown, inactive and revoked keys are answered.
     pub fn set_negative_answer(&self, style: NegativeAnswer) {
         *locked(&self.state.negative_answer) = style;
+    }
+
+    /// Sets how unknown keys are answered, apart from inactive and revoked ones; `None` lets
+    /// [`set_negative_answer`](Emulator::set_negative_answer) decide for all of them again.
+    pub fn set_unknown_key_answer(&self, style: Option<NegativeAnswer>) {
+        *locked(&self.state.unknown_key_answer) = style;
     }
 
     /// Sets the standing fault of an endpoint, until it is changed; `None` lets it answer normally again.

@@ -16,6 +16,7 @@ use super::{
     answer::{AnswerBody, Effect, Ending, ScriptedAnswer},
     control,
     faults::{self, Endpoint, Fault},
+    key_faults::Drawn,
     link::{Link, Order},
     management,
     state::{State, locked},
@@ -94,13 +95,23 @@ async fn verify_call(
     body: &Bytes,
 ) -> Result<Response<AnswerBody>, Ending> {
     let secret = verify::presented_secret(body);
-    let fault = fault.or_else(|| locked(state.faults(Endpoint::Verify)).next());
+    let fault = fault.or_else(|| fault_of_verification(state, secret.as_deref()));
     let normal = || verify::answer(state, head, peer.ip(), secret.as_deref());
     let (delay, effect) = faults::decide(fault, normal);
     // Counted when all is decided, so that whoever has seen the count can change what comes next, and only that.
     let in_flight = state.counters.verify_call_received(secret.as_deref());
     delay.over().await;
     effect.into_response(Some(in_flight))
+}
+
+/// The fault of the key, if it has one, and else of the endpoint.
+fn fault_of_verification(state: &State, secret: Option<&str>) -> Option<Fault> {
+    let is_known = |secret| locked(&state.keys).is_known(secret);
+    let of_key = secret.and_then(|secret| locked(&state.key_faults).next(secret, || is_known(secret)));
+    match of_key {
+        Some(Drawn(fault)) => fault,
+        None => locked(state.faults(Endpoint::Verify)).next(),
+    }
 }
 
 /// `fault` is one of the connection, and comes before all others.

@@ -15,6 +15,7 @@ use super::{
     counters::CounterBoard,
     door::DoorOrder,
     faults::{Endpoint, FaultPlan},
+    key_faults::KeyFaults,
     keys::KeyStore,
     link::Links,
     tokens::TokenStore,
@@ -38,6 +39,9 @@ pub(crate) struct State {
     pub(crate) keys: Mutex<KeyStore>,
     pub(crate) tokens: Mutex<TokenStore>,
     pub(crate) negative_answer: Mutex<NegativeAnswer>,
+    /// Comes before `negative_answer` where no key has the secret.
+    pub(crate) unknown_key_answer: Mutex<Option<NegativeAnswer>>,
+    pub(crate) key_faults: Mutex<KeyFaults>,
     pub(crate) counters: Arc<CounterBoard>,
     pub(crate) links: Links,
     /// Orders to the listening socket.
@@ -59,6 +63,8 @@ impl State {
             keys: Mutex::default(),
             tokens: Mutex::default(),
             negative_answer: Mutex::default(),
+            unknown_key_answer: Mutex::default(),
+            key_faults: Mutex::default(),
             counters: Arc::default(),
             links: Links::default(),
             door,

@@ -25,6 +25,12 @@ pub enum NegativeAnswer {
     /// A 401 with an error that isn't about the key, `UNAUTHORIZED`: it can't be told from a bad token. A client that
     /// fetches a new token for each of these is in a storm.
     Anonymous401,
+    /// A 401 without a body, as a proxy in front of Kinde would send.
+    Bare401,
+    /// A 200 whose body is `{}`.
+    Unreadable200,
+    /// A 200 whose body is text and no JSON.
+    Garbage200,
 }
 
 /// The secret that a body presents, if it does.
@@ -63,7 +69,10 @@ pub(crate) fn answer(
         }
         Judgement::Scripted(answer) => answer,
         Judgement::NotActive(key) => negative(*locked(&state.negative_answer), Some(&key)),
-        Judgement::Unknown => negative(*locked(&state.negative_answer), None),
+        Judgement::Unknown => {
+            let style = *locked(&state.unknown_key_answer);
+            negative(style.unwrap_or_else(|| *locked(&state.negative_answer)), None)
+        }
     }
 }
 
@@ -102,6 +111,11 @@ fn negative(style: NegativeAnswer, key: Option<&KeyRecord>) -> ScriptedAnswer {
         (NegativeAnswer::Error400, _) => ScriptedAnswer::error(400, &code, &message),
         (NegativeAnswer::Error401, _) => ScriptedAnswer::error(401, &code, &message),
         (NegativeAnswer::Anonymous401, _) => ScriptedAnswer::error(401, "UNAUTHORIZED", "Unauthorized"),
+        (NegativeAnswer::Bare401, _) => ScriptedAnswer::new(401, ""),
+        (NegativeAnswer::Unreadable200, _) => ScriptedAnswer::json(200, &json!({})),
+        (NegativeAnswer::Garbage200, _) => {
+            ScriptedAnswer::new(200, "Everything is fine.").header("content-type", "text/plain")
+        }
     }
 }
 

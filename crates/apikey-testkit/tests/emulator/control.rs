@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use apikey_testkit::raw::Connection;
 use serde_json::json;
 
 use crate::{Scene, VERIFY_PATH};
@@ -22,6 +23,7 @@ async fn every_fault_can_be_set_by_name() {
         (r#"{"kind":"redirect","location":"/elsewhere"}"#, 302),
         (r#"{"kind":"flap"}"#, 200),
         (r#"{"kind":"answer","status":418,"headers":[["a","b"]],"body":"c"}"#, 418),
+        (r#"{"kind":"after","milliseconds":1,"fault":{"kind":"status","status":503}}"#, 503),
     ] {
         assert_eq!(scene.call("PUT", "/_emulator/faults/verify", fault).await.status, 204, "{fault}");
         assert_eq!(scene.try_verify().await.unwrap().status, status, "{fault}");
@@ -34,6 +36,11 @@ async fn every_fault_can_be_set_by_name() {
         assert_eq!(scene.call("PUT", "/_emulator/faults/verify", fault).await.status, 204, "{fault}");
         assert_eq!(scene.try_verify().await.unwrap_err().kind(), kind, "{fault}");
     }
+    let stalled = r#"{"kind":"stalled_body","status":503,"body":"ab"}"#;
+    assert_eq!(scene.call("PUT", "/_emulator/faults/verify", stalled).await.status, 204);
+    let mut connection = Connection::connect(scene.emulator.address()).await.unwrap();
+    connection.send(&scene.verification(&scene.key.secret)).await.unwrap();
+    assert_eq!(connection.read_response(true).await.unwrap().status, 503);
     assert_eq!(scene.call("PUT", "/_emulator/faults/token", r#"{"kind":"hang"}"#).await.status, 204);
     assert_eq!(scene.call("DELETE", "/_emulator/faults/verify", "").await.status, 204);
     assert_eq!(scene.try_verify().await.unwrap().json()["is_valid"], true);
@@ -49,6 +56,39 @@ async fn an_array_of_faults_is_a_script() {
         statuses.push(scene.try_verify().await.unwrap().status);
     }
     assert_eq!(statuses, [500, 200, 502, 200]);
+}
+
+#[tokio::test]
+async fn keys_have_faults_over_the_control_plane() {
+    let scene = Scene::new().await;
+    let status = |status: u16| json!({"kind": "status", "status": status});
+    for (keys, secret) in [
+        (json!({"secret": "junk_1"}), "junk_1"),
+        (json!({"prefix": "junk_"}), "junk_2"),
+        (json!({"unknown": true}), "other"),
+    ] {
+        for (fault, expected) in [(status(503), 503), (json!(null), 200)] {
+            let mut body = keys.clone();
+            body["fault"] = fault;
+            let answer = scene.call("PUT", "/_emulator/faults/keys", &body.to_string()).await;
+            assert_eq!((answer.status, scene.verify(secret).await.status), (204, expected), "{body}");
+        }
+        let mut body = keys;
+        body["fault"] = status(502);
+        scene.call("PUT", "/_emulator/faults/keys", &body.to_string()).await;
+    }
+    assert_eq!(scene.call("DELETE", "/_emulator/faults/keys", "").await.status, 204);
+    for secret in ["junk_1", "junk_2", "other"] {
+        assert_eq!(scene.verify(secret).await.status, 200, "{secret}");
+    }
+    for body in ["{}", r#"{"secret":"a","prefix":"b"}"#, r#"{"secret":"a","fault":{"kind":"?"}}"#] {
+        assert_eq!(scene.call("PUT", "/_emulator/faults/keys", body).await.status, 400, "{body}");
+    }
+    let style = r#"{"style":"bare401"}"#;
+    assert_eq!(scene.call("PUT", "/_emulator/unknown_key_answer", style).await.status, 204);
+    assert_eq!(scene.verify("other").await.status, 401);
+    assert_eq!(scene.call("DELETE", "/_emulator/unknown_key_answer", "").await.status, 204);
+    assert_eq!(scene.verify("other").await.status, 200);
 }
 
 #[tokio::test]

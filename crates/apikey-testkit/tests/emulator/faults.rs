@@ -211,6 +211,50 @@ async fn a_scripted_answer_is_sent_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_stalled_body_sends_half_of_what_it_announces() {
+    let scene = Scene::new().await;
+    let answer = ScriptedAnswer::new(503, "0123456789").header("retry-after", "3600");
+    scene.emulator.set_fault(Endpoint::Verify, Some(Fault::StalledBody(answer)));
+    let mut connection = Connection::connect(scene.emulator.address()).await.unwrap();
+    connection.send(&scene.verification(&scene.key.secret)).await.unwrap();
+    // Reading as for a HEAD request stops after the headers.
+    let response = connection.read_response(true).await.unwrap();
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("3600")));
+    assert_eq!(response.header("content-length"), Some("10"));
+    scene.emulator.set_fault(Endpoint::Verify, None);
+    assert_eq!(scene.emulator.counters().verifications_in_flight, 1);
+    let rest = tokio::time::timeout(Duration::from_millis(50), connection.read_to_end()).await;
+    assert!(rest.is_err(), "{rest:?}");
+    scene.emulator.cut_connections();
+    assert_eq!(connection.read_to_end().await.unwrap(), b"01234");
+    scene.emulator.wait_until(|counters| counters.verifications_in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_starts_has_no_length() {
+    let scene = Scene::new().await;
+    let fault = Fault::StalledBody(ScriptedAnswer::new(200, ""));
+    scene.emulator.set_fault(Endpoint::Verify, Some(fault));
+    let mut connection = Connection::connect(scene.emulator.address()).await.unwrap();
+    connection.send(&scene.verification(&scene.key.secret)).await.unwrap();
+    let response = connection.read_response(true).await.unwrap();
+    assert_eq!((response.status, response.header("content-length")), (200, None));
+    let rest = tokio::time::timeout(Duration::from_millis(50), connection.read_to_end()).await;
+    assert!(rest.is_err(), "{rest:?}");
+}
+
+#[tokio::test]
+async fn any_fault_can_come_late() {
+    let late = |fault| Fault::After(Duration::from_millis(30), Box::new(fault));
+    let start = Instant::now();
+    assert_eq!(under(late(Fault::status(503))).await.unwrap().status, 503);
+    assert_eq!(under(late(Fault::Reset)).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let response = under(late(Fault::Latency(Duration::from_millis(30)))).await.unwrap();
+    assert_eq!(response.json()["is_valid"], true);
+    assert!(start.elapsed() >= Duration::from_millis(120));
+}
+
+#[tokio::test]
 async fn a_scripted_length_may_promise_too_much() {
     let answer = ScriptedAnswer::new(200, "{}").header("Content-Length", "50");
     assert_eq!(under(Fault::Answer(answer)).await.unwrap_err().kind(), ErrorKind::UnexpectedEof);

@@ -4,6 +4,7 @@ mod connections;
 mod control;
 mod counting;
 mod faults;
+mod key_faults;
 mod management;
 mod raw_client;
 mod tokens;

@@ -48,6 +48,17 @@ pub(super) enum FaultBody {
         #[serde(default)]
         body: String,
     },
+    StalledBody {
+        status: u16,
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        #[serde(default)]
+        body: String,
+    },
+    After {
+        milliseconds: u64,
+        fault: Box<FaultBody>,
+    },
 }
 
 impl From<FaultBody> for Fault {
@@ -72,6 +83,12 @@ impl From<FaultBody> for Fault {
             FaultBody::Flap {} => Fault::Flap,
             FaultBody::Answer { status, headers, body } => {
                 Fault::Answer(ScriptedAnswer { status, headers, body: body.into_bytes() })
+            }
+            FaultBody::StalledBody { status, headers, body } => {
+                Fault::StalledBody(ScriptedAnswer { status, headers, body: body.into_bytes() })
+            }
+            FaultBody::After { milliseconds, fault } => {
+                Fault::After(Duration::from_millis(milliseconds), Box::new(Fault::from(*fault)))
             }
         }
     }

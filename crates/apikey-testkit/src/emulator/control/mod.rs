@@ -14,6 +14,7 @@ use fault_body::FaultBody;
 use super::{
     answer::ScriptedAnswer,
     faults::{Endpoint, Fault},
+    key_faults::KeyFaults,
     link::Link,
     routes::{decoded, unknown_key, unknown_route, wrong_method},
     state::{State, locked},
@@ -48,6 +49,8 @@ fn command(
         (["counters"], &Method::DELETE) => state.counters.reset(),
         (["counters"], _) => return Err(wrong_method("GET, DELETE")),
 
+        (["faults", "keys"], &Method::PUT) => set_key_fault(state, parsed(body)?)?,
+        (["faults", "keys"], &Method::DELETE) => *locked(&state.key_faults) = KeyFaults::default(),
         (["faults", endpoint], &Method::PUT) => set_faults(state, endpoint_named(endpoint)?, body)?,
         (["faults", endpoint], &Method::DELETE) => {
             let mut plan = locked(state.faults(endpoint_named(endpoint)?));
@@ -60,6 +63,11 @@ fn command(
             *locked(&state.negative_answer) = parsed::<NegativeAnswerBody>(body)?.style.into();
         }
         (["negative_answer"], _) => return Err(wrong_method("PUT")),
+        (["unknown_key_answer"], &Method::PUT) => {
+            *locked(&state.unknown_key_answer) = Some(parsed::<NegativeAnswerBody>(body)?.style.into());
+        }
+        (["unknown_key_answer"], &Method::DELETE) => *locked(&state.unknown_key_answer) = None,
+        (["unknown_key_answer"], _) => return Err(wrong_method("PUT, DELETE")),
 
         (["keys"], &Method::GET) => return Ok(list_keys(state)),
         (["keys"], _) => return Err(wrong_method("GET")),
@@ -99,6 +107,21 @@ fn set_faults(state: &State, endpoint: Endpoint, body: &[u8]) -> Result<(), Scri
     Ok(())
 }
 
+fn set_key_fault(state: &State, body: KeyFaultBody) -> Result<(), ScriptedAnswer> {
+    let mut faults = locked(&state.key_faults);
+    let fault = body.fault.map(Fault::from);
+    match (body.secret, body.prefix, body.unknown) {
+        (Some(secret), None, false) => faults.set_by_secret(&secret, fault),
+        (None, Some(prefix), false) => faults.set_by_prefix(&prefix, fault),
+        (None, None, true) => faults.set_of_unknown(fault),
+        _ => {
+            let message = "the body must have one of secret, prefix and \"unknown\": true";
+            return Err(ScriptedAnswer::error(400, "REQUEST_INVALID", message));
+        }
+    }
+    Ok(())
+}
+
 fn list_keys(state: &State) -> ScriptedAnswer {
     let keys = locked(&state.keys);
     let keys: Vec<Value> = keys
@@ -133,6 +156,16 @@ struct StatusBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct KeyFaultBody {
+    secret: Option<String>,
+    prefix: Option<String>,
+    #[serde(default)]
+    unknown: bool,
+    fault: Option<FaultBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NegativeAnswerBody {
     style: Style,
 }
@@ -144,6 +177,9 @@ enum Style {
     Error400,
     Error401,
     Anonymous401,
+    Bare401,
+    Unreadable200,
+    Garbage200,
 }
 
 impl From<Style> for NegativeAnswer {
@@ -153,6 +189,9 @@ impl From<Style> for NegativeAnswer {
             Style::Error400 => NegativeAnswer::Error400,
             Style::Error401 => NegativeAnswer::Error401,
             Style::Anonymous401 => NegativeAnswer::Anonymous401,
+            Style::Bare401 => NegativeAnswer::Bare401,
+            Style::Unreadable200 => NegativeAnswer::Unreadable200,
+            Style::Garbage200 => NegativeAnswer::Garbage200,
         }
     }
 }
