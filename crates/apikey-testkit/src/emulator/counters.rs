@@ -1,12 +1,12 @@
 //! Exact counts of what reached the emulator.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::state::locked;
 
@@ -23,13 +23,23 @@ pub struct Counters {
     pub verifications_in_flight: u64,
     /// The most verify calls that were in flight at the same time.
     pub most_verifications_in_flight: u64,
+    /// Verify calls that have a place under [`Emulator::limit_concurrency`](super::Emulator::limit_concurrency).
+    pub in_service: u64,
+    /// The most verify calls that had a place at the same time.
+    pub most_in_service: u64,
+    /// Verify calls that drew a 429 because all places were taken.
+    pub overload_answers: u64,
 }
+
+/// How many moments of calls are remembered.
+const MOST_MOMENTS: usize = 100_000;
 
 /// Holds the counters; every change is one step, and can be waited for.
 #[derive(Default)]
 pub(crate) struct CounterBoard {
     counters: watch::Sender<Counters>,
     by_secret: Mutex<HashMap<String, u64>>,
+    moments: Mutex<VecDeque<Instant>>,
 }
 
 impl CounterBoard {
@@ -50,14 +60,36 @@ impl CounterBoard {
     pub(crate) fn reset(&self) {
         // A new one, for an emptied one would keep the memory of a flood.
         *locked(&self.by_secret) = HashMap::new();
+        *locked(&self.moments) = VecDeque::new();
         self.counters.send_modify(|counters| {
-            let in_flight = counters.verifications_in_flight;
+            let Counters { verifications_in_flight, in_service, .. } = *counters;
             *counters = Counters {
-                verifications_in_flight: in_flight,
-                most_verifications_in_flight: in_flight,
+                verifications_in_flight,
+                most_verifications_in_flight: verifications_in_flight,
+                in_service,
+                most_in_service: in_service,
                 ..Counters::default()
             };
         });
+    }
+
+    pub(crate) fn verify_call_moments(&self) -> Vec<Instant> {
+        locked(&self.moments).iter().copied().collect()
+    }
+
+    /// Takes one of so many places, unless all are taken, which is counted.
+    pub(crate) fn enter_service(self: &Arc<Self>, most: u64) -> Option<InService> {
+        let mut entered = false;
+        self.counters.send_modify(|counters| {
+            entered = counters.in_service < most;
+            if entered {
+                counters.in_service += 1;
+                counters.most_in_service = counters.most_in_service.max(counters.in_service);
+            } else {
+                counters.overload_answers += 1;
+            }
+        });
+        entered.then(|| InService { board: self.clone() })
     }
 
     pub(crate) fn connection_accepted(&self) {
@@ -72,6 +104,12 @@ impl CounterBoard {
         if let Some(secret) = secret {
             *locked(&self.by_secret).entry(secret.to_owned()).or_default() += 1;
         }
+        let mut moments = locked(&self.moments);
+        if moments.len() == MOST_MOMENTS {
+            moments.pop_front();
+        }
+        moments.push_back(Instant::now());
+        drop(moments);
         self.counters.send_modify(|counters| {
             counters.verify_calls += 1;
             counters.verifications_in_flight += 1;
@@ -93,6 +131,17 @@ pub(crate) struct InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.board.counters.send_modify(|counters| counters.verifications_in_flight -= 1);
+    }
+}
+
+/// A verification that has a place, for as long as this lives.
+pub(crate) struct InService {
+    board: Arc<CounterBoard>,
+}
+
+impl Drop for InService {
+    fn drop(&mut self) {
+        self.board.counters.send_modify(|counters| counters.in_service -= 1);
     }
 }
 
@@ -123,5 +172,31 @@ mod tests {
         assert_eq!((counters.most_verifications_in_flight, board.verify_calls_for("a")), (1, 0));
         drop(flight);
         assert_eq!(board.snapshot().verifications_in_flight, 0);
+    }
+
+    #[test]
+    fn only_the_last_moments_are_remembered() {
+        let board = Arc::new(CounterBoard::default());
+        let start = Instant::now();
+        for _ in 0..=MOST_MOMENTS {
+            drop(board.verify_call_received(None));
+        }
+        let moments = board.verify_call_moments();
+        assert!(moments.len() == MOST_MOMENTS && moments.is_sorted() && moments[0] >= start);
+        board.reset();
+        assert!(board.verify_call_moments().is_empty());
+    }
+
+    #[test]
+    fn a_place_that_is_given_back_can_be_taken_again() {
+        let board = Arc::new(CounterBoard::default());
+        let places = [board.enter_service(2), board.enter_service(2), board.enter_service(2)];
+        assert_eq!(places.each_ref().map(Option::is_some), [true, true, false]);
+        board.reset();
+        assert_eq!((board.snapshot().in_service, board.snapshot().most_in_service), (2, 2));
+        drop(places);
+        assert!(board.enter_service(1).is_some());
+        let counters = board.snapshot();
+        assert_eq!((counters.in_service, counters.most_in_service, counters.overload_answers), (0, 2, 0));
     }
 }

@@ -36,6 +36,7 @@ pub(crate) enum Order {
 /// One open connection, seen from outside.
 pub(crate) struct Link {
     number: u64,
+    backend: usize,
     orders: mpsc::UnboundedSender<Order>,
     silent: AtomicBool,
     reset_at_next_use: AtomicBool,
@@ -53,6 +54,11 @@ struct Activity {
 impl Link {
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The index of the backend that serves this connection.
+    pub(crate) fn backend(&self) -> usize {
+        self.backend
     }
 
     /// Whether the connection is dead in silence.
@@ -205,6 +211,7 @@ impl Registration {
         let (sender, orders) = mpsc::unbounded_channel();
         let link = Arc::new(Link {
             number: links.accepted.fetch_add(1, Ordering::SeqCst),
+            backend: state.backends.choose(),
             orders: sender,
             silent: AtomicBool::new(links.hanging.load(Ordering::SeqCst)),
             reset_at_next_use: AtomicBool::default(),
@@ -229,6 +236,7 @@ mod tests {
     fn link() -> Arc<Link> {
         Arc::new(Link {
             number: 0,
+            backend: 0,
             orders: mpsc::unbounded_channel().0,
             silent: AtomicBool::default(),
             reset_at_next_use: AtomicBool::default(),

@@ -28,8 +28,20 @@
 //! | `GET`, `PUT`, `DELETE /api/v1/api_keys/{key_id}` | the key, its rotation, its revocation |
 //!
 //! Everything but the token needs a token from `POST /oauth2/token` that has neither expired nor been revoked.
-//! A token lives as long as its `expires_in` says. Request bodies are read up to 64 KiB. Faults concern the token and
-//! the verify endpoint, and come before every check of the request.
+//! A token lives as long as its `expires_in` says. Request bodies are read up to 64 KiB.
+//!
+//! # Faults
+//!
+//! Faults come before every check of the request. For a verify call the first of these decides that is set:
+//!
+//! 1. the connection: [`Emulator::reset_connections_once`], [`Emulator::close_connections_at_use`];
+//! 2. its backend: [`Emulator::set_backend_fault`];
+//! 3. a full [`Emulator::limit_concurrency`];
+//! 4. the presented secret: [`Emulator::set_key_fault`], then [`Emulator::set_prefix_fault`], then
+//!    [`Emulator::set_unknown_key_fault`];
+//! 5. the endpoint: [`Emulator::script_faults`], then [`Emulator::set_fault`].
+//!
+//! For a token call 1, 2 and 5 do, and for a management call 1 and 2.
 //!
 //! # Control plane
 //!
@@ -49,6 +61,10 @@
 //! | `GET /_emulator/keys` | all keys with their secrets |
 //! | `PUT /_emulator/keys/{key_id}/status` | `{"status": "revoked"}`, or any other |
 //! | `POST /_emulator/tokens/revoke` | all issued tokens become invalid |
+//! | `GET /_emulator/backends` | [`Emulator::backend_counters`] |
+//! | `PUT /_emulator/backends` | `{"count": 3}`, taken one after the other, or by chance with a `"seed"`: [`Emulator::set_backends`] |
+//! | `PUT`, `DELETE /_emulator/backends/{index}/fault` | [`Emulator::set_backend_fault`] |
+//! | `PUT`, `DELETE /_emulator/concurrency_limit` | `{"most": 10, "milliseconds": 50}`, with an optional `"retry_after"` and `"rate_limit_reset"`: [`Emulator::limit_concurrency`] |
 //! | `POST /_emulator/connections/cut`, `.../silence`, `.../drain`, `.../reset_once` | [`Emulator::cut_connections`] and its like, for all connections but the one that brings the command; the answer counts them |
 //! | `PUT`, `DELETE /_emulator/connections/close_at_use` | `{"nth": 2}`: [`Emulator::close_connections_at_use`] |
 //! | `PUT`, `DELETE /_emulator/connections/close_idle` | `{"milliseconds": 50}`: [`Emulator::close_idle_connections`] |
@@ -68,6 +84,7 @@
 //! ```
 
 mod answer;
+mod backends;
 mod builder;
 mod connection;
 mod connection_faults;
@@ -79,6 +96,7 @@ mod key_faults;
 mod keys;
 mod link;
 mod management;
+mod overload;
 mod random;
 mod routes;
 mod seed;
@@ -92,10 +110,12 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
 pub use answer::ScriptedAnswer;
+pub use backends::{BackendChoice, BackendCounters, Backends};
 pub use builder::EmulatorBuilder;
 pub use counters::Counters;
 pub use faults::{Endpoint, Fault, Gate};
 pub use keys::{IssuedKey, KeySpecification};
+pub use overload::ConcurrencyLimit;
 pub use seed::{SeededKey, seed_keys};
 pub use verify::NegativeAnswer;
 
@@ -249,9 +269,9 @@ impl Emulator {
         self.state.counters.verify_calls_for(secret)
     }
 
-    /// Starts counting anew. Verifications in flight stay counted as such.
+    /// Starts all counting anew. Verifications in flight and in service stay counted as such.
     pub fn reset_counters(&self) {
-        self.state.counters.reset();
+        self.state.reset_counters();
     }
 
     /// Waits until the counters satisfy a condition, and returns them as they were then.

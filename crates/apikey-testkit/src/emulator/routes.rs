@@ -11,6 +11,7 @@ use hyper::{
     http::request::Parts,
 };
 use percent_encoding::percent_decode_str;
+use tokio::time::sleep;
 
 use super::{
     answer::{AnswerBody, Effect, Ending, ScriptedAnswer},
@@ -18,7 +19,7 @@ use super::{
     faults::{self, Endpoint, Fault},
     key_faults::Drawn,
     link::{Link, Order},
-    management,
+    management, overload,
     state::{State, locked},
     tokens, verify,
 };
@@ -71,7 +72,8 @@ async fn answer_or_end(
         let answer = control::answer(state, link, head.method(), rest, &body).await;
         return Effect::Answer(answer).into_response(None);
     }
-    let fault = link.used(state.links.close_at_use());
+    let fault_of_backend = state.backends.request(link.backend());
+    let fault = link.used(state.links.close_at_use()).or(fault_of_backend);
     match (segments.as_slice(), head.method()) {
         (["api", "v1", "api_keys", "verify"], &Method::POST) => {
             verify_call(state, fault, &head, peer, &body).await
@@ -86,7 +88,7 @@ async fn answer_or_end(
     }
 }
 
-/// `fault` is one of the connection, and comes before all others.
+/// `fault` is one of the connection or its backend, and comes before all others.
 async fn verify_call(
     state: &State,
     fault: Option<Fault>,
@@ -95,12 +97,20 @@ async fn verify_call(
     body: &Bytes,
 ) -> Result<Response<AnswerBody>, Ending> {
     let secret = verify::presented_secret(body);
-    let fault = fault.or_else(|| fault_of_verification(state, secret.as_deref()));
+    let admission = if fault.is_none() { overload::admit(state) } else { Ok(None) };
+    let (place, fault) = match admission {
+        Ok(place) => (place, fault.or_else(|| fault_of_verification(state, secret.as_deref()))),
+        Err(refusal) => (None, Some(refusal)),
+    };
     let normal = || verify::answer(state, head, peer.ip(), secret.as_deref());
     let (delay, effect) = faults::decide(fault, normal);
     // Counted when all is decided, so that whoever has seen the count can change what comes next, and only that.
     let in_flight = state.counters.verify_call_received(secret.as_deref());
+    if let Some((_, latency)) = &place {
+        sleep(*latency).await;
+    }
     delay.over().await;
+    drop(place);
     effect.into_response(Some(in_flight))
 }
 
@@ -114,7 +124,7 @@ fn fault_of_verification(state: &State, secret: Option<&str>) -> Option<Fault> {
     }
 }
 
-/// `fault` is one of the connection, and comes before all others.
+/// `fault` is one of the connection or its backend, and comes before all others.
 async fn token_call(
     state: &State,
     fault: Option<Fault>,

@@ -12,12 +12,14 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
+    backends::BackendBoard,
     counters::CounterBoard,
     door::DoorOrder,
     faults::{Endpoint, FaultPlan},
     key_faults::KeyFaults,
     keys::KeyStore,
     link::Links,
+    overload::ConcurrencyLimit,
     tokens::TokenStore,
     verify::NegativeAnswer,
 };
@@ -44,6 +46,8 @@ pub(crate) struct State {
     pub(crate) key_faults: Mutex<KeyFaults>,
     pub(crate) counters: Arc<CounterBoard>,
     pub(crate) links: Links,
+    pub(crate) backends: BackendBoard,
+    pub(crate) concurrency_limit: Mutex<Option<ConcurrencyLimit>>,
     /// Orders to the listening socket.
     pub(crate) door: mpsc::UnboundedSender<DoorOrder>,
     verify_faults: Mutex<FaultPlan>,
@@ -67,6 +71,8 @@ impl State {
             key_faults: Mutex::default(),
             counters: Arc::default(),
             links: Links::default(),
+            backends: BackendBoard::default(),
+            concurrency_limit: Mutex::default(),
             door,
             verify_faults: Mutex::default(),
             token_faults: Mutex::default(),
@@ -79,6 +85,12 @@ impl State {
             Endpoint::Verify => &self.verify_faults,
             Endpoint::Token => &self.token_faults,
         }
+    }
+
+    /// Starts all counting anew.
+    pub(crate) fn reset_counters(&self) {
+        self.counters.reset();
+        self.backends.reset_counters();
     }
 
     pub(crate) fn set_scope_denied(&self, denied: bool) {

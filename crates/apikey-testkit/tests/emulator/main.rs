@@ -1,11 +1,13 @@
 //! What the emulator promises to the tests that are built on it, tried over real sockets.
 
+mod backends;
 mod connections;
 mod control;
 mod counting;
 mod faults;
 mod key_faults;
 mod management;
+mod overload;
 mod raw_client;
 mod tokens;
 mod verification;

@@ -1,14 +1,16 @@
 //! The control plane, for tests in another process; the table of its routes is in the module docs of the emulator.
 
+mod bodies;
 mod connections;
 mod fault_body;
 
 use std::sync::Arc;
 
 use hyper::Method;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use bodies::{BackendsBody, ConcurrencyLimitBody, KeyFaultBody, NegativeAnswerBody, StatusBody};
 use fault_body::FaultBody;
 
 use super::{
@@ -18,7 +20,6 @@ use super::{
     link::Link,
     routes::{decoded, unknown_key, unknown_route, wrong_method},
     state::{State, locked},
-    verify::NegativeAnswer,
 };
 
 /// Answers `/_emulator/...`, `segments` being what follows.
@@ -46,7 +47,7 @@ fn command(
         (["counters"], &Method::GET) => {
             return Ok(ScriptedAnswer::json(200, &json!(state.counters.snapshot())));
         }
-        (["counters"], &Method::DELETE) => state.counters.reset(),
+        (["counters"], &Method::DELETE) => state.reset_counters(),
         (["counters"], _) => return Err(wrong_method("GET, DELETE")),
 
         (["faults", "keys"], &Method::PUT) => set_key_fault(state, parsed(body)?)?,
@@ -68,6 +69,33 @@ fn command(
         }
         (["unknown_key_answer"], &Method::DELETE) => *locked(&state.unknown_key_answer) = None,
         (["unknown_key_answer"], _) => return Err(wrong_method("PUT, DELETE")),
+
+        (["backends"], &Method::GET) => {
+            return Ok(ScriptedAnswer::json(200, &json!({"backends": state.backends.counters()})));
+        }
+        (["backends"], &Method::PUT) => {
+            if !state.backends.set(parsed::<BackendsBody>(body)?.into()) {
+                let message = "there must be 1 to 1000 backends";
+                return Err(ScriptedAnswer::error(400, "REQUEST_INVALID", message));
+            }
+        }
+        (["backends"], _) => return Err(wrong_method("GET, PUT")),
+        (["backends", index, "fault"], &Method::PUT | &Method::DELETE) => {
+            let fault = match *method {
+                Method::PUT => Some(parsed::<FaultBody>(body)?.into()),
+                _ => None,
+            };
+            if !index.parse().is_ok_and(|index| state.backends.set_fault(index, fault)) {
+                return Err(unknown_route());
+            }
+        }
+        (["backends", _, "fault"], _) => return Err(wrong_method("PUT, DELETE")),
+
+        (["concurrency_limit"], &Method::PUT) => {
+            *locked(&state.concurrency_limit) = Some(parsed::<ConcurrencyLimitBody>(body)?.into());
+        }
+        (["concurrency_limit"], &Method::DELETE) => *locked(&state.concurrency_limit) = None,
+        (["concurrency_limit"], _) => return Err(wrong_method("PUT, DELETE")),
 
         (["keys"], &Method::GET) => return Ok(list_keys(state)),
         (["keys"], _) => return Err(wrong_method("GET")),
@@ -146,52 +174,4 @@ fn list_keys(state: &State) -> ScriptedAnswer {
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ScriptedAnswer> {
     serde_json::from_slice(body)
         .map_err(|error| ScriptedAnswer::error(400, "REQUEST_INVALID", &error.to_string()))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StatusBody {
-    status: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFaultBody {
-    secret: Option<String>,
-    prefix: Option<String>,
-    #[serde(default)]
-    unknown: bool,
-    fault: Option<FaultBody>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NegativeAnswerBody {
-    style: Style,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Style {
-    Ok200,
-    Error400,
-    Error401,
-    Anonymous401,
-    Bare401,
-    Unreadable200,
-    Garbage200,
-}
-
-impl From<Style> for NegativeAnswer {
-    fn from(style: Style) -> NegativeAnswer {
-        match style {
-            Style::Ok200 => NegativeAnswer::Ok200,
-            Style::Error400 => NegativeAnswer::Error400,
-            Style::Error401 => NegativeAnswer::Error401,
-            Style::Anonymous401 => NegativeAnswer::Anonymous401,
-            Style::Bare401 => NegativeAnswer::Bare401,
-            Style::Unreadable200 => NegativeAnswer::Unreadable200,
-            Style::Garbage200 => NegativeAnswer::Garbage200,
-        }
-    }
 }

@@ -1,0 +1,207 @@
+//! Several backends behind one address, as behind a load balancer.
+
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use super::{
+    Emulator,
+    faults::{Fault, FaultPlan},
+    state::locked,
+};
+
+const MOST_BACKENDS: usize = 1000;
+
+/// How many backends stand behind the emulator's address, and which one serves a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backends {
+    /// How many there are, 1 to 1000.
+    pub count: usize,
+    /// Who serves a new connection, with all its requests.
+    pub choice: BackendChoice,
+}
+
+/// How a connection gets its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// One after the other, the backend with index 0 first.
+    RoundRobin,
+    /// By chance; the same seed gives the same backends in the same order.
+    Random(u64),
+}
+
+impl Backends {
+    /// So many backends, taken one after the other.
+    pub fn round_robin(count: usize) -> Backends {
+        Backends { count, choice: BackendChoice::RoundRobin }
+    }
+
+    /// So many backends, taken by chance.
+    pub fn random(count: usize, seed: u64) -> Backends {
+        Backends { count, choice: BackendChoice::Random(seed) }
+    }
+}
+
+impl Default for Backends {
+    /// One backend for all.
+    fn default() -> Self {
+        Backends::round_robin(1)
+    }
+}
+
+/// What reached one backend since the counters or the backends were last reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BackendCounters {
+    /// Connections that it was given.
+    pub connections: u64,
+    /// Requests that it has received whole, the control plane's left out.
+    pub requests: u64,
+}
+
+/// The backends and what is known of each.
+pub(crate) struct BackendBoard {
+    memory: Mutex<Memory>,
+}
+
+struct Memory {
+    choice: BackendChoice,
+    chosen: u64,
+    backends: Vec<Backend>,
+}
+
+#[derive(Default)]
+struct Backend {
+    counters: BackendCounters,
+    fault: FaultPlan,
+}
+
+impl Default for BackendBoard {
+    fn default() -> Self {
+        BackendBoard { memory: Mutex::new(Memory::new(Backends::default())) }
+    }
+}
+
+impl Memory {
+    fn new(setting: Backends) -> Memory {
+        let backends = std::iter::repeat_with(Backend::default).take(setting.count).collect();
+        Memory { choice: setting.choice, chosen: 0, backends }
+    }
+}
+
+impl BackendBoard {
+    /// `false` if nobody can have so many.
+    pub(crate) fn set(&self, setting: Backends) -> bool {
+        let possible = (1..=MOST_BACKENDS).contains(&setting.count);
+        if possible {
+            *locked(&self.memory) = Memory::new(setting);
+        }
+        possible
+    }
+
+    /// `false` if there is no such backend.
+    pub(crate) fn set_fault(&self, index: usize, fault: Option<Fault>) -> bool {
+        let mut memory = locked(&self.memory);
+        let backend = memory.backends.get_mut(index);
+        backend.map(|backend| backend.fault.set_standing(fault)).is_some()
+    }
+
+    /// The backend of a new connection.
+    pub(crate) fn choose(&self) -> usize {
+        let mut memory = locked(&self.memory);
+        let number = match memory.choice {
+            BackendChoice::RoundRobin => memory.chosen,
+            BackendChoice::Random(seed) => scrambled(seed, memory.chosen),
+        };
+        memory.chosen += 1;
+        // The remainder fits, because the divisor was a usize.
+        let index = (number % memory.backends.len() as u64) as usize;
+        memory.backends[index].counters.connections += 1;
+        index
+    }
+
+    /// Counts a request, and says what the backend's fault does to it. A connection from before the backends were set
+    /// may belong to one that is gone.
+    pub(crate) fn request(&self, index: usize) -> Option<Fault> {
+        let mut memory = locked(&self.memory);
+        let backend = memory.backends.get_mut(index)?;
+        backend.counters.requests += 1;
+        backend.fault.next()
+    }
+
+    pub(crate) fn counters(&self) -> Vec<BackendCounters> {
+        locked(&self.memory).backends.iter().map(|backend| backend.counters).collect()
+    }
+
+    pub(crate) fn reset_counters(&self) {
+        for backend in &mut locked(&self.memory).backends {
+            backend.counters = BackendCounters::default();
+        }
+    }
+}
+
+/// The nth number that follows from a seed (SplitMix64).
+fn scrambled(seed: u64, nth: u64) -> u64 {
+    let mut number = seed.wrapping_add((nth + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// Several backends. They share keys, tokens and all settings, and differ in their faults.
+impl Emulator {
+    /// Sets the backends that new connections are given to. Their counters start anew, and no one has a fault.
+    ///
+    /// Connections that are open keep the index of their backend.
+    ///
+    /// # Panics
+    ///
+    /// When there would be no backend, or more than 1000.
+    pub fn set_backends(&self, backends: Backends) {
+        assert!(self.state.backends.set(backends), "there must be 1 to 1000 backends");
+    }
+
+    /// Sets the fault of one backend, counted from 0; `None` ends it. It hits whatever is sent over the connections of
+    /// this backend, verify calls, token calls and the rest, and comes before the faults of keys and endpoints.
+    ///
+    /// # Panics
+    ///
+    /// When there is no backend with this index.
+    pub fn set_backend_fault(&self, index: usize, fault: Option<Fault>) {
+        assert!(self.state.backends.set_fault(index, fault), "there is no backend {index}");
+    }
+
+    /// What reached each backend, in the order of their indexes.
+    pub fn backend_counters(&self) -> Vec<BackendCounters> {
+        self.state.backends.counters()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_follows_from_the_seed_and_is_fair() {
+        let choices = |seed| {
+            let board = BackendBoard::default();
+            board.set(Backends::random(3, seed));
+            let choices: Vec<usize> = (0..3000).map(|_| board.choose()).collect();
+            assert!(board.counters().iter().all(|counters| (900..=1100).contains(&counters.connections)));
+            choices
+        };
+        assert_eq!(choices(7), choices(7));
+        assert_ne!(choices(7), choices(8));
+    }
+
+    #[test]
+    fn a_connection_of_a_backend_that_is_gone_has_no_fault() {
+        let board = BackendBoard::default();
+        board.set(Backends::round_robin(2));
+        board.set_fault(1, Some(Fault::Hang));
+        board.set(Backends::round_robin(1));
+        assert!(board.request(1).is_none() && board.request(0).is_none());
+        assert_eq!(board.counters(), [BackendCounters { connections: 0, requests: 1 }]);
+        assert!(!board.set_fault(1, None));
+        assert!(!board.set(Backends::round_robin(0)) && !board.set(Backends::round_robin(1001)));
+    }
+}

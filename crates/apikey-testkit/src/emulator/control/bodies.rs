@@ -1,0 +1,91 @@
+//! What the control plane's requests say, faults apart.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{
+    super::{backends::Backends, overload::ConcurrencyLimit, verify::NegativeAnswer},
+    fault_body::FaultBody,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StatusBody {
+    pub(super) status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyFaultBody {
+    pub(super) secret: Option<String>,
+    pub(super) prefix: Option<String>,
+    #[serde(default)]
+    pub(super) unknown: bool,
+    pub(super) fault: Option<FaultBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NegativeAnswerBody {
+    pub(super) style: Style,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Style {
+    Ok200,
+    Error400,
+    Error401,
+    Anonymous401,
+    Bare401,
+    Unreadable200,
+    Garbage200,
+}
+
+impl From<Style> for NegativeAnswer {
+    fn from(style: Style) -> NegativeAnswer {
+        match style {
+            Style::Ok200 => NegativeAnswer::Ok200,
+            Style::Error400 => NegativeAnswer::Error400,
+            Style::Error401 => NegativeAnswer::Error401,
+            Style::Anonymous401 => NegativeAnswer::Anonymous401,
+            Style::Bare401 => NegativeAnswer::Bare401,
+            Style::Unreadable200 => NegativeAnswer::Unreadable200,
+            Style::Garbage200 => NegativeAnswer::Garbage200,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BackendsBody {
+    count: usize,
+    seed: Option<u64>,
+}
+
+impl From<BackendsBody> for Backends {
+    fn from(body: BackendsBody) -> Backends {
+        match body.seed {
+            None => Backends::round_robin(body.count),
+            Some(seed) => Backends::random(body.count, seed),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConcurrencyLimitBody {
+    most: u64,
+    milliseconds: u64,
+    retry_after: Option<u64>,
+    rate_limit_reset: Option<u64>,
+}
+
+impl From<ConcurrencyLimitBody> for ConcurrencyLimit {
+    fn from(body: ConcurrencyLimitBody) -> ConcurrencyLimit {
+        let ConcurrencyLimitBody { most, milliseconds, retry_after, rate_limit_reset } = body;
+        let latency = Duration::from_millis(milliseconds);
+        ConcurrencyLimit { most, latency, retry_after, rate_limit_reset }
+    }
+}
