@@ -13,7 +13,9 @@ use tokio::{
 };
 
 use super::{
-    Emulator, connection,
+    Emulator,
+    business::Business,
+    connection,
     door::Door,
     random,
     state::{Settings, State},
@@ -25,6 +27,8 @@ use super::{
 pub struct EmulatorBuilder {
     listen: SocketAddr,
     settings: Settings,
+    /// `None` for one of its own.
+    business: Option<Arc<Business>>,
 }
 
 impl Default for EmulatorBuilder {
@@ -38,6 +42,7 @@ impl Default for EmulatorBuilder {
                 token_lifetime: Some(Duration::from_secs(86_399)),
                 authentication: true,
             },
+            business: None,
         }
     }
 }
@@ -76,6 +81,32 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Takes over client, audience and the other settings of an emulator, and shares its keys, its tokens, how they are
+    /// answered and [`deny_scope`](Emulator::deny_scope): Kinde at another address. What is set for one of the two is
+    /// set for both.
+    ///
+    /// Address, faults, counters and TLS are each emulator's own.
+    ///
+    /// ```
+    /// # use apikey_testkit::emulator::Emulator;
+    /// # #[cfg(target_os = "linux")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let old = Emulator::start().await?;
+    /// // Any address of 127.0.0.0/8 will do on Linux; elsewhere most need to be set up first.
+    /// let moved = ([127, 0, 0, 2], old.address().port()).into();
+    /// let new = Emulator::builder().same_business_as(&old).listen(moved).start().await?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(target_os = "linux"))]
+    /// # fn main() {}
+    /// ```
+    pub fn same_business_as(mut self, emulator: &Emulator) -> Self {
+        self.settings = emulator.state.settings.clone();
+        self.business = Some(emulator.state.business.clone());
+        self
+    }
+
     /// Binds the address and starts to serve on the current Tokio runtime.
     ///
     /// # Errors
@@ -94,7 +125,7 @@ impl EmulatorBuilder {
         let listener = TcpListener::bind(self.listen).await?;
         let address = listener.local_addr()?;
         let (orders, received) = mpsc::unbounded_channel();
-        let state = Arc::new(State::new(self.settings, address, orders));
+        let state = Arc::new(State::new(self.settings, address, self.business.unwrap_or_default(), orders));
         let stopping = Arc::new(Notify::new());
         let door = Door::new(address, listener);
         let server = tokio::spawn(connection::accept(door, received, state.clone(), stopping.clone()));

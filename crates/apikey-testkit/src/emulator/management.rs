@@ -64,26 +64,26 @@ fn create(state: &State, body: &[u8]) -> ScriptedAnswer {
         user: request.user_id,
         ..KeySpecification::new(request.name)
     };
-    let key = locked(&state.keys).create_for_apis(specification, vec![request.api_id]);
+    let key = locked(&state.business.keys).create_for_apis(specification, vec![request.api_id]);
     issued("API_KEY_CREATED", "API key created", key)
 }
 
 fn rotate(state: &State, key_id: &str) -> ScriptedAnswer {
-    match locked(&state.keys).rotate(key_id) {
+    match locked(&state.business.keys).rotate(key_id) {
         Some(key) => issued("API_KEY_ROTATED", "API key rotated", key),
         None => unknown_key(),
     }
 }
 
 fn revoke(state: &State, key_id: &str) -> ScriptedAnswer {
-    if !locked(&state.keys).set_status(key_id, "revoked") {
+    if !locked(&state.business.keys).set_status(key_id, "revoked") {
         return unknown_key();
     }
     ScriptedAnswer::json(200, &json!({"code": "API_KEY_REVOKED", "message": "API key revoked"}))
 }
 
 fn show(state: &State, key_id: &str) -> ScriptedAnswer {
-    let keys = locked(&state.keys);
+    let keys = locked(&state.business.keys);
     let Some(key) = keys.find(key_id) else {
         return unknown_key();
     };
@@ -108,7 +108,7 @@ fn list(state: &State, query: &str) -> ScriptedAnswer {
             _ => filters.push((name, value)),
         }
     }
-    let keys = locked(&state.keys);
+    let keys = locked(&state.business.keys);
     let keys = keys.all();
     let start = match starting_after {
         None => 0,

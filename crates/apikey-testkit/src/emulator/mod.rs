@@ -86,6 +86,7 @@
 mod answer;
 mod backends;
 mod builder;
+mod business;
 mod connection;
 mod connection_faults;
 mod control;
@@ -191,17 +192,17 @@ impl Emulator {
 
     /// Creates a key. A key that has the same key id is replaced, and its secret dies.
     pub fn create_key(&self, specification: KeySpecification) -> IssuedKey {
-        locked(&self.state.keys).create(specification)
+        locked(&self.state.business.keys).create(specification)
     }
 
     /// Gives a key a new secret under the same key id; the old secret dies at once. `None` for an unknown key id.
     pub fn rotate(&self, key_id: &str) -> Option<IssuedKey> {
-        locked(&self.state.keys).rotate(key_id)
+        locked(&self.state.business.keys).rotate(key_id)
     }
 
     /// Sets a key's status: `active`, `inactive`, `revoked` or anything else. `false` for an unknown key id.
     pub fn set_status(&self, key_id: &str, status: &str) -> bool {
-        locked(&self.state.keys).set_status(key_id, status)
+        locked(&self.state.business.keys).set_status(key_id, status)
     }
 
     /// Revokes a key. `false` for an unknown key id.
@@ -217,19 +218,19 @@ impl Emulator {
     ///
     /// When no key has this key id: a test that scripts an answer nobody will get is mistaken.
     pub fn set_answer(&self, key_id: &str, answer: Option<ScriptedAnswer>) {
-        let known = locked(&self.state.keys).set_answer(key_id, answer);
+        let known = locked(&self.state.business.keys).set_answer(key_id, answer);
         assert!(known, "no key of the emulator has the key id {key_id}");
     }
 
     /// Sets how unknown, inactive and revoked keys are answered.
     pub fn set_negative_answer(&self, style: NegativeAnswer) {
-        *locked(&self.state.negative_answer) = style;
+        *locked(&self.state.business.negative_answer) = style;
     }
 
     /// Sets how unknown keys are answered, apart from inactive and revoked ones; `None` lets
     /// [`set_negative_answer`](Emulator::set_negative_answer) decide for all of them again.
     pub fn set_unknown_key_answer(&self, style: Option<NegativeAnswer>) {
-        *locked(&self.state.unknown_key_answer) = style;
+        *locked(&self.state.business.unknown_key_answer) = style;
     }
 
     /// Sets the standing fault of an endpoint, until it is changed; `None` lets it answer normally again.
@@ -246,17 +247,17 @@ impl Emulator {
 
     /// Makes all issued tokens invalid: calls with one draw a 401 with code `TOKEN_INVALID`.
     pub fn revoke_tokens(&self) {
-        locked(&self.state.tokens).revoke_all();
+        locked(&self.state.business.tokens).revoke_all();
     }
 
     /// While `true`, tokens lack the scope `read:api_keys`: calls draw a 403 with code `SCOPE_MISSING`.
     pub fn deny_scope(&self, denied: bool) {
-        self.state.set_scope_denied(denied);
+        self.state.business.set_scope_denied(denied);
     }
 
     /// All tokens that were ever issued, oldest first, so that tests can look for leaks.
     pub fn issued_tokens(&self) -> Vec<String> {
-        locked(&self.state.tokens).issued()
+        locked(&self.state.business.tokens).issued()
     }
 
     /// What has been counted so far, as one consistent snapshot.

@@ -116,7 +116,7 @@ async fn verify_call(
 
 /// The fault of the key, if it has one, and else of the endpoint.
 fn fault_of_verification(state: &State, secret: Option<&str>) -> Option<Fault> {
-    let is_known = |secret| locked(&state.keys).is_known(secret);
+    let is_known = |secret| locked(&state.business.keys).is_known(secret);
     let of_key = secret.and_then(|secret| locked(&state.key_faults).next(secret, || is_known(secret)));
     match of_key {
         Some(Drawn(fault)) => fault,

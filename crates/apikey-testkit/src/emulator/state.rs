@@ -2,10 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,15 +10,13 @@ use tokio::sync::mpsc;
 
 use super::{
     backends::BackendBoard,
+    business::Business,
     counters::CounterBoard,
     door::DoorOrder,
     faults::{Endpoint, FaultPlan},
     key_faults::KeyFaults,
-    keys::KeyStore,
     link::Links,
     overload::ConcurrencyLimit,
-    tokens::TokenStore,
-    verify::NegativeAnswer,
 };
 
 /// What the builder decided.
@@ -38,11 +33,7 @@ pub(crate) struct Settings {
 pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) address: SocketAddr,
-    pub(crate) keys: Mutex<KeyStore>,
-    pub(crate) tokens: Mutex<TokenStore>,
-    pub(crate) negative_answer: Mutex<NegativeAnswer>,
-    /// Comes before `negative_answer` where no key has the secret.
-    pub(crate) unknown_key_answer: Mutex<Option<NegativeAnswer>>,
+    pub(crate) business: Arc<Business>,
     pub(crate) key_faults: Mutex<KeyFaults>,
     pub(crate) counters: Arc<CounterBoard>,
     pub(crate) links: Links,
@@ -52,22 +43,19 @@ pub(crate) struct State {
     pub(crate) door: mpsc::UnboundedSender<DoorOrder>,
     verify_faults: Mutex<FaultPlan>,
     token_faults: Mutex<FaultPlan>,
-    scope_denied: AtomicBool,
 }
 
 impl State {
     pub(crate) fn new(
         settings: Settings,
         address: SocketAddr,
+        business: Arc<Business>,
         door: mpsc::UnboundedSender<DoorOrder>,
     ) -> State {
         State {
             settings,
             address,
-            keys: Mutex::default(),
-            tokens: Mutex::default(),
-            negative_answer: Mutex::default(),
-            unknown_key_answer: Mutex::default(),
+            business,
             key_faults: Mutex::default(),
             counters: Arc::default(),
             links: Links::default(),
@@ -76,7 +64,6 @@ impl State {
             door,
             verify_faults: Mutex::default(),
             token_faults: Mutex::default(),
-            scope_denied: AtomicBool::new(false),
         }
     }
 
@@ -91,14 +78,6 @@ impl State {
     pub(crate) fn reset_counters(&self) {
         self.counters.reset();
         self.backends.reset_counters();
-    }
-
-    pub(crate) fn set_scope_denied(&self, denied: bool) {
-        self.scope_denied.store(denied, Ordering::SeqCst);
-    }
-
-    pub(crate) fn scope_denied(&self) -> bool {
-        self.scope_denied.load(Ordering::SeqCst)
     }
 }
 

@@ -82,7 +82,8 @@ pub(crate) fn answer(state: &State, content_type: Option<&str>, body: &[u8]) -> 
     }
 
     let lifetime = settings.token_lifetime;
-    let token = locked(&state.tokens).issue(lifetime.map(|lifetime| Duration::from_secs(lifetime.as_secs())));
+    let token = locked(&state.business.tokens)
+        .issue(lifetime.map(|lifetime| Duration::from_secs(lifetime.as_secs())));
     let mut answer = json!({"access_token": token, "token_type": "bearer"});
     if let Some(lifetime) = lifetime {
         answer["expires_in"] = lifetime.as_secs().into();

@@ -62,16 +62,16 @@ pub(crate) fn answer(
     let Some(secret) = secret else {
         return ScriptedAnswer::error(400, "REQUEST_INVALID", "The body must be {\"api_key\": \"...\"}");
     };
-    let judgement = locked(&state.keys).verify(secret, peer);
+    let judgement = locked(&state.business.keys).verify(secret, peer);
     match judgement {
         Judgement::Valid(key) => {
             ScriptedAnswer::json(200, &verification("API_KEY_VERIFIED", "API key verified", true, &key))
         }
         Judgement::Scripted(answer) => answer,
-        Judgement::NotActive(key) => negative(*locked(&state.negative_answer), Some(&key)),
+        Judgement::NotActive(key) => negative(*locked(&state.business.negative_answer), Some(&key)),
         Judgement::Unknown => {
-            let style = *locked(&state.unknown_key_answer);
-            negative(style.unwrap_or_else(|| *locked(&state.negative_answer)), None)
+            let style = *locked(&state.business.unknown_key_answer);
+            negative(style.unwrap_or_else(|| *locked(&state.business.negative_answer)), None)
         }
     }
 }
@@ -80,14 +80,14 @@ pub(crate) fn answer(
 pub(crate) fn authorize(state: &State, head: &RequestHead) -> Result<(), ScriptedAnswer> {
     match head.bearer() {
         None => Err(ScriptedAnswer::error(401, "TOKEN_MISSING", "An access token is required")),
-        Some(token) if locked(&state.tokens).is_accepted(token) => Ok(()),
+        Some(token) if locked(&state.business.tokens).is_accepted(token) => Ok(()),
         Some(_) => Err(ScriptedAnswer::error(401, "TOKEN_INVALID", "The access token is invalid or expired")),
     }
 }
 
 /// Checks that the tokens have the scope to read API keys.
 pub(crate) fn check_scope(state: &State) -> Result<(), ScriptedAnswer> {
-    if state.scope_denied() {
+    if state.business.scope_denied() {
         let message = "The access token lacks the scope read:api_keys";
         return Err(ScriptedAnswer::error(403, "SCOPE_MISSING", message));
     }

@@ -7,6 +7,7 @@ mod counting;
 mod faults;
 mod key_faults;
 mod management;
+mod moved;
 mod overload;
 mod raw_client;
 mod tokens;

@@ -61,13 +61,14 @@ fn command(
         (["faults", _], _) => return Err(wrong_method("PUT, DELETE")),
 
         (["negative_answer"], &Method::PUT) => {
-            *locked(&state.negative_answer) = parsed::<NegativeAnswerBody>(body)?.style.into();
+            *locked(&state.business.negative_answer) = parsed::<NegativeAnswerBody>(body)?.style.into();
         }
         (["negative_answer"], _) => return Err(wrong_method("PUT")),
         (["unknown_key_answer"], &Method::PUT) => {
-            *locked(&state.unknown_key_answer) = Some(parsed::<NegativeAnswerBody>(body)?.style.into());
+            *locked(&state.business.unknown_key_answer) =
+                Some(parsed::<NegativeAnswerBody>(body)?.style.into());
         }
-        (["unknown_key_answer"], &Method::DELETE) => *locked(&state.unknown_key_answer) = None,
+        (["unknown_key_answer"], &Method::DELETE) => *locked(&state.business.unknown_key_answer) = None,
         (["unknown_key_answer"], _) => return Err(wrong_method("PUT, DELETE")),
 
         (["backends"], &Method::GET) => {
@@ -101,13 +102,13 @@ fn command(
         (["keys"], _) => return Err(wrong_method("GET")),
         (["keys", key_id, "status"], &Method::PUT) => {
             let status = parsed::<StatusBody>(body)?.status;
-            if !locked(&state.keys).set_status(&decoded(key_id), &status) {
+            if !locked(&state.business.keys).set_status(&decoded(key_id), &status) {
                 return Err(unknown_key());
             }
         }
         (["keys", _, "status"], _) => return Err(wrong_method("PUT")),
 
-        (["tokens", "revoke"], &Method::POST) => locked(&state.tokens).revoke_all(),
+        (["tokens", "revoke"], &Method::POST) => locked(&state.business.tokens).revoke_all(),
         (["tokens", "revoke"], _) => return Err(wrong_method("POST")),
         _ => return Err(unknown_route()),
     }
@@ -151,7 +152,7 @@ fn set_key_fault(state: &State, body: KeyFaultBody) -> Result<(), ScriptedAnswer
 }
 
 fn list_keys(state: &State) -> ScriptedAnswer {
-    let keys = locked(&state.keys);
+    let keys = locked(&state.business.keys);
     let keys: Vec<Value> = keys
         .all()
         .iter()

@@ -1,0 +1,38 @@
+//! What Kinde knows and has decided, whichever address it is asked at.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{keys::KeyStore, tokens::TokenStore, verify::NegativeAnswer};
+
+/// Keys, tokens and how they are answered. Several emulators can share one.
+#[derive(Default)]
+pub(crate) struct Business {
+    pub(crate) keys: Mutex<KeyStore>,
+    pub(crate) tokens: Mutex<TokenStore>,
+    pub(crate) negative_answer: Mutex<NegativeAnswer>,
+    /// Comes before `negative_answer` where no key has the secret.
+    pub(crate) unknown_key_answer: Mutex<Option<NegativeAnswer>>,
+    scope_denied: AtomicBool,
+}
+
+impl Business {
+    pub(crate) fn set_scope_denied(&self, denied: bool) {
+        self.scope_denied.store(denied, Ordering::SeqCst);
+    }
+
+    pub(crate) fn scope_denied(&self) -> bool {
+        self.scope_denied.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for Business {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Business").finish_non_exhaustive()
+    }
+}
