@@ -17,7 +17,7 @@
 //! ```
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
@@ -27,11 +27,8 @@ use std::{
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpSocket, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -65,29 +62,51 @@ pub async fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<RawResp
 }
 
 /// A connection to send several requests on, one after the other or pipelined.
-#[derive(Debug)]
 pub struct Connection {
     incoming: Incoming,
-    outgoing: OwnedWriteHalf,
+    outgoing: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connection")
+            .field("unread", &self.incoming.buffer.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> io::Result<Connection> {
-        Connection::over(within_timeout(TcpStream::connect(address)).await?)
+        Connection::over_tcp(within_timeout(TcpStream::connect(address)).await?)
     }
 
     /// Connects from this address of the local host, so that the server sees another peer.
     pub async fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<Connection> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.bind(SocketAddr::new(source, 0))?;
-        Connection::over(within_timeout(socket.connect(address)).await?)
+        Connection::over_tcp(within_timeout(socket.connect(address)).await?)
     }
 
-    fn over(stream: TcpStream) -> io::Result<Connection> {
+    /// Takes over a stream that is connected, one with TLS for example.
+    pub fn over(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Connection {
+        let (reader, writer) = tokio::io::split(stream);
+        Connection::over_halves(reader, writer)
+    }
+
+    fn over_tcp(stream: TcpStream) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
-        let (reader, outgoing) = stream.into_split();
-        Ok(Connection { incoming: Incoming { reader, buffer: Vec::new() }, outgoing })
+        let (reader, writer) = stream.into_split();
+        Ok(Connection::over_halves(reader, writer))
+    }
+
+    fn over_halves(
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> Connection {
+        let incoming = Incoming { reader: Box::new(reader), buffer: Vec::new() };
+        Connection { incoming, outgoing: Box::new(writer) }
     }
 
     /// Sends exactly these bytes.
@@ -195,9 +214,8 @@ async fn within_timeout<T>(work: impl Future<Output = io::Result<T>>) -> io::Res
 }
 
 /// The receiving side: what has arrived and was not read yet, and where more comes from.
-#[derive(Debug)]
 struct Incoming {
-    reader: OwnedReadHalf,
+    reader: Box<dyn AsyncRead + Send + Unpin>,
     buffer: Vec<u8>,
 }
 

@@ -19,6 +19,7 @@ use super::{
     door::Door,
     random,
     state::{Settings, State},
+    tls::{Alpn, Tls, TlsIdentity},
 };
 
 /// What an emulator is to be like; see [`Emulator::builder`].
@@ -29,6 +30,9 @@ pub struct EmulatorBuilder {
     settings: Settings,
     /// `None` for one of its own.
     business: Option<Arc<Business>>,
+    /// `None` for plain HTTP.
+    tls: Option<TlsIdentity>,
+    alpn: Alpn,
 }
 
 impl Default for EmulatorBuilder {
@@ -43,6 +47,8 @@ impl Default for EmulatorBuilder {
                 authentication: true,
             },
             business: None,
+            tls: None,
+            alpn: Alpn::default(),
         }
     }
 }
@@ -78,6 +84,20 @@ impl EmulatorBuilder {
     /// Lets the verify endpoint answer without a token. The management endpoints still need one.
     pub fn without_authentication(mut self) -> Self {
         self.settings.authentication = false;
+        self
+    }
+
+    /// Speaks TLS and nothing else, the control plane included: TLS 1.2 and 1.3, with sessions that can be resumed.
+    ///
+    /// [`Emulator::url`] becomes `https://localhost:{port}`, whatever names the certificate has.
+    pub fn tls(mut self, identity: &TlsIdentity) -> Self {
+        self.tls = Some(identity.clone());
+        self
+    }
+
+    /// What the server agrees to in ALPN, if it speaks TLS; default `http/1.1`.
+    pub fn alpn(mut self, alpn: Alpn) -> Self {
+        self.alpn = alpn;
         self
     }
 
@@ -124,8 +144,10 @@ impl EmulatorBuilder {
         }
         let listener = TcpListener::bind(self.listen).await?;
         let address = listener.local_addr()?;
+        let tls = self.tls.map(|identity| Tls::new(&identity, self.alpn)).transpose()?;
         let (orders, received) = mpsc::unbounded_channel();
-        let state = Arc::new(State::new(self.settings, address, self.business.unwrap_or_default(), orders));
+        let state =
+            Arc::new(State::new(self.settings, address, self.business.unwrap_or_default(), tls, orders));
         let stopping = Arc::new(Notify::new());
         let door = Door::new(address, listener);
         let server = tokio::spawn(connection::accept(door, received, state.clone(), stopping.clone()));

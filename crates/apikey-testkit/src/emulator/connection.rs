@@ -11,10 +11,10 @@ use std::{
 
 use hyper::{
     body::Incoming,
-    server::conn::http1,
+    server::conn::{http1, http2},
     service::{HttpService, service_fn},
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::TcpStream,
     sync::{Notify, mpsc},
@@ -28,7 +28,8 @@ use super::{
     link::{Link, Order, Registration},
     routes,
     state::State,
-    stream::Stream,
+    stream::{Stream, Transport},
+    tls,
 };
 
 /// Serves until told to stop. Aborting this future cuts all connections, for they belong to it.
@@ -85,15 +86,23 @@ enum Fate {
 
 async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>, mut registration: Registration) {
     let _ = stream.set_nodelay(true);
-    let link = registration.link.clone();
-    let stream = Stream::new(stream, link.clone());
-    let fate = if link.is_silent() {
-        Fate::Silent
-    } else {
-        let (state, link) = (&state, &link);
-        let service = service_fn(|request| routes::answer(state.clone(), link.clone(), peer, request));
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream.clone()), service);
-        drive(connection, &mut registration.orders, state, link).await
+    let (link, orders) = (registration.link.clone(), &mut registration.orders);
+    if link.is_silent() {
+        // The stream is not read from, and stays.
+        return pending().await;
+    }
+    let Some((transport, is_http2)) = transport(stream, orders, &state).await else { return };
+    let stream = Stream::new(transport, link.clone());
+    let fate = {
+        let (io, shared) = (TokioIo::new(stream.clone()), (state.clone(), link.clone()));
+        let service =
+            service_fn(move |request| routes::answer(shared.0.clone(), shared.1.clone(), peer, request));
+        if is_http2 {
+            let server = http2::Builder::new(TokioExecutor::new()).serve_connection(io, service);
+            drive(server, orders, &state, &link).await
+        } else {
+            drive(http1::Builder::new().serve_connection(io, service), orders, &state, &link).await
+        }
     };
     // The HTTP server is gone, and all its calls with it.
     match fate {
@@ -101,6 +110,34 @@ async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>, mut regis
         Fate::Silent => pending().await,
         // A client that went away first needs no end.
         Fate::Ended(ending) => drop(stream.end(&ending).await),
+    }
+}
+
+/// Shakes hands where the emulator speaks TLS, and says whether HTTP/2 was agreed to. `None` if nothing came of it.
+async fn transport(
+    stream: TcpStream,
+    orders: &mut mpsc::UnboundedReceiver<Order>,
+    state: &State,
+) -> Option<(Box<dyn Transport>, bool)> {
+    let Some(tls) = &state.tls else {
+        return Some((Box::new(stream), false));
+    };
+    let mut handshake = pin!(tls.accept(stream, &state.counters));
+    tokio::select! {
+        biased;
+        Some(order) = orders.recv() => match order {
+            // The handshake holds the stream.
+            Order::Silence => pending().await,
+            Order::Cut | Order::Drain | Order::End(_) => None,
+        },
+        stream = &mut handshake => {
+            let stream = stream.ok()?;
+            let is_http2 = tls::speaks_http2(&stream);
+            if is_http2 {
+                state.counters.http2_agreed();
+            }
+            Some((Box::new(stream), is_http2))
+        }
     }
 }
 
@@ -113,6 +150,16 @@ trait Server: Future {
 impl<S> Server for http1::Connection<TokioIo<Stream>, S>
 where
     S: HttpService<Incoming, ResBody = AnswerBody, Error = Infallible>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Server for http2::Connection<TokioIo<Stream>, S, TokioExecutor>
+where
+    S: HttpService<Incoming, ResBody = AnswerBody, Error = Infallible>,
+    S::Future: Send + 'static,
 {
     fn drain(self: Pin<&mut Self>) {
         self.graceful_shutdown();

@@ -11,7 +11,8 @@ use super::{Emulator, door};
 /// back, it is the number of connections concerned.
 impl Emulator {
     /// Cuts all connections, those with a call in flight, too, and goes on listening: what a caller sees of a Kinde that
-    /// is restarted. Returns at once; the cut follows. Silenced connections are not cut.
+    /// is restarted. Returns at once; the cut follows, over TLS without a `close_notify`. Silenced connections are not
+    /// cut.
     pub fn cut_connections(&self) -> usize {
         self.state.links.cut(None)
     }

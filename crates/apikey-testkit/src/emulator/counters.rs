@@ -1,10 +1,11 @@
 //! Exact counts of what reached the emulator.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
+use rustls::HandshakeKind;
 use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 
@@ -29,6 +30,14 @@ pub struct Counters {
     pub most_in_service: u64,
     /// Verify calls that drew a 429 because all places were taken.
     pub overload_answers: u64,
+    /// Full TLS handshakes that succeeded.
+    pub tls_handshakes: u64,
+    /// TLS handshakes that took up an earlier session.
+    pub tls_resumptions: u64,
+    /// TLS handshakes that failed, those included in which the client did not like the certificate.
+    pub tls_failures: u64,
+    /// Connections on which HTTP/2 is spoken.
+    pub http2_connections: u64,
 }
 
 /// How many moments of calls are remembered.
@@ -40,6 +49,7 @@ pub(crate) struct CounterBoard {
     counters: watch::Sender<Counters>,
     by_secret: Mutex<HashMap<String, u64>>,
     moments: Mutex<VecDeque<Instant>>,
+    alpn_offers: Mutex<BTreeMap<String, u64>>,
 }
 
 impl CounterBoard {
@@ -61,6 +71,7 @@ impl CounterBoard {
         // A new one, for an emptied one would keep the memory of a flood.
         *locked(&self.by_secret) = HashMap::new();
         *locked(&self.moments) = VecDeque::new();
+        locked(&self.alpn_offers).clear();
         self.counters.send_modify(|counters| {
             let Counters { verifications_in_flight, in_service, .. } = *counters;
             *counters = Counters {
@@ -94,6 +105,29 @@ impl CounterBoard {
 
     pub(crate) fn connection_accepted(&self) {
         self.counters.send_modify(|counters| counters.connections += 1);
+    }
+
+    pub(crate) fn alpn_offered(&self, offer: String) {
+        *locked(&self.alpn_offers).entry(offer).or_default() += 1;
+    }
+
+    pub(crate) fn alpn_offers(&self) -> BTreeMap<String, u64> {
+        locked(&self.alpn_offers).clone()
+    }
+
+    /// `None` for a handshake that has failed.
+    pub(crate) fn handshake_ended(&self, kind: Option<HandshakeKind>) {
+        self.counters.send_modify(|counters| {
+            *match kind {
+                None => &mut counters.tls_failures,
+                Some(HandshakeKind::Resumed) => &mut counters.tls_resumptions,
+                Some(_) => &mut counters.tls_handshakes,
+            } += 1;
+        });
+    }
+
+    pub(crate) fn http2_agreed(&self) {
+        self.counters.send_modify(|counters| counters.http2_connections += 1);
     }
 
     pub(crate) fn token_call_received(&self) {

@@ -103,10 +103,11 @@ mod routes;
 mod seed;
 mod state;
 mod stream;
+mod tls;
 mod tokens;
 mod verify;
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
@@ -118,6 +119,7 @@ pub use faults::{Endpoint, Fault, Gate};
 pub use keys::{IssuedKey, KeySpecification};
 pub use overload::ConcurrencyLimit;
 pub use seed::{SeededKey, seed_keys};
+pub use tls::{Alpn, TlsIdentity};
 pub use verify::NegativeAnswer;
 
 use state::{State, locked};
@@ -160,9 +162,12 @@ impl Emulator {
         self.state.address
     }
 
-    /// The address as a URL without a trailing slash, as in `http://127.0.0.1:4010`.
+    /// The address as a URL without a trailing slash, as in `http://127.0.0.1:4010`, and with TLS `https://localhost:4010`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.state.address)
+        match self.state.tls {
+            None => format!("http://{}", self.state.address),
+            Some(_) => format!("https://localhost:{}", self.state.address.port()),
+        }
     }
 
     /// The client id that gets a token.
@@ -268,6 +273,12 @@ impl Emulator {
     /// How many verify calls presented this secret.
     pub fn verify_calls_for(&self, secret: &str) -> u64 {
         self.state.counters.verify_calls_for(secret)
+    }
+
+    /// The protocols that clients have offered in ALPN, in their order and with commas in between, and how often each
+    /// offer was made. The empty offer is that of clients that don't use ALPN.
+    pub fn alpn_offers(&self) -> BTreeMap<String, u64> {
+        self.state.counters.alpn_offers()
     }
 
     /// Starts all counting anew. Verifications in flight and in service stay counted as such.

@@ -17,6 +17,7 @@ use super::{
     key_faults::KeyFaults,
     link::Links,
     overload::ConcurrencyLimit,
+    tls::Tls,
 };
 
 /// What the builder decided.
@@ -39,6 +40,8 @@ pub(crate) struct State {
     pub(crate) links: Links,
     pub(crate) backends: BackendBoard,
     pub(crate) concurrency_limit: Mutex<Option<ConcurrencyLimit>>,
+    /// `None` where plain HTTP is spoken.
+    pub(crate) tls: Option<Tls>,
     /// Orders to the listening socket.
     pub(crate) door: mpsc::UnboundedSender<DoorOrder>,
     verify_faults: Mutex<FaultPlan>,
@@ -50,6 +53,7 @@ impl State {
         settings: Settings,
         address: SocketAddr,
         business: Arc<Business>,
+        tls: Option<Tls>,
         door: mpsc::UnboundedSender<DoorOrder>,
     ) -> State {
         State {
@@ -61,6 +65,7 @@ impl State {
             links: Links::default(),
             backends: BackendBoard::default(),
             concurrency_limit: Mutex::default(),
+            tls,
             door,
             verify_faults: Mutex::default(),
             token_faults: Mutex::default(),

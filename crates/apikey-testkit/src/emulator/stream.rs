@@ -11,26 +11,44 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
 };
+use tokio_rustls::server::TlsStream;
 
 use super::{answer::Ending, link::Link, state::locked};
+
+/// What bytes go over, with or without TLS.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
 
 /// A stream that the HTTP server borrows. When the server is gone the stream is still there, to be ended in ways that
 /// no HTTP server knows, or to be held open in silence.
 #[derive(Clone)]
 pub(crate) struct Stream {
-    tcp: Arc<Mutex<TcpStream>>,
+    transport: Arc<Mutex<Box<dyn Transport>>>,
     link: Arc<Link>,
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream, link: Arc<Link>) -> Stream {
-        Stream { tcp: Arc::new(Mutex::new(tcp)), link }
+    pub(crate) fn new(transport: Box<dyn Transport>, link: Arc<Link>) -> Stream {
+        Stream { transport: Arc::new(Mutex::new(transport)), link }
     }
 
-    /// Ends the connection without an HTTP answer. This must be the last handle.
+    /// Ends the connection without an HTTP answer. With the last handle the socket is closed.
     pub(crate) async fn end(mut self, ending: &Ending) -> io::Result<()> {
         match ending {
-            Ending::Reset => locked(&self.tcp).set_zero_linger(),
+            Ending::Reset => locked(&self.transport).tcp().set_zero_linger(),
             Ending::Close(bytes) => {
                 self.write_all(bytes).await?;
                 self.shutdown().await
@@ -39,12 +57,12 @@ impl Stream {
     }
 
     /// One step of the stream; none is ever made again once the connection is silent.
-    fn poll<T>(&self, step: impl FnOnce(Pin<&mut TcpStream>) -> Poll<T>) -> Poll<T> {
-        let mut tcp = locked(&self.tcp);
+    fn poll<T>(&self, step: impl FnOnce(Pin<&mut dyn Transport>) -> Poll<T>) -> Poll<T> {
+        let mut transport = locked(&self.transport);
         if self.link.is_silent() {
             return Poll::Pending;
         }
-        step(Pin::new(&mut tcp))
+        step(Pin::new(&mut **transport))
     }
 }
 
@@ -54,21 +72,21 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll(|tcp| tcp.poll_read(context, buffer))
+        self.poll(|transport| transport.poll_read(context, buffer))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(|tcp| tcp.poll_write(context, bytes))
+        self.poll(|transport| transport.poll_write(context, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll(|tcp| tcp.poll_flush(context))
+        self.poll(|transport| transport.poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll(|tcp| tcp.poll_shutdown(context))
+        self.poll(|transport| transport.poll_shutdown(context))
     }
 
     fn poll_write_vectored(
@@ -76,10 +94,10 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll(|tcp| tcp.poll_write_vectored(context, buffers))
+        self.poll(|transport| transport.poll_write_vectored(context, buffers))
     }
 
     fn is_write_vectored(&self) -> bool {
-        locked(&self.tcp).is_write_vectored()
+        locked(&self.transport).is_write_vectored()
     }
 }

@@ -10,6 +10,7 @@ mod management;
 mod moved;
 mod overload;
 mod raw_client;
+mod tls;
 mod tokens;
 mod verification;
 

@@ -1,0 +1,83 @@
+//! The emulator behind TLS.
+
+mod identity;
+
+use std::{io, sync::Arc};
+
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    server::{Acceptor, ClientHello},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
+
+pub use identity::TlsIdentity;
+
+use super::counters::CounterBoard;
+
+/// What the server agrees to in ALPN, the extension of TLS by which both sides choose a protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alpn {
+    /// It does not know ALPN; HTTP/1.1 is spoken.
+    None,
+    /// `http/1.1`.
+    #[default]
+    Http1,
+    /// `h2`, and `http/1.1` for clients that don't offer it. HTTP/2 is spoken where it was agreed to.
+    Http2,
+}
+
+const HTTP_2: &[u8] = b"h2";
+
+/// Makes TLS of connections.
+pub(crate) struct Tls {
+    config: Arc<ServerConfig>,
+}
+
+impl Tls {
+    pub(crate) fn new(identity: &TlsIdentity, alpn: Alpn) -> io::Result<Tls> {
+        let (chain, key) = identity.chain_and_key();
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(io::Error::other)?;
+        config.alpn_protocols = match alpn {
+            Alpn::None => Vec::new(),
+            Alpn::Http1 => vec![b"http/1.1".to_vec()],
+            Alpn::Http2 => vec![HTTP_2.to_vec(), b"http/1.1".to_vec()],
+        };
+        Ok(Tls { config: Arc::new(config) })
+    }
+
+    /// Shakes hands, and counts what comes of it.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+        counters: &CounterBoard,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let shaken = async {
+            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+            counters.alpn_offered(offer(&start.client_hello()));
+            start.into_stream(self.config.clone()).await
+        };
+        let shaken = shaken.await;
+        counters.handshake_ended(match &shaken {
+            Ok(stream) => stream.get_ref().1.handshake_kind(),
+            Err(_) => None,
+        });
+        shaken
+    }
+}
+
+/// Whether HTTP/2 was agreed to.
+pub(crate) fn speaks_http2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
+}
+
+/// The protocols that a client offers, in its order.
+fn offer(hello: &ClientHello<'_>) -> String {
+    let names: Vec<_> =
+        hello.alpn().into_iter().flatten().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    names.join(", ")
+}
