@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
+use super::domain::{authority, base_url, is_loopback};
 use super::secret::Secret;
 use crate::config::ConfigError;
 
@@ -27,6 +28,7 @@ pub struct KindeSettings {
     pub(super) authentication: Option<Authentication>,
     pub(super) audience: Option<String>,
     pub(super) connect_timeout: Duration,
+    names: SettingNames,
 }
 
 #[derive(Debug, Clone)]
@@ -53,19 +55,23 @@ impl MachineToMachine {
 
 impl KindeSettings {
     /// Names the Kinde business by its host: `example.kinde.com` or a custom domain, with or without `https://` and a
-    /// trailing slash. Plain `http://` is accepted for loopback addresses only.
+    /// trailing slash. It must be an IP address or a DNS name by RFC 1123, of at most 253 characters; a port may follow.
+    /// Plain `http://` is accepted for loopback addresses only.
     pub fn new(domain: impl Into<String>) -> Self {
         Self {
             domain: domain.into(),
             authentication: None,
             audience: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            names: SettingNames::IN_CODE,
         }
     }
 
     /// Asks with tokens of this application: the normal mode.
     pub fn machine_to_machine(mut self, credentials: MachineToMachine) -> Self {
         self.authentication = Some(Authentication::MachineToMachine(credentials));
+        let SettingNames { domain, audience, .. } = self.names;
+        self.names = SettingNames { domain, audience, ..SettingNames::IN_CODE };
         self
     }
 
@@ -80,6 +86,7 @@ impl KindeSettings {
     /// the `kinde.com` host: `https://example.kinde.com/api`.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
+        self.names.audience = SettingNames::IN_CODE.audience;
         self
     }
 
@@ -101,9 +108,10 @@ impl KindeSettings {
     /// fails unless [`without_token`](Self::without_token) is called.
     ///
     /// # Errors
-    /// [`ConfigError`], naming the variable: no host, half a pair, or a value that is not Unicode.
+    /// [`ConfigError`], naming the variable: no host, half a pair, a value that is not Unicode, or credentials in the
+    /// quotes or braces that an env file had around them.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var_os(name).map(|value| value.into_string().map_err(|_| ())))
+        Self::from_variables(environment)
     }
 
     /// [`from_env`](Self::from_env) over any source of variables, for tests and for configuration files: `None` where
@@ -114,28 +122,41 @@ impl KindeSettings {
     pub fn from_variables(
         variable: impl Fn(&'static str) -> Option<Result<String, ()>>,
     ) -> Result<Self, ConfigError> {
+        // Each may be the secret, or hold it by mistake, so no copy is left behind.
         let read = |name: &'static str| match variable(name) {
             None => Ok(None),
             Some(Ok(value)) => {
-                // It may be the secret.
                 let value = Zeroizing::new(value);
-                Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
+                let trimmed = Zeroizing::new(value.trim().to_owned());
+                Ok(Some(trimmed).filter(|value| !value.is_empty()))
             }
             Some(Err(())) => Err(ConfigError::new(name, "the value is not Unicode text")),
         };
-        let Some(domain) = read(DOMAIN)?.map_or_else(|| read("KINDE_ISSUER_URL"), |value| Ok(Some(value)))?
-        else {
+        let literal = |name: &'static str| match read(name)? {
+            Some(value) if is_left_over(&value) => Err(ConfigError::new(name, LEFT_OVER)),
+            value => Ok(value),
+        };
+        let (name, domain) = match read(DOMAIN)? {
+            Some(domain) => (DOMAIN, Some(domain)),
+            None => (ISSUER_URL, read(ISSUER_URL)?),
+        };
+        let Some(domain) = domain else {
             return Err(ConfigError::new(
                 DOMAIN,
                 "set it to the host of your Kinde business, for example example.kinde.com",
             ));
         };
-        let mut settings = Self::new(domain);
-        let pairs = [(CLIENT_ID, CLIENT_SECRET), ("KINDE_M2M_CLIENT_ID", "KINDE_M2M_CLIENT_SECRET")];
-        for (id_name, secret_name) in pairs {
-            match (read(id_name)?, read(secret_name)?) {
+        let mut settings = Self::new(domain.as_str());
+        settings.names = SettingNames { domain: name, ..SettingNames::VARIABLES };
+        for (id_name, secret_name) in [(CLIENT_ID, CLIENT_SECRET), (M2M_CLIENT_ID, M2M_CLIENT_SECRET)] {
+            match (literal(id_name)?, literal(secret_name)?) {
                 (Some(id), Some(secret)) => {
-                    settings = settings.machine_to_machine(MachineToMachine::new(id, secret));
+                    let credentials = MachineToMachine {
+                        client_id: id.as_str().to_owned(),
+                        client_secret: Secret::from(secret),
+                    };
+                    settings.authentication = Some(Authentication::MachineToMachine(credentials));
+                    (settings.names.client_id, settings.names.client_secret) = (id_name, secret_name);
                     break;
                 }
                 (None, None) => {}
@@ -143,7 +164,7 @@ impl KindeSettings {
                 (None, Some(_)) => return Err(half_a_pair(id_name, secret_name)),
             }
         }
-        settings.audience = read(AUDIENCE)?;
+        settings.audience = literal(AUDIENCE)?.map(|audience| audience.as_str().to_owned());
         Ok(settings)
     }
 
@@ -154,7 +175,8 @@ impl KindeSettings {
     }
 
     pub(super) fn resolve(self) -> Result<Resolved, ConfigError> {
-        let base = base_url(&self.domain)?;
+        let names = self.names;
+        let base = base_url(&self.domain).map_err(|problem| ConfigError::new(names.domain, problem))?;
         if self.connect_timeout.is_zero() {
             return Err(ConfigError::new("connect_timeout", "more than zero"));
         }
@@ -162,28 +184,37 @@ impl KindeSettings {
             Some(Authentication::None) => None,
             Some(Authentication::MachineToMachine(credentials)) => {
                 if credentials.client_id.is_empty() {
-                    return Err(ConfigError::new(CLIENT_ID, "the client id is empty"));
+                    return Err(ConfigError::new(names.client_id, "the client id is empty"));
                 }
                 if credentials.client_secret.expose().is_empty() {
-                    return Err(ConfigError::new(CLIENT_SECRET, "the client secret is empty"));
+                    return Err(ConfigError::new(names.client_secret, "the client secret is empty"));
                 }
                 Some(credentials)
             }
-            None => {
+            None if names.client_id == CLIENT_ID => {
                 return Err(ConfigError::new(
                     CLIENT_ID,
                     "set it and KINDE_MANAGEMENT_CLIENT_SECRET to the credentials of a machine-to-machine \
                      application, or choose explicitly to verify without a token",
                 ));
             }
+            None => {
+                return Err(ConfigError::new(
+                    "machine_to_machine",
+                    "call it with the credentials of a machine-to-machine application, or call without_token",
+                ));
+            }
         };
         let audience = match self.audience {
-            Some(audience) if audience.is_empty() => return Err(ConfigError::new(AUDIENCE, "it is empty")),
+            Some(audience) if audience.is_empty() => {
+                return Err(ConfigError::new(names.audience, "the audience is empty"));
+            }
             Some(audience) => audience,
             None => format!("https://{}/api", authority(&base)),
         };
         let join = |path: &str| {
-            base.join(path).map_err(|error| ConfigError::new(DOMAIN, format!("no base for a URL: {error}")))
+            base.join(path)
+                .map_err(|error| ConfigError::new(names.domain, format!("no base for a URL: {error}")))
         };
         Ok(Resolved {
             verify_url: join("/api/v1/api_keys/verify")?,
@@ -192,15 +223,39 @@ impl KindeSettings {
             credentials,
             audience,
             connect_timeout: self.connect_timeout,
+            names,
         })
     }
 }
 
-/// The names under which settings are spoken of, in errors and in the log.
-pub(super) const DOMAIN: &str = "KINDE_DOMAIN";
-pub(super) const CLIENT_ID: &str = "KINDE_MANAGEMENT_CLIENT_ID";
-pub(super) const CLIENT_SECRET: &str = "KINDE_MANAGEMENT_CLIENT_SECRET";
-pub(super) const AUDIENCE: &str = "KINDE_MANAGEMENT_AUDIENCE";
+const DOMAIN: &str = "KINDE_DOMAIN";
+const ISSUER_URL: &str = "KINDE_ISSUER_URL";
+const CLIENT_ID: &str = "KINDE_MANAGEMENT_CLIENT_ID";
+const CLIENT_SECRET: &str = "KINDE_MANAGEMENT_CLIENT_SECRET";
+const M2M_CLIENT_ID: &str = "KINDE_M2M_CLIENT_ID";
+const M2M_CLIENT_SECRET: &str = "KINDE_M2M_CLIENT_SECRET";
+const AUDIENCE: &str = "KINDE_MANAGEMENT_AUDIENCE";
+
+/// The names under which errors and the log speak of these settings: the variable that was read, or what was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SettingNames {
+    pub(super) domain: &'static str,
+    pub(super) client_id: &'static str,
+    pub(super) client_secret: &'static str,
+    pub(super) audience: &'static str,
+}
+
+impl SettingNames {
+    pub(super) const IN_CODE: Self = Self {
+        domain: "KindeSettings::new",
+        client_id: "MachineToMachine::new",
+        client_secret: "MachineToMachine::new",
+        audience: "audience",
+    };
+
+    pub(super) const VARIABLES: Self =
+        Self { domain: DOMAIN, client_id: CLIENT_ID, client_secret: CLIENT_SECRET, audience: AUDIENCE };
+}
 
 /// Settings that have been checked.
 #[derive(Debug)]
@@ -211,6 +266,25 @@ pub(super) struct Resolved {
     pub(super) credentials: Option<MachineToMachine>,
     pub(super) audience: String,
     pub(super) connect_timeout: Duration,
+    /// For advice about what Kinde refuses.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what is refused later does not know its names yet"))]
+    pub(super) names: SettingNames,
+}
+
+/// The process's own environment. What is not Unicode may be a secret all the same, and is overwritten.
+fn environment(name: &'static str) -> Option<Result<String, ()>> {
+    let value = std::env::var_os(name)?;
+    Some(value.into_string().map_err(|value| value.into_encoded_bytes().zeroize()))
+}
+
+const LEFT_OVER: &str =
+    "the value stands in quotes or braces; write it without, and a variable's value in its place";
+
+/// Whether a value stands in the quotes or the `${...}` of an env file whose reader took them for a part of it.
+fn is_left_over(value: &str) -> bool {
+    [("\"", "\""), ("'", "'"), ("${", "}")]
+        .iter()
+        .any(|(before, after)| value.strip_prefix(before).is_some_and(|rest| rest.ends_with(after)))
 }
 
 impl std::fmt::Debug for KindeSettings {
@@ -227,39 +301,6 @@ impl std::fmt::Debug for KindeSettings {
 
 fn half_a_pair(missing: &'static str, present: &'static str) -> ConfigError {
     ConfigError::new(missing, format!("{present} is set, so this must be set, too"))
-}
-
-fn base_url(domain: &str) -> Result<Url, ConfigError> {
-    let wrong = |problem: &str| ConfigError::new(DOMAIN, problem);
-    let domain = domain.trim();
-    let with_scheme = if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") };
-    let url = Url::parse(&with_scheme).map_err(|_| wrong("expected a host such as example.kinde.com"))?;
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("expected a host such as example.kinde.com"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("the host takes no user name or password"));
-    }
-    if !url.path().trim_matches('/').is_empty() || url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("expected a host alone, without a path"));
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
-        "http" => Err(wrong("plain http:// is accepted for loopback addresses only; use https://")),
-        _ => Err(wrong("expected https://")),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    address.map_or(host == "localhost", |address| address.is_loopback())
-}
-
-fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod domain;
 mod http;
 mod secret;
 mod token;
