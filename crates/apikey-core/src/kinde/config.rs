@@ -6,6 +6,7 @@ use reqwest::Url;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::domain::{authority, base_url, is_loopback};
+use super::proxy::check_proxy_variables;
 use super::secret::Secret;
 use crate::config::ConfigError;
 
@@ -57,6 +58,9 @@ impl KindeSettings {
     /// Names the Kinde business by its host: `example.kinde.com` or a custom domain, with or without `https://` and a
     /// trailing slash. It must be an IP address or a DNS name by RFC 1123, of at most 253 characters; a port may follow.
     /// Plain `http://` is accepted for loopback addresses only.
+    ///
+    /// A proxy that the environment names (`HTTPS_PROXY`, `ALL_PROXY`, but for the hosts in `NO_PROXY`) is used. Building a
+    /// verifier fails if it can't be: SOCKS proxies can't.
     pub fn new(domain: impl Into<String>) -> Self {
         Self {
             domain: domain.into(),
@@ -175,6 +179,14 @@ impl KindeSettings {
     }
 
     pub(super) fn resolve(self) -> Result<Resolved, ConfigError> {
+        self.resolve_with(environment)
+    }
+
+    /// [`resolve`](Self::resolve), where the variables that name a proxy come from anywhere.
+    fn resolve_with(
+        self,
+        variable: impl Fn(&'static str) -> Option<Result<String, ()>>,
+    ) -> Result<Resolved, ConfigError> {
         let names = self.names;
         let base = base_url(&self.domain).map_err(|problem| ConfigError::new(names.domain, problem))?;
         if self.connect_timeout.is_zero() {
@@ -216,6 +228,7 @@ impl KindeSettings {
             base.join(path)
                 .map_err(|error| ConfigError::new(names.domain, format!("no base for a URL: {error}")))
         };
+        check_proxy_variables(&base, variable)?;
         Ok(Resolved {
             verify_url: join("/api/v1/api_keys/verify")?,
             token_url: join("/oauth2/token")?,

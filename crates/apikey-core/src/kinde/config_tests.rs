@@ -133,6 +133,19 @@ fn credentials_in_an_env_files_quotes_are_refused_by_name() {
 }
 
 #[test]
+fn a_proxy_that_cannot_work_refuses_the_start() {
+    let resolve = |domain: &str, proxy: &'static str| {
+        let settings = KindeSettings::new(domain).without_token();
+        settings.resolve_with(|name| (name == proxy).then(|| Ok("socks5://proxy".to_owned())))
+    };
+    for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        assert_eq!(resolve("a.kinde.com", proxy).unwrap_err().setting(), proxy);
+        assert!(resolve("http://127.0.0.1:4010", proxy).is_ok(), "no proxy is taken to loopback addresses");
+    }
+    assert!(resolve("a.kinde.com", "HTTP_PROXY").is_ok(), "Kinde is not asked over plain HTTP");
+}
+
+#[test]
 fn the_variables_that_kindes_users_have_are_read() {
     let issuer = resolve(&[
         ("KINDE_ISSUER_URL", "https://a.kinde.com/"),

@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod domain;
 mod http;
+mod proxy;
 mod secret;
 mod token;
 pub(crate) mod wire;
