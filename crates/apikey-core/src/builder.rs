@@ -187,6 +187,9 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     }
 
     /// How many leading bits of an IPv6 address make a client. Default 56; 32 to 64.
+    ///
+    /// An IPv6 address that stands for an IPv4 address counts as that one: `::ffff:192.0.2.1`, and `64:ff9b::192.0.2.1`,
+    /// as a translator (NAT64) writes it. A unique local address (`fc00::/7`) counts per /64, whatever is set here.
     pub fn ipv6_client_prefix(mut self, bits: u8) -> Self {
         self.ipv6_prefix = bits;
         self

@@ -23,11 +23,19 @@ pub(crate) const IPV6_PREFIXES: RangeInclusive<u8> = 32..=64;
 /// How many bits of an IPv6 address make a client by default.
 pub(crate) const DEFAULT_IPV6_PREFIX: u8 = 56;
 
+/// How many bits of a unique local address (`fc00::/7`) make a client, whatever is set: such a network is one site's own,
+/// and its subnets are what a provider's customers are elsewhere.
+const UNIQUE_LOCAL_PREFIX: u8 = 64;
+
+/// Where the IPv4 internet stands in IPv6: the well-known prefix of translators (NAT64; RFC 6052, section 2.1), a /96.
+const NAT64_PREFIX: u128 = 0x0064_ff9b_u128 << 96;
+
 /// Which client a request counts for: an IPv4 address, or the prefix of an IPv6 address (/56 unless set otherwise, /32
-/// to /64), since whoever has one IPv6 address has its whole network.
+/// to /64), since whoever has one IPv6 address has its whole network. A unique local address counts per /64.
 ///
-/// Two addresses of the same client are equal here: an IPv4-mapped IPv6 address is that IPv4 address, and the bits past
-/// the prefix are gone. It is displayed as an address (`192.0.2.1`) or as a prefix (`2001:db8::/56`).
+/// Two addresses of the same client are equal here: an IPv6 address that stands for an IPv4 address is that one
+/// ([`canonical`]), and the bits past the prefix are gone. It is displayed as an address (`192.0.2.1`) or as a prefix
+/// (`2001:db8::/56`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Client(Counted);
 
@@ -48,20 +56,39 @@ impl fmt::Display for Client {
 
 /// The client that an address counts for. A prefix length outside of [`IPV6_PREFIXES`] counts as the nearest in it.
 pub(crate) fn client_of(address: IpAddr, ipv6_prefix: u8) -> Client {
-    Client(match address.to_canonical() {
+    Client(match canonical(address) {
         IpAddr::V4(address) => Counted::Address(address),
         IpAddr::V6(address) => {
-            let length = ipv6_prefix.clamp(*IPV6_PREFIXES.start(), *IPV6_PREFIXES.end());
+            let length = match address.is_unique_local() {
+                true => UNIQUE_LOCAL_PREFIX,
+                false => ipv6_prefix.clamp(*IPV6_PREFIXES.start(), *IPV6_PREFIXES.end()),
+            };
             let mask = u128::MAX << (128 - u32::from(length));
             Counted::Prefix { network: Ipv6Addr::from_bits(address.to_bits() & mask), length }
         }
     })
 }
 
+/// The address that is meant: an IPv6 address that stands for an IPv4 address is that IPv4 address, in settings, on
+/// connections and in headers. Such are the IPv4-mapped ones (`::ffff:192.0.2.1`), and those that a translator gives to
+/// IPv4 hosts (`64:ff9b::192.0.2.1`).
+///
+/// Whoever has such an address of a translator has that IPv4 address on the translator's other side, for answers go
+/// there. So it is trusted where the IPv4 address is.
+pub(crate) fn canonical(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if address.to_bits() & (u128::MAX << 32) == NAT64_PREFIX => {
+            let [.., a, b, c, d] = address.octets();
+            IpAddr::from([a, b, c, d])
+        }
+        address => address,
+    }
+}
+
 /// What [`client_address`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Resolved {
-    /// The client's address; never an IPv4-mapped one.
+    /// The client's address, [`canonical`].
     pub(crate) address: IpAddr,
     /// What the operator should know, if anything.
     pub(crate) diagnosis: Option<Diagnosis>,
@@ -128,7 +155,7 @@ impl fmt::Display for Diagnosis {
 /// - An element from which no address can be read (see [`ForwardingHeader`]), met before an untrusted address: the
 ///   trusted hop on its right, or the peer. An empty element is such a one, and so is an empty line among others.
 pub(crate) fn client_address(peer: IpAddr, request: &impl RequestHead, proxies: &TrustedProxies) -> Resolved {
-    let peer = peer.to_canonical();
+    let peer = canonical(peer);
     let header = proxies.believed();
     if !proxies.trusts(peer) {
         let is_suspicious =
@@ -228,7 +255,7 @@ fn node(node: &str) -> Option<IpAddr> {
 }
 
 fn ipv6(address: &str) -> Option<IpAddr> {
-    address.parse::<Ipv6Addr>().ok().map(|address| address.to_canonical())
+    address.parse().ok().map(|address| canonical(IpAddr::V6(address)))
 }
 
 /// `node-port` of RFC 7239: up to five digits, or obfuscated. It is not kept, so any number will do.

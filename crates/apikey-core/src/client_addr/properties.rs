@@ -47,7 +47,12 @@ fn header() -> impl Strategy<Value = ForwardingHeader> {
 }
 
 fn address() -> impl Strategy<Value = IpAddr> {
-    prop_oneof![any::<Ipv4Addr>().prop_map(IpAddr::V4), any::<Ipv6Addr>().prop_map(|ip| ip.to_canonical())]
+    prop_oneof![
+        any::<Ipv4Addr>().prop_map(IpAddr::V4),
+        any::<Ipv6Addr>().prop_map(|ip| canonical(ip.into())),
+        any::<[u16; 7]>()
+            .prop_map(|[a, b, c, d, e, f, g]| Ipv6Addr::new(a | 0xfc00, b, c, d, e, f, g, 1).into()),
+    ]
 }
 
 fn untrusted() -> impl Strategy<Value = IpAddr> {
@@ -127,7 +132,7 @@ proptest! {
         let list = lines.join(b",".as_slice());
         let elements = list.split(|byte| *byte == b',').map(|element| {
             let text = std::str::from_utf8(element).ok()?.trim_ascii();
-            text.parse().ok().map(|ip: IpAddr| ip.to_canonical()).or_else(|| plain_node(text))
+            text.parse().ok().map(canonical).or_else(|| plain_node(text))
         });
         prop_assert_eq!(resolved(PEER, XForwardedFor, &lines).address, defined(&elements.collect::<Vec<_>>()));
     }
@@ -157,8 +162,12 @@ proptest! {
     }
 
     #[test]
-    fn ipv4_mapped_is_ipv4(bits: u32, hop in trusted(), length in 32_u8..=64) {
-        let (plain, mapped) = (Ipv4Addr::from(bits), Ipv4Addr::from(bits).to_ipv6_mapped());
+    fn an_ipv4_address_in_ipv6_is_ipv4(bits: u32, hop in trusted(), length in 32_u8..=64, translated: bool) {
+        let in_ipv6 = |address: Ipv4Addr| match translated {
+            true => format!("64:ff9b::{address}").parse().unwrap(),
+            false => address.to_ipv6_mapped(),
+        };
+        let (plain, mapped) = (Ipv4Addr::from(bits), in_ipv6(Ipv4Addr::from(bits)));
         prop_assert_eq!(client_of(plain.into(), length), client_of(mapped.into(), length));
         let by = |peer: IpAddr, line: String| {
             client_address(peer, &PlainRequest::new().with_header("x-forwarded-for", line), &trusting(XForwardedFor))
@@ -166,17 +175,31 @@ proptest! {
         let IpAddr::V4(hop) = hop else { unreachable!() };
         let expected = by(hop.into(), format!("192.0.2.66, {plain}"));
         prop_assert!(expected.address.is_ipv4());
-        prop_assert_eq!(by(hop.to_ipv6_mapped().into(), format!("192.0.2.66, {mapped}")), expected);
+        prop_assert_eq!(by(in_ipv6(hop).into(), format!("192.0.2.66, {mapped}")), expected);
+        let behind_another = by(hop.into(), format!("192.0.2.66, {plain}, {}", in_ipv6(hop)));
+        prop_assert_eq!(behind_another, expected);
         let mapped_setting = TrustedProxies::new([mapped.to_string()]).unwrap();
         prop_assert_eq!(&mapped_setting, &TrustedProxies::new([plain.to_string()]).unwrap());
         prop_assert!(mapped_setting.trusts(plain.into()));
     }
 
     #[test]
-    fn one_client_per_prefix(bits: u128, flipped in 0_u32..128, length in 32_u8..=64) {
+    fn one_client_per_prefix(bits: u128, local: bool, flipped in 0_u32..128, length in 32_u8..=64) {
+        let bits = if local { bits >> 7 | 0xfc << 120 } else { bits };
         let [one, other] = [bits, bits ^ (1 << (127 - flipped))].map(|bits| IpAddr::V6(bits.into()));
-        prop_assume!(one.to_canonical().is_ipv6() && other.to_canonical().is_ipv6());
-        prop_assert_eq!(client_of(one, length) == client_of(other, length), flipped >= u32::from(length));
+        prop_assume!(canonical(one).is_ipv6() && canonical(other).is_ipv6());
+        let length_here = if bits >> 121 == 0xfc >> 1 { 64 } else { u32::from(length) };
+        prop_assert_eq!(client_of(one, length) == client_of(other, length), flipped >= length_here);
+    }
+
+    #[test]
+    fn only_a_translators_prefix_and_mapping_mean_ipv4(bits: u128, near: bool, flipped in 0_u32..96) {
+        // Nearly all addresses mean themselves, and so do those that differ from the prefix in one bit.
+        let prefix = 0x64_ff9b_u128 << 96;
+        let address = if near { prefix ^ (1 << (127 - flipped)) | (bits & 0xffff_ffff) } else { bits };
+        prop_assume!(address >> 32 != 0xffff && address >> 32 != prefix >> 32);
+        let address = IpAddr::V6(address.into());
+        prop_assert_eq!(canonical(address), address);
     }
 
     #[test]
@@ -208,7 +231,7 @@ fn defined(elements: &[Option<IpAddr>]) -> IpAddr {
 fn plain_node(text: &str) -> Option<IpAddr> {
     let socket: std::net::SocketAddr =
         text.parse().or_else(|_| format!("{text}:0").parse()).ok().filter(|_| !text.contains('%'))?;
-    Some(socket.ip().to_canonical())
+    Some(canonical(socket.ip()))
 }
 
 /// RFC 7239 with RFC 9110's lists, from the left, character by character, all or nothing.

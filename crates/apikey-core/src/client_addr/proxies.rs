@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use super::canonical;
 use crate::config::ConfigError;
 
 pub(super) const RANGES_SETTING: &str = "TRUSTED_PROXIES";
@@ -16,8 +17,9 @@ pub(super) const HEADER_SETTING: &str = "TRUSTED_PROXY_HEADER";
 /// By default none is trusted: then the TCP peer is the client, whatever a request claims. Name your proxies, not the
 /// network that they share with others: whoever connects from a trusted address can claim to be any client.
 ///
-/// An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) is its IPv4 address here, in settings and in requests. IPv4
-/// addresses are trusted by IPv4 ranges (or mapped ones) alone.
+/// An IPv6 address that stands for an IPv4 address is that IPv4 address here, in settings and in requests: an IPv4-mapped
+/// one (`::ffff:192.0.2.1`), and one in `64:ff9b::/96`, which translators (NAT64) give to IPv4 hosts
+/// (`64:ff9b::192.0.2.1`). IPv4 addresses are trusted by IPv4 ranges alone, or by ranges of such addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     /// Disjoint and in order, IPv4 first.
@@ -78,7 +80,7 @@ impl TrustedProxies {
         self.header
     }
 
-    /// Whether the address is in one of the ranges. IPv4-mapped addresses are to be given as IPv4.
+    /// Whether the [`canonical`] address is in one of the ranges.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         let at_or_before = self.ranges.partition_point(|range| range.network() <= address);
         let nearest = at_or_before.checked_sub(1).and_then(|index| self.ranges.get(index));
@@ -102,7 +104,7 @@ fn parse_range(entry: &str) -> Result<IpNet, ConfigError> {
         None => (entry, None),
     };
     let address: IpAddr = address.parse().map_err(|_| not_a_range())?;
-    let Some(length) = length else { return Ok(IpNet::from(address.to_canonical())) };
+    let Some(length) = length else { return Ok(IpNet::from(canonical(address))) };
     let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
     let length: u8 = length.parse().ok().filter(|_| is_number).ok_or_else(not_a_range)?;
     let range = IpNet::new(address, length).map_err(|_| not_a_range())?;
@@ -112,10 +114,17 @@ fn parse_range(entry: &str) -> Result<IpNet, ConfigError> {
             range.trunc()
         )));
     }
-    // `::ffff:10.0.0.0/104` is 10.0.0.0/8. A shorter prefix than 96 would have left bits of `ffff` past it.
-    match (address.to_canonical(), length.checked_sub(96)) {
-        (address @ IpAddr::V4(_), Some(length)) => IpNet::new(address, length).map_err(|_| not_a_range()),
-        _ => Ok(range),
+    // `::ffff:10.0.0.0/104` and `64:ff9b::10.0.0.0/104` are 10.0.0.0/8.
+    match (canonical(address), length.checked_sub(96)) {
+        (IpAddr::V6(_), _) => Ok(range),
+        (IpAddr::V4(network), Some(length)) if address.is_ipv6() => {
+            IpNet::new(network.into(), length).map_err(|_| not_a_range())
+        }
+        // A shorter prefix would have left bits of `::ffff:0:0` past it.
+        (IpAddr::V4(_), _) if address.is_ipv6() => Err(refused(format_args!(
+            "{entry} holds 64:ff9b::/96, which stands for every IPv4 address; name the proxies alone"
+        ))),
+        (IpAddr::V4(_), _) => Ok(range),
     }
 }
 

@@ -27,6 +27,10 @@ fn bad_settings_are_refused_by_name() {
         "0.0.0.0/1,128.0.0.0/1",
         "::ffff:0:0/96",
         "::ffff:0:0/95",
+        "64:ff9b::/96",
+        "64:ff9b::/95",
+        "64:ff9b::/32",
+        "64:ff9b::10.0.0.1/104",
         "10.0.0.1 10.0.0.2",
         "10.0.0.1;10.0.0.2",
         "10.0.0.0 /8",
@@ -53,7 +57,7 @@ fn good_settings_are_taken() {
             .iter()
             .all(|proxies| !proxies.trusts(ip("127.0.0.1")) && *proxies == TrustedProxies::default())
     );
-    let proxies = TrustedProxies::parse("10.0.0.0/8,10.1.0.0/16 , 192.0.2.1, 2001:db8::/32,::ffff:198.51.100.0/120,255.255.255.255, ffff::/16,::ffff:203.0.113.9").unwrap();
+    let proxies = TrustedProxies::parse("10.0.0.0/8,10.1.0.0/16 , 192.0.2.1, 2001:db8::/32,::ffff:198.51.100.0/120,255.255.255.255, ffff::/16,::ffff:203.0.113.9,64:ff9b::203.0.113.128/121, 64:ff9b::203.0.113.10,64:ff9b:1::/48").unwrap();
     for (address, trusted) in [
         ("10.0.0.0", true),
         ("10.255.255.255", true),
@@ -69,6 +73,12 @@ fn good_settings_are_taken() {
         ("2001:db8:ffff::", true),
         ("2001:db9::", false),
         ("203.0.113.9", true),
+        ("203.0.113.10", true),
+        ("203.0.113.11", false),
+        ("203.0.113.127", false),
+        ("203.0.113.128", true),
+        ("203.0.113.255", true),
+        ("64:ff9b:1::203.0.113.1", true),
         ("::", false),
         ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true),
         ("fffe:ffff::", false),

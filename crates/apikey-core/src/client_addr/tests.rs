@@ -319,10 +319,11 @@ fn the_operator_is_told_what_to_set() {
         }
         assert_eq!(told(peer, &none, "via", "x"), None);
     }
-    assert!(
-        told("::ffff:10.1.2.3", &none, "forwarded", "x").unwrap().contains("set TRUSTED_PROXIES=10.1.2.3")
-    );
-    for peer in ["192.0.2.1", "100.63.255.255", "100.128.0.0", "2001:db8::1"] {
+    for peer in ["::ffff:10.1.2.3", "64:ff9b::10.1.2.3"] {
+        let told = told(peer, &none, "forwarded", "x").unwrap();
+        assert!(told.contains("set TRUSTED_PROXIES=10.1.2.3"), "{told}");
+    }
+    for peer in ["192.0.2.1", "100.63.255.255", "100.128.0.0", "2001:db8::1", "64:ff9b::192.0.2.1"] {
         assert_eq!(told(peer, &none, "x-forwarded-for", "192.0.2.66"), None);
     }
     let (classic, rfc) = (trusting(XForwardedFor), trusting(Forwarded));
@@ -344,4 +345,37 @@ fn a_client_reads_as_an_address_or_a_prefix() {
     assert_eq!(client("2001:db8:1:2ff:3:4:5:6", DEFAULT_IPV6_PREFIX), "2001:db8:1:200::/56");
     assert_eq!(client("2001:db8:1:2ff:3:4:5:6", 0), "2001:db8::/32");
     assert_eq!(client("2001:db8:1:2ff:3:4:5:6", 128), "2001:db8:1:2ff::/64");
+    for translated in ["64:ff9b::192.0.2.1", "64:ff9b::c000:201"] {
+        assert_eq!(client(translated, 32), "192.0.2.1");
+    }
+    for (other, counted) in
+        [("64:ff9b:1::c000:201", "64:ff9b:1::/56"), ("64:ff9b::1:c000:201", "64:ff9b::/56")]
+    {
+        assert_eq!(client(other, 56), counted, "another prefix, whose layout is its network's own");
+    }
+}
+
+#[test]
+fn a_unique_local_address_counts_for_its_subnet() {
+    for length in [0, 32, 56, 64, 128] {
+        let client = |address: &str| client_of(ip(address), length).to_string();
+        assert_eq!(client("fd12:3456:789a:1::5"), "fd12:3456:789a:1::/64");
+        assert_eq!(client("fd12:3456:789a:2::5"), "fd12:3456:789a:2::/64");
+        assert_eq!(client("fc00::1"), "fc00::/64");
+        assert_eq!(client("fdff:ffff:ffff:ffff::1"), "fdff:ffff:ffff:ffff::/64");
+    }
+    let link_local = client_of(ip("fe00::1:2:3:4:5"), 32).to_string();
+    assert_eq!(link_local, "fe00::/32", "the next address after them");
+}
+
+#[test]
+fn a_translated_address_of_a_trusted_proxy_is_trusted() {
+    let of = |peer: &str, line: &str| resolved(peer, XForwardedFor, &[line]).address;
+    assert_eq!(of("64:ff9b::10.0.0.1", "192.0.2.1"), ip("192.0.2.1"));
+    assert_eq!(of(PEER, "192.0.2.1, 64:ff9b::10.0.0.2"), ip("192.0.2.1"));
+    assert_eq!(of(PEER, "192.0.2.66, 64:ff9b::192.0.2.1"), ip("192.0.2.1"));
+    assert_eq!(of("64:ff9b::11.0.0.1", "192.0.2.1"), ip("11.0.0.1"), "not trusted as IPv4 either");
+    assert_eq!(of("64:ff9b:1::10.0.0.1", "192.0.2.1"), ip("64:ff9b:1::10.0.0.1"), "another prefix");
+    let forwarded = resolved(PEER, Forwarded, &[r#"for=192.0.2.1, for="[64:ff9b::10.0.0.2]:80""#]);
+    assert_eq!(forwarded.address, ip("192.0.2.1"));
 }

@@ -27,15 +27,18 @@ pub fn forwarding(input: &[u8]) {
     let found = find(case.peer, &case.chain);
     let client = found.address;
     assert_eq!(find(case.peer, &case.chain), found, "twice the same");
-    assert_eq!(client, client.to_canonical());
+    assert_eq!(client, canonical(client));
     if let IpAddr::V4(address) = client {
-        let mapped = IpAddr::V6(address.to_ipv6_mapped());
-        let clients = [client, mapped].map(|address| client_of(address, DEFAULT_IPV6_PREFIX));
-        assert_eq!(clients[0], clients[1]);
+        for spelling in spellings(address) {
+            let clients = [client, spelling].map(|address| client_of(address, DEFAULT_IPV6_PREFIX));
+            assert_eq!(clients[0], clients[1], "{spelling}");
+        }
     }
-    let peer = case.peer.to_canonical();
+    let peer = canonical(case.peer);
     if let IpAddr::V4(address) = peer {
-        assert_eq!(find(IpAddr::V6(address.to_ipv6_mapped()), &case.chain), found, "mapped or not");
+        for spelling in spellings(address) {
+            assert_eq!(find(spelling, &case.chain), found, "{spelling}");
+        }
     }
     if !case.trusts(peer) {
         assert_eq!(client, peer, "an untrusted peer is the client");
@@ -62,6 +65,20 @@ pub fn forwarding(input: &[u8]) {
     if let Some(elements) = case.elements() {
         assert_eq!(client, case.defined(&elements), "as the list is defined: {elements:?}");
     }
+}
+
+/// An IPv4 address as IPv6 writes it: mapped, and as a translator gives it.
+fn spellings(address: Ipv4Addr) -> [IpAddr; 2] {
+    let [high, low] = [address.to_bits() >> 16, address.to_bits() & 0xffff].map(|half| half as u16);
+    [Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, high, low), Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low)]
+        .map(IpAddr::V6)
+}
+
+/// The address that is meant.
+fn canonical(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(ipv6) = address else { return address };
+    let ipv4 = Ipv4Addr::from_bits(ipv6.to_bits() as u32);
+    if spellings(ipv4).contains(&address) { IpAddr::V4(ipv4) } else { address }
 }
 
 /// An input, taken apart.
@@ -119,9 +136,10 @@ impl<'a> Case<'a> {
             };
             let Ok(network) = network.parse::<IpAddr>() else { return false };
             // IPv4 ranges are ranges of mapped addresses here, and nothing else trusts those.
-            let (network, length) = match network {
-                IpAddr::V4(network) => (network.to_ipv6_mapped(), length.unwrap_or(32) + 96),
-                IpAddr::V6(network) => (network, length.unwrap_or(128)),
+            let (network, length) = match (network, canonical(network)) {
+                (IpAddr::V4(network), _) => (network.to_ipv6_mapped(), length.unwrap_or(32) + 96),
+                (IpAddr::V6(_), IpAddr::V4(network)) => (network.to_ipv6_mapped(), length.unwrap_or(128)),
+                (IpAddr::V6(network), IpAddr::V6(_)) => (network, length.unwrap_or(128)),
             };
             let (length, address): (u32, _) = match address {
                 IpAddr::V4(_) if length < 96 => return false,
@@ -135,7 +153,7 @@ impl<'a> Case<'a> {
 
     /// Whether the address stands in the believed header, in one of its spellings.
     fn names(&self, client: IpAddr) -> bool {
-        let spells = |text: &str| text.parse().is_ok_and(|address: IpAddr| address.to_canonical() == client);
+        let spells = |text: &str| text.parse().is_ok_and(|address: IpAddr| canonical(address) == client);
         let is_part = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':');
         self.chain.iter().any(|line| {
             let bytes = line.iter().copied();
@@ -172,7 +190,7 @@ impl<'a> Case<'a> {
 
     /// The client by definition, given what each element names.
     fn defined(&self, elements: &[Option<IpAddr>]) -> IpAddr {
-        let mut client = self.peer.to_canonical();
+        let mut client = canonical(self.peer);
         for element in elements.iter().rev() {
             match element {
                 Some(address) if self.trusts(client) => client = *address,
@@ -186,7 +204,7 @@ impl<'a> Case<'a> {
 /// The address in a node, the port first taken off from the right.
 fn node(text: &[u8], bare_ipv6: bool) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= 128)?;
-    let ipv6 = |text: &str| text.parse::<Ipv6Addr>().ok().map(|address| IpAddr::V6(address).to_canonical());
+    let ipv6 = |text: &str| text.parse::<Ipv6Addr>().ok().map(|address| canonical(IpAddr::V6(address)));
     if bare_ipv6 && let Some(address) = ipv6(text) {
         return Some(address);
     }

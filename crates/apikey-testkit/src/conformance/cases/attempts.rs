@@ -423,13 +423,23 @@ pub async fn the_size_of_an_ipv6_network_can_be_set(subject: Subject) {
         assert!(is_new(&world, &[(FORWARDED_FOR, "2001:db8::1")]).await, "/{bits}");
         assert!(!is_new(&world, &[(FORWARDED_FOR, "2001:db8::ffff:1")]).await, "/{bits}");
         assert!(is_new(&world, &[(FORWARDED_FOR, other)]).await, "/{bits}");
+        // A unique local network is divided into /64, whatever is set.
+        for (local, new) in [("fd00::1", true), ("fd00::2", false), ("fd00:0:0:1::1", true)] {
+            assert_eq!(is_new(&world, &[(FORWARDED_FOR, local)]).await, new, "/{bits}: {local}");
+        }
     }
 }
 
 pub async fn an_ipv4_mapped_address_is_its_ipv4_address(subject: Subject) {
     let world = behind(subject, &["::ffff:127.0.0.1", "10.0.0.0/8"], ForwardingHeader::XForwardedFor).await;
     assert!(is_new(&world, &[(FORWARDED_FOR, "::ffff:198.51.100.1")]).await);
-    for same in ["198.51.100.1", "[::ffff:c633:6401]:80", "198.51.100.1, ::ffff:10.0.0.1"] {
+    for same in [
+        "198.51.100.1",
+        "[::ffff:c633:6401]:80",
+        "198.51.100.1, ::ffff:10.0.0.1",
+        "64:ff9b::198.51.100.1",
+        "198.51.100.1, 64:ff9b::10.0.0.1",
+    ] {
         assert!(!is_new(&world, &[(FORWARDED_FOR, same)]).await, "{same}");
     }
     assert!(is_new(&world, &[(FORWARDED_FOR, "::ffff:198.51.100.2")]).await);
