@@ -111,8 +111,8 @@ mod tests {
         ]);
         let lines: Vec<&str> = log.lines().collect();
         let [untrusted, no_address, other_header] = lines[..] else { panic!("{log}") };
-        assert!(untrusted.contains("WARN") && untrusted.contains("TRUSTED_PROXIES=192.168.0.1"), "{log}");
+        assert!(untrusted.contains("WARN") && untrusted.contains("192.168.0.1 in trusted_proxies"), "{log}");
         assert!(no_address.contains("ERROR") && no_address.contains("attempt_limit"), "{log}");
-        assert!(other_header.contains("WARN") && other_header.contains("TRUSTED_PROXY_HEADER"), "{log}");
+        assert!(other_header.contains("WARN") && other_header.contains("TrustedProxies::header"), "{log}");
     }
 }

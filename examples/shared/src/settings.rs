@@ -86,9 +86,11 @@ impl Settings {
             u32::try_from(attempts).map_err(|_| ConfigError::new("APIKEY_ATTEMPTS", "too many"))?;
         let window = seconds("APIKEY_WINDOW", guide.window())?;
         let max_in_flight = number("APIKEY_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT as u64)?;
-        let mut trusted_proxies = TrustedProxies::parse(&read("TRUSTED_PROXIES")?.unwrap_or_default())?;
+        let mut trusted_proxies = TrustedProxies::parse(&read("TRUSTED_PROXIES")?.unwrap_or_default())
+            .map_err(|error| named("TRUSTED_PROXIES", &error))?;
         if let Some(header) = read("TRUSTED_PROXY_HEADER")? {
-            trusted_proxies = trusted_proxies.header(header.parse()?);
+            let header = header.parse().map_err(|error| named("TRUSTED_PROXY_HEADER", &error))?;
+            trusted_proxies = trusted_proxies.header(header);
         }
 
         let kinde = KindeSettings::from_variables(&variable)?;

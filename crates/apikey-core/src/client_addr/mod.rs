@@ -94,8 +94,8 @@ pub(crate) struct Resolved {
     pub(crate) diagnosis: Option<Diagnosis>,
 }
 
-/// A sign that the settings don't fit the proxies. Its text is for the operator's log and names the setting; it holds no
-/// byte of the request, only addresses of the operator's own network.
+/// A sign that the settings don't fit the proxies. Its text is for the operator's log and names the builder's method; it
+/// holds no byte of the request, only addresses of the operator's own network.
 ///
 /// Callers can bring it about at will where such a mistake exists, so each kind is to be logged once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,13 +128,13 @@ impl fmt::Display for Diagnosis {
             Self::UntrustedProxy { peer } => write!(
                 formatter,
                 "a forwarding header came from {peer}, which is not trusted, so that everybody behind it counts as \
-                 one client; if it is your proxy, set {RANGES_SETTING}={peer}"
+                 one client; if it is your proxy, name {peer} in {RANGES_SETTING}"
             ),
             Self::OtherHeader { peer, sent } => write!(
                 formatter,
                 "the trusted proxy {peer} sent no {} header but {sent}, so that everybody behind it counts as one \
-                 client; if the proxy itself writes {sent}, rather than passing on what callers claim, set \
-                 {HEADER_SETTING}={sent}",
+                 client; if the proxy itself writes {sent}, rather than passing on what callers claim, choose \
+                 {sent} with {HEADER_SETTING}",
                 sent.other()
             ),
             Self::UnreadableChain { header, hop } => write!(

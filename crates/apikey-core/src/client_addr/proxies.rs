@@ -9,8 +9,9 @@ use ipnet::IpNet;
 use super::canonical;
 use crate::config::ConfigError;
 
-pub(super) const RANGES_SETTING: &str = "TRUSTED_PROXIES";
-pub(super) const HEADER_SETTING: &str = "TRUSTED_PROXY_HEADER";
+/// The names under which errors and the log speak of the settings: the builder's method, and the one of its value.
+pub(super) const RANGES_SETTING: &str = "trusted_proxies";
+pub(super) const HEADER_SETTING: &str = "TrustedProxies::header";
 
 /// The proxies whose forwarding header is believed, and the header in which they tell it.
 ///
@@ -38,7 +39,7 @@ impl TrustedProxies {
     /// without spaces around them. They may overlap; without any, nobody is trusted.
     ///
     /// # Errors
-    /// Names `TRUSTED_PROXIES` where an entry
+    /// Names `trusted_proxies` where an entry
     /// - is empty,
     /// - is no address or range: host names, ports, zones, netmasks and octal numbers are none,
     /// - has bits set past its prefix length, such as `10.0.0.1/8`, which could mean two things,
@@ -149,7 +150,7 @@ pub enum ForwardingHeader {
 }
 
 impl ForwardingHeader {
-    /// In lower case, as the setting and [`RequestHead`](crate::RequestHead) have it.
+    /// In lower case, as texts and [`RequestHead`](crate::RequestHead) have it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::XForwardedFor => "x-forwarded-for",
@@ -166,7 +167,7 @@ impl ForwardingHeader {
 }
 
 impl fmt::Display for ForwardingHeader {
-    /// The name of the header in lower case, as the setting has it.
+    /// The name of the header in lower case, as [`from_str`](Self::from_str) reads it.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }
@@ -178,7 +179,7 @@ impl FromStr for ForwardingHeader {
     /// Reads `x-forwarded-for` or `forwarded`, in any case.
     ///
     /// # Errors
-    /// Names `TRUSTED_PROXY_HEADER`.
+    /// Names `TrustedProxies::header`.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let known = [Self::XForwardedFor, Self::Forwarded];
         known.into_iter().find(|header| header.name().eq_ignore_ascii_case(name.trim())).ok_or_else(|| {

@@ -36,13 +36,13 @@ fn bad_settings_are_refused_by_name() {
         "10.0.0.0 /8",
     ] {
         let error = TrustedProxies::parse(bad).unwrap_err();
-        assert_eq!(error.setting(), "TRUSTED_PROXIES", "{bad}");
+        assert_eq!(error.setting(), "trusted_proxies", "{bad}");
     }
     assert!(TrustedProxies::new([""]).is_err());
     let helpful = TrustedProxies::parse("10.0.0.1/8").unwrap_err().to_string();
     assert!(helpful.contains("10.0.0.0/8") && helpful.contains("or 10.0.0.1 for"), "{helpful}");
     for bad in ["", "x-real-ip", "X-Forwarded-For, Forwarded"] {
-        assert_eq!(bad.parse::<ForwardingHeader>().unwrap_err().setting(), "TRUSTED_PROXY_HEADER");
+        assert_eq!(bad.parse::<ForwardingHeader>().unwrap_err().setting(), "TrustedProxies::header");
     }
 }
 
