@@ -12,7 +12,7 @@ use crate::builder::AuthenticatorBuilder;
 use crate::client_addr::Client;
 use crate::clients::Clients;
 use crate::clock::Clock;
-use crate::denial::{Denial, DenialStyle, ServerFault};
+use crate::denial::{Denial, DenialCode, DenialStyle, ServerFault};
 use crate::engine::{Answer, Engine, Purge, Standing, Step, Waiter};
 use crate::extract::{Extraction, RequestHead};
 use crate::key::{Credential, Fingerprint, MalformedKey, PresentedKey};
@@ -135,7 +135,7 @@ impl Authenticator {
 
     /// [`begin`](Self::begin) for a key that has been extracted before. `request` tells whose attempt it is.
     pub fn begin_verification(&self, key: PresentedKey, request: &impl RequestHead) -> Attempt {
-        self.begin_with(Credential::from(key), &|| self.0.clients.client_of(request))
+        self.begin_if_accepted(Credential::from(key), &|| self.0.clients.client_of(request))
     }
 
     /// Finds and verifies the key that a request presents.
@@ -152,7 +152,7 @@ impl Authenticator {
     /// # Errors
     /// [`Denial`], where the key is not let in or could not be judged.
     pub async fn verify(&self, key: PresentedKey) -> Result<VerifiedKey, Denial> {
-        let key = self.begin_with(Credential::from(key), &|| None).authentication().await?;
+        let key = self.begin_if_accepted(Credential::from(key), &|| None).authentication().await?;
         key.ok_or_else(|| self.missing_key())
     }
 
@@ -260,6 +260,19 @@ impl Authenticator {
 
     pub(crate) fn style(&self) -> &Arc<DenialStyle> {
         &self.0.style
+    }
+
+    /// [`begin_with`](Self::begin_with) for a key that did not come out of [`extract`](Extraction::extract) just now.
+    pub(crate) fn begin_if_accepted(
+        &self,
+        key: Credential<'_>,
+        client: &dyn Fn() -> Option<Client>,
+    ) -> Attempt {
+        if self.0.extraction.accepts(key.as_bytes()) {
+            self.begin_with(key, client)
+        } else {
+            Attempt::Decided(Err(Denial::malformed(DenialCode::InvalidFormat, &self.0.style)))
+        }
     }
 
     pub(crate) fn begin_with(&self, key: Credential<'_>, client: &dyn Fn() -> Option<Client>) -> Attempt {

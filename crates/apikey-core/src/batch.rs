@@ -43,7 +43,7 @@ impl Authenticator {
             if under_way.len() >= BATCH_CONCURRENCY {
                 land_one(&mut under_way, &mut answers).await;
             }
-            match Credential::borrowed(key.as_bytes()).map(|key| self.begin_with(key, &|| None)) {
+            match Credential::borrowed(key.as_bytes()).map(|key| self.begin_if_accepted(key, &|| None)) {
                 Some(Attempt::Pending(pending)) => under_way.push((place, pending)),
                 Some(Attempt::Decided(decision)) => answer(&mut answers, place, decision),
                 Some(Attempt::Anonymous) | None => {

@@ -202,8 +202,9 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
-    /// Refuses requests whose key begins with none of these, without asking Kinde: for example `k_live_`. Default: all are
-    /// accepted, for Kinde publishes no grammar of its keys.
+    /// Refuses keys that begin with none of these as malformed, without asking Kinde: for example `k_live_`. It holds for
+    /// requests, [`verify`](Authenticator::verify) and [`verify_many`](Authenticator::verify_many) alike. Default: all
+    /// are accepted, because Kinde publishes no grammar of its keys.
     pub fn accepted_prefixes<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
         self.extraction.accepted_prefixes = prefixes.into_iter().map(Into::into).collect();
         self

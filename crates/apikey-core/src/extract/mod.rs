@@ -176,9 +176,13 @@ impl Extraction {
         }
         let Some((value, forms)) = presented else { return Ok(None) };
         let key = forms.iter().find_map(|form| form.read(&value)).ok_or(DenialCode::InvalidFormat)?;
-        let accepted = self.accepted_prefixes.is_empty()
-            || self.accepted_prefixes.iter().any(|prefix| key.as_bytes().starts_with(prefix.as_bytes()));
-        if accepted { Ok(Some(key)) } else { Err(DenialCode::InvalidFormat) }
+        if self.accepts(key.as_bytes()) { Ok(Some(key)) } else { Err(DenialCode::InvalidFormat) }
+    }
+
+    /// Whether the key begins with one of the accepted prefixes, if there are any.
+    pub(crate) fn accepts(&self, key: &[u8]) -> bool {
+        self.accepted_prefixes.is_empty()
+            || self.accepted_prefixes.iter().any(|prefix| key.starts_with(prefix.as_bytes()))
     }
 
     /// The headers to take out before the handler sees the request; none unless that was asked for.
