@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher24};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::config::ConfigError;
 
@@ -66,18 +66,11 @@ impl<'a> Credential<'a> {
         is_key(bytes).then_some(Self::Borrowed(bytes))
     }
 
-    /// Takes bytes that came out of a decoder, which are overwritten if they are no key.
-    pub(crate) fn decoded(bytes: Vec<u8>) -> Option<Self> {
-        match String::from_utf8(bytes) {
-            Ok(text) => {
-                let text = Zeroizing::new(text);
-                is_key(text.as_bytes()).then_some(Self::Decoded(text))
-            }
-            Err(error) => {
-                error.into_bytes().zeroize();
-                None
-            }
-        }
+    /// Copies bytes that came out of a decoder and must be a well-formed key. The decoder's own are its to overwrite.
+    pub(crate) fn decoded(bytes: &[u8]) -> Option<Self> {
+        // Every byte of a key is ASCII.
+        let text = || Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+        is_key(bytes).then(|| Self::Decoded(text()))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

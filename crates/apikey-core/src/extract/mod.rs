@@ -2,7 +2,6 @@
 
 mod source;
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use base64::Engine as _;
@@ -138,7 +137,7 @@ impl Form {
     fn read<'a>(&self, value: &Presented<'a>) -> Option<Credential<'a>> {
         match (self, value) {
             (Self::Whole, Presented::Bytes(bytes)) => Credential::borrowed(bytes),
-            (Self::Whole, Presented::Decoded(text)) => Credential::decoded(text.as_bytes().to_vec()),
+            (Self::Whole, Presented::Decoded(bytes)) => Credential::decoded(bytes),
             (Self::Scheme(scheme), Presented::Bytes(bytes)) => {
                 Credential::borrowed(credentials_of(bytes, scheme)?)
             }
@@ -153,7 +152,7 @@ impl Form {
 /// A value that stands where a key may stand.
 enum Presented<'a> {
     Bytes(&'a [u8]),
-    Decoded(Zeroizing<String>),
+    Decoded(Zeroizing<Vec<u8>>),
 }
 
 impl Extraction {
@@ -252,11 +251,10 @@ fn decoded(value: &str) -> Presented<'_> {
     if !value.contains('%') {
         return Presented::Bytes(value.as_bytes());
     }
-    match percent_decode_str(value).decode_utf8() {
-        Ok(Cow::Owned(text)) => Presented::Decoded(Zeroizing::new(text)),
-        // Nothing was decoded, or what came out is no text: both still hold bytes that no key has.
-        Ok(Cow::Borrowed(_)) | Err(_) => Presented::Bytes(value.as_bytes()),
-    }
+    // Room for all of it, so that no half-decoded secret is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(value.len()));
+    bytes.extend(percent_decode_str(value));
+    Presented::Decoded(bytes)
 }
 
 /// What follows `<scheme> 1*SP`, where the value is of that scheme (RFC 9110, section 11.4).
@@ -296,7 +294,7 @@ fn basic_user_name(encoded: &[u8]) -> Option<Credential<'static>> {
     let mut bytes = Zeroizing::new(vec![0; encoded.len()]);
     let length = BASE64.decode_slice(encoded, bytes.as_mut_slice()).ok()?;
     let colon = bytes.get(..length)?.iter().position(|byte| *byte == b':')?;
-    Credential::decoded(bytes.get(..colon)?.to_vec())
+    Credential::decoded(bytes.get(..colon)?)
 }
 
 #[cfg(test)]
