@@ -25,6 +25,8 @@ pub const DEFAULT_VERIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many verifications are under way at once at most, unless something else is set.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 64;
+/// How many callers wait for a place among the verifications under way at most, unless something else is set.
+pub const DEFAULT_MAX_QUEUED: usize = 256;
 /// How many callers wait for verifications at once at most, unless something else is set.
 pub const DEFAULT_MAX_WAITING: usize = 16_384;
 /// How long a caller waits for a slow Kinde where an older answer could serve, unless something else is set.
@@ -58,6 +60,7 @@ pub struct AuthenticatorBuilder<A = Authenticator> {
     retries: bool,
     circuit_breaker: bool,
     max_in_flight: usize,
+    max_queued: usize,
     max_waiting: usize,
     attempt_limit: Option<AttemptLimit>,
     trusted_proxies: TrustedProxies,
@@ -84,6 +87,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             retries: true,
             circuit_breaker: true,
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+            max_queued: DEFAULT_MAX_QUEUED,
             max_waiting: DEFAULT_MAX_WAITING,
             attempt_limit: Some(AttemptLimit::default()),
             trusted_proxies: TrustedProxies::none(),
@@ -165,6 +169,15 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
+    /// How many callers may wait for a place among the verifications under way, once these are as many as
+    /// [`max_in_flight`](Self::max_in_flight) allows. A caller waits for at most a third of
+    /// [`verification_timeout`](Self::verification_timeout). Default 256. Past it an unknown key gets a 503 at once; 0
+    /// means that nobody waits for a place.
+    pub fn max_queued(mut self, callers: usize) -> Self {
+        self.max_queued = callers;
+        self
+    }
+
     /// How many callers may wait for verifications at once, those included who caused them: fewer than
     /// [`max_in_flight`](Self::max_in_flight) also means fewer verifications. Default 16 384, at least 1. Past it an unknown
     /// key gets a 503 at once.
@@ -173,8 +186,9 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
-    /// How many keys one client may have verified in a window of time. Default: the guide's 100 in 15 minutes; `None`
-    /// turns the limit off. A client is an IP address; see [`trusted_proxies`](Self::trusted_proxies).
+    /// How many keys that Kinde refuses one client may present in a window of time. Default: the guide's 100 in 15 minutes;
+    /// `None` turns the limit off, and [`AttemptLimit::count_all_attempts`] counts accepted keys, too. A client is an IP
+    /// address; see [`trusted_proxies`](Self::trusted_proxies).
     pub fn attempt_limit(mut self, limit: impl Into<Option<AttemptLimit>>) -> Self {
         self.attempt_limit = limit.into();
         self
@@ -307,6 +321,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             refresh_ahead: self.refresh_ahead,
             max_in_flight: self.max_in_flight,
             max_waiting: self.max_waiting,
+            max_queued: self.max_queued,
             attempt_limit: self.attempt_limit,
             circuit_breaker: self.circuit_breaker,
             slow_after: self.verification_timeout.mul_f64(SLOW_PART),
@@ -344,6 +359,7 @@ impl<A> std::fmt::Debug for AuthenticatorBuilder<A> {
             .field("stale_if_error", &self.stale_if_error)
             .field("negative_time_to_live", &self.negative_time_to_live)
             .field("max_in_flight", &self.max_in_flight)
+            .field("max_queued", &self.max_queued)
             .field("attempt_limit", &self.attempt_limit)
             .field("trusted_proxies", &self.trusted_proxies)
             .finish_non_exhaustive()

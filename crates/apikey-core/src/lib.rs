@@ -87,7 +87,7 @@ pub use authenticator::{Attempt, Authentication, Authenticator, PendingVerificat
 pub use batch::BATCH_CONCURRENCY;
 pub use builder::{
     AuthenticatorBuilder, DEFAULT_CACHE_CAPACITY, DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_MAX_IN_FLIGHT,
-    DEFAULT_MAX_WAITING, DEFAULT_STALE_WHILE_SLOW, DEFAULT_VERIFICATION_TIMEOUT,
+    DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING, DEFAULT_STALE_WHILE_SLOW, DEFAULT_VERIFICATION_TIMEOUT,
 };
 pub use client_addr::{ForwardingHeader, TrustedProxies};
 pub use clock::{Clock, ManualClock, SystemClock};

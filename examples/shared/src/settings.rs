@@ -9,24 +9,35 @@
 //! | `APIKEY_STALE_IF_ERROR` | seconds past that time that it may serve while Kinde can't answer | `0` |
 //! | `APIKEY_NEGATIVE_TTL` | seconds that a refusal is reused | `0` |
 //! | `APIKEY_TIMEOUT_MS` | the whole budget of one verification, retries included | `3000` |
-//! | `APIKEY_MAX_IN_FLIGHT` | verifications under way at Kinde at once; past it 503 at once | `64` |
+//! | `APIKEY_MAX_IN_FLIGHT` | verifications under way at Kinde at once, at most | `64` |
+//! | `APIKEY_MAX_QUEUED` | callers that may wait for a place among them; past it 503 at once; `0` = no queue | `256` |
 //! | `APIKEY_ATTEMPTS`, `APIKEY_WINDOW` | verification attempts per client and window in seconds; `0` = no limit | `100`, `900` |
+//! | `APIKEY_ATTEMPTS_COUNT` | `refused`: an attempt whose key is accepted is given back; `all`: it counts, as in the guide's code | `refused` |
 //! | `TRUSTED_PROXIES` | addresses or CIDRs, comma-separated, whose forwarding header is believed | none |
 //! | `TRUSTED_PROXY_HEADER` | which one: `x-forwarded-for` or `forwarded` | `x-forwarded-for` |
 //!
-//! `REDIS_URL`, `APIKEY_SHARED_SECRET` and `METRICS_LISTEN` have no capability behind them yet. Setting one refuses the
-//! start, so that nobody relies on what is not there. An empty variable counts as absent.
+//! `REDIS_URL`, `APIKEY_SHARED_SECRET`, `METRICS_LISTEN`, `AUDIT_LOG`, `AUDIT`, `KINDE_API_ID` and `KINDE_WEBHOOKS` have no
+//! capability behind them yet. Setting one refuses the start, so that nobody relies on what is not there. An empty
+//! variable counts as absent.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use apikey_core::{
     AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, DEFAULT_CACHE_TIME_TO_LIVE,
-    DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_WAITING, DEFAULT_VERIFICATION_TIMEOUT, KindeSettings, KindeVerifier,
-    TrustedProxies,
+    DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING, DEFAULT_VERIFICATION_TIMEOUT,
+    KindeSettings, KindeVerifier, TrustedProxies,
 };
 
-const NOT_YET: &[&str] = &["REDIS_URL", "APIKEY_SHARED_SECRET", "METRICS_LISTEN"];
+const NOT_YET: &[&str] = &[
+    "REDIS_URL",
+    "APIKEY_SHARED_SECRET",
+    "METRICS_LISTEN",
+    "AUDIT_LOG",
+    "AUDIT",
+    "KINDE_API_ID",
+    "KINDE_WEBHOOKS",
+];
 
 /// The checked settings of one server.
 #[derive(Debug)]
@@ -39,6 +50,7 @@ pub struct Settings {
     negative_time_to_live: Duration,
     verification_timeout: Duration,
     max_in_flight: usize,
+    max_queued: usize,
     attempt_limit: Option<AttemptLimit>,
     trusted_proxies: TrustedProxies,
 }
@@ -85,7 +97,14 @@ impl Settings {
         let attempts =
             u32::try_from(attempts).map_err(|_| ConfigError::new("APIKEY_ATTEMPTS", "too many"))?;
         let window = seconds("APIKEY_WINDOW", guide.window())?;
-        let max_in_flight = number("APIKEY_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT as u64)?;
+        let attempt_limit = match read("APIKEY_ATTEMPTS_COUNT")?.as_deref() {
+            None | Some("refused") => AttemptLimit::new(attempts, window),
+            Some("all") => AttemptLimit::new(attempts, window).count_all_attempts(),
+            Some(_) => return Err(ConfigError::new("APIKEY_ATTEMPTS_COUNT", "expected refused or all")),
+        };
+        let count = |name, default: usize| {
+            usize::try_from(number(name, default as u64)?).map_err(|_| ConfigError::new(name, "too many"))
+        };
         let mut trusted_proxies = TrustedProxies::parse(&read("TRUSTED_PROXIES")?.unwrap_or_default())
             .map_err(|error| named("TRUSTED_PROXIES", &error))?;
         if let Some(header) = read("TRUSTED_PROXY_HEADER")? {
@@ -121,9 +140,9 @@ impl Settings {
                 "APIKEY_TIMEOUT_MS",
                 DEFAULT_VERIFICATION_TIMEOUT.as_millis() as u64,
             )?),
-            max_in_flight: usize::try_from(max_in_flight)
-                .map_err(|_| ConfigError::new("APIKEY_MAX_IN_FLIGHT", "too many"))?,
-            attempt_limit: (attempts > 0 && !window.is_zero()).then(|| AttemptLimit::new(attempts, window)),
+            max_in_flight: count("APIKEY_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT)?,
+            max_queued: count("APIKEY_MAX_QUEUED", DEFAULT_MAX_QUEUED)?,
+            attempt_limit: Some(attempt_limit).filter(|_| attempts > 0 && !window.is_zero()),
             trusted_proxies,
         })
     }
@@ -139,6 +158,7 @@ impl Settings {
             .negative_time_to_live(self.negative_time_to_live)
             .verification_timeout(self.verification_timeout)
             .max_in_flight(self.max_in_flight)
+            .max_queued(self.max_queued)
             .max_waiting(DEFAULT_MAX_WAITING.max(self.max_in_flight))
             .attempt_limit(self.attempt_limit)
             .trusted_proxies(self.trusted_proxies)
@@ -170,6 +190,7 @@ mod tests {
         ("KINDE_MANAGEMENT_CLIENT_SECRET", "secret"),
     ];
 
+    /// What is given comes before what is required.
     fn with(variables: &[(&str, &str)]) -> Result<Authenticator, ConfigError> {
         let all: Vec<_> = variables.iter().chain(&REQUIRED).copied().collect();
         build(&all)
@@ -210,6 +231,12 @@ mod tests {
             ("APIKEY_STALE_IF_ERROR", &["-1", "x", "86401"][..]),
             ("APIKEY_NEGATIVE_TTL", &["-1", "x", "86401"][..]),
             ("APIKEY_MAX_IN_FLIGHT", &["0", "-1", "x"][..]),
+            ("APIKEY_MAX_QUEUED", &["-1", "x", "1.5", "99999999999999999999"][..]),
+            ("APIKEY_ATTEMPTS_COUNT", &["none", "ALL", "refused,all", "0", "true"][..]),
+            (
+                "KINDE_DOMAIN",
+                &["\"example.kinde.com\"", "$KINDE_DOMAIN", "example..com", "example.com:0"][..],
+            ),
             ("APIKEY_ATTEMPTS", &["-1", "x", "4294967296"][..]),
             ("APIKEY_WINDOW", &["-1", "x", "86401"][..]),
             ("TRUSTED_PROXIES", &["x", "10.0.0.1/8", "10.0.0.0/8,", "10.0.0.0/33"][..]),
@@ -230,11 +257,34 @@ mod tests {
             "APIKEY_NEGATIVE_TTL",
             "APIKEY_ATTEMPTS",
             "APIKEY_WINDOW",
+            "APIKEY_MAX_QUEUED",
         ] {
             assert!(with(&[(name, "0")]).is_ok(), "{name}");
         }
         let stale_without_cache = with(&[("APIKEY_CACHE_TTL", "0"), ("APIKEY_STALE_IF_ERROR", "60")]);
         assert_eq!(stale_without_cache.unwrap_err().setting(), "APIKEY_STALE_IF_ERROR");
+    }
+
+    #[test]
+    fn the_settings_say_how_many_wait_and_what_counts() {
+        let read = |name: &'static str, value: &'static str| {
+            let all: Vec<_> = [(name, value)].into_iter().chain(REQUIRED).collect();
+            Settings::from_variables(|name| {
+                all.iter().find(|(known, _)| *known == name).map(|(_, value)| Ok((*value).to_owned()))
+            })
+            .unwrap()
+        };
+        let default = read("LISTEN", "");
+        assert_eq!((default.max_queued, default.attempt_limit), (256, Some(AttemptLimit::default())));
+        assert_eq!(read("APIKEY_MAX_QUEUED", "0").max_queued, 0);
+        assert_eq!(read("APIKEY_MAX_QUEUED", "1000").max_queued, 1000);
+        for (value, limit) in [
+            ("", AttemptLimit::default()),
+            ("refused", AttemptLimit::default()),
+            ("all", AttemptLimit::default().count_all_attempts()),
+        ] {
+            assert_eq!(read("APIKEY_ATTEMPTS_COUNT", value).attempt_limit, Some(limit), "{value}");
+        }
     }
 
     #[test]

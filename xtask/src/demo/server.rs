@@ -27,7 +27,8 @@ const START_LIMIT: Duration = Duration::from_secs(15);
 /// How many lines of a server's output are kept for a report.
 const KEPT_LINES: usize = 200;
 /// The variables that would change what a server does, by their beginning.
-const SETTINGS: &[&str] = &["KINDE_", "APIKEY_", "LISTEN", "TRUSTED_PROX", "REDIS_URL", "METRICS_LISTEN"];
+const SETTINGS: &[&str] =
+    &["KINDE_", "APIKEY_", "LISTEN", "TRUSTED_PROX", "REDIS_URL", "METRICS_LISTEN", "AUDIT"];
 /// Everything here happens on this machine: no proxy has a part in it.
 const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 

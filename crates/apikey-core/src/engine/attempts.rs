@@ -23,7 +23,8 @@ pub(super) struct Attempts {
 ///
 /// An attempt is a verification that would leave the process: neither a request that the cache answers, nor one without
 /// a well-formed key, nor one that waits for another's verification. An attempt that Kinde could not answer is given
-/// back. The defaults are the guide's: 100 in 15 minutes.
+/// back, and so is one whose key Kinde accepted, unless [`count_all_attempts`](Self::count_all_attempts) is called. The
+/// default is 100 in 15 minutes, as in Kinde's guide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct AttemptLimit {
@@ -33,9 +34,9 @@ pub struct AttemptLimit {
 }
 
 impl AttemptLimit {
-    /// So many attempts per client and window.
+    /// So many attempts per client and window, of which only those count whose key is refused.
     pub const fn new(attempts: u32, window: Duration) -> Self {
-        Self { attempts, window, counts_only_refused: false }
+        Self { attempts, window, counts_only_refused: true }
     }
 
     /// How many attempts.
@@ -50,10 +51,10 @@ impl AttemptLimit {
         self.window
     }
 
-    /// Counts only attempts whose key was refused, and those that are still under way: a client with good keys is then
-    /// limited only where it asks about so many at once, and told to come back in a second.
-    pub const fn count_only_refused_keys(mut self) -> Self {
-        self.counts_only_refused = true;
+    /// Counts every attempt that Kinde judged, also one whose key was accepted, as in the guide's code. Then a client with
+    /// more good keys than attempts is limited, such as a gateway or an agent platform with many users behind it.
+    pub const fn count_all_attempts(mut self) -> Self {
+        self.counts_only_refused = false;
         self
     }
 }
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_client_has_so_many_attempts_per_window() {
-        let (attempts, now) = (Attempts::new(LIMIT), Instant::now());
+        let (attempts, now) = (Attempts::new(LIMIT.count_all_attempts()), Instant::now());
         let one = client("192.0.2.1");
         for _ in 0..3 {
             assert!(attempts.take(one, now).is_ok());
@@ -206,22 +207,23 @@ mod tests {
     }
 
     #[test]
-    fn counting_only_refused_keys_lets_good_ones_pass_for_ever() {
-        let (attempts, now) = (Attempts::new(LIMIT.count_only_refused_keys()), Instant::now());
+    fn good_keys_pass_for_ever_unless_all_attempts_count() {
+        let (attempts, now) = (Attempts::new(LIMIT), Instant::now());
         let one = client("192.0.2.1");
         for _ in 0..100 {
             attempts.take(one, now).ok().unwrap().accepted();
         }
         (0..3).for_each(|_| attempts.take(one, now).ok().unwrap().refused());
         assert_eq!(attempts.take(one, now).err().unwrap().resets_in, LIMIT.window);
+        let attempts = Attempts::new(LIMIT.count_all_attempts());
+        (0..3).for_each(|_| attempts.take(one, now).ok().unwrap().accepted());
+        assert_eq!(attempts.take(one, now).err().unwrap().resets_in, LIMIT.window);
     }
 
     #[test]
     fn who_is_limited_by_attempts_under_way_may_come_back_soon_where_only_refused_keys_count() {
         let now = Instant::now();
-        for (limit, soon) in
-            [(LIMIT.count_only_refused_keys(), Duration::from_secs(1)), (LIMIT, LIMIT.window)]
-        {
+        for (limit, soon) in [(LIMIT, Duration::from_secs(1)), (LIMIT.count_all_attempts(), LIMIT.window)] {
             let (attempts, one) = (Attempts::new(limit), client("192.0.2.1"));
             attempts.take(one, now).ok().unwrap().refused();
             let open = [(); 2].map(|()| attempts.take(one, now).ok().unwrap());

@@ -59,6 +59,9 @@ pub(crate) struct EngineSettings {
     pub(crate) refresh_ahead: bool,
     pub(crate) max_in_flight: usize,
     pub(crate) max_waiting: usize,
+    /// How many callers may wait for a place among the verifications under way.
+    #[expect(dead_code, reason = "who finds no place is turned away at once, until there is a queue")]
+    pub(crate) max_queued: usize,
     pub(crate) attempt_limit: Option<AttemptLimit>,
     pub(crate) circuit_breaker: bool,
     /// An answer that took longer counts as slow.

@@ -126,7 +126,7 @@ fn settings(random: &mut Random) -> EngineSettings {
         max_waiting: 2 + random.below(20),
         attempt_limit: random.one_in(2).then(|| {
             let limit = AttemptLimit::new(5, Duration::from_secs(60));
-            if random.one_in(2) { limit.count_only_refused_keys() } else { limit }
+            if random.one_in(2) { limit } else { limit.count_all_attempts() }
         }),
         circuit_breaker: random.one_in(2),
         ..plain()

@@ -36,7 +36,7 @@ macro_rules! conformance_tests {
                 a_burst_gets_no_attempt_too_many,
                 an_attempt_that_kinde_could_not_answer_is_given_back,
                 a_refused_attempt_does_not_prolong_the_limit,
-                where_only_refused_keys_count_good_ones_pass_for_ever,
+                good_keys_are_no_attempts_unless_all_count,
                 the_peer_is_the_client,
                 without_trusted_proxies_no_header_is_believed,
                 a_peer_that_is_not_trusted_is_not_believed,

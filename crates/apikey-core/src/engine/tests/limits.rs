@@ -92,7 +92,7 @@ fn a_probe_that_is_lost_does_not_keep_the_breaker_shut() {
 }
 
 fn limited_to(attempts: u32) -> EngineSettings {
-    EngineSettings { attempt_limit: Some(AttemptLimit::new(attempts, TTL)), ..plain() }
+    EngineSettings { attempt_limit: Some(AttemptLimit::new(attempts, TTL).count_all_attempts()), ..plain() }
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn in_an_outage_an_older_answer_serves_a_limited_client_too() {
     let world = World::new(EngineSettings {
         circuit_breaker: true,
         stale_if_error: STALE,
-        attempt_limit: Some(AttemptLimit::new(1, 4 * TTL)),
+        attempt_limit: Some(AttemptLimit::new(1, 4 * TTL).count_all_attempts()),
         ..plain()
     });
     world.cache("k1");

@@ -25,6 +25,7 @@ pub(super) fn plain() -> EngineSettings {
         refresh_ahead: false,
         max_in_flight: 1000,
         max_waiting: 10_000,
+        max_queued: 0,
         attempt_limit: None,
         circuit_breaker: false,
         slow_after: SECOND,

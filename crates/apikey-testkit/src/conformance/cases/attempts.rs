@@ -31,8 +31,24 @@ async fn limited_and(
     attempts: u32,
     configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
 ) -> (World, Arc<ManualClock>) {
+    within(subject, AttemptLimit::new(attempts, LIMIT.window()), configure).await
+}
+
+/// The same, where an attempt counts also if its key is let in.
+async fn counting_all(
+    subject: Subject,
+    attempts: u32,
+    configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+) -> (World, Arc<ManualClock>) {
+    within(subject, AttemptLimit::new(attempts, LIMIT.window()).count_all_attempts(), configure).await
+}
+
+async fn within(
+    subject: Subject,
+    limit: AttemptLimit,
+    configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+) -> (World, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new());
-    let limit = AttemptLimit::new(attempts, LIMIT.window());
     let world =
         World::with(subject, |builder| configure(builder.clock(clock.clone()).attempt_limit(limit))).await;
     (world, clock)
@@ -107,7 +123,7 @@ pub async fn a_limit_is_told_in_problem_details_where_asked_for(subject: Subject
 }
 
 pub async fn one_request_is_one_attempt(subject: Subject) {
-    let (world, clock) = limited_and(subject, 3, |builder| builder.cache_time_to_live(Duration::ZERO)).await;
+    let (world, clock) = counting_all(subject, 3, |builder| builder.cache_time_to_live(Duration::ZERO)).await;
     for path in ["/me", "/twice", "/layered-twice", "/branches", "/layered", "/optional", "/seen"] {
         for _ in 0..3 {
             let answer = world.ask(path, &world.admin).await;
@@ -119,7 +135,7 @@ pub async fn one_request_is_one_attempt(subject: Subject) {
 }
 
 pub async fn what_the_cache_answers_is_no_attempt(subject: Subject) {
-    let (world, _clock) = limited(subject, 3).await;
+    let (world, _clock) = counting_all(subject, 3, |builder| builder).await;
     for _ in 0..10 {
         world.ask("/me", &world.reader).await.is_me(&world.reader);
     }
@@ -138,7 +154,7 @@ pub async fn what_the_cache_answers_is_no_attempt(subject: Subject) {
 
 pub async fn a_remembered_refusal_is_no_attempt(subject: Subject) {
     let (world, _clock) =
-        limited_and(subject, 2, |builder| builder.negative_time_to_live(Duration::from_secs(60))).await;
+        counting_all(subject, 2, |builder| builder.negative_time_to_live(Duration::from_secs(60))).await;
     for _ in 0..5 {
         world.send(attempt()).await.is_denied(&invalid_key());
     }
@@ -180,7 +196,7 @@ pub async fn a_key_with_another_prefix_is_no_attempt(subject: Subject) {
 }
 
 pub async fn who_waits_for_anothers_verification_makes_no_attempt(subject: Subject) {
-    let (world, _clock) = limited(subject, 1).await;
+    let (world, _clock) = counting_all(subject, 1, |builder| builder).await;
     let gate = Gate::new();
     world.emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
     let request = get("/me").key(&world.reader);
@@ -201,7 +217,7 @@ pub async fn who_waits_for_anothers_verification_makes_no_attempt(subject: Subje
 }
 
 pub async fn a_burst_gets_no_attempt_too_many(subject: Subject) {
-    let (world, _clock) = limited(subject, 5).await;
+    let (world, _clock) = counting_all(subject, 5, |builder| builder).await;
     let gate = Gate::new();
     world.emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
     let mut burst = Vec::new();
@@ -255,11 +271,8 @@ pub async fn a_refused_attempt_does_not_prolong_the_limit(subject: Subject) {
     use_up(&world, 1).await;
 }
 
-pub async fn where_only_refused_keys_count_good_ones_pass_for_ever(subject: Subject) {
-    let (world, _clock) = limited_and(subject, 1, |builder| {
-        builder.attempt_limit(LIMIT.count_only_refused_keys()).cache_time_to_live(Duration::ZERO)
-    })
-    .await;
+pub async fn good_keys_are_no_attempts_unless_all_count(subject: Subject) {
+    let (world, _clock) = limited_and(subject, 3, |builder| builder.cache_time_to_live(Duration::ZERO)).await;
     for _ in 0..10 {
         world.ask("/me", &world.reader).await.is_me(&world.reader);
     }
@@ -267,6 +280,12 @@ pub async fn where_only_refused_keys_count_good_ones_pass_for_ever(subject: Subj
     world.ask("/me", &world.revoked).await.is_denied(&key_revoked());
     world.ask("/me", &world.inactive).await.is_denied(&key_inactive());
     world.send(attempt()).await.is_denied(&invalid_key());
+    world.ask("/me", &world.reader).await.is_denied(&rate_limited(3, 900, 900));
+    let (world, _clock) =
+        counting_all(subject, 3, |builder| builder.cache_time_to_live(Duration::ZERO)).await;
+    for _ in 0..3 {
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+    }
     world.ask("/me", &world.reader).await.is_denied(&rate_limited(3, 900, 900));
 }
 

@@ -6,7 +6,7 @@ use super::steps::{MINUTE, TTL, hold, in_flight, start};
 use crate::conformance::{adapter::Subject, client::Request, expected::*, world::World};
 
 pub async fn past_its_places_an_unknown_key_is_turned_away_and_a_known_one_is_not(subject: Subject) {
-    let limit = AttemptLimit::new(4, TTL);
+    let limit = AttemptLimit::new(4, TTL).count_all_attempts();
     let world = World::with(subject, |builder| {
         builder.max_in_flight(2).verification_timeout(MINUTE).attempt_limit(limit)
     })

@@ -27,7 +27,7 @@ async fn refreshing(
 }
 
 pub async fn a_key_in_use_is_renewed_before_its_time_is_up_and_nobody_waits(subject: Subject) {
-    let limit = AttemptLimit::new(1, MINUTE);
+    let limit = AttemptLimit::new(1, MINUTE).count_all_attempts();
     let (world, clock) =
         refreshing(subject, |builder| builder.attempt_limit(limit).verification_timeout(MINUTE)).await;
     let gate = hold(&world);
