@@ -40,25 +40,40 @@ struct Learned {
     taken: Vec<(Authenticator, PresentedKey)>,
 }
 
-/// The attempt that an earlier middleware or extractor made at this request, or a new one.
+/// The attempt that an earlier middleware or extractor made at what this request presents, or a new one.
 pub(crate) fn begin(request: &HttpRequest, authenticator: &Authenticator) -> Attempt {
+    if authenticator.removes_credential() {
+        return begin_taken(request, authenticator);
+    }
     if let Some(attempt) = recall(request, authenticator) {
         return attempt;
     }
-    let attempt = if authenticator.removes_credential() {
-        match claim_taken(request, authenticator) {
-            Some(key) => authenticator.begin_verification(key, &Head(request)),
+    let attempt = authenticator.begin(&Head(request));
+    if authenticator.must_remember(&attempt) {
+        note(request, authenticator, attempt.clone());
+    }
+    attempt
+}
+
+/// [`begin`] where a middleware has taken the credential out.
+fn begin_taken(request: &HttpRequest, authenticator: &Authenticator) -> Attempt {
+    if !presents_nothing(request, authenticator) {
+        return Attempt::Decided(Err(Denial::wiring_mistake(
+            "remove_credential is set, but the request presents a credential, which an extractor can't take out: add \
+             .wrap(keys.remove_credentials()) to the App, inside of every middleware that changes credentials",
+        )));
+    }
+    let attempt = match claim_taken(request, authenticator) {
+        Some(key) => authenticator.begin_verification(key, &Head(request)),
+        None => match recall(request, authenticator) {
+            Some(attempt) => return attempt,
             None => Attempt::Decided(Err(Denial::wiring_mistake(
                 "remove_credential is set, but no middleware took the credential out of the request, which an \
                  extractor can't: add .wrap(keys.remove_credentials()) to the App",
             ))),
-        }
-    } else {
-        authenticator.begin(&Head(request))
+        },
     };
-    if authenticator.must_remember(&attempt) {
-        note(request, authenticator, attempt.clone());
-    }
+    note(request, authenticator, attempt.clone());
     attempt
 }
 
@@ -78,10 +93,13 @@ pub(crate) fn remove_credential(
     request: &mut ServiceRequest,
     authenticator: &Authenticator,
 ) -> Result<(), Denial> {
-    if !authenticator.removes_credential() || is_removed(request.request(), authenticator) {
+    if !authenticator.removes_credential() {
         return Ok(());
     }
     let extracted = authenticator.extract(&Head(request.request()));
+    if matches!(extracted, Ok(None)) && is_removed(request.request(), authenticator) {
+        return Ok(());
+    }
     if is_shared(request) {
         return Err(Denial::wiring_mistake(
             "remove_credential is set, but another middleware keeps a clone of the HttpRequest, so that it can't be \
@@ -98,16 +116,24 @@ pub(crate) fn remove_credential(
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
     }
-    match extracted {
-        Ok(Some(key)) => learned(request.request(), |known| known.taken.push((authenticator.clone(), key))),
-        Ok(None) => note(request.request(), authenticator, Attempt::Anonymous),
-        Err(denial) => note(request.request(), authenticator, Attempt::Decided(Err(denial))),
-    }
+    learned(request.request(), |known| {
+        // What another middleware has put in since then counts, and not what was there before.
+        known.taken.retain(|(owner, _)| !owner.is_same_as(authenticator));
+        match extracted {
+            Ok(Some(key)) => known.taken.push((authenticator.clone(), key)),
+            Ok(None) => known.attempts.note(authenticator, Attempt::Anonymous),
+            Err(denial) => known.attempts.note(authenticator, Attempt::Decided(Err(denial))),
+        }
+    });
     Ok(())
 }
 
+fn presents_nothing(request: &HttpRequest, authenticator: &Authenticator) -> bool {
+    matches!(authenticator.extract(&Head(request)), Ok(None))
+}
+
 fn recall(request: &HttpRequest, authenticator: &Authenticator) -> Option<Attempt> {
-    request.extensions().get::<Learned>()?.attempts.recall(authenticator)
+    request.extensions().get::<Learned>()?.attempts.recall(authenticator, &Head(request))
 }
 
 fn note(request: &HttpRequest, authenticator: &Authenticator, attempt: Attempt) {
@@ -116,7 +142,7 @@ fn note(request: &HttpRequest, authenticator: &Authenticator, attempt: Attempt) 
 
 fn is_removed(request: &HttpRequest, authenticator: &Authenticator) -> bool {
     request.extensions().get::<Learned>().is_some_and(|known| {
-        known.attempts.recall(authenticator).is_some()
+        known.attempts.recall(authenticator, &Head(request)).is_some()
             || known.taken.iter().any(|(owner, _)| owner.is_same_as(authenticator))
     })
 }

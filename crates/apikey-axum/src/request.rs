@@ -78,15 +78,16 @@ impl<B> HttpRequest for Request<B> {
     }
 }
 
-/// The attempts at this request, under a type that nobody else can name.
+/// The attempts at this request, under a type that nobody else can name. In extensions that are cloned it is empty, since
+/// they are another request's.
 #[derive(Clone, Default)]
 struct RequestMemo(Memo);
 
-/// The attempt that an earlier layer or extractor made at this request, or a new one. Takes the credential out where that
-/// is asked for.
+/// The attempt that an earlier layer or extractor made at what this request presents, or a new one. Takes the credential out
+/// where that is asked for.
 pub(crate) fn begin(request: &mut impl HttpRequest, authenticator: &Authenticator) -> Attempt {
     let memo = request.extensions().get::<RequestMemo>();
-    if let Some(attempt) = memo.and_then(|memo| memo.0.recall(authenticator)) {
+    if let Some(attempt) = memo.and_then(|memo| memo.0.recall(authenticator, &request.head())) {
         return attempt;
     }
     let attempt = authenticator.begin(&request.head());

@@ -16,6 +16,7 @@ use crate::denial::{Denial, DenialCode, DenialStyle, ServerFault};
 use crate::engine::{Answer, Engine, Purge, Standing, Step, Waiter};
 use crate::extract::{Extraction, RequestHead};
 use crate::key::{Credential, Fingerprint, MalformedKey, PresentedKey};
+use crate::memo::Presented;
 use crate::policy::Policy;
 use crate::verification::Verification;
 use crate::verifier::{Verifier, VerifierError};
@@ -136,6 +137,44 @@ impl Authenticator {
     /// [`begin`](Self::begin) for a key that has been extracted before. `request` tells whose attempt it is.
     pub fn begin_verification(&self, key: PresentedKey, request: &impl RequestHead) -> Attempt {
         self.begin_if_accepted(Credential::from(key), &|| self.0.clients.client_of(request))
+    }
+
+    /// [`begin`](Self::begin), and what it was begun for.
+    pub fn begin_presented(&self, request: &impl RequestHead) -> (Presented, Attempt) {
+        match self.0.extraction.extract(request) {
+            Ok(None) => (Presented::NOTHING, Attempt::Anonymous),
+            Ok(Some(key)) => {
+                let fingerprint = self.0.engine.fingerprint(key.as_bytes());
+                let attempt = self.begin_with(key, &|| self.0.clients.client_of(request));
+                (Presented::key(fingerprint), attempt)
+            }
+            Err(code) => {
+                let denial = Denial::malformed(code, &self.0.style);
+                (Presented::malformed(code), Attempt::Decided(Err(denial)))
+            }
+        }
+    }
+
+    /// What a request presents now, to be compared with what an attempt was begun for.
+    #[must_use]
+    pub fn presented(&self, request: &impl RequestHead) -> Presented {
+        match self.0.extraction.extract(request) {
+            Ok(None) => Presented::NOTHING,
+            Ok(Some(key)) => Presented::key(self.0.engine.fingerprint(key.as_bytes())),
+            Err(code) => Presented::malformed(code),
+        }
+    }
+
+    /// Whether an attempt of this authenticator's, noted before, was made for what this request presents now.
+    pub(crate) fn is_made_for(&self, attempt: &Attempt, request: &impl RequestHead) -> bool {
+        match self.0.extraction.extract(request) {
+            Ok(None) => self.removes_credential(),
+            // What is presented after a removal came later, and must be taken out, too.
+            Ok(Some(_)) if self.removes_credential() => false,
+            Ok(Some(key)) => matches!(attempt, Attempt::Pending(pending)
+                if pending.fingerprint == self.0.engine.fingerprint(key.as_bytes())),
+            Err(_) => false,
+        }
     }
 
     /// Finds and verifies the key that a request presents.

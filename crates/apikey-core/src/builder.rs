@@ -226,6 +226,14 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
 
     /// Takes the credential out of the request before the handler sees it, so that it can't be logged or forwarded
     /// by mistake. Default: off.
+    ///
+    /// What was taken out stands for the request from then on. A credential that somebody puts into the request later is
+    /// judged by itself and taken out, too.
+    ///
+    /// Adapters keep what was taken out in the request's extensions. A clone of the extensions does not have it: a
+    /// sub-request that is made with one is judged by what it presents itself, and is anonymous if it presents nothing. If
+    /// the extensions are moved into another request and not cloned, that cannot be told from the request itself, and the
+    /// credential that was taken out stands for it. So clone them, or present a credential in each sub-request.
     pub fn remove_credential(mut self, remove: bool) -> Self {
         self.extraction.remove_credential = remove;
         self

@@ -98,7 +98,7 @@ pub use extract::{CredentialSource, PlainRequest, RequestHead, is_preflight};
 pub use key::{LONGEST_KEY, MalformedKey, PresentedKey};
 #[cfg(feature = "kinde")]
 pub use kinde::{KindeSettings, KindeVerifier, MachineToMachine};
-pub use memo::Memo;
+pub use memo::{Memo, Presented};
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};

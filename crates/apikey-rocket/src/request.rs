@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use apikey_core::{Attempt, Authenticator, Denial, Policy, RequestHead, VerifiedKey};
+use apikey_core::{Attempt, Authenticator, Denial, Policy, Presented, RequestHead, VerifiedKey};
 use rocket::Request;
 
 use crate::fairing::Attached;
@@ -31,16 +31,52 @@ impl RequestHead for Head<'_, '_> {
 /// that are tried for the request share it.
 #[derive(Default)]
 struct Memo {
-    attempt: OnceLock<Attempt>,
-    /// The outcome of an attempt that had to wait for one.
-    awaited: OnceLock<Result<VerifiedKey, Denial>>,
-    /// The same, where that was stale and a later guard wants to be sure.
-    insisted: OnceLock<Result<VerifiedKey, Denial>>,
+    /// What was learned about the credential that was looked at first.
+    first: OnceLock<Learned>,
     /// The denial of the last guard, if that refused.
     denial: Mutex<Option<Denial>>,
 }
 
+/// What was learned about one credential. A fairing may change the credential of a request between two guards, and a
+/// [local request](rocket::local) shares the cache with its clones.
+struct Learned {
+    presented: Presented,
+    attempt: Attempt,
+    /// The outcome of an attempt that had to wait for one.
+    awaited: OnceLock<Result<VerifiedKey, Denial>>,
+    /// The same, where that was stale and a later guard wants to be sure.
+    insisted: OnceLock<Result<VerifiedKey, Denial>>,
+    /// What was learned about the credential that came after this one. Guards hand out references to what is kept here, so
+    /// nothing is ever replaced.
+    next: OnceLock<Box<Learned>>,
+}
+
+impl Learned {
+    fn begin(authenticator: &Authenticator, request: &Request<'_>) -> Self {
+        let (presented, attempt) = authenticator.begin_presented(&Head(request));
+        let (awaited, insisted, next) = Default::default();
+        Self { presented, attempt, awaited, insisted, next }
+    }
+}
+
 impl Memo {
+    /// What was learned about the credential that the request presents now.
+    fn learned(&self, authenticator: &Authenticator, request: &Request<'_>) -> &Learned {
+        let mut is_first_look = false;
+        let mut learned = self.first.get_or_init(|| {
+            is_first_look = true;
+            Learned::begin(authenticator, request)
+        });
+        if is_first_look {
+            return learned;
+        }
+        let presented = authenticator.presented(&Head(request));
+        while learned.presented != presented {
+            learned = learned.next.get_or_init(|| Box::new(Learned::begin(authenticator, request)));
+        }
+        learned
+    }
+
     fn note(&self, denial: Option<Denial>) {
         *self.denial.lock().unwrap_or_else(PoisonError::into_inner) = denial;
     }
@@ -84,11 +120,11 @@ type Decision<'r> = Result<Option<&'r VerifiedKey>, &'r Denial>;
 pub(crate) struct Inspection<'r> {
     authenticator: &'r Authenticator,
     memo: &'r Memo,
-    attempt: &'r Attempt,
+    learned: &'r Learned,
 }
 
 impl<'r> Inspection<'r> {
-    /// Takes up the attempt that an earlier guard made, or makes one.
+    /// Takes up the attempt that an earlier guard made at what the request presents, or makes one.
     ///
     /// # Errors
     /// [`Rejection`], where the fairing was not attached.
@@ -97,13 +133,13 @@ impl<'r> Inspection<'r> {
         let Some(Attached(authenticator)) = request.rocket().state::<Attached>() else {
             return Err(memo.refuse(Denial::wiring_mistake("attach ApiKeys::fairing(keys) to this Rocket")));
         };
-        let attempt = memo.attempt.get_or_init(|| authenticator.begin(&Head(request)));
-        Ok(Self { authenticator, memo, attempt })
+        let learned = memo.learned(authenticator, request);
+        Ok(Self { authenticator, memo, learned })
     }
 
     /// Where the outcome of waiting is kept for a guard with this policy.
     fn slot(&self, policy: &Policy) -> &'r OnceLock<Result<VerifiedKey, Denial>> {
-        let Memo { awaited, insisted, .. } = self.memo;
+        let Learned { awaited, insisted, .. } = self.learned;
         let is_stale = |decision: &Result<VerifiedKey, _>| decision.as_ref().is_ok_and(VerifiedKey::is_stale);
         match policy.refuses_stale() && awaited.get().is_some_and(is_stale) {
             true => insisted,
@@ -113,7 +149,7 @@ impl<'r> Inspection<'r> {
 
     /// The decision for a guard with this policy, where it takes no waiting.
     pub(crate) fn decision_at_once(&self, policy: &Policy) -> Option<Decision<'r>> {
-        let decision = match self.attempt {
+        let decision = match &self.learned.attempt {
             Attempt::Anonymous => return Some(Ok(None)),
             Attempt::Decided(decision) => decision,
             Attempt::Pending(_) => self.slot(policy).get()?,
@@ -123,7 +159,7 @@ impl<'r> Inspection<'r> {
 
     /// The decision for a guard with this policy, once there is one.
     pub(crate) async fn decision(&self, policy: &Policy) -> Decision<'r> {
-        let decision = match self.attempt {
+        let decision = match &self.learned.attempt {
             Attempt::Anonymous => return Ok(None),
             Attempt::Decided(decision) => decision,
             Attempt::Pending(pending) => match self.slot(policy).get() {

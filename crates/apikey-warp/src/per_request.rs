@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use apikey_core::{Attempt, Authenticator, PlainRequest, PresentedKey, RequestHead as _};
+use apikey_core::{Attempt, Authenticator, Denial, Memo, PlainRequest, PresentedKey, RequestHead as _};
 use tower_service::Service;
 use warp::http::{Request, Uri};
 
@@ -51,6 +51,9 @@ use crate::request::Head;
 /// # }
 /// ```
 ///
+/// A request whose extensions are a clone of another's is a request of its own: it is judged by what it presents itself.
+/// With `remove_credential`, let such requests pass through a `per_request` of their own, which takes their credential out.
+///
 /// With several authenticators, wrap once for each. `warp::addr::remote()` knows addresses only where `warp::serve` itself
 /// accepts the connections, so it is `None` here: tell the address with [`with_peer`](PerRequest::with_peer), or attempts
 /// can't be counted per client.
@@ -92,24 +95,31 @@ where
     }
 }
 
-/// Notes what the request presents, which asks nobody yet, and takes it out where that is asked for.
+/// Gives the request a place to keep attempts in, and takes its credential out where that is asked for. Asks nobody yet.
 fn prepare<B>(keys: &Authenticator, request: &mut Request<B>, peer: Option<IpAddr>) {
-    let others = request.extensions().get::<Knowledge>().cloned();
-    if others.as_ref().is_some_and(|others| others.entry(keys).is_some()) {
+    let known = request.extensions().get::<Knowledge>();
+    let peer = peer.or_else(|| known.and_then(|known| known.entry.peer));
+    let others = known.filter(|known| known.copies == 0).map(|known| Arc::clone(&known.entry));
+    let is_known = others.as_ref().is_some_and(|others| others.of(keys).is_some());
+    let mut state = State::default();
+    if keys.removes_credential() {
+        let head = Head { headers: request.headers(), query: request.uri().query(), peer };
+        match keys.extract(&head) {
+            // It was taken out before.
+            Ok(None) if is_known => return,
+            Ok(None) => state.attempts.note(keys, Attempt::Anonymous),
+            Ok(Some(key)) => state.taken = Some((key, sender(&head))),
+            Err(denial) => state.attempts.note(keys, Attempt::Decided(Err(denial))),
+        }
+        for name in keys.removed_headers() {
+            request.headers_mut().remove(name);
+        }
+        remove_from_query(request.uri_mut(), keys);
+    } else if is_known {
         return;
     }
-    let head = Head { headers: request.headers(), query: request.uri().query(), peer };
-    let state = match keys.extract(&head) {
-        Ok(Some(key)) => State::Presented(key, sender(&head)),
-        Ok(None) => State::Attempted(Attempt::Anonymous),
-        Err(denial) => State::Attempted(Attempt::Decided(Err(denial))),
-    };
-    for name in keys.removed_headers() {
-        request.headers_mut().remove(name);
-    }
-    remove_from_query(request.uri_mut(), keys);
-    let entry = Entry { keys: keys.clone(), state: Mutex::new(state), others };
-    request.extensions_mut().insert(Knowledge(Arc::new(entry)));
+    let entry = Arc::new(Entry { keys: keys.clone(), peer, state: Mutex::new(state), others });
+    request.extensions_mut().insert(Knowledge { entry, copies: 0 });
 }
 
 /// What tells whose attempt it is; by the time that somebody asks, the request is in warp's hands.
@@ -133,36 +143,73 @@ fn remove_from_query(uri: &mut Uri, keys: &Authenticator) {
     *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// What each authenticator knows of a request, under a type that nobody else can name. Clones share it.
-#[derive(Clone)]
-pub(crate) struct Knowledge(Arc<Entry>);
+/// What each authenticator knows of a request, under a type that nobody else can name.
+///
+/// warp hands filters a copy of what is in a request's extensions. A copy of a copy comes from extensions that were cloned,
+/// and so belong to another request: of that one nothing is known.
+pub(crate) struct Knowledge {
+    entry: Arc<Entry>,
+    /// How many times it was copied since it was made.
+    copies: u8,
+}
 
 struct Entry {
     keys: Authenticator,
+    /// The address at the other end of the connection, where the service was told.
+    peer: Option<IpAddr>,
     state: Mutex<State>,
     /// What the authenticators of services further outside know.
-    others: Option<Knowledge>,
+    others: Option<Arc<Entry>>,
 }
 
-enum State {
-    Presented(PresentedKey, PlainRequest),
-    Attempted(Attempt),
+#[derive(Default)]
+struct State {
+    /// What was taken out of the request and nobody has asked about yet, and what tells whose attempt that is.
+    taken: Option<(PresentedKey, PlainRequest)>,
+    attempts: Memo,
 }
 
 impl Knowledge {
-    /// This authenticator's attempt, which begins with the first filter that asks; `None` where it knows nothing.
-    pub(crate) fn attempt(&self, keys: &Authenticator) -> Option<Attempt> {
-        let entry = self.entry(keys)?;
-        let mut state = entry.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let attempt = match mem::replace(&mut *state, State::Attempted(Attempt::Anonymous)) {
-            State::Presented(key, sender) => entry.keys.begin_verification(key, &sender),
-            State::Attempted(attempt) => attempt,
-        };
-        *state = State::Attempted(attempt.clone());
-        Some(attempt)
+    /// This authenticator's attempt at what the request presents, which begins with the first filter that asks; `None`
+    /// where it knows nothing. Tells the head its peer.
+    pub(crate) fn attempt(&self, keys: &Authenticator, head: &mut Head<'_>) -> Option<Attempt> {
+        let entry = self.entry.of(keys);
+        head.peer = entry.unwrap_or(&self.entry).peer.or(head.peer);
+        let is_the_filters_copy = self.copies <= 1;
+        entry.filter(|_| is_the_filters_copy).map(|entry| entry.attempt(head))
+    }
+}
+
+impl Clone for Knowledge {
+    fn clone(&self) -> Self {
+        Self { entry: Arc::clone(&self.entry), copies: self.copies.saturating_add(1) }
+    }
+}
+
+impl Entry {
+    fn of(&self, keys: &Authenticator) -> Option<&Self> {
+        if self.keys.is_same_as(keys) { Some(self) } else { self.others.as_ref()?.of(keys) }
     }
 
-    fn entry(&self, keys: &Authenticator) -> Option<&Entry> {
-        if self.0.keys.is_same_as(keys) { Some(&self.0) } else { self.0.others.as_ref()?.entry(keys) }
+    fn attempt(&self, head: &Head<'_>) -> Attempt {
+        let Self { keys, state, .. } = self;
+        if keys.removes_credential() && !matches!(keys.extract(head), Ok(None)) {
+            // To judge the older credential would be wrong, and to leave the newer one in would break a promise.
+            let mistake = "remove_credential(true) needs apikey_warp::per_request(&keys, ..) inside of every service that \
+                           changes credentials";
+            return Attempt::Decided(Err(Denial::wiring_mistake(mistake)));
+        }
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = match state.taken.take() {
+            Some((key, sender)) => keys.begin_verification(key, &sender),
+            None => match state.attempts.recall(keys, head) {
+                Some(attempt) => return attempt,
+                None => keys.begin(head),
+            },
+        };
+        if keys.must_remember(&attempt) {
+            state.attempts.note(keys, attempt.clone());
+        }
+        attempt
     }
 }

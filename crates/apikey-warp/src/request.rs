@@ -53,11 +53,9 @@ pub(crate) fn seen(
 /// The attempt at the request: the one that it knows of where it came through [`per_request`](crate::per_request()), or a
 /// new one.
 pub(crate) fn attempt(keys: &Authenticator, (knowledge, query, headers, peer): Seen) -> Attempt {
-    let known = knowledge.and_then(|knowledge| knowledge.attempt(keys));
-    known.unwrap_or_else(|| {
-        let peer = peer.map(|peer| peer.ip());
-        begin(keys, &Head { headers: &headers, query: Some(&query), peer })
-    })
+    let mut head = Head { headers: &headers, query: Some(&query), peer: peer.map(|peer| peer.ip()) };
+    let known = knowledge.and_then(|knowledge| knowledge.attempt(keys, &mut head));
+    known.unwrap_or_else(|| begin(keys, &head))
 }
 
 fn begin(keys: &Authenticator, head: &Head<'_>) -> Attempt {

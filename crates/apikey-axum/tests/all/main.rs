@@ -4,4 +4,5 @@ mod allocations;
 mod conformance;
 mod layer;
 mod state;
+mod sub_requests;
 mod world;

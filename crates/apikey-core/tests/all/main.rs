@@ -8,6 +8,7 @@ mod cache;
 mod config;
 mod flights;
 mod kinde_client;
+mod memo;
 mod resilience;
 mod secrecy;
 mod tokens;

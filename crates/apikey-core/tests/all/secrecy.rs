@@ -276,12 +276,13 @@ impl Stage {
         let presented = key(&secret);
         self.watch.show(&presented);
         self.watch.show_answer(&authenticator.verify(presented).await);
-        let attempt = authenticator.begin(&request);
+        let (presented, attempt) = authenticator.begin_presented(&request);
+        self.watch.show(&presented);
         self.watch.show(&attempt);
         let mut memo = Memo::default();
         memo.note(authenticator, attempt.clone());
         self.watch.show(&memo);
-        self.watch.show(&memo.recall(authenticator));
+        self.watch.show(&memo.recall(authenticator, &request));
         let answer = match attempt {
             Attempt::Pending(pending) => {
                 self.watch.show(&pending);
@@ -291,7 +292,7 @@ impl Stage {
             Attempt::Anonymous => Err(authenticator.missing_key()),
         };
         self.watch.show_answer(&answer);
-        self.watch.show(&memo.recall(authenticator));
+        self.watch.show(&memo.recall(authenticator, &request));
         for answer in
             authenticator.verify_many([secret.as_str(), secret.as_str(), &format!("{secret} ")]).await
         {

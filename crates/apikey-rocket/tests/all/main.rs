@@ -2,6 +2,7 @@
 
 mod allocations;
 mod catchers;
+mod changed_keys;
 mod conformance;
 mod guards;
 mod launch;

@@ -141,7 +141,7 @@ impl Visit {
 
     /// The key, if one is presented.
     async fn optional_key(&mut self, policy: &Policy) -> Result<Option<VerifiedKey>, Denial> {
-        let attempt = match self.memo.recall(&self.authenticator) {
+        let attempt = match self.memo.recall(&self.authenticator, &self.head()) {
             Some(attempt) if !self.flaws.forgets => attempt,
             _ => {
                 let attempt = self.authenticator.begin(&self.head());

@@ -7,4 +7,5 @@ mod once;
 mod recovery;
 mod removal;
 mod state;
+mod sub_requests;
 mod world;
