@@ -1,8 +1,11 @@
 //! The server that the conformance suite asks for.
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE};
-use actix_web::{App, HttpRequest, HttpResponse, Resource, Route, web};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, HttpRequest, HttpResponse, Resource, Result, Route, web};
 use apikey_actix::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, RequireKey, Scoped};
 use apikey_testkit::conformance::{Adapter, RunningServer, routes};
 
@@ -42,6 +45,13 @@ fn wire(keys: &Authenticator, config: &mut web::ServiceConfig) {
             .service(
                 web::resource("/layered-twice").wrap(keys.require(Policy::any_key())).route(read().to(twice)),
             )
+            .service(
+                web::resource("/sub-request")
+                    .wrap(keys.remove_credentials())
+                    .wrap(from_fn(present_anew))
+                    .wrap(keys.require(Policy::any_key()))
+                    .route(read().to(optional)),
+            )
             .service(web::resource("/seen").wrap(keys.require(Policy::any_key())).route(read().to(seen)));
     }));
 }
@@ -79,6 +89,21 @@ async fn any(key: Scoped<routes::AnyScope>) -> HttpResponse {
 
 async fn optional(key: MaybeApiKey) -> HttpResponse {
     json(routes::optional_body(key.key().map(|key| &**key)))
+}
+
+/// actix has no extensions that could be cloned: the nearest thing is to change the request.
+async fn present_anew(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>> {
+    let headers = request.headers_mut();
+    for (from, to) in routes::SUB_REQUEST_HEADERS {
+        match headers.get(from).cloned() {
+            Some(value) => drop(headers.insert(HeaderName::from_static(to), value)),
+            None => drop(headers.remove(to)),
+        }
+    }
+    next.call(request).await
 }
 
 async fn twice(one: ApiKey, two: ApiKey, scoped: Scoped<routes::ReadUsers>) -> HttpResponse {

@@ -4,12 +4,13 @@ use apikey_axum::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, Scoped}
 use apikey_testkit::conformance::{Adapter, Differences, RunningServer, routes};
 use axum::{
     Router,
-    body::Bytes,
-    extract::RawQuery,
+    body::{Body, Bytes},
+    extract::{RawQuery, Request, State},
     http::{HeaderMap, StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
+use tower::ServiceExt as _;
 
 struct Axum;
 
@@ -35,6 +36,20 @@ async fn options() -> impl IntoResponse {
 async fn me(key: ApiKey) -> impl IntoResponse {
     json(routes::me_body(&key))
 }
+async fn optional(key: MaybeApiKey) -> impl IntoResponse {
+    json(routes::optional_body(key.key().map(|key| &**key)))
+}
+async fn sub_request(State(keys): State<Authenticator>, request: Request) -> Response {
+    let mut sub_request = Request::builder().uri("/optional").body(Body::empty()).unwrap();
+    *sub_request.extensions_mut() = request.extensions().clone();
+    for (from, to) in routes::SUB_REQUEST_HEADERS {
+        if let Some(value) = request.headers().get(from) {
+            sub_request.headers_mut().insert(to, value.clone());
+        }
+    }
+    let inner = Router::new().route("/optional", get(optional)).with_state(keys);
+    inner.oneshot(sub_request).await.into_response()
+}
 async fn twice(a: ApiKey, b: ApiKey, c: Scoped<routes::ReadUsers>) -> impl IntoResponse {
     json(routes::twice_body(&a, &b, &c))
 }
@@ -45,10 +60,8 @@ fn app(keys: Authenticator) -> Router {
         .route("/me", get(me))
         .route("/scoped", get(|key: Scoped<routes::Scoped>| async move { json(routes::me_body(&key)) }))
         .route("/any", get(|key: Scoped<routes::AnyScope>| async move { json(routes::me_body(&key)) }))
-        .route(
-            "/optional",
-            get(|key: MaybeApiKey| async move { json(routes::optional_body(key.key().map(|k| &**k))) }),
-        )
+        .route("/optional", get(optional))
+        .route("/sub-request", get(sub_request).route_layer(keys.require(Policy::any_key())))
         .route("/twice", get(twice))
         .route(
             "/sure",

@@ -9,7 +9,7 @@ use rocket::data::{Data, ToByteUnit as _};
 use rocket::fairing::AdHoc;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::{FromRequest, Outcome};
-use rocket::{Build, Config, Request, Responder, Rocket, get, options, post, routes};
+use rocket::{Build, Config, Request, Responder, Rocket, get, options, post, routes, uri};
 
 use crate::world::quiet_with;
 
@@ -57,9 +57,12 @@ fn app(keys: Authenticator) -> Rocket<Build> {
         ..Config::default()
     };
     let any_key = Policy::any_key;
+    let single = routes![open, me, scoped, any, optional, sub_request, twice, sure, echo];
     let mut rocket = quiet_with(config)
         .attach(ApiKeys::fairing(keys))
-        .mount("/", routes![open, me, scoped, any, optional, twice, sure, branches_admin, branches_any, echo])
+        .attach(AdHoc::on_request("sub-requests", |request, _| Box::pin(present_anew(request))))
+        .mount("/", single)
+        .mount("/", routes![branches_admin, branches_any])
         .mount("/layered-twice", ApiKeys::require(any_key(), routes![layered_twice]))
         .mount("/seen", ApiKeys::require(any_key(), routes![seen]))
         .mount("/preflight", ApiKeys::require(any_key(), routes![layered, layered_options]).pass_preflight());
@@ -102,6 +105,27 @@ fn any(key: Scoped<'_, routes::AnyScope>) -> Json {
 #[get("/optional")]
 fn optional(key: MaybeApiKey<'_>) -> Json {
     json(routes::optional_body(key.key().map(|key| &**key)))
+}
+
+#[get("/sub-request")]
+fn sub_request(key: MaybeApiKey<'_>) -> Json {
+    optional(key)
+}
+
+/// Rocket has no sub-requests: the nearest thing is a fairing that looks at the key, and then changes it.
+async fn present_anew(request: &mut Request<'_>) {
+    if request.uri().path() != "/sub-request" {
+        return;
+    }
+    if !ApiKey::from_request(request).await.is_success() {
+        request.set_uri(uri!("/me")); // which refuses it
+        return;
+    }
+    for (from, to) in routes::SUB_REQUEST_HEADERS {
+        // Rocket can't take a header out, and an empty one presents nothing.
+        let value = request.headers().get_one(from).unwrap_or_default().to_owned();
+        request.replace_header(Header::new(to, value));
+    }
 }
 
 #[get("/twice")]

@@ -17,6 +17,7 @@
 //! | `GET /seen` | a layer for any key | [`seen_body`], of the request as the handler sees it |
 //! | `GET /preflight` | a layer for any key that lets pre-flights pass | [`me_body`] |
 //! | `OPTIONS /preflight` | the same layer | 204, header `allow: GET`, no body |
+//! | `GET /sub-request` | a layer for any key, then an extractor for an optional key of a sub-request: see [`SUB_REQUEST_HEADERS`] | [`optional_body`] |
 //! | `GET /unwired` | an extractor for any key, where no authenticator is wired | [`me_body`], if it ever came to that |
 //!
 //! All bodies are sent as `application/json` but for the echo's; statuses are 200 unless said otherwise. Where a framework
@@ -37,6 +38,13 @@ apikey_core::scopes! {
     /// May do everything.
     pub Admin = "admin";
 }
+
+/// What the handler of `GET /sub-request` makes of its own request's headers: a request with clones of its extensions, of
+/// which the second header has the value of the first, and is absent where that is absent. Its answer is the route's.
+///
+/// Where a framework can't clone extensions, the headers are changed between two looks at the one request.
+pub const SUB_REQUEST_HEADERS: [(&str, &str); 2] =
+    [("x-sub-authorization", "authorization"), ("x-sub-api-key", "x-api-key")];
 
 /// What `GET /scoped` asks for.
 pub type Scoped = (ReadUsers, WriteUsers);

@@ -257,6 +257,16 @@ macro_rules! conformance_tests {
                 a_route_for_fresh_answers_refuses_older_ones,
                 a_route_for_fresh_answers_waits_for_a_slow_kinde,
             }
+            sub_requests {
+                cold_sub_requests_are_judged_by_what_they_present,
+                warm_sub_requests_are_judged_by_what_they_present,
+                one_known_key_does_not_stand_for_an_unknown_one,
+                sub_requests_without_a_cache_are_judged_alike,
+                a_sub_request_asks_about_its_own_key_alone,
+                a_refused_request_makes_no_sub_request,
+                a_sub_request_may_present_its_key_elsewhere,
+                sub_requests_are_judged_though_credentials_are_removed,
+            }
             tokens {
                 one_token_serves_all,
                 credentials_that_are_refused_are_internal_error,
@@ -317,6 +327,7 @@ mod tests {
             include_str!("cases/retries.rs"),
             include_str!("cases/sources.rs"),
             include_str!("cases/stale.rs"),
+            include_str!("cases/sub_requests.rs"),
             include_str!("cases/tokens.rs"),
             include_str!("cases/wiring.rs"),
         ] {

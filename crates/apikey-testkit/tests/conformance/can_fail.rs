@@ -62,6 +62,7 @@ wrong_adapters! {
     }, ..Flaws::default() };
     ForgetsFreshness: Flaws { forgets_freshness: true, ..Flaws::default() };
     IsImpatient: Flaws { is_impatient: true, ..Flaws::default() };
+    TakesSubRequestsForTheOuter: Flaws { takes_sub_requests_for_the_outer: true, ..Flaws::default() };
     RefusesInAnOutage: Flaws { spoil: |_, answer| {
         if answer.status() == 503 {
             *answer.status_mut() = hyper::StatusCode::UNAUTHORIZED;
@@ -160,6 +161,16 @@ fn a_limit_that_is_told_wrong_is_noticed() {
     );
     fails::<TellsTheLimitAlways, _>(cases::attempts::what_the_cache_answers_is_no_attempt);
     fails::<TellsTheLimitAlways, _>(cases::denials::nothing_presented_is_missing_key);
+}
+
+#[test]
+fn a_sub_request_with_the_outer_key_is_noticed() {
+    fails::<TakesSubRequestsForTheOuter, _>(
+        cases::sub_requests::cold_sub_requests_are_judged_by_what_they_present,
+    );
+    fails::<TakesSubRequestsForTheOuter, _>(
+        cases::sub_requests::warm_sub_requests_are_judged_by_what_they_present,
+    );
 }
 
 #[test]

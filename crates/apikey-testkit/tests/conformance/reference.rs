@@ -53,6 +53,8 @@ pub(crate) struct Flaws {
     pub(crate) forgets_freshness: bool,
     /// Takes the older answer that it was offered first.
     pub(crate) is_impatient: bool,
+    /// Takes a sub-request for the request that it was made of.
+    pub(crate) takes_sub_requests_for_the_outer: bool,
 }
 
 impl Default for Flaws {
@@ -66,6 +68,7 @@ impl Default for Flaws {
             peer: |peer, _| Some(peer),
             forgets_freshness: false,
             is_impatient: false,
+            takes_sub_requests_for_the_outer: false,
         }
     }
 }
@@ -166,6 +169,20 @@ impl Visit {
         Ok(key)
     }
 
+    /// A visit of its own, with the same memo.
+    fn sub_request(mut self) -> Self {
+        for (from, to) in routes::SUB_REQUEST_HEADERS {
+            if self.flaws.takes_sub_requests_for_the_outer {
+                break;
+            }
+            match self.parts.headers.get(from).cloned() {
+                Some(value) => drop(self.parts.headers.insert(to, value)),
+                None => drop(self.parts.headers.remove(to)),
+            }
+        }
+        self
+    }
+
     fn remove_credential(&mut self) {
         for name in self.authenticator.removed_headers() {
             self.parts.headers.remove(name);
@@ -209,6 +226,11 @@ async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
         (Method::GET, "/optional") => {
             let key = visit.optional_key(&Policy::any_key()).await;
             let key = if visit.flaws.optional_swallows_refusals { key.unwrap_or_default() } else { key? };
+            routes::optional_body(key.as_deref())
+        }
+        (Method::GET, "/sub-request") => {
+            visit.key().await?;
+            let key = visit.sub_request().optional_key(&Policy::any_key()).await?;
             routes::optional_body(key.as_deref())
         }
         (Method::GET, "/twice") => {

@@ -1,10 +1,13 @@
 //! The suite's routes, served by hyper around `per_request`.
 
+use std::convert::Infallible;
 use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use apikey_testkit::conformance::routes::{
-    AnyScope, ReadUsers, Scoped as BothScopes, SureReader, branches_body, layered, me_body, open_body,
-    optional_body, seen_body, twice_body,
+    AnyScope, ReadUsers, SUB_REQUEST_HEADERS, Scoped as BothScopes, SureReader, branches_body, layered,
+    me_body, open_body, optional_body, seen_body, twice_body,
 };
 use apikey_testkit::conformance::{Adapter, Differences, RunningServer};
 use apikey_warp::{
@@ -16,10 +19,11 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tower_service::Service;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::header::{ALLOW, CONTENT_TYPE};
-use warp::http::{HeaderMap, StatusCode};
+use warp::http::{HeaderMap, Request, StatusCode};
 use warp::reply::{Reply, Response, with_header};
 
 apikey_testkit::conformance_tests!(Warp);
@@ -32,7 +36,8 @@ impl Adapter for Warp {
     async fn start(keys: Authenticator) -> RunningServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = per_request(&keys, warp::service(routes(&keys).recover(recover)));
+        let filters = warp::service(routes(&keys).recover(recover).map(Reply::into_response).boxed());
+        let service = per_request(&keys, SubRequests { filters, keys: keys.clone() });
         let server = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, peer)) = listener.accept().await {
@@ -49,6 +54,47 @@ impl Adapter for Warp {
     }
 }
 
+/// Answers `/sub-request` by a request of its own, once the route of that name has let the outer one pass.
+#[derive(Clone)]
+struct SubRequests<S> {
+    filters: S,
+    keys: Authenticator,
+}
+
+impl<S, B> Service<Request<B>> for SubRequests<S>
+where
+    S: Service<Request<B>, Response = Response, Error = Infallible, Future: Send + 'static>,
+    S: Service<Request<String>, Response = Response, Error = Infallible, Future: Send + 'static>,
+    S: Clone + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if request.uri().path() != "/sub-request" {
+            return Box::pin(self.filters.call(request));
+        }
+        let mut sub_request = Request::builder().uri("/optional").body(String::new()).unwrap();
+        for (from, to) in SUB_REQUEST_HEADERS {
+            if let Some(value) = request.headers().get(from) {
+                sub_request.headers_mut().insert(to, value.clone());
+            }
+        }
+        *sub_request.extensions_mut() = request.extensions().clone();
+        let outer = self.filters.call(request);
+        let mut inner = per_request(&self.keys, self.filters.clone());
+        Box::pin(async move {
+            let answer = outer.await?;
+            if answer.status() == StatusCode::OK { inner.call(sub_request).await } else { Ok(answer) }
+        })
+    }
+}
+
 fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let any_key = || api_key(keys, Policy::any_key());
     let guard = || require(keys, Policy::any_key());
@@ -61,6 +107,8 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let any = any.map(|key: Scoped<AnyScope>| json(me_body(&key)));
     let optional = path("optional").and(warp::get()).and(optional_api_key(keys));
     let optional = optional.map(|key: MaybeApiKey| json(optional_body(key.key().map(|key| &**key))));
+
+    let outer = path("sub-request").and(warp::get()).and(guard()).map(|| json(open_body()));
 
     let twice = || {
         let keys = any_key().and(any_key()).and(scoped::<ReadUsers>(keys));
@@ -97,7 +145,7 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
         .fold(passing, |others, (path, policy)| others.or(layer(keys, path, policy)).unify().boxed());
     let single = open.or(me).unify().or(both).unify().or(any).unify().or(optional).unify();
     let several = twice.or(sure).unify().or(layered_twice).unify().or(admin).unify().or(branches).unify();
-    single.or(several).unify().or(echo).unify().or(seen).unify().or(layered).unify().boxed()
+    single.or(outer).unify().or(several).unify().or(echo).unify().or(seen).unify().or(layered).unify().boxed()
 }
 
 /// One guard before the methods of the path, of which the handler for `OPTIONS` is `/layered`'s alone.

@@ -25,5 +25,6 @@ pub mod retries;
 pub mod sources;
 pub mod stale;
 mod steps;
+pub mod sub_requests;
 pub mod tokens;
 pub mod wiring;
