@@ -323,6 +323,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         let patience = self.verification_timeout + GRACE;
         let engine = EngineSettings {
             cache_capacity: self.cache_capacity,
+            one_secret_per_key_id: true,
             time_to_live: self.cache_time_to_live,
             stale_if_error: self.stale_if_error,
             negative_time_to_live: self.negative_time_to_live,

@@ -35,18 +35,21 @@ pub(crate) enum Standing {
 }
 
 impl Answer {
-    /// `bits` are uniform over keys and decide the jitter.
+    /// `bits` are uniform over keys and decide the jitter. If the key expires, the answer serves no longer than it, neither
+    /// fresh nor stale.
     pub(super) fn new(
         verification: Verification,
         asked_at: Instant,
         bits: u64,
         time_to_live: Duration,
         stale_if_error: Duration,
+        expires_at: Option<Instant>,
     ) -> Self {
         let step = (bits % u64::from(JITTER_STEPS)) as u32;
-        let fresh_for = time_to_live - (time_to_live / (10 * JITTER_STEPS)) * step;
+        let lives_for = expires_at.map_or(Duration::MAX, |end| end.saturating_duration_since(asked_at));
+        let fresh_for = (time_to_live - (time_to_live / (10 * JITTER_STEPS)) * step).min(lives_for);
         let off = stale_if_error.is_zero() || fresh_for.is_zero();
-        let serves_for = if off { fresh_for } else { time_to_live + stale_if_error };
+        let serves_for = if off { fresh_for } else { (time_to_live + stale_if_error).min(lives_for) };
         let refresh_from = AtomicU64::new(nanoseconds(fresh_for - fresh_for / REFRESH_PART));
         let (fresh_for, serves_for) = (nanoseconds(fresh_for), nanoseconds(serves_for));
         Self { verification, asked_at, fresh_for, serves_for, refresh_from, usage: Usage::default() }
@@ -54,10 +57,31 @@ impl Answer {
 
     /// The same answer in another place of memory. What is claimed of one is not claimed of the other.
     pub(super) fn copy(&self) -> Self {
-        let Self { asked_at, fresh_for, serves_for, .. } = *self;
-        let verification = self.verification.clone();
-        let refresh_from = AtomicU64::new(self.refresh_from.load(Ordering::Relaxed));
-        Self { verification, asked_at, fresh_for, serves_for, refresh_from, usage: Usage::default() }
+        self.copy_that_serves(self.fresh_for, self.serves_for)
+    }
+
+    /// The same answer, but it never serves once it is no longer fresh; `None` if it doesn't anyway.
+    pub(super) fn without_extension(&self) -> Option<Self> {
+        (self.serves_for > self.fresh_for).then(|| self.copy_that_serves(self.fresh_for, self.fresh_for))
+    }
+
+    /// The same answer after the machine has slept for so long, which its age does not tell: it is no longer fresh. It may serve
+    /// past that as before, but the sleep counts. If it never was to serve once it is no longer fresh, it serves no more.
+    pub(super) fn slept(&self, slept: Duration) -> Self {
+        let extended = self.serves_for > self.fresh_for;
+        let serves_for = if extended { self.serves_for.saturating_sub(nanoseconds(slept)) } else { 0 };
+        self.copy_that_serves(0, serves_for)
+    }
+
+    fn copy_that_serves(&self, fresh_for: u64, serves_for: u64) -> Self {
+        Self {
+            verification: self.verification.clone(),
+            asked_at: self.asked_at,
+            fresh_for,
+            serves_for,
+            refresh_from: AtomicU64::new(self.refresh_from.load(Ordering::Relaxed)),
+            usage: self.usage.of_successor(),
+        }
     }
 
     pub(crate) fn age(&self, now: Instant) -> Duration {
@@ -102,6 +126,14 @@ impl Answer {
     }
 }
 
+#[cfg(test)]
+impl Answer {
+    /// How long it is fresh, and how long it serves.
+    pub(super) fn times(&self) -> [Duration; 2] {
+        [self.fresh_for, self.serves_for].map(Duration::from_nanos)
+    }
+}
+
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -114,7 +146,7 @@ mod tests {
     const NANOSECOND: Duration = Duration::from_nanos(1);
 
     fn answer(bits: u64, time_to_live: Duration, stale_if_error: Duration) -> Answer {
-        Answer::new(Verification::active("id1"), Instant::now(), bits, time_to_live, stale_if_error)
+        Answer::new(Verification::active("id1"), Instant::now(), bits, time_to_live, stale_if_error, None)
     }
 
     fn standing(answer: &Answer, age: Duration) -> Standing {
@@ -185,6 +217,46 @@ mod tests {
                 prop_assert!(!answer.claims_refresh(claimed + nanoseconds(REFRESH_RETRY) - 1));
                 prop_assert!(answer.claims_refresh(claimed + nanoseconds(REFRESH_RETRY)));
             }
+        }
+
+        #[test]
+        fn no_answer_serves_past_the_end_of_its_key(bits: u64, ttl in span(), stale in span(), end in span()) {
+            let asked_at = Instant::now();
+            let expiring = |at| Answer::new(Verification::active("id1"), asked_at, bits, ttl, stale, Some(at));
+            let free = answer(bits, ttl, stale).times();
+            prop_assert_eq!(expiring(asked_at + end).times(), free.map(|time| time.min(end)));
+            prop_assert_eq!(expiring(asked_at + ttl + stale).times(), free, "what ends later changes nothing");
+            prop_assert_eq!(standing(&expiring(asked_at + end), end), Standing::Over);
+            prop_assert_eq!(expiring(asked_at).times(), [Duration::ZERO; 2]);
+            prop_assert_eq!(expiring(asked_at.checked_sub(end).unwrap_or(asked_at)).times(), [Duration::ZERO; 2]);
+            let renewed_from = fresh_for(&expiring(asked_at + end)).mul_f64(0.95);
+            prop_assert!(expiring(asked_at + end).claims_refresh(nanoseconds(renewed_from + Duration::from_micros(1))));
+        }
+
+        #[test]
+        fn an_answer_without_extension_serves_while_it_is_fresh(bits: u64, ttl in span(), stale in span()) {
+            let extended = answer(bits, ttl, stale);
+            let [fresh_for, _] = extended.times();
+            let shorter = extended.without_extension().expect("it had one");
+            prop_assert_eq!(shorter.times(), [fresh_for; 2]);
+            prop_assert_eq!(shorter.asked_at(), extended.asked_at());
+            prop_assert_eq!(&shorter.verification, &extended.verification);
+            prop_assert!(shorter.without_extension().is_none());
+            prop_assert!(answer(bits, ttl, Duration::ZERO).without_extension().is_none());
+        }
+
+        #[test]
+        fn after_a_sleep_an_answer_is_stale_and_the_sleep_counts(
+            bits: u64,
+            ttl in span(),
+            stale in span(),
+            slept in span(),
+        ) {
+            let once = answer(bits, ttl, stale).slept(slept);
+            prop_assert_eq!(once.times(), [Duration::ZERO, (ttl + stale).saturating_sub(slept)]);
+            prop_assert_eq!(once.slept(slept).times(), [Duration::ZERO, (ttl + stale).saturating_sub(2 * slept)]);
+            let never_stale = answer(bits, ttl, Duration::ZERO).slept(slept);
+            prop_assert_eq!(standing(&never_stale, Duration::ZERO), Standing::Over);
         }
 
         #[test]

@@ -53,6 +53,8 @@ pub(crate) enum Step {
 #[derive(Debug, Clone)]
 pub(crate) struct EngineSettings {
     pub(crate) cache_capacity: usize,
+    /// Whether a secret ends the others of its key id, as at Kinde; otherwise several live side by side.
+    pub(crate) one_secret_per_key_id: bool,
     pub(crate) time_to_live: Duration,
     pub(crate) stale_if_error: Duration,
     pub(crate) negative_time_to_live: Duration,
@@ -87,7 +89,7 @@ const CROWDED: Duration = Duration::from_secs(1);
 impl Engine {
     pub(crate) fn new(settings: EngineSettings, fingerprinter: Fingerprinter) -> Arc<Self> {
         Arc::new(Self {
-            cache: cache::Cache::new(settings.cache_capacity),
+            cache: cache::Cache::new(settings.cache_capacity, settings.one_secret_per_key_id),
             negative: negative::Negative::new(settings.negative_time_to_live),
             attempts: settings.attempt_limit.map(attempts::Attempts::new),
             breaker: breaker::Breaker::new(settings.circuit_breaker, settings.overdue_after),
@@ -202,7 +204,7 @@ impl Engine {
         self.interner.intern(&mut verification);
         let Self { settings: EngineSettings { time_to_live, stale_if_error, .. }, .. } = self;
         let bits = flight.fingerprint.bits();
-        Arc::new(Answer::new(verification, flight.asked_at, bits, *time_to_live, *stale_if_error))
+        Arc::new(Answer::new(verification, flight.asked_at, bits, *time_to_live, *stale_if_error, None))
     }
 
     /// Whether a purge or a rotation that concerns this answer came between question and answer.
@@ -211,11 +213,11 @@ impl Engine {
         let key = flight.fingerprint;
         let mut flights = self.flights.lock();
         let Some(asked) = flights.heeds_after(flight) else { return false };
-        let purged = flights.purges.since(asked, |purge| match judged {
-            Ok(answer) => purge.matches(key, Some(&answer.verification)),
+        let purged = match judged {
+            Ok(answer) => flights.purges.concerns(asked, key, Some(&answer.verification)),
             // A refusal told no identity: where only that could tell, it is served, but not remembered.
-            Err(_) => purge.names(key),
-        });
+            Err(_) => flights.purges.names(asked, key),
+        };
         let outdated = purged || judged.as_ref().is_ok_and(|answer| self.is_rotated(flight, answer));
         if outdated {
             flights.ask_again(flight);
@@ -252,13 +254,13 @@ impl Engine {
         let key = flight.fingerprint;
         // What a disowned flight brings back may be older than a purge that nobody has noted for it.
         let asked = flights.heeds_after(flight);
-        let purged =
-            |is_such: &dyn Fn(&Purge) -> bool| asked.is_none_or(|asked| flights.purges.since(asked, is_such));
+        let concerned = |known: Option<&Verification>| {
+            asked.is_none_or(|asked| flights.purges.concerns(asked, key, known))
+        };
         // Where a purge came between once more, or since the look before, nobody may rely on what is heard.
         let outcome = match outcome {
             Ok(Ok(answer)) => {
-                let concerns = |purge: &Purge| purge.matches(key, Some(&answer.verification));
-                if purged(&concerns) || self.is_rotated(flight, &answer) {
+                if concerned(Some(&answer.verification)) || self.is_rotated(flight, &answer) {
                     Err(ServerFault::Unavailable)
                 } else {
                     self.negative.remove(&key);
@@ -271,10 +273,10 @@ impl Engine {
             Ok(Err(refusal)) => {
                 // Whenever it was asked for: Kinde has refused the key, so no outage brings it back.
                 self.cache.remove(&key);
-                if purged(&|purge| purge.names(key)) {
+                if asked.is_none_or(|asked| flights.purges.names(asked, key)) {
                     Err(ServerFault::Unavailable)
                 } else {
-                    if !purged(&|purge| purge.matches(key, None)) {
+                    if !concerned(None) {
                         self.negative.store(key, refusal, flight.asked_at);
                     }
                     Ok(Err(refusal))
@@ -293,27 +295,6 @@ impl Engine {
         }
         self.breaker.record(permit, health, now);
         outcome
-    }
-
-    /// Forgets. An answer that was asked for before this is neither kept nor served after it.
-    pub(crate) fn purge(&self, purge: Purge) {
-        let mut flights = self.flights.lock();
-        match &purge {
-            Purge::Everything => {
-                self.cache.clear();
-                self.negative.clear();
-            }
-            Purge::Key(key) => {
-                self.cache.remove(key);
-                self.negative.remove(key);
-            }
-            Purge::KeyId(id) => self.cache.remove_id(id),
-            Purge::User(_) | Purge::Organization(_) => {
-                self.cache.remove_where(|answer| purge.matches_owner(answer));
-            }
-        }
-        let open = flights.under_way() > 0;
-        flights.purges.note(purge, open);
     }
 
     pub(crate) fn cached_keys(&self) -> usize {

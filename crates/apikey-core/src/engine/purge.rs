@@ -1,15 +1,21 @@
 //! What has been purged lately, so that no answer that was asked for before a purge is used after it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
 
-use super::answer::Answer;
-use crate::key::Fingerprint;
+use super::Engine;
+use crate::key::{Fingerprint, FingerprintHashing};
 use crate::verification::Verification;
 
-/// Past so many purges while one question is open, everything counts as purged.
-const MOST: usize = 1024;
+/// How many purges are noted at most while one question is open; past it, everything counts as purged.
+const MOST_NOTED: usize = 1_000_000;
+/// How many noted purges are forgotten in one go, because every cold key waits meanwhile.
+const MOST_FORGOTTEN: usize = 1024;
+/// How many purges are noted under one lock.
+const MOST_NOTED_AT_ONCE: usize = 256;
 
-/// What a purge forgets. An absent owner never matches, for no text here is empty and absent at once.
+/// What a purge forgets. An absent owner never matches, because no text here is empty and absent at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purge {
     Everything,
@@ -20,8 +26,8 @@ pub(crate) enum Purge {
 }
 
 impl Purge {
-    /// Whether it forgets this key; `None` for `verification` where Kinde refused the key and so told no identity: it
-    /// may then be any.
+    /// Whether it forgets this key. If Kinde refused the key and so told no identity, `verification` is `None`: then a purge
+    /// by an identity may mean any key.
     pub(super) fn matches(&self, key: Fingerprint, verification: Option<&Verification>) -> bool {
         let is = |identity: fn(&Verification) -> Option<&str>, wanted: &str| {
             verification.is_none_or(|verification| identity(verification) == Some(wanted))
@@ -35,39 +41,55 @@ impl Purge {
         }
     }
 
-    /// Whether it forgets this key by the key itself, and not by an identity that only an accepted key has.
-    pub(super) fn names(&self, key: Fingerprint) -> bool {
+    /// What it names; `None` if it forgets everything.
+    fn named(&self) -> Option<Named<'_>> {
         match self {
-            Self::Everything => true,
-            Self::Key(purged) => *purged == key,
-            Self::KeyId(_) | Self::User(_) | Self::Organization(_) => false,
-        }
-    }
-
-    pub(super) fn matches_owner(&self, answer: &Answer) -> bool {
-        match self {
-            Self::User(id) => answer.verification.user_id() == Some(&**id),
-            Self::Organization(code) => answer.verification.organization_code() == Some(&**code),
-            Self::Everything | Self::Key(_) | Self::KeyId(_) => false,
+            Self::Everything => None,
+            Self::Key(key) => Some(Named::Key(*key)),
+            Self::KeyId(id) => Some(Named::KeyId(id)),
+            Self::User(id) => Some(Named::User(id)),
+            Self::Organization(code) => Some(Named::Organization(code)),
         }
     }
 }
 
-/// The purges that questions still open have to heed, oldest first, each with its number.
+/// What a purge can name, borrowed, so that a look-up copies no text.
+#[derive(Hash)]
+enum Named<'a> {
+    Key(Fingerprint),
+    KeyId(&'a str),
+    User(&'a str),
+    Organization(&'a str),
+}
+
+/// The purges that open questions have to heed. Purges are numbered from 1.
+///
+/// What a purge names is kept as a hash of 64 bits under a random key of this process. If two hashes agree, a question is asked
+/// once more than needed, and nothing worse. In return a million purges take no text, and go in a moment.
 #[derive(Default)]
 pub(super) struct Purges {
-    log: VecDeque<(u64, Purge)>,
     last: u64,
+    /// The number of the latest purge that concerns every key.
+    everything: u64,
+    /// The number of the latest purge by key id, user or organization.
+    by_identity: u64,
+    /// The number of the latest purge of each name.
+    latest: HashMap<u64, u64, FingerprintHashing>,
+    /// Number and name of each purge, oldest first, so that the oldest can be forgotten.
+    order: VecDeque<(u64, u64)>,
+    /// No open question has to heed this purge, or one before it.
+    heeded: u64,
+    hashing: RandomState,
 }
 
 impl Purges {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.log.len()
+        self.order.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.log.is_empty()
+        self.order.is_empty()
     }
 
     /// The number of the latest purge: a question that is asked now heeds only later ones.
@@ -76,30 +98,146 @@ impl Purges {
     }
 
     /// Notes a purge; `open` says whether any question is under way at all.
-    pub(super) fn note(&mut self, purge: Purge, open: bool) {
+    pub(super) fn note(&mut self, purge: &Purge, open: bool) {
         self.last += 1;
         if !open {
-            self.log.clear();
+            self.forget_all();
             return;
         }
-        if self.log.len() >= MOST {
-            self.log.clear();
-            self.log.push_back((self.last, Purge::Everything));
-        } else {
-            self.log.push_back((self.last, purge));
+        // Every question that would heed an earlier purge heeds this one, so the earlier ones need not be kept.
+        let Some(named) = purge.named().filter(|_| self.order.len() < MOST_NOTED) else {
+            self.everything = self.last;
+            self.forget_all();
+            return;
+        };
+        if !matches!(named, Named::Key(_)) {
+            self.by_identity = self.last;
         }
+        let name = self.hashing.hash_one(named);
+        self.latest.insert(name, self.last);
+        self.order.push_back((self.last, name));
+        // More than one, so that the log shrinks while purges keep coming.
+        self.forget(2);
     }
 
     /// Forgets what no open question has to heed; `oldest` is the number that the oldest of them began with.
     pub(super) fn forget_before(&mut self, oldest: Option<u64>) {
-        let oldest = oldest.unwrap_or(self.last);
-        while self.log.front().is_some_and(|(number, _)| *number <= oldest) {
-            self.log.pop_front();
+        self.heeded = oldest.unwrap_or(self.last);
+        if self.order.back().is_some_and(|(number, _)| *number <= self.heeded) {
+            self.forget_all();
+        }
+        self.forget(MOST_FORGOTTEN);
+    }
+
+    /// Whether a purge since then concerns this key. `verification` is what Kinde said of it, or `None` if it was refused: then
+    /// every purge by key id, user or organization may concern it.
+    pub(super) fn concerns(&self, asked: u64, key: Fingerprint, verification: Option<&Verification>) -> bool {
+        if self.last <= asked {
+            return false;
+        }
+        let since = |named| self.since(asked, named);
+        self.names(asked, key)
+            || verification.map_or(self.by_identity > asked, |verification| {
+                since(Named::KeyId(verification.key_id()))
+                    || verification.user_id().is_some_and(|id| since(Named::User(id)))
+                    || verification.organization_code().is_some_and(|code| since(Named::Organization(code)))
+            })
+    }
+
+    /// Whether a purge since then names this key itself, and not an identity that only an accepted key has.
+    pub(super) fn names(&self, asked: u64, key: Fingerprint) -> bool {
+        self.everything > asked || self.since(asked, Named::Key(key))
+    }
+
+    fn since(&self, asked: u64, named: Named<'_>) -> bool {
+        let number = self.latest.get(&self.hashing.hash_one(named));
+        number.is_some_and(|number| *number > asked)
+    }
+
+    fn forget(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some((number, name)) = self.order.pop_front_if(|(number, _)| *number <= self.heeded) else {
+                return;
+            };
+            // It may have been purged again since.
+            if self.latest.get(&name) == Some(&number) {
+                self.latest.remove(&name);
+            }
         }
     }
 
-    /// Whether there was such a purge since then.
-    pub(super) fn since(&self, number: u64, is_such: impl Fn(&Purge) -> bool) -> bool {
-        self.log.iter().rev().take_while(|(later, _)| *later > number).any(|(_, purge)| is_such(purge))
+    /// Gives the memory back, too.
+    fn forget_all(&mut self) {
+        if !self.order.is_empty() {
+            (self.latest, self.order) = Default::default();
+        }
     }
 }
+
+/// Forgetting takes two steps. First the purge is noted, under the lock that also orders what is stored. Then the entries that it
+/// means are taken out of the caches, a few at a time, without that lock. No answer that was asked for before the note is in a
+/// cache after the second step:
+///
+/// - It was stored before the note: then the second step finds it. An entry never changes its place.
+/// - It is stored after the note: then its question was open at the moment of the note, so the purge was noted for it, and it is
+///   not stored. If no question was open, there is none whose answer could come. (A flight that was disowned stores nothing.)
+///
+/// What was asked for after the note may be stored, also behind the second step. If the second step finds it, it is forgotten
+/// without need.
+impl Engine {
+    /// Forgets. An answer that was asked for before this is neither kept nor served after it.
+    pub(crate) fn purge(&self, purge: Purge) {
+        self.note(std::slice::from_ref(&purge));
+        match &purge {
+            Purge::Everything => self.cache.clear(),
+            Purge::Key(key) => {
+                self.cache.remove(key);
+                self.negative.remove(key);
+                return;
+            }
+            Purge::KeyId(id) => self.cache.remove_id(id),
+            Purge::User(_) | Purge::Organization(_) => {
+                self.cache.remove_where(|key, answer| purge.matches(*key, Some(&answer.verification)));
+            }
+        }
+        // A refusal names no id and no owner, so it may be of any key.
+        self.negative.clear();
+    }
+
+    /// Forgets the keys with these ids, a few at a time.
+    pub(crate) fn purge_key_ids(&self, ids: impl Iterator<Item = Box<str>>) {
+        let mut ids = ids.map(Purge::KeyId).peekable();
+        let mut some = Vec::with_capacity(MOST_NOTED_AT_ONCE);
+        while ids.peek().is_some() {
+            // The caller's code runs here, and so not under a lock.
+            some.extend(ids.by_ref().take(MOST_NOTED_AT_ONCE));
+            self.note(&some);
+            for purge in some.drain(..) {
+                if let Purge::KeyId(id) = purge {
+                    self.cache.remove_id(&id);
+                }
+            }
+            self.negative.clear();
+        }
+    }
+
+    /// The machine slept for so long, and the clock that answers are dated by did not count it. What was asked for before this is
+    /// no longer fresh, and questions that are open are asked again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing compares the clocks yet"))]
+    pub(crate) fn slept(&self, slept: Duration) {
+        self.note(&[Purge::Everything]);
+        self.cache.make_all_stale(slept);
+        self.negative.clear();
+    }
+
+    fn note(&self, purges: &[Purge]) {
+        let mut flights = self.flights.lock();
+        let open = flights.under_way() > 0;
+        for purge in purges {
+            flights.purges.note(purge, open);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

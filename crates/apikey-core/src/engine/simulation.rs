@@ -129,6 +129,7 @@ fn settings(random: &mut Random) -> EngineSettings {
             if random.one_in(2) { limit } else { limit.count_all_attempts() }
         }),
         circuit_breaker: random.one_in(2),
+        one_secret_per_key_id: random.one_in(2),
         ..plain()
     }
 }

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::answer::Answer;
@@ -26,13 +26,29 @@ const MOST_COPIES: usize = 64;
 pub(super) struct Usage {
     used: AtomicBool,
     sightings: AtomicU8,
+    /// Of the cache's places, the one that holds the answer. The cache writes and reads it under its lock. It fills what would
+    /// be padding here, and saves the cache another index.
+    place: AtomicU32,
     copies: OnceLock<Box<Copies>>,
 }
 
 impl Usage {
+    /// For an answer that takes the place of this one: it is in use as much.
+    pub(super) fn of_successor(&self) -> Self {
+        Self { used: AtomicBool::new(self.used.load(Ordering::Relaxed)), ..Self::default() }
+    }
+
     /// Whether the answer was used since this was asked last.
     pub(super) fn was_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn place(&self) -> usize {
+        self.place.load(Ordering::Relaxed) as usize
+    }
+
+    pub(super) fn set_place(&self, place: usize) {
+        self.place.store(u32::try_from(place).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 }
 
@@ -141,7 +157,8 @@ mod tests {
     /// An answer with the references that the cache holds, in which it is seen alone.
     fn cached() -> [Arc<Answer>; OF_THE_CACHE] {
         let verification = Verification::active("id1").with_scopes(["read:users"]);
-        let answer = Answer::new(verification, Instant::now(), 0, Duration::from_secs(300), Duration::ZERO);
+        let answer =
+            Answer::new(verification, Instant::now(), 0, Duration::from_secs(300), Duration::ZERO, None);
         let answer = Arc::new(answer);
         [Arc::clone(&answer), answer]
     }
@@ -230,6 +247,15 @@ mod tests {
         all.pop();
         crowd(&one_more, &spreading);
         assert!(is_spread(&one_more), "the place of an answer that is gone is free again");
+    }
+
+    #[test]
+    fn the_successor_of_an_answer_in_use_is_in_use() {
+        let (kept, spreading) = (cached(), Spreading::over(2));
+        assert!(!kept[0].usage.of_successor().was_used());
+        hand_out(&kept[0], &spreading);
+        assert!(kept[0].usage.of_successor().was_used());
+        assert!(kept[0].usage.was_used(), "as it was");
     }
 
     #[test]

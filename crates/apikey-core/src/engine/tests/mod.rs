@@ -19,6 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) fn plain() -> EngineSettings {
     EngineSettings {
         cache_capacity: 100,
+        one_secret_per_key_id: true,
         time_to_live: TTL,
         stale_if_error: Duration::ZERO,
         negative_time_to_live: Duration::ZERO,

@@ -1,5 +1,7 @@
 //! Purges, and what they outrun.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use super::*;
 
 #[test]
@@ -83,13 +85,12 @@ fn a_purge_that_does_not_concern_a_flight_costs_it_nothing() {
 fn a_question_asked_after_a_purge_does_not_heed_it() {
     let world = World::new(plain());
     let (earlier, _waiter) = world.start("k0");
-    for round in 1..4 {
+    for _ in 1..4 {
         world.engine.purge(Purge::Everything);
         let (flight, waiter) = world.start("k1");
         world.land_at_once(flight, accepted("k1"));
         assert_eq!(heard(waiter), let_in("k1"));
         assert!(world.is_cached("k1"));
-        assert_eq!(world.engine.flights.lock().purges.len(), round, "the earlier question heeds them");
     }
     assert!(world.land(earlier, accepted("k0")).is_some());
 }
@@ -113,6 +114,7 @@ fn purges_without_end_let_nobody_in_and_end_the_flight() {
         assert_eq!(world.kind("k1"), Kind::Verify, "nothing is kept");
     }
 }
+
 #[test]
 fn purges_say_nothing_about_kindes_health() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
@@ -131,16 +133,146 @@ fn purges_say_nothing_about_kindes_health() {
 }
 
 #[test]
-fn the_log_of_purges_is_bounded_and_empties_itself() {
+fn removals_of_other_keys_make_no_open_question_ask_again() {
     let world = World::new(plain());
-    let (flight, _waiter) = world.start("k1");
-    for number in 0..100_000 {
-        world.engine.purge(Purge::KeyId(format!("id{number}").into()));
+    let (flight, waiter) = world.start("k1");
+    for number in 0..20_000 {
+        world.engine.purge(Purge::KeyId(format!("other{number}").into()));
+        world.engine.purge(Purge::Key(world.engine.fingerprint(format!("k{}", number + 2))));
     }
-    assert!(world.engine.flights.lock().purges.len() <= 1024);
-    let again = world.land(flight, accepted("other")).expect("past the bound everything counts as purged");
-    world.land_at_once(again, accepted("other"));
-    assert_eq!(world.engine.flights.lock().purges.len(), 0);
-    world.engine.purge(Purge::Everything);
+    world.engine.purge_key_ids((0..200_000).map(|number| format!("another{number}").into()));
+    world.land_at_once(flight, Said::Accepted(identity()));
+    assert_eq!(heard(waiter), let_in("id1"));
+    assert!(world.is_cached("k1"));
+    assert_eq!(world.engine.flights.lock().purges.len(), 0, "nobody has to heed them any more");
+    world.engine.purge(Purge::KeyId("other".into()));
     assert_eq!(world.engine.flights.lock().purges.len(), 0, "with no question open there is nothing to heed");
+}
+
+#[test]
+fn many_ids_are_forgotten_with_the_same_promise_as_one() {
+    let world = World::new(EngineSettings { cache_capacity: 2000, stale_if_error: STALE, ..plain() });
+    for number in 0..1000 {
+        world.cache(&format!("k{number}"));
+    }
+    let (flight, waiter) = world.start("k1000");
+    world
+        .engine
+        .purge_key_ids((0..2000).filter(|number| number % 2 == 0).map(|number| format!("k{number}").into()));
+    for number in 0..1000 {
+        assert_eq!(world.is_cached(&format!("k{number}")), number % 2 == 1, "{number}");
+    }
+    let again = world.land(flight, accepted("k1000")).expect("asked for before its id was purged");
+    world.land_at_once(again, REVOKED);
+    assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Revoked))));
+}
+
+/// Every cold key needs the flights' lock, so a purge may not hold it while it goes through the cache.
+#[test]
+fn a_cold_key_begins_while_a_purge_goes_through_the_cache() {
+    for which in 0..5 {
+        let world = World::new(plain());
+        world.cache_as("k1", identity());
+        let purge = purges(&world).swap_remove(which);
+        let (began, begins) = std::sync::mpsc::channel();
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let purging = world.engine.cache.while_changes_wait(|| {
+                let purging = scope.spawn(|| world.engine.purge(purge));
+                scope.spawn(|| {
+                    while world.engine.flights.lock().purges.now() == 0 && !is_over.load(Ordering::SeqCst) {
+                        std::thread::yield_now();
+                    }
+                    // Nobody listens if the purge was never noted.
+                    began.send(world.kind("cold")).ok();
+                });
+                // Only a failure takes so long.
+                let begun = begins.recv_timeout(Duration::from_secs(30));
+                is_over.store(true, Ordering::SeqCst);
+                assert!(!purging.is_finished(), "{which}: the purge can't be through");
+                (begun, purging)
+            });
+            assert_eq!(purging.0, Ok(Kind::Verify), "{which}");
+            purging.1.join().unwrap();
+        });
+        assert!(!world.is_cached("k1"), "{which}");
+    }
+}
+
+/// Kinde counts its changes, and an answer says how many there had been when it was asked for.
+#[test]
+fn no_answer_from_before_a_purge_is_kept_after_it() {
+    const KEYS: usize = 1500;
+    const THREADS: usize = 4;
+    let world = World::new(EngineSettings { cache_capacity: 1000, ..plain() });
+    let (changes, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut kept = Vec::new();
+    let key_of = |key: usize| world.engine.fingerprint(format!("k{key}"));
+    let use_keys = |thread: usize| {
+        let mut key = thread;
+        while !is_over.load(Ordering::SeqCst) {
+            key = (key + 7 * THREADS) % KEYS;
+            let Step::Verify(mut flight, _waiter) = world.step(&format!("k{key}")) else { continue };
+            loop {
+                let verification = Verification::active(format!("id{key}"))
+                    .with_user("kp_1")
+                    .with_organization("org_1")
+                    .with_verification_count(changes.load(Ordering::SeqCst));
+                std::thread::yield_now();
+                match world.land(flight, Said::Accepted(verification)) {
+                    Some(again) => flight = again,
+                    None => break,
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || use_keys(thread));
+        }
+        for round in 0..600_usize {
+            let change = changes.fetch_add(1, Ordering::SeqCst) + 1;
+            let mut concerned = 0..KEYS;
+            match round % 5 {
+                0 => world.engine.purge(Purge::User("kp_1".into())),
+                1 => world.engine.purge(Purge::Organization("org_1".into())),
+                2 => world.engine.purge(Purge::Everything),
+                3 => world.engine.purge_key_ids((0..KEYS).map(|key| format!("id{key}").into())),
+                _ => {
+                    concerned = round..round + 1;
+                    world.engine.purge(Purge::Key(key_of(round)));
+                }
+            }
+            for key in concerned {
+                if let Some(answer) = world.engine.stale(&key_of(key), world.clock.now())
+                    && answer.verification.verification_count().unwrap() < change
+                {
+                    kept.push((round, key));
+                }
+            }
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(kept, [], "rounds, and keys whose answers are from before the purge");
+    assert_eq!(world.engine.cache.sizes(), [world.engine.cached_keys(); 3]);
+}
+
+#[test]
+fn after_a_sleep_of_the_machine_every_key_is_asked_about_again() {
+    let settings = EngineSettings { stale_if_error: STALE, negative_time_to_live: NEGATIVE, ..plain() };
+    let world = World::new(settings);
+    world.cache("cached");
+    world.land_at_once(world.start("refused").0, REVOKED);
+    let (open, waiter) = world.start("open");
+    world.engine.slept(STALE);
+    assert_eq!(world.kind("cached"), Kind::Verify);
+    assert_eq!(world.kind("refused"), Kind::Verify);
+    let again = world.land(open, accepted("open")).expect("asked before the sleep");
+    world.land_at_once(again, accepted("open"));
+    assert_eq!(heard(waiter), let_in("open"));
+    assert!(world.is_cached("open"), "asked after the sleep");
+    let serves =
+        |after| world.engine.stale(&world.engine.fingerprint("cached"), world.clock.now() + after).is_some();
+    assert!(serves(TTL - SECOND), "of {TTL:?} and {STALE:?}, the sleep is over");
+    assert!(!serves(TTL));
 }

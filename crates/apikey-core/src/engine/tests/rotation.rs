@@ -55,3 +55,19 @@ fn secrets_without_end_let_no_older_one_in() {
         }
     }
 }
+
+#[test]
+fn secrets_of_one_id_live_side_by_side_if_the_verifier_says_so() {
+    let world = World::new(EngineSettings { one_secret_per_key_id: false, ..plain() });
+    let (late, waiter) = world.start("late");
+    world.clock.advance(SECOND);
+    for secret in ["one", "other"] {
+        world.cache_as(secret, identity());
+    }
+    world.land_at_once(late, Said::Accepted(identity()));
+    assert_eq!(heard(waiter), let_in("id1"), "a newer secret says nothing about it");
+    let secrets = ["one", "other", "late"];
+    assert!(secrets.iter().all(|secret| world.is_cached(secret)));
+    world.engine.purge(Purge::KeyId("id1".into()));
+    assert!(!secrets.iter().any(|secret| world.is_cached(secret)));
+}

@@ -1,0 +1,345 @@
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::places::{MOST_LOOKED_AT, TABLE};
+use super::*;
+use crate::engine::Standing;
+use crate::key::Fingerprinter;
+use crate::verification::Verification;
+use proptest::prelude::*;
+
+const SECRETS: usize = 8;
+const KEY_IDS: usize = 6;
+
+const TTL: Duration = Duration::from_secs(300);
+const STALE: Duration = Duration::from_secs(600);
+const SLEEP: Duration = Duration::from_secs(200);
+
+/// Counts how many places are looked at under one lock.
+#[derive(Default)]
+pub(super) struct Looks {
+    now: Cell<usize>,
+    most: Cell<usize>,
+}
+
+impl Looks {
+    pub(super) fn begin(&self) {
+        self.now.set(0);
+    }
+
+    pub(super) fn look(&self) {
+        self.now.set(self.now.get() + 1);
+        self.most.set(self.most.get().max(self.now.get()));
+    }
+}
+
+/// An answer that its number tells from all others, copies included.
+fn answer(key_id: &str, number: u64) -> Arc<Answer> {
+    let verification = Verification::active(key_id).with_verification_count(number);
+    Arc::new(Answer::new(verification, Instant::now(), 0, TTL, STALE, None))
+}
+
+fn number(answer: &Answer) -> u64 {
+    answer.verification.verification_count().unwrap()
+}
+
+impl Cache {
+    /// What is kept for this secret, without using it.
+    fn look<T>(&self, key: &Fingerprint, look: impl FnOnce(&Answer) -> T) -> Option<T> {
+        let mut seen = None;
+        let unwanted = self.answer(key, |answer| {
+            seen = Some(look(answer));
+            false
+        });
+        assert!(unwanted.is_none());
+        seen
+    }
+
+    /// The sizes of the three things that are kept in step.
+    pub(in crate::engine) fn sizes(&self) -> [usize; 3] {
+        let [taken, indexed] = self.places().sizes();
+        [self.entries.len(), taken, indexed]
+    }
+
+    /// Does something while no entry can be changed.
+    pub(in crate::engine) fn while_changes_wait<T>(&self, deed: impl FnOnce() -> T) -> T {
+        let _places = self.places();
+        deed()
+    }
+
+    /// How many places were looked at under one lock, at most.
+    fn most_held(&self) -> usize {
+        self.places().looks.most.get()
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Deed {
+    Store {
+        secret: usize,
+        key_id: usize,
+    },
+    Use(usize),
+    Remove(usize),
+    RemoveId(usize),
+    /// Forgets the answers with an even or an odd number.
+    RemoveHalf(u64),
+    Clear,
+    Sleep,
+    EndExtension(usize),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        8 => (0..SECRETS, 0..KEY_IDS).prop_map(|(secret, key_id)| Deed::Store { secret, key_id }),
+        8 => (0..SECRETS).prop_map(Deed::Use),
+        2 => (0..SECRETS).prop_map(Deed::Remove),
+        2 => (0..KEY_IDS).prop_map(Deed::RemoveId),
+        1 => (0..2_u64).prop_map(Deed::RemoveHalf),
+        1 => Just(Deed::Clear),
+        1 => Just(Deed::Sleep),
+        2 => (0..SECRETS).prop_map(Deed::EndExtension),
+    ]
+}
+
+#[derive(Debug)]
+struct Known {
+    secret: usize,
+    key_id: usize,
+    number: u64,
+    /// Whether it was used since something had to go; what was used before that, the hand may have passed or not.
+    used: Option<bool>,
+    fresh_for: Duration,
+    serves_for: Duration,
+}
+
+proptest! {
+    /// The cache holds what a plain list holds, and lets go of something only for want of a place: of nothing in use
+    /// while there is something that is not.
+    #[test]
+    fn only_a_newcomer_to_a_full_cache_drives_out_one_and_none_in_use(
+        capacity in 1..6_usize,
+        one_secret_per_key_id: bool,
+        deeds in prop::collection::vec(deed(), 0..80),
+    ) {
+        let fingerprinter = Fingerprinter::random().unwrap();
+        let keys: Vec<_> = (0..SECRETS).map(|secret| fingerprinter.fingerprint(&[secret as u8])).collect();
+        let key_ids: Vec<_> = (0..KEY_IDS).map(|key_id| format!("id{key_id}")).collect();
+        let cache = Cache::new(capacity, one_secret_per_key_id);
+        let mut list: Vec<Known> = Vec::new();
+        for (serial, deed) in deeds.into_iter().enumerate() {
+            match deed {
+                Deed::Store { secret, key_id } => {
+                    let serial = serial as u64;
+                    cache.store(keys[secret], answer(&key_ids[key_id], serial));
+                    list.retain(|known| {
+                        known.secret != secret && !(one_secret_per_key_id && known.key_id == key_id)
+                    });
+                    if list.len() == capacity {
+                        let gone = list.iter().position(|known| cache.look(&keys[known.secret], |_| ()).is_none());
+                        let gone = list.swap_remove(gone.expect("nobody made room"));
+                        let spares = list.iter().any(|known| known.used == Some(false));
+                        prop_assert!(!(spares && gone.used == Some(true)), "{gone:?} was in use: {list:?}");
+                        for known in list.iter_mut().filter(|known| known.used == Some(true)) {
+                            known.used = None;
+                        }
+                    }
+                    list.push(Known {
+                        secret,
+                        key_id,
+                        number: serial,
+                        used: Some(false),
+                        fresh_for: TTL,
+                        serves_for: TTL + STALE,
+                    });
+                }
+                Deed::Use(secret) => {
+                    let known = list.iter_mut().find(|known| known.secret == secret);
+                    let expected = known.map(|known| {
+                        known.used = Some(true);
+                        known.number
+                    });
+                    let used = cache.answer(&keys[secret], |_| true);
+                    prop_assert_eq!(used.map(|answer| number(&answer)), expected);
+                }
+                Deed::Remove(secret) => {
+                    cache.remove(&keys[secret]);
+                    list.retain(|known| known.secret != secret);
+                }
+                Deed::RemoveId(key_id) => {
+                    cache.remove_id(&key_ids[key_id]);
+                    list.retain(|known| known.key_id != key_id);
+                }
+                Deed::RemoveHalf(half) => {
+                    cache.remove_where(|_, answer| number(answer) % 2 == half);
+                    list.retain(|known| known.number % 2 != half);
+                }
+                Deed::Clear => {
+                    cache.clear();
+                    list.clear();
+                }
+                Deed::Sleep => {
+                    cache.make_all_stale(SLEEP);
+                    for known in &mut list {
+                        let extended = known.serves_for > known.fresh_for;
+                        known.serves_for =
+                            if extended { known.serves_for.saturating_sub(SLEEP) } else { Duration::ZERO };
+                        known.fresh_for = Duration::ZERO;
+                    }
+                }
+                Deed::EndExtension(secret) => {
+                    cache.end_extension(&keys[secret]);
+                    for known in list.iter_mut().filter(|known| known.secret == secret) {
+                        known.serves_for = known.fresh_for;
+                    }
+                }
+            }
+            for (secret, key) in keys.iter().enumerate() {
+                let known = list.iter().find(|known| known.secret == secret);
+                let expected = known.map(|known| (known.number, [known.fresh_for, known.serves_for]));
+                prop_assert_eq!(cache.look(key, |answer| (number(answer), answer.times())), expected);
+            }
+            for (id, key_id) in key_ids.iter().enumerate() {
+                let known = list.iter().find(|known| one_secret_per_key_id && known.key_id == id);
+                let found = cache.answer_for_id(key_id).map(|answer| number(&answer));
+                prop_assert_eq!(found, known.map(|known| known.number));
+            }
+            prop_assert_eq!((cache.len(), cache.sizes()), (list.len(), [list.len(); 3]));
+        }
+    }
+}
+
+#[test]
+fn a_newcomer_waits_for_no_more_looks_than_are_allowed() {
+    let (cache, fingerprinter) = (Cache::new(1000, true), Fingerprinter::random().unwrap());
+    let enter = |name: &str| {
+        let key = fingerprinter.fingerprint(name.as_bytes());
+        cache.store(key, answer(name, 0));
+        key
+    };
+    let keys: Vec<_> = (0..1000).map(|number| enter(&format!("id{number}"))).collect();
+    assert!(keys.iter().all(|key| cache.answer(key, |_| true).is_some()));
+    enter("newcomer");
+    let gone: Vec<_> = (0..1000).filter(|number| cache.look(&keys[*number], |_| ()).is_none()).collect();
+    assert_eq!(gone, [MOST_LOOKED_AT], "so many are spared, and the next one goes");
+}
+
+#[test]
+fn who_comes_alone_gets_the_answer_itself_and_a_crowd_gets_copies() {
+    let (mut cache, fingerprinter) = (Cache::new(10, true), Fingerprinter::random().unwrap());
+    cache.spreading = Spreading::over(2);
+    let (key, kept) = (fingerprinter.fingerprint(b"k1"), answer("id1", 1));
+    let kept_at = Arc::as_ptr(&kept);
+    cache.store(key, kept);
+    let is_itself = |answer: &Arc<Answer>| Arc::as_ptr(answer) == kept_at;
+    for _ in 0..1000 {
+        assert!(is_itself(&cache.answer(&key, |_| true).unwrap()));
+    }
+    let crowd: Vec<_> = (0..1000).map(|_| cache.answer(&key, |_| true).unwrap()).collect();
+    assert!(is_itself(&crowd[0]) && !is_itself(&crowd[999]));
+    assert!(crowd.iter().all(|answer| number(answer) == 1));
+}
+
+/// A cache with so many entries; of `key_ids` key ids.
+fn filled(entries: usize, key_ids: usize) -> (Cache, Vec<Fingerprint>) {
+    let (cache, fingerprinter) = (Cache::new(entries, false), Fingerprinter::random().unwrap());
+    let keys: Vec<_> = (0..entries).map(|secret| fingerprinter.fingerprint(&secret.to_le_bytes())).collect();
+    for (secret, key) in keys.iter().enumerate() {
+        cache.store(*key, answer(&format!("id{}", secret % key_ids), secret as u64));
+    }
+    (cache, keys)
+}
+
+#[test]
+fn no_change_of_all_holds_the_lock_for_too_many_entries() {
+    const ENTRIES: usize = 10 * MOST_HELD + 1;
+    let changes: [fn(&Cache); 4] = [
+        |cache| cache.remove_where(|_, answer| number(answer).is_multiple_of(2)),
+        Cache::clear,
+        |cache| cache.make_all_stale(SLEEP),
+        |cache| cache.remove_id("id0"),
+    ];
+    for (which, change) in changes.into_iter().enumerate() {
+        let (cache, keys) = filled(ENTRIES, 1);
+        change(&cache);
+        assert!(cache.most_held() <= MOST_HELD, "{which}: {}", cache.most_held());
+        let left = [ENTRIES / 2, 0, ENTRIES, 0][which];
+        assert_eq!((cache.len(), cache.sizes()), (left, [left; 3]), "{which}");
+        let is_fresh = |answer: &Answer| answer.standing(answer.asked_at()) == Standing::Fresh;
+        let fresh = keys.iter().filter_map(|key| cache.look(key, is_fresh)).filter(|fresh| *fresh).count();
+        assert_eq!(fresh, if which == 2 { 0 } else { left }, "{which}");
+    }
+}
+
+/// A table that grows is entered anew under the lock, all of it.
+#[test]
+fn no_table_of_the_index_is_large_however_many_key_ids_there_are() {
+    let (cache, _) = filled(50_000, 50_000);
+    assert_eq!(cache.sizes(), [50_000; 3]);
+    assert!(cache.places().largest_table() <= TABLE, "{}", cache.places().largest_table());
+}
+
+#[test]
+fn many_secrets_of_one_key_id_are_found_and_forgotten_by_it() {
+    let (cache, keys) = filled(1000, 4);
+    assert_eq!(cache.sizes(), [1000; 3]);
+    cache.remove(&keys[4]);
+    cache.store(keys[5], answer("id0", 5));
+    cache.remove_id("id0");
+    for (secret, key) in keys.iter().enumerate() {
+        assert_eq!(cache.look(key, |_| ()).is_some(), secret % 4 != 0 && secret != 5, "{secret}");
+    }
+    cache.remove_id("nobody's");
+    assert_eq!((cache.len(), cache.sizes()), (749, [749; 3]));
+}
+
+#[test]
+fn a_key_that_lost_its_extension_serves_while_it_is_fresh() {
+    let (cache, keys) = filled(2, 2);
+    let before = Arc::downgrade(&cache.answer(&keys[0], |_| true).unwrap());
+    cache.end_extension(&keys[0]);
+    assert_eq!(cache.look(&keys[0], Answer::times), Some([TTL, TTL]));
+    assert_eq!(cache.look(&keys[1], Answer::times), Some([TTL, TTL + STALE]));
+    assert_eq!(cache.sizes(), [2; 3]);
+    drop(before);
+    cache.remove_id("id0");
+    assert_eq!((cache.look(&keys[0], |_| ()), cache.sizes()), (None, [1; 3]));
+}
+
+/// Nobody who waits for the lock is passed over by a walk, so changes and a walk go on side by side.
+#[test]
+fn entries_come_and_go_while_others_are_removed() {
+    let (cache, keys) = filled(4 * MOST_HELD, 7);
+    std::thread::scope(|scope| {
+        for part in keys.chunks(MOST_HELD) {
+            let cache = &cache;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    for (secret, key) in part.iter().enumerate() {
+                        match (secret + round) % 3 {
+                            0 => cache.remove(key),
+                            1 => cache.end_extension(key),
+                            _ => cache.store(*key, answer(&format!("id{}", secret % 5), round as u64)),
+                        }
+                    }
+                }
+            });
+        }
+        for round in 0..20 {
+            match round % 4 {
+                0 => cache.remove_where(|_, answer| number(answer).is_multiple_of(2)),
+                1 => cache.make_all_stale(SLEEP),
+                2 => cache.remove_id("id1"),
+                _ => cache.clear(),
+            }
+        }
+    });
+    assert_eq!(cache.sizes(), [cache.len(); 3]);
+    for key in &keys {
+        if let Some(shared) = cache.look(key, |answer| answer.usage.place()) {
+            assert_eq!(cache.places().at(shared).map(|place| place.key), Some(*key));
+        }
+    }
+    cache.clear();
+    assert_eq!((cache.len(), cache.sizes()), (0, [0; 3]));
+}
