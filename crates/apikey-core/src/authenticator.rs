@@ -231,14 +231,22 @@ impl Authenticator {
         Ok(())
     }
 
-    /// Forgets the key with this id, with the same promise as [`remove`](Self::remove), but for a refusal that was asked
-    /// for before: Kinde names no id in it, so who joins that question may still hear it, though it is not kept.
+    /// Forgets the key with this id, with the same promise as [`remove`](Self::remove), with one exception: a refusal names no
+    /// id. Remembered refusals are forgotten, all of them
+    /// ([`negative_time_to_live`](AuthenticatorBuilder::negative_time_to_live)). A refusal that was asked for before this call
+    /// may still reach callers who join that question, but it is not kept.
     pub fn remove_key_id(&self, key_id: &str) {
         self.0.engine.purge(Purge::KeyId(key_id.into()));
     }
 
+    /// Forgets the keys with these ids, with the same promise as [`remove_key_id`](Self::remove_key_id) for each. However many
+    /// they are, no request waits for this call, and no verification of another key fails or is repeated because of it.
+    pub fn remove_key_ids(&self, ids: impl IntoIterator<Item = impl AsRef<str>>) {
+        self.0.engine.purge_key_ids(ids.into_iter().map(|id| id.as_ref().into()));
+    }
+
     /// Forgets the keys of this user, with the same promise as [`remove_key_id`](Self::remove_key_id). It looks at every
-    /// cached key. An empty id is nobody's.
+    /// cached key, a few at a time, so that no request waits for it. An empty id is nobody's.
     pub fn remove_user(&self, user_id: &str) {
         if !user_id.is_empty() {
             self.0.engine.purge(Purge::User(user_id.into()));
@@ -246,14 +254,15 @@ impl Authenticator {
     }
 
     /// Forgets the keys of this organization, with the same promise as [`remove_key_id`](Self::remove_key_id). It looks at
-    /// every cached key. An empty code is no organization's.
+    /// every cached key, a few at a time, so that no request waits for it. An empty code is no organization's.
     pub fn remove_organization(&self, organization_code: &str) {
         if !organization_code.is_empty() {
             self.0.engine.purge(Purge::Organization(organization_code.into()));
         }
     }
 
-    /// Forgets every key, with the same promise as [`remove`](Self::remove).
+    /// Forgets every key, with the same promise as [`remove`](Self::remove). It takes them out a few at a time, so that no
+    /// request waits for it.
     pub fn clear(&self) {
         self.0.engine.purge(Purge::Everything);
     }

@@ -15,9 +15,10 @@ use crate::emulator::{Endpoint, Fault, Gate};
 type Purge = fn(&Authenticator, &Key);
 
 /// Every way to forget the key `both_owners`.
-const PURGES: [(&str, Purge); 5] = [
+const PURGES: [(&str, Purge); 6] = [
     ("remove", |keys, key| keys.remove(&key.secret).expect("it is a key")),
     ("remove_key_id", |keys, key| keys.remove_key_id(&key.id)),
+    ("remove_key_ids", |keys, key| keys.remove_key_ids(["nobody's", &key.id])),
     ("remove_user", |keys, _| keys.remove_user("kp_user")),
     ("remove_organization", |keys, _| keys.remove_organization("org_acme")),
     ("clear", |keys, _| keys.clear()),
@@ -100,6 +101,7 @@ pub async fn a_purge_concerns_nobody_else(subject: Subject) {
             keys.remove_user(nobodys);
             keys.remove_organization(nobodys);
             keys.remove_key_id(nobodys);
+            keys.remove_key_ids([nobodys]);
         }
     };
     // While their answers are under way, and once these are cached.
