@@ -13,14 +13,14 @@ use crate::client_addr::Client;
 use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::denial::{Denial, DenialCode, DenialStyle, ServerFault};
-use crate::engine::{Answer, Engine, Purge, Standing, Step, Waiter};
+use crate::engine::{Answer, CROWDED, Engine, News, Outcome, Purge, Standing, Step, Waiter};
 use crate::extract::{Extraction, RequestHead};
 use crate::key::{Credential, Fingerprint, MalformedKey, PresentedKey};
 use crate::memo::Presented;
 use crate::policy::Policy;
 use crate::verification::Verification;
-use crate::verifier::{Verifier, VerifierError};
-use crate::work::Worker;
+use crate::verifier::{Health, Verifier};
+use crate::worker::Worker;
 
 /// Authenticates requests by API keys. Build one at start-up; clones are cheap and share everything.
 ///
@@ -57,10 +57,8 @@ pub(crate) struct Shared {
     pub(crate) style: Arc<DenialStyle>,
     pub(crate) clients: Clients,
     pub(crate) worker: Worker,
-    /// How long a caller waits for a slow Kinde where an older answer could serve.
-    pub(crate) stale_while_slow: Duration,
-    /// How long a caller waits at all; only a flight whose runtime is blocked takes that long.
-    pub(crate) patience: Duration,
+    /// For how long a batch tries to begin a question that finds everything taken.
+    pub(crate) timeout: Duration,
 }
 
 /// The outcome of authenticating one request: `None` where nothing was presented.
@@ -70,6 +68,7 @@ pub type Authentication = Result<Option<VerifiedKey>, Denial>;
 ///
 /// Adapters work with it; everybody else calls [`Authenticator::authenticate`]. Clones are the same attempt.
 #[derive(Debug, Clone)]
+#[must_use]
 pub enum Attempt {
     /// Nothing was presented.
     Anonymous,
@@ -81,7 +80,6 @@ pub enum Attempt {
 
 impl Attempt {
     /// [`PendingVerification::for_policy`], where somebody has to be asked.
-    #[must_use]
     pub fn for_policy(self, policy: &Policy) -> Self {
         match self {
             Self::Pending(pending) => Self::Pending(pending.for_policy(policy)),
@@ -113,8 +111,6 @@ impl Authenticator {
     }
 
     /// Looks at a request: extracts the key and consults the cache, without waiting for anything.
-    ///
-    /// Must be called within a Tokio runtime, where a verification may go on in the background.
     pub fn begin(&self, request: &impl RequestHead) -> Attempt {
         match self.0.extraction.extract(request) {
             Ok(None) => Attempt::Anonymous,
@@ -211,12 +207,16 @@ impl Authenticator {
         Denial::missing_key(&self.0.style)
     }
 
-    /// Asks Kinde whether verifying works, without any key of a customer's: reaches it, gets a token, and proves that the
-    /// token may verify. Call it at start-up, so that a wrong set-up is found before the first request.
+    /// Asks whether verifying works, without any key of a customer's: reaches Kinde, gets a token, and proves that the token
+    /// may verify. It asks a second time if the first answer is bad. Call it at start-up, so that a wrong set-up is found
+    /// before the first request.
     ///
-    /// # Errors
-    /// [`VerifierError`], saying what to mend. It is for the operator.
-    pub async fn check(&self) -> Result<(), VerifierError> {
+    /// ```no_run
+    /// # async fn example(authenticator: apikey_core::Authenticator) -> Result<(), apikey_core::VerifierError> {
+    /// authenticator.check().await.into_result()?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn check(&self) -> Health {
         self.0.worker.check().await
     }
 
@@ -324,25 +324,56 @@ impl Authenticator {
     }
 
     pub(crate) fn begin_with(&self, key: Credential<'_>, client: &dyn Fn() -> Option<Client>) -> Attempt {
-        let Shared { engine, clock, worker, style, .. } = &*self.0;
-        let now = clock.now();
-        let fingerprint = engine.fingerprint(key.as_bytes());
-        let waiter = match engine.step(fingerprint, client, now) {
-            Step::Hit(answer) => return Attempt::Decided(Ok(VerifiedKey::fresh(answer, now))),
+        let now = self.0.clock.now();
+        let fingerprint = self.0.engine.fingerprint(key.as_bytes());
+        match self.0.engine.step(fingerprint, client, now) {
+            Step::Hit(answer) => Attempt::Decided(Ok(VerifiedKey::fresh(answer, now))),
+            step => self
+                .follow(step, fingerprint, key, now)
+                .unwrap_or_else(|| Attempt::Decided(Err(Denial::unavailable(CROWDED, &self.0.style)))),
+        }
+    }
+
+    /// [`begin_with`](Self::begin_with) for a key that came with no request; `None` if too many ask already.
+    pub(crate) fn begin_or_crowded(&self, key: Credential<'_>) -> Option<Attempt> {
+        let now = self.0.clock.now();
+        let fingerprint = self.0.engine.fingerprint(key.as_bytes());
+        let step = self.0.engine.step(fingerprint, &|| None, now);
+        self.follow(step, fingerprint, key, now)
+    }
+
+    /// Does what the engine says; `None` if too many ask already.
+    #[inline(never)]
+    fn follow(
+        &self,
+        step: Step,
+        fingerprint: Fingerprint,
+        key: Credential<'_>,
+        now: Instant,
+    ) -> Option<Attempt> {
+        let Shared { worker, style, .. } = &*self.0;
+        let decision = match step {
+            Step::Hit(answer) => Ok(VerifiedKey::fresh(answer, now)),
             Step::Refresh(answer, flight) => {
                 worker.launch(flight, key.into_presented_key());
-                return Attempt::Decided(Ok(VerifiedKey::fresh(answer, now)));
+                Ok(VerifiedKey::fresh(answer, now))
             }
-            Step::Stale(answer) => return Attempt::Decided(Ok(VerifiedKey::from_cache(answer, now))),
-            Step::Refused(refusal) => return Attempt::Decided(Err(Denial::refused(refusal, style))),
-            Step::Unavailable(wait) => return Attempt::Decided(Err(Denial::unavailable(wait, style))),
-            Step::Limited(limited) => return Attempt::Decided(Err(Denial::limited(limited, style))),
-            Step::Wait(waiter) => waiter,
+            Step::Stale(answer) => Ok(VerifiedKey::from_cache(answer, now)),
+            Step::Refused(refusal) => Err(Denial::refused(refusal, style)),
+            Step::Unavailable(wait) => Err(Denial::unavailable(wait, style)),
+            Step::SetUp => Err(Denial::server_fault(ServerFault::Internal, style)),
+            Step::Limited(limited) => Err(Denial::limited(limited, style)),
+            Step::Crowded => return None,
+            Step::Wait(waiter) => return Some(self.pending(fingerprint, waiter)),
             Step::Verify(flight, waiter) => {
                 worker.launch(flight, key.into_presented_key());
-                waiter
+                return Some(self.pending(fingerprint, waiter));
             }
         };
+        Some(Attempt::Decided(decision))
+    }
+
+    fn pending(&self, fingerprint: Fingerprint, waiter: Waiter) -> Attempt {
         let authenticator = self.clone();
         Attempt::Pending(PendingVerification {
             authenticator,
@@ -353,53 +384,39 @@ impl Authenticator {
         })
     }
 
-    /// Waits for a verification; where Kinde can't answer, an older answer serves if there is one, and where `takes_stale`
-    /// says so also where it does not answer soon.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    /// Waits for a verification. If Kinde can't answer, an older answer serves if there is one; if `takes_stale`, it serves
+    /// also when Kinde does not answer soon. The flight has its own time limit, so nothing here needs a timer.
     async fn outcome(
         self,
         key: Fingerprint,
         waiter: Waiter,
         takes_stale: bool,
     ) -> Result<VerifiedKey, Denial> {
-        let Shared { engine, clock, style, stale_while_slow, patience, .. } = &*self.0;
+        let Shared { engine, clock, style, .. } = &*self.0;
         let stale = |now: Instant| engine.stale(&key, now).map(|answer| VerifiedKey::from_cache(answer, now));
-        let outcome = if takes_stale && stale(clock.now()).is_some() {
-            match within(*stale_while_slow, waiter.outcome()).await {
-                Some(outcome) => Some(outcome),
-                None => match stale(clock.now()) {
+        let mut heeds_slowness = takes_stale;
+        let outcome = loop {
+            match waiter.news(heeds_slowness).await {
+                News::Landed(outcome) => break outcome,
+                News::Slow => match stale(clock.now()) {
                     Some(key) => return Ok(key),
-                    None => within(patience.saturating_sub(*stale_while_slow), waiter.outcome()).await,
+                    None => heeds_slowness = false,
                 },
             }
-        } else {
-            within(*patience, waiter.outcome()).await
         };
-        let outcome = outcome.unwrap_or(Err(ServerFault::Unavailable));
         match outcome {
-            Ok(Ok(answer)) => Ok(VerifiedKey::from_verifier(answer, clock.now())),
-            Ok(Err(refusal)) => Err(Denial::refused(refusal, style)),
-            Err(fault) => stale(clock.now()).ok_or_else(|| Denial::server_fault(fault, style)),
+            Outcome::Accepted(answer) => Ok(VerifiedKey::from_verifier(answer, clock.now())),
+            Outcome::Refused(refusal) => Err(Denial::refused(refusal, style)),
+            Outcome::Limited(limited) => Err(Denial::limited(limited, style)),
+            Outcome::Failed { fault, older_may_serve } => {
+                let older = if older_may_serve { stale(clock.now()) } else { None };
+                older.ok_or_else(|| Denial::server_fault(fault, style))
+            }
         }
-    }
-}
-
-/// The output, if it comes in time. What is ready needs no timer; and where the runtime has none, there is no bound, for
-/// Tokio panics rather than say so.
-async fn within<T>(patience: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
-    if let Poll::Ready(output) =
-        std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
-    {
-        return Some(output);
-    }
-    let timer = std::panic::catch_unwind(|| tokio::time::sleep(patience)).ok();
-    match timer {
-        Some(timer) => tokio::select! {
-            biased;
-            output = future => Some(output),
-            () = timer => None,
-        },
-        None => Some(future.await),
     }
 }
 
@@ -414,6 +431,7 @@ impl fmt::Debug for Authenticator {
 
 /// A verification that is under way, as a future. The verification goes on without it, for others may wait for it, too:
 /// clones wait for the same one.
+#[must_use]
 pub struct PendingVerification {
     authenticator: Authenticator,
     fingerprint: Fingerprint,
@@ -427,7 +445,6 @@ type Answering = dyn Future<Output = Result<VerifiedKey, Denial>> + Send + Sync;
 impl PendingVerification {
     /// The same, for a key that is to be checked against this policy: where the policy refuses stale answers
     /// ([`Policy::fresh`]), a slow Kinde is waited for, for as long as a verification may take.
-    #[must_use]
     pub fn for_policy(mut self, policy: &Policy) -> Self {
         if policy.refuses_stale() {
             self.takes_stale = false;

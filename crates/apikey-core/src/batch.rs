@@ -5,8 +5,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use crate::authenticator::{Attempt, Authenticator, PendingVerification, VerifiedKey};
+use crate::authenticator::{Attempt, Authenticator, PendingVerification, Shared, VerifiedKey};
 use crate::denial::{Denial, DenialCode, ServerFault};
+use crate::engine::CROWDED;
 use crate::key::Credential;
 
 /// How many verifications of one batch are under way at once.
@@ -15,7 +16,8 @@ pub const BATCH_CONCURRENCY: usize = 16;
 impl Authenticator {
     /// Verifies many keys: the answers stand in the order of the keys, and one failure fails no other. Each distinct
     /// key is verified once, cached answers are used and kept as ever, and at most [`BATCH_CONCURRENCY`] questions are
-    /// open at once. Kinde has no batch endpoint, so every distinct key that is not cached costs a call.
+    /// open at once, and no more than may be under way at once ([`max_in_flight`](crate::AuthenticatorBuilder::max_in_flight)).
+    /// While other callers take all places, a key waits for its turn for at most the verification timeout. Kinde has no batch endpoint, so every distinct key that is not cached costs a call.
     ///
     /// ```
     /// # use apikey_core::Authenticator;
@@ -28,6 +30,7 @@ impl Authenticator {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<VerifiedKey, Denial>> {
+        let Shared { extraction, engine, clock, timeout, .. } = self.shared();
         let keys: Vec<K> = keys.into_iter().collect();
         let mut first_places: HashMap<&str, usize> = HashMap::new();
         let mut answers: Vec<Option<Result<VerifiedKey, Denial>>> = Vec::with_capacity(keys.len());
@@ -40,19 +43,37 @@ impl Authenticator {
                 repeats.push((place, first));
                 continue;
             }
-            if under_way.len() >= BATCH_CONCURRENCY {
-                land_one(&mut under_way, &mut answers).await;
-            }
-            match Credential::borrowed(key.as_bytes()).map(|key| self.begin_if_accepted(key, &|| None)) {
-                Some(Attempt::Pending(pending)) => under_way.push((place, pending)),
-                Some(Attempt::Decided(decision)) => answer(&mut answers, place, decision),
-                Some(Attempt::Anonymous) | None => {
-                    answer(
-                        &mut answers,
-                        place,
-                        Err(Denial::malformed(DenialCode::InvalidFormat, self.style())),
-                    );
+            let began = clock.now();
+            loop {
+                let key =
+                    Credential::borrowed(key.as_bytes()).filter(|key| extraction.accepts(key.as_bytes()));
+                let Some(key) = key else {
+                    let malformed = Denial::malformed(DenialCode::InvalidFormat, self.style());
+                    answer(&mut answers, place, Err(malformed));
+                    break;
+                };
+                while under_way.len() >= BATCH_CONCURRENCY.min(engine.places()) {
+                    land_one(&mut under_way, &mut answers).await;
                 }
+                let mut freed = std::pin::pin!(engine.place_freed());
+                // From here on no place that comes free is missed.
+                freed.as_mut().enable();
+                match self.begin_or_crowded(key) {
+                    Some(Attempt::Pending(pending)) => under_way.push((place, pending)),
+                    Some(Attempt::Decided(decision)) => answer(&mut answers, place, decision),
+                    Some(Attempt::Anonymous) => {}
+                    // Others ask as much as may be asked. Keys are fed in as places come free.
+                    None if clock.now().saturating_duration_since(began) < *timeout => {
+                        if under_way.is_empty() {
+                            freed.await;
+                        } else {
+                            land_one(&mut under_way, &mut answers).await;
+                        }
+                        continue;
+                    }
+                    None => answer(&mut answers, place, Err(Denial::unavailable(CROWDED, self.style()))),
+                }
+                break;
             }
         }
         while !under_way.is_empty() {
@@ -91,6 +112,6 @@ async fn land_one(under_way: &mut Vec<(usize, PendingVerification)>, answers: &m
         Poll::Pending
     })
     .await;
-    under_way.swap_remove(index);
+    drop(under_way.swap_remove(index));
     answer(answers, place, decision);
 }

@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::authenticator::{Authenticator, Shared};
 use crate::client_addr::{DEFAULT_IPV6_PREFIX, IPV6_PREFIXES, TrustedProxies};
 use crate::clients::Clients;
@@ -13,8 +15,9 @@ use crate::denial::DenialStyle;
 use crate::engine::{AttemptLimit, Engine, EngineSettings};
 use crate::extract::{CredentialSource, ExtractionSettings};
 use crate::key::Fingerprinter;
+use crate::runtime::VerificationRuntime;
 use crate::verifier::Verifier;
-use crate::work::Worker;
+use crate::worker::{Worker, WorkerSettings, question_timeout};
 
 /// The time to live of a cached positive answer, as Kinde's guide recommends: five minutes.
 pub const DEFAULT_CACHE_TIME_TO_LIVE: Duration = Duration::from_secs(300);
@@ -25,19 +28,19 @@ pub const DEFAULT_VERIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many verifications are under way at once at most, unless something else is set.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 64;
-/// How many callers wait for a place among the verifications under way at most, unless something else is set.
+/// How many callers may wait for a place among the verifications under way, unless something else is set.
 pub const DEFAULT_MAX_QUEUED: usize = 256;
-/// How many callers wait for verifications at once at most, unless something else is set.
+/// How many callers may wait for other callers' verifications at once, unless something else is set.
 pub const DEFAULT_MAX_WAITING: usize = 16_384;
 /// How long a caller waits for a slow Kinde where an older answer could serve, unless something else is set.
 pub const DEFAULT_STALE_WHILE_SLOW: Duration = Duration::from_millis(500);
 
 /// A revoked key stays good for as long as its answer is cached, so longer than a day can only be a mistake.
 const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long past the timeout a caller waits for a flight to say so itself, and others join it.
+/// How long past the timeout others join a flight that does not land.
 const GRACE: Duration = Duration::from_millis(250);
-/// An answer that took longer than this part of the timeout counts as slow for the circuit breaker.
-const SLOW_PART: f64 = 0.7;
+/// The part of its budget that a caller waits in the queue at most.
+const QUEUE_PART: u32 = 3;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// Configures an [`Authenticator`]. Every setting has a safe default.
@@ -62,6 +65,7 @@ pub struct AuthenticatorBuilder<A = Authenticator> {
     max_in_flight: usize,
     max_queued: usize,
     max_waiting: usize,
+    runtime: Option<Handle>,
     attempt_limit: Option<AttemptLimit>,
     trusted_proxies: TrustedProxies,
     ipv6_prefix: u8,
@@ -89,6 +93,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             max_queued: DEFAULT_MAX_QUEUED,
             max_waiting: DEFAULT_MAX_WAITING,
+            runtime: None,
             attempt_limit: Some(AttemptLimit::default()),
             trusted_proxies: TrustedProxies::none(),
             ipv6_prefix: DEFAULT_IPV6_PREFIX,
@@ -149,40 +154,58 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
-    /// Whether a verification is tried again, at most twice and within its timeout, after a connection that broke, a 5xx or
-    /// a 429. Default: on. In an outage retries add a tenth to the load at most.
+    /// Whether a verification is tried again within its timeout: after an outage on a new connection, after overload when the
+    /// moment has come that Kinde names, and beside a try that is silent for a third of the timeout. Default: on. Every
+    /// verification has one retry of its own; further ones come from a budget that all share, which grows by a tenth of a
+    /// retry with each verification.
     pub fn retries(mut self, retries: bool) -> Self {
         self.retries = retries;
         self
     }
 
-    /// Whether a Kinde that can't answer is left alone for a while: unknown keys then get their 503 at once, and single
-    /// probes find out when it answers again. Default: on.
+    /// Whether a Kinde that can't answer is left alone for a while. Default: on.
+    ///
+    /// When verifications fail, the service asks Kinde with a made-up key of its own ([`Verifier::check`]). If that fails
+    /// twice in a row, unknown keys get their 503 at once until it succeeds again, or until one of the few keys that are let
+    /// through is judged. If Kinde asks for time instead, everybody waits until the moment that it names, for at most 60 s.
+    /// If it refuses this service, callers hear so from memory for one second.
     pub fn circuit_breaker(mut self, circuit_breaker: bool) -> Self {
         self.circuit_breaker = circuit_breaker;
         self
     }
 
-    /// How many verifications may be under way at once. Default 64, at least 1. Past it an unknown key gets a 503 at once.
+    /// How many verifications may be under way at once. Default 64, at least 1. While Kinde answers that it has too much to
+    /// do, fewer are. Past it callers wait ([`max_queued`](Self::max_queued)). While callers of several clients wait, one
+    /// client has at most a quarter of the places; the last sixteenth is never one client's.
     pub fn max_in_flight(mut self, verifications: usize) -> Self {
         self.max_in_flight = verifications;
         self
     }
 
-    /// How many callers may wait for a place among the verifications under way, once these are as many as
-    /// [`max_in_flight`](Self::max_in_flight) allows. A caller waits for at most a third of
-    /// [`verification_timeout`](Self::verification_timeout). Default 256. Past it an unknown key gets a 503 at once; 0
-    /// means that nobody waits for a place.
+    /// How many callers may wait for a place among the verifications under way, for at most a third of the verification
+    /// timeout. Default 256; 0 = no queue. Past it, or if its turn would not come by then, a caller gets a 503 at once. While
+    /// callers of several clients wait, one client has at most an eighth of the queue.
     pub fn max_queued(mut self, callers: usize) -> Self {
         self.max_queued = callers;
         self
     }
 
-    /// How many callers may wait for verifications at once, those included who caused them: fewer than
-    /// [`max_in_flight`](Self::max_in_flight) also means fewer verifications. Default 16 384, at least 1. Past it an unknown
-    /// key gets a 503 at once.
+    /// How many callers may wait for other callers' verifications of the same keys at once. Default 16,384, at least 1. Past
+    /// it such a caller gets a 503 at once. While callers of several clients wait, one client has at most an eighth; the last
+    /// eighth is never one client's.
     pub fn max_waiting(mut self, callers: usize) -> Self {
         self.max_waiting = callers;
+        self
+    }
+
+    /// The runtime on which verifications run, a custom [`Verifier`]'s calls included. Default: a thread of the
+    /// authenticator's own, so that a web worker that is blocked, or a runtime that is driven by nobody, delays no
+    /// verification.
+    ///
+    /// Name the application's runtime if a custom verifier depends on it, or in a test with paused time. It must have its
+    /// timer and I/O enabled. If it is blocked or not driven, callers wait.
+    pub fn verification_runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
         self
     }
 
@@ -320,36 +343,41 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             ..DenialStyle::default()
         };
         self.extraction.describe(&mut style);
-        let patience = self.verification_timeout + GRACE;
         let engine = EngineSettings {
             cache_capacity: self.cache_capacity,
-            one_secret_per_key_id: true,
             time_to_live: self.cache_time_to_live,
             stale_if_error: self.stale_if_error,
             negative_time_to_live: self.negative_time_to_live,
             refresh_ahead: self.refresh_ahead,
             max_in_flight: self.max_in_flight,
-            max_waiting: self.max_waiting,
             max_queued: self.max_queued,
+            max_waiting: self.max_waiting,
             attempt_limit: self.attempt_limit,
             circuit_breaker: self.circuit_breaker,
-            slow_after: self.verification_timeout.mul_f64(SLOW_PART),
-            overdue_after: patience,
+            queue_patience: self.verification_timeout / QUEUE_PART,
+            question_timeout: question_timeout(self.verification_timeout),
+            overdue_after: self.verification_timeout + GRACE,
+            one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),
         };
+        let runtime = match self.runtime {
+            Some(handle) => VerificationRuntime::of_the_application(handle),
+            None => VerificationRuntime::on_a_thread()?,
+        };
+        let worker = WorkerSettings {
+            timeout: self.verification_timeout,
+            retries: self.retries,
+            max_in_flight: self.max_in_flight,
+            slow_after: (!self.stale_if_error.is_zero()).then_some(self.stale_while_slow),
+        };
+        let engine = Engine::new(engine, Fingerprinter::random()?);
         let shared = Shared {
             extraction: self.extraction.build()?,
-            engine: Engine::new(engine, Fingerprinter::random()?),
+            worker: Worker::new(self.verifier, Arc::clone(&engine), Arc::clone(&self.clock), runtime, worker),
+            engine,
             clients: Clients::new(self.trusted_proxies, self.ipv6_prefix),
-            worker: Worker::new(
-                self.verifier,
-                Arc::clone(&self.clock),
-                self.verification_timeout,
-                self.retries,
-            ),
             clock: self.clock,
             style: Arc::new(style),
-            stale_while_slow: self.stale_while_slow.min(patience),
-            patience,
+            timeout: self.verification_timeout,
         };
         Ok(A::from(Authenticator::from_shared(shared)))
     }

@@ -10,6 +10,13 @@ use std::time::{Duration, Instant};
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The present moment. It never goes backwards.
     fn now(&self) -> Instant;
+
+    /// For how long the machine has slept in all while [`now`](Self::now) stood still, from any point in the past on. Once a
+    /// second it is looked at; if it has grown, answers from before are asked for again. By default `None`: the clock can't
+    /// tell, or counts sleep.
+    fn suspended(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The operating system's monotonic clock.
@@ -19,6 +26,46 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    fn suspended(&self) -> Option<Duration> {
+        sleep::suspended()
+    }
+}
+
+/// The sleep that a monotonic clock does not count.
+mod sleep {
+    use std::time::Duration;
+
+    /// On Linux, the clock that counts sleep less the one that does not.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn suspended() -> Option<Duration> {
+        use rustix::time::{ClockId, clock_gettime};
+        let read = |id| Duration::try_from(clock_gettime(id)).ok();
+        // The one that must not be ahead comes first.
+        let awake = read(ClockId::Monotonic)?;
+        Some(read(ClockId::Boottime)?.saturating_sub(awake))
+    }
+
+    /// Elsewhere, what the wall clock has gained on the monotonic clock in steps of more than 5 s, because smaller ones may
+    /// be the clock that is set.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(super) fn suspended() -> Option<Duration> {
+        use std::sync::{Mutex, PoisonError};
+        use std::time::{Instant, SystemTime};
+
+        const LEAST: Duration = Duration::from_secs(5);
+        static LATEST: Mutex<Option<(Instant, SystemTime, Duration)>> = Mutex::new(None);
+
+        let (awake, wall) = (Instant::now(), SystemTime::now());
+        let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+        let slept = latest.map_or(Duration::ZERO, |(awake_before, wall_before, slept)| {
+            let wall_passed = wall.duration_since(wall_before).unwrap_or_default();
+            let gap = wall_passed.saturating_sub(awake.saturating_duration_since(awake_before));
+            if gap > LEAST { slept + gap } else { slept }
+        });
+        *latest = Some((awake, wall, slept));
+        Some(slept)
     }
 }
 

@@ -10,7 +10,6 @@ use serde::Serialize;
 use crate::engine::Limited;
 use crate::policy::{MissingOwner, Shortfall, is_scope_token};
 use crate::verification::{Refusal, Verification};
-use crate::verifier::VerifierError;
 
 /// How long a caller is asked to wait where nobody knows better, in seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -129,19 +128,13 @@ impl fmt::Display for DenialCode {
 /// A failure on this side of the wire. It can only become a 5xx, never an "invalid key".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServerFault {
-    Unavailable,
+    Unavailable { retry_after: Duration },
     Internal,
 }
 
-impl From<&VerifierError> for ServerFault {
-    fn from(error: &VerifierError) -> Self {
-        match error {
-            VerifierError::Unavailable(_) | VerifierError::Transient { .. } | VerifierError::Unjudged(_) => {
-                Self::Unavailable
-            }
-            VerifierError::Misconfigured(_) => Self::Internal,
-        }
-    }
+impl ServerFault {
+    /// Nobody knows when a retry makes sense.
+    pub(crate) const UNAVAILABLE: Self = Self::Unavailable { retry_after: RETRY_AFTER };
 }
 
 /// How denials look: the same for all of one authenticator.
@@ -256,9 +249,7 @@ impl Denial {
 
     pub(crate) fn server_fault(fault: ServerFault, style: &Arc<DenialStyle>) -> Self {
         match fault {
-            ServerFault::Unavailable => {
-                Self::with_detail(DenialCode::VerificationUnavailable, Detail::RetryAfter(RETRY_AFTER), style)
-            }
+            ServerFault::Unavailable { retry_after } => Self::unavailable(retry_after, style),
             ServerFault::Internal => Self::new(DenialCode::InternalError, style),
         }
     }

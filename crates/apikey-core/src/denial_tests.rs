@@ -72,7 +72,7 @@ fn contract() -> Vec<(Denial, u16, &'static str, &'static str, Option<&'static s
             None,
         ),
         (
-            Denial::server_fault(ServerFault::Unavailable, style),
+            Denial::server_fault(ServerFault::UNAVAILABLE, style),
             503,
             "VERIFICATION_UNAVAILABLE",
             "API key verification is temporarily unavailable",
@@ -147,7 +147,7 @@ fn no_realm_breaks_out_of_the_challenge() {
 
 #[test]
 fn a_failure_of_ours_is_never_the_callers() {
-    for fault in [ServerFault::Unavailable, ServerFault::Internal] {
+    for fault in [ServerFault::UNAVAILABLE, ServerFault::Internal] {
         let denial = Denial::server_fault(fault, &style());
         assert!(denial.status() >= 500);
         assert!(denial.response().headers.iter().all(|(name, _)| *name != "www-authenticate"));

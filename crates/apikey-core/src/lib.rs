@@ -41,7 +41,8 @@
 //!   ([`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live)), unless somebody calls
 //!   [`remove`](Authenticator::remove) or one of its siblings.
 //! - Caches and limits are this process's own.
-//! - A Tokio runtime with time and I/O enabled must be there; verifications go on in the runtime of their first caller.
+//! - Verifications run on a thread of the authenticator's own, unless
+//!   [`verification_runtime`](AuthenticatorBuilder::verification_runtime) names another runtime.
 //! - Keys and secrets are overwritten in the memory that this crate owns. The buffers of the HTTP client, of TLS and of
 //!   the web framework are theirs.
 
@@ -67,22 +68,28 @@ mod clock;
 mod config;
 mod denial;
 mod engine;
+mod evidence;
 mod extract;
 /// What fuzz targets check. No part of the API: it may change with any release.
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hedge;
 mod key;
 #[cfg(feature = "kinde")]
 mod kinde;
+mod log_gate;
 mod memo;
 mod policy;
 mod retry;
+mod runtime;
 mod verification;
 mod verifier;
-mod work;
+mod worker;
 
 pub use adapter::application;
+/// What an implementation of [`Verifier`] is written under.
+pub use async_trait::async_trait;
 pub use authenticator::{Attempt, Authentication, Authenticator, PendingVerification, VerifiedKey};
 pub use batch::BATCH_CONCURRENCY;
 pub use builder::{
@@ -102,8 +109,8 @@ pub use memo::{Memo, Presented};
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
-pub use verification::{Judgement, Refusal, Verification};
-pub use verifier::{Verifier, VerifierError};
+pub use verification::{Judgement, Refusal, Verdict, Verification};
+pub use verifier::{FailureClass, FirstTry, Health, Verifier, VerifierError};
 
 // Its samples must compile.
 #[cfg(all(doctest, feature = "kinde"))]

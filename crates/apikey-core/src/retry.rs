@@ -1,116 +1,113 @@
-//! When a failed verification is tried again: a few times, within the budget of one verification, and never so often
-//! that retries multiply the load of an outage.
+//! When a failed verification is tried again: once on its own account, and further from a budget that all share, so that
+//! retries never multiply the load of an outage.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Retries after the first try.
-const MOST_RETRIES: u32 = 2;
+/// Retries of one question after an outage.
+const MOST_AFTER_OUTAGE: u32 = 2;
 /// The bound of the first wait; it doubles with each retry. The wait is drawn between zero and the bound (full jitter).
 const FIRST_BOUND: Duration = Duration::from_millis(50);
-/// Every verification earns a tenth of a retry; so in an outage retries add a tenth to the load.
+/// Every verification earns a tenth of a retry.
 const EARNED: u32 = 1;
 const COST: u32 = 10;
-/// As many as ten retries can be saved up.
-const MOST_SAVED: u32 = 10 * COST;
+/// At least so many retries can be saved up; or one for each call that may be under way, if that is more.
+const LEAST_SAVED: u32 = 10;
 
-/// The budget of retries that all verifications share.
-pub(crate) struct RetryBudget(AtomicU32);
+/// The budget of retries that all verifications share, beyond the one that each has of its own.
+pub(crate) struct RetryBudget {
+    saved: AtomicU32,
+    most: u32,
+}
+
+/// The retries of one verification.
+#[derive(Debug, Default)]
+pub(crate) struct Allowance {
+    taken: u32,
+    after_outage: u32,
+}
 
 impl RetryBudget {
-    pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(MOST_SAVED))
+    pub(crate) fn new(max_in_flight: usize) -> Self {
+        let most = u32::try_from(max_in_flight).unwrap_or(u32::MAX).max(LEAST_SAVED).saturating_mul(COST);
+        Self { saved: AtomicU32::new(most), most }
     }
 
     /// Tells that a verification begins.
     pub(crate) fn earn(&self) {
-        let _never_fails = self
-            .0
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |saved| Some((saved + EARNED).min(MOST_SAVED)));
+        let earn = |saved: u32| Some(saved.saturating_add(EARNED).min(self.most));
+        let _never_fails = self.saved.fetch_update(Ordering::AcqRel, Ordering::Acquire, earn);
     }
 
-    /// How long to wait before the retry after so many earlier ones; `None` where there is to be none. `asked` is what
-    /// the other side asked for, `left` the rest of the verification's own budget, `random` is uniform in `0.0..1.0`.
-    pub(crate) fn next(
-        &self,
-        retries: u32,
-        asked: Option<Duration>,
-        left: Duration,
-        random: f64,
-    ) -> Option<Duration> {
-        if retries >= MOST_RETRIES {
+    fn spend(&self) -> bool {
+        self.saved.fetch_update(Ordering::AcqRel, Ordering::Acquire, |saved| saved.checked_sub(COST)).is_ok()
+    }
+}
+
+impl Allowance {
+    /// Takes one retry, if there is one.
+    pub(crate) fn take(&mut self, budget: &RetryBudget) -> bool {
+        let is_allowed = self.taken == 0 || budget.spend();
+        self.taken += u32::from(is_allowed);
+        is_allowed
+    }
+
+    /// How long to wait before the next retry after an outage; `None` after the last. `random` is uniform in `0.0..1.0`.
+    pub(crate) fn wait_after_outage(&mut self, random: f64) -> Option<Duration> {
+        if self.after_outage >= MOST_AFTER_OUTAGE {
             return None;
         }
-        let bound = FIRST_BOUND * 2_u32.saturating_pow(retries);
-        let wait = bound.mul_f64(random.clamp(0.0, 1.0)).max(asked.unwrap_or_default());
-        if wait >= left {
-            return None;
-        }
-        self.0
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |saved| saved.checked_sub(COST))
-            .is_ok()
-            .then_some(wait)
+        let bound = FIRST_BOUND * 2_u32.saturating_pow(self.after_outage);
+        self.after_outage += 1;
+        Some(bound.mul_f64(random.clamp(0.0, 1.0)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn an_outage_is_met_with_a_tenth_more_load_at_most() {
-        let budget = RetryBudget::new();
-        let verifications = 1000;
-        let mut retries = 0;
-        for _ in 0..verifications {
-            budget.earn();
-            for earlier in 0..10 {
-                match budget.next(earlier, None, LONG, 0.5) {
-                    Some(_) => retries += 1,
-                    None => break,
-                }
-            }
+    fn every_verification_has_one_retry_of_its_own() {
+        let budget = RetryBudget::new(64);
+        for _ in 0..10_000 {
+            assert!(Allowance::default().take(&budget));
         }
-        assert!((verifications / 10..=10 + verifications / 10).contains(&retries), "{retries}");
     }
 
     #[test]
-    fn ten_retries_can_be_saved_up_and_no_more() {
-        let budget = RetryBudget::new();
-        for _ in 0..2 {
-            let retries = (0..100).filter(|_| budget.next(0, None, LONG, 0.5).is_some()).count();
-            assert_eq!(retries, 10);
-            (0..1000).for_each(|_| budget.earn());
+    fn further_retries_are_a_tenth_of_the_verifications_at_most() {
+        let budget = RetryBudget::new(1);
+        let verifications = 1000;
+        let mut further = 0;
+        for _ in 0..verifications {
+            budget.earn();
+            let mut allowance = Allowance::default();
+            assert!(allowance.take(&budget));
+            further += (0..10).take_while(|_| allowance.take(&budget)).count();
+        }
+        assert!((verifications / 10..=10 + verifications / 10).contains(&further), "{further}");
+    }
+
+    #[test]
+    fn as_many_can_be_saved_up_as_calls_may_be_under_way() {
+        for (max_in_flight, saved) in [(1, 10), (10, 10), (64, 64), (1000, 1000)] {
+            let budget = RetryBudget::new(max_in_flight);
+            for _ in 0..2 {
+                let mut allowance = Allowance { taken: 1, after_outage: 0 };
+                assert_eq!((0..2000).take_while(|_| allowance.take(&budget)).count(), saved);
+                (0..20_000).for_each(|_| budget.earn());
+            }
         }
     }
 
     #[test]
     fn the_bound_of_the_waits_doubles_and_the_wait_is_drawn_below_it() {
-        let wait = |retries, random| RetryBudget::new().next(retries, None, LONG, random);
-        for (retries, bound) in [(0, FIRST_BOUND), (1, 2 * FIRST_BOUND)] {
-            assert_eq!(wait(retries, 0.0), Some(Duration::ZERO));
-            assert_eq!(wait(retries, 0.5), Some(bound / 2));
-            assert_eq!(wait(retries, 1.0), Some(bound));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn waits_honour_the_other_side_and_the_budget(
-            retries in 0..5_u32, asked in prop::option::of(0..5000_u64), left in 0..5000_u64, random in 0.0..1.0_f64,
-        ) {
-            let (asked, left) = (asked.map(Duration::from_millis), Duration::from_millis(left));
-            if let Some(wait) = RetryBudget::new().next(retries, asked, left, random) {
-                prop_assert!(retries < MOST_RETRIES);
-                prop_assert!(wait < left);
-                prop_assert!(wait >= asked.unwrap_or_default());
-                prop_assert!(wait <= asked.unwrap_or_default().max(FIRST_BOUND * 2));
-            } else {
-                prop_assert!(retries >= MOST_RETRIES || left <= FIRST_BOUND * 2 || asked.is_some_and(|asked| asked >= left));
-            }
+        for random in [0.0, 0.5, 1.0] {
+            let mut allowance = Allowance::default();
+            assert_eq!(allowance.wait_after_outage(random), Some(FIRST_BOUND.mul_f64(random)));
+            assert_eq!(allowance.wait_after_outage(random), Some((2 * FIRST_BOUND).mul_f64(random)));
+            assert_eq!(allowance.wait_after_outage(random), None);
         }
     }
 }

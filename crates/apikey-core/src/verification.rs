@@ -3,15 +3,98 @@
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// The answer of a [`Verifier`](crate::Verifier) that could judge the key.
+///
+/// ```
+/// use apikey_core::{Judgement, Refusal, Verdict, Verification};
+///
+/// let judgement = Judgement::accepted(Verification::active("api_key_1"));
+/// assert!(judgement.is_accepted());
+/// assert_eq!(Judgement::refused(Refusal::Revoked).into_verdict(), Verdict::Refused(Refusal::Revoked));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judgement {
+pub struct Judgement {
+    verdict: Verdict,
+    asked_at: Option<Instant>,
+    expires_at: Option<Instant>,
+}
+
+/// Whether a judged key is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
     /// The key is valid and active.
     Accepted(Verification),
-    /// The key was judged, and is not to be let in.
+    /// The key is not to be let in.
     Refused(Refusal),
+}
+
+impl Judgement {
+    fn new(verdict: Verdict) -> Self {
+        Self { verdict, asked_at: None, expires_at: None }
+    }
+
+    /// The key is valid and active.
+    #[must_use]
+    pub fn accepted(verification: Verification) -> Self {
+        Self::new(Verdict::Accepted(verification))
+    }
+
+    /// The key is not to be let in.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        Self::new(Verdict::Refused(refusal))
+    }
+
+    /// Sets when the question was asked, on the authenticator's [`Clock`](crate::Clock): for a verifier that hands on an
+    /// older judgement. Without it, the judgement is as old as the call. A moment after the call counts as the call's.
+    ///
+    /// The authenticator can't hold a judgement that is older than the call against removals before the call: a verifier
+    /// that keeps judgements must forget removed keys itself.
+    #[must_use]
+    pub fn with_asked_at(mut self, asked_at: Instant) -> Self {
+        self.asked_at = Some(asked_at);
+        self
+    }
+
+    /// Sets from when on an accepted key must be asked about again, whatever the cache's time to live, on the
+    /// authenticator's [`Clock`](crate::Clock).
+    #[must_use]
+    pub fn with_expires_at(mut self, expires_at: Instant) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// Whether the key is let in.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Whether the key is let in, by value.
+    #[must_use]
+    pub fn into_verdict(self) -> Verdict {
+        self.verdict
+    }
+
+    /// Whether the key is let in, yes or no.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.verdict, Verdict::Accepted(_))
+    }
+
+    /// When the question was asked, if the verifier said so.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<Instant> {
+        self.asked_at
+    }
+
+    /// From when on the key must be asked about again, if the verifier said so.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Instant> {
+        self.expires_at
+    }
 }
 
 /// Why a judged key is not let in.

@@ -1,5 +1,11 @@
 //! The one step that does I/O, and how it can fail.
 
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::key::PresentedKey;
@@ -7,20 +13,25 @@ use crate::verification::Judgement;
 
 /// Judges a presented key. [`KindeVerifier`](crate::KindeVerifier) asks Kinde; tests bring a fake.
 ///
-/// The engine calls it at most once at a time for one key (unless a call is past its time), in a task of its own, within the authenticator's
-/// verification timeout. It need not cache, limit or time out itself.
+/// The authenticator calls it in a task of its own, within its verification timeout, on the runtime that
+/// [`verification_runtime`](crate::AuthenticatorBuilder::verification_runtime) names: by default a thread that belongs to
+/// the authenticator. A verifier must not block that thread; move blocking work to `tokio::task::spawn_blocking`. It need
+/// not cache, limit, retry or time out itself.
+///
+/// One key is asked about once at a time. There are two exceptions: [`verify_again`](Self::verify_again) while a first
+/// call is silent, and a call that outlived its timeout.
 ///
 /// ```
 /// use apikey_core::{Judgement, PresentedKey, Refusal, Verification, Verifier, VerifierError};
 ///
 /// struct OneKey;
 ///
-/// #[async_trait::async_trait]
+/// #[apikey_core::async_trait]
 /// impl Verifier for OneKey {
 ///     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
 ///         Ok(match key.expose() {
-///             "k_live_reader" => Judgement::Accepted(Verification::active("api_key_1").with_scopes(["read:users"])),
-///             _ => Judgement::Refused(Refusal::Invalid),
+///             "k_live_reader" => Judgement::accepted(Verification::active("api_key_1").with_scopes(["read:users"])),
+///             _ => Judgement::refused(Refusal::Invalid),
 ///         })
 ///     }
 /// }
@@ -31,39 +42,262 @@ pub trait Verifier: Send + Sync + 'static {
     /// Judges the key.
     ///
     /// # Errors
-    /// [`VerifierError`] where the key was *not* judged. It never means that the key is bad.
+    /// [`VerifierError`] if the key was *not* judged. It never means that the key is bad.
     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError>;
 
-    /// Checks at start-up that verifying will work, without any key of a customer's. By default there is nothing to check.
+    /// Judges the key in a second try: after a first one failed, or while a first one is silent. `after` says which. A
+    /// verifier that keeps connections uses another one than the first try had. By default the same as
+    /// [`verify`](Self::verify).
     ///
     /// # Errors
-    /// [`VerifierError`], saying what to mend.
-    async fn check(&self) -> Result<(), VerifierError> {
-        Ok(())
+    /// As [`verify`](Self::verify).
+    async fn verify_again(&self, key: &PresentedKey, after: FirstTry) -> Result<Judgement, VerifierError> {
+        let _ = after;
+        self.verify(key).await
+    }
+
+    /// Asks whether verifying works, without any key of a caller's. The authenticator asks at start-up
+    /// ([`Authenticator::check`](crate::Authenticator::check)), and when verifications fail: the answer decides whether
+    /// callers are still let through to this verifier. Each call asks anew, with a made-up key of its own, at most once a
+    /// second.
+    ///
+    /// By default [`Health::Unknown`]: then the latest verifications decide, each client counted once.
+    async fn check(&self) -> Health {
+        Health::Unknown
+    }
+
+    /// Whether one key id may have several secrets that are good at the same time. By default not: as at Kinde, where a
+    /// rotation ends the old secret at once, a secret that is accepted later ends the earlier ones.
+    fn allows_several_secrets_per_key_id(&self) -> bool {
+        false
     }
 }
 
-/// Why a key was not judged. The text is for the operator's log: it names what to change, and holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VerifierError {
-    /// Nobody could judge the key just now: connect error, time-out, 5xx, 429, unreadable answer. The caller gets
-    /// a 503, for the key may be good.
-    #[error("API keys can't be verified right now: {0}")]
-    Unavailable(String),
-    /// As [`Unavailable`](Self::Unavailable), but asking again soon may help: a connection that broke, a 5xx, a 429. It is
-    /// tried again within the verification timeout.
-    #[error("API keys can't be verified right now: {reason}")]
-    Transient {
-        /// What went wrong.
-        reason: String,
-        /// How long the other side asked to wait, if it did.
-        retry_after: Option<std::time::Duration>,
-    },
-    /// Kinde answered, but can't make anything of this key: neither good nor bad. The caller gets a 503; what it says of
-    /// other keys is nothing, so it is no sign of an outage, however often it comes.
-    #[error("an API key can't be verified: {0}")]
-    Unjudged(String),
+macro_rules! forward_to_the_inner_verifier {
+    ($($pointer:ident),*) => {$(
+        #[async_trait]
+        impl<V: Verifier + ?Sized> Verifier for $pointer<V> {
+            async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
+                (**self).verify(key).await
+            }
+
+            async fn verify_again(&self, key: &PresentedKey, after: FirstTry) -> Result<Judgement, VerifierError> {
+                (**self).verify_again(key, after).await
+            }
+
+            async fn check(&self) -> Health {
+                (**self).check().await
+            }
+
+            fn allows_several_secrets_per_key_id(&self) -> bool {
+                (**self).allows_several_secrets_per_key_id()
+            }
+        }
+    )*};
+}
+
+forward_to_the_inner_verifier!(Arc, Box);
+
+/// What became of the try before a second one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FirstTry {
+    /// It failed.
+    Failed,
+    /// It has not answered for a third of the verification timeout. It goes on, and the first complete answer counts.
+    Silent,
+}
+
+/// The answer of [`Verifier::check`].
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Health {
+    /// Verifying works.
+    Up,
+    /// The other side answers, and asks for time ([`FailureClass::Overload`]).
+    Overload(VerifierError),
+    /// The other side can't answer.
+    Down(VerifierError),
+    /// The other side answers, but refuses this service: its set-up is wrong.
+    Refused(VerifierError),
+    /// The verifier can't tell.
+    Unknown,
+}
+
+impl Health {
+    /// `Ok` if verifying works, or if nobody can tell; else the error, which says what to do.
+    ///
+    /// # Errors
+    /// [`VerifierError`], for every other answer. It is for the operator.
+    pub fn into_result(self) -> Result<(), VerifierError> {
+        match self {
+            Self::Up | Self::Unknown => Ok(()),
+            Self::Overload(error) | Self::Down(error) | Self::Refused(error) => Err(error),
+        }
+    }
+}
+
+/// What it proves that a key was not judged. What the caller hears, whether an older answer may serve, whether the attempt
+/// counts and whether it is tried again follow from the class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureClass {
+    /// The other side asks for time: a 429, or a 503 with `Retry-After`. The caller gets a 503; it is tried again after the
+    /// moment that the other side names.
+    Overload,
+    /// The other side could not be reached, or could not answer: no connection, a broken one, a time-out, another 5xx. The
+    /// caller gets a 503; it is tried again at once.
+    Outage,
     /// This service is set up wrong, for example its own credentials are refused. The caller gets a 500.
-    #[error("this service can't verify API keys until its set-up is mended: {0}")]
-    Misconfigured(String),
+    SetUp,
+    /// The other side refuses this service, and does not say why. The caller gets a 500.
+    ServiceRefused,
+    /// The other side answered, but the answer judges nothing: it proves something about this key alone. The caller gets a
+    /// 503.
+    Unjudged,
+}
+
+/// Why a key was not judged. The text is for the operator's log: it names what to change, and holds no secret.
+///
+/// ```
+/// use apikey_core::{FailureClass, VerifierError};
+/// use std::time::Duration;
+///
+/// let error = VerifierError::overload("the directory answered with status 429").retry_after(Duration::from_secs(2));
+/// assert_eq!(error.class(), FailureClass::Overload);
+/// assert_eq!(error.asked_to_wait(), Some(Duration::from_secs(2)));
+/// ```
+#[derive(Clone)]
+pub struct VerifierError {
+    class: FailureClass,
+    reason: Cow<'static, str>,
+    wait: Option<Duration>,
+    never_connected: bool,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl VerifierError {
+    /// An error of this class. `reason` ends the sentence that begins "API keys can't be verified right now:".
+    #[must_use]
+    pub fn new(class: FailureClass, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { class, reason: reason.into(), wait: None, never_connected: false, source: None }
+    }
+
+    /// An error of class [`FailureClass::Overload`].
+    #[must_use]
+    pub fn overload(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(FailureClass::Overload, reason)
+    }
+
+    /// An error of class [`FailureClass::Outage`].
+    #[must_use]
+    pub fn outage(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(FailureClass::Outage, reason)
+    }
+
+    /// An error of class [`FailureClass::SetUp`]. The reason says what to change.
+    #[must_use]
+    pub fn set_up(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(FailureClass::SetUp, reason)
+    }
+
+    /// An error of class [`FailureClass::ServiceRefused`]. The reason says what to check.
+    #[must_use]
+    pub fn service_refused(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(FailureClass::ServiceRefused, reason)
+    }
+
+    /// An error of class [`FailureClass::Unjudged`].
+    #[must_use]
+    pub fn unjudged(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(FailureClass::Unjudged, reason)
+    }
+
+    /// Adds for how long the other side asked to be left alone, counted from now.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Adds that no connection could be made.
+    #[must_use]
+    pub fn never_connected(mut self) -> Self {
+        self.never_connected = true;
+        self
+    }
+
+    /// Adds the error behind this one. Its text must hold no secret.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What this error proves.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        self.class
+    }
+
+    /// What happened, and what to do about it.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// For how long the other side asked to be left alone, if it did.
+    #[must_use]
+    pub fn asked_to_wait(&self) -> Option<Duration> {
+        self.wait
+    }
+
+    /// Whether no connection could be made.
+    #[must_use]
+    pub fn is_without_connection(&self) -> bool {
+        self.never_connected
+    }
+}
+
+impl fmt::Display for VerifierError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = match self.class {
+            FailureClass::Overload | FailureClass::Outage => "API keys can't be verified right now",
+            FailureClass::SetUp | FailureClass::ServiceRefused => {
+                "this service can't verify API keys until its set-up is mended"
+            }
+            FailureClass::Unjudged => "an API key can't be verified",
+        };
+        write!(formatter, "{start}: {}", self.reason)
+    }
+}
+
+impl fmt::Debug for VerifierError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("VerifierError")
+            .field("class", &self.class)
+            .field("reason", &self.reason)
+            .field("asked_to_wait", &self.wait)
+            .field("never_connected", &self.never_connected)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sources are not compared.
+impl PartialEq for VerifierError {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |error: &Self| (error.class, error.wait, error.never_connected);
+        parts(self) == parts(other) && self.reason == other.reason
+    }
+}
+
+impl Eq for VerifierError {}
+
+impl Error for VerifierError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source = self.source.as_deref()?;
+        Some(source)
+    }
 }

@@ -46,7 +46,7 @@ struct Everyone(Arc<AtomicU64>);
 #[async_trait]
 impl Verifier for Everyone {
     async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
-        Ok(Judgement::Accepted(verification(self.0.fetch_add(1, Ordering::Relaxed))))
+        Ok(Judgement::accepted(verification(self.0.fetch_add(1, Ordering::Relaxed))))
     }
 }
 

@@ -56,17 +56,18 @@ impl FakeVerifier {
 
     /// Lets this key in.
     pub fn with_key(self, key: impl Into<String>, verification: Verification) -> Self {
-        self.answer(key, Ok(Judgement::Accepted(verification)));
+        self.answer(key, Ok(Judgement::accepted(verification)));
         self
     }
 
     /// Refuses this key.
     pub fn with_refusal(self, key: impl Into<String>, refusal: Refusal) -> Self {
-        self.answer(key, Ok(Judgement::Refused(refusal)));
+        self.answer(key, Ok(Judgement::refused(refusal)));
         self
     }
 
-    /// Can't judge this key: [`VerifierError::Unavailable`] becomes a 503, [`VerifierError::Misconfigured`] a 500.
+    /// Can't judge this key. What the caller gets depends on the failure's [class](apikey_core::FailureClass): a 500 if this
+    /// service is set up wrong, else a 503.
     pub fn with_failure(self, key: impl Into<String>, failure: VerifierError) -> Self {
         self.answer(key, Err(failure));
         self
@@ -92,7 +93,7 @@ impl FakeVerifier {
 impl Verifier for FakeVerifier {
     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
         self.0.calls.fetch_add(1, Ordering::SeqCst);
-        self.answers().get(key.expose()).cloned().unwrap_or(Ok(Judgement::Refused(Refusal::Invalid)))
+        self.answers().get(key.expose()).cloned().unwrap_or(Ok(Judgement::refused(Refusal::Invalid)))
     }
 }
 
@@ -113,18 +114,18 @@ mod tests {
 
     #[tokio::test]
     async fn it_answers_what_it_was_told() {
-        let down = VerifierError::Unavailable("down".to_owned());
+        let down = VerifierError::outage("down");
         let verifier = FakeVerifier::new()
             .with_key("good", Verification::active("1"))
             .with_refusal("off", Refusal::Inactive)
             .with_failure("odd", down.clone());
         let clone = verifier.clone();
-        assert_eq!(judged(&verifier, "good").await, Ok(Judgement::Accepted(Verification::active("1"))));
-        assert_eq!(judged(&verifier, "off").await, Ok(Judgement::Refused(Refusal::Inactive)));
+        assert_eq!(judged(&verifier, "good").await, Ok(Judgement::accepted(Verification::active("1"))));
+        assert_eq!(judged(&verifier, "off").await, Ok(Judgement::refused(Refusal::Inactive)));
         assert_eq!(judged(&verifier, "odd").await, Err(down));
-        assert_eq!(judged(&clone, "unknown").await, Ok(Judgement::Refused(Refusal::Invalid)));
-        clone.answer("good", Ok(Judgement::Refused(Refusal::Revoked)));
-        assert_eq!(judged(&verifier, "good").await, Ok(Judgement::Refused(Refusal::Revoked)));
+        assert_eq!(judged(&clone, "unknown").await, Ok(Judgement::refused(Refusal::Invalid)));
+        clone.answer("good", Ok(Judgement::refused(Refusal::Revoked)));
+        assert_eq!(judged(&verifier, "good").await, Ok(Judgement::refused(Refusal::Revoked)));
         assert_eq!((verifier.calls(), clone.calls()), (5, 5));
         assert!(!format!("{verifier:?}").contains("good"));
     }

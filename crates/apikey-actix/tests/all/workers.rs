@@ -27,7 +27,7 @@ impl Verifier for Gated {
     async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         drop(self.gate.acquire().await.unwrap());
-        Ok(Judgement::Accepted(Verification::active("id")))
+        Ok(Judgement::accepted(Verification::active("id")))
     }
 }
 

@@ -14,7 +14,7 @@ use apikey_testkit::FakeVerifier;
 /// Knows `admin` and `reader` with the scope of that name, `old`, which is revoked, and `down`, about which it can't
 /// say anything.
 pub(crate) fn verifier() -> FakeVerifier {
-    let down = VerifierError::Unavailable("down for the test".to_owned());
+    let down = VerifierError::outage("down for the test");
     FakeVerifier::new()
         .with_key("admin", Verification::active("id_admin").with_scopes(["admin"]))
         .with_key("reader", Verification::active("id_reader").with_scopes(["reader"]))

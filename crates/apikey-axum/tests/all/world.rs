@@ -30,9 +30,9 @@ impl Verifier for Names {
         tokio::task::yield_now().await;
         Ok(match key.expose().split_once('-') {
             Some((scope @ ("admin" | "user"), id)) => {
-                Judgement::Accepted(Verification::active(id).with_scopes([scope]))
+                Judgement::accepted(Verification::active(id).with_scopes([scope]))
             }
-            _ => Judgement::Refused(Refusal::Invalid),
+            _ => Judgement::refused(Refusal::Invalid),
         })
     }
 }

@@ -1,350 +1,407 @@
-//! The circuit breaker: stops asking a Kinde that can't answer, and notices when it can again.
+//! The circuit breaker. Bad outcomes of callers' keys only raise a suspicion, because whoever chooses a key must not be able
+//! to make Kinde look ill for others. Then the service asks with a made-up key of its own, and that question decides.
+//!
+//! - Suspicion: half of the last 20 outcomes, at least 5, were overload, outage or unjudged; or three connections in a row
+//!   could not be made.
+//! - The breaker opens if the question fails twice in a row and no key was judged since the suspicion. While it is open, the
+//!   question is repeated after pauses that double from 1 s to 30 s; with every second one, one caller's key may go, too.
+//! - If the question draws overload and no key was judged since the suspicion, everybody waits until the moment that Kinde
+//!   names, for at most 60 s.
+//! - If the question shows that this service is set up wrong, callers hear so from memory for one second.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many of the latest verifications are looked at.
+use tokio::sync::Notify;
+
+use crate::client_addr::Client;
+use crate::verifier::{FailureClass, Health, VerifierError};
+
+/// How many of the latest outcomes are looked at.
 const WINDOW: usize = 20;
 /// Fewer than this say nothing.
 const LEAST: usize = 5;
-/// What is older than this says nothing any more.
-const MEMORY: Duration = Duration::from_secs(30);
-/// How long the breaker stays open at first; it doubles with every probe that fails.
+/// So many connections in a row that could not be made raise a suspicion.
+const UNCONNECTED: u32 = 3;
+/// The question is asked at most so often.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
+/// How many questions in a row must fail.
+const FAILURES: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A probe that has told nothing after this long, and after the time of a verification, is lost, as where its runtime is
-/// blocked: then the next one goes.
-const LOST_AFTER: Duration = Duration::from_secs(30);
+/// For how long everybody waits at most when Kinde asks for time, and at first if it names no moment; that doubles.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const FIRST_SILENCE: Duration = Duration::from_millis(100);
+const LONGEST_UNNAMED_SILENCE: Duration = Duration::from_secs(1);
+/// For how long a wrong set-up is remembered.
+const MEMORY: Duration = Duration::from_secs(1);
+/// What callers are told while the question is under way.
+const SOON: Duration = Duration::from_secs(1);
 
-/// How a verification went, as far as Kinde's health is concerned.
+/// What the outcome of a caller's key says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Health {
-    Good,
-    /// It answered, but took too long.
-    Slow,
-    /// It could not answer.
-    Bad,
-    /// It says nothing about Kinde, as where this service is set up wrong.
-    Unknown,
+pub(super) enum Seen {
+    /// The key was judged.
+    Judged,
+    /// It may be a sign that nobody can be verified.
+    Bad { never_connected: bool },
+    /// This service seems to be set up wrong.
+    SetUp,
+    /// Nothing: nobody was asked, or the answer is not known.
+    Nothing,
 }
 
-/// Leave to ask. Every permit is handed back with [`Breaker::record`].
+/// Whether a key may be asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Permit {
-    is_probe: bool,
-    /// Counts the changes of state; what a permit of an earlier state brings back says nothing about this one.
-    era: u64,
+pub(super) enum Admit {
+    Yes {
+        /// It is the one caller's key that goes while the breaker is open.
+        is_probe: bool,
+    },
+    /// Not before this time has passed.
+    NotYet(Duration),
+    /// This service is set up wrong; and what our own question drew.
+    SetUp(FailureClass),
 }
 
-/// Opens when half of the latest verifications failed, or four in five were slow; then one probe at a time is let
-/// through after a pause, and the first good one closes it.
-pub(super) struct Breaker(Option<Mutex<Inner>>);
+/// What a question has changed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Change {
+    Opened(VerifierError),
+    OpenedByOutcomes,
+    Closed,
+    Paused(Duration),
+}
+
+/// What follows from an answer to the question.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Answered {
+    pub(super) change: Option<Change>,
+    /// An outage that our own question has seen is over.
+    pub(super) outage_is_over: bool,
+}
+
+pub(super) struct Breaker {
+    inner: Option<Mutex<Inner>>,
+    wake: Notify,
+}
 
 struct Inner {
     state: State,
-    era: u64,
+    latest: VecDeque<Outcome>,
+    unconnected: u32,
+    /// When the question was asked last, and whether its answer is still to come.
+    asked_at: Option<Instant>,
+    is_asking: bool,
+    /// A question that takes longer is lost, for example because its runtime is blocked.
     lost_after: Duration,
+    set_up_is_doubted: bool,
+    set_up_is_wrong: Option<(Instant, FailureClass)>,
+}
+
+struct Outcome {
+    is_bad: bool,
+    client: Option<Client>,
 }
 
 enum State {
-    Closed { latest: VecDeque<(Instant, Health)> },
-    Open { until: Instant, pause: Duration },
-    Probing { since: Instant, pause: Duration },
+    Well,
+    Suspected {
+        failures: u32,
+        judged: bool,
+    },
+    Open {
+        pause: Duration,
+        questions: u32,
+        next: Instant,
+        slot: Slot,
+    },
+    /// Everybody waits.
+    Paused {
+        until: Instant,
+        unnamed: Duration,
+    },
+}
+
+/// The place for one caller's key while the breaker is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Shut,
+    /// At first a key with an older answer may go, because its caller need not wait.
+    ForOlder,
+    ForAnybody,
+    Taken,
 }
 
 impl Breaker {
-    /// `longest` is what a verification may take.
+    /// `longest` is what a question may take.
     pub(super) fn new(is_on: bool, longest: Duration) -> Self {
-        let closed = Inner { state: State::closed(), era: 0, lost_after: LOST_AFTER.max(longest) };
-        Self(is_on.then(|| Mutex::new(closed)))
+        let inner = Inner {
+            state: State::Well,
+            latest: VecDeque::new(),
+            unconnected: 0,
+            asked_at: None,
+            is_asking: false,
+            lost_after: longest + BETWEEN_QUESTIONS,
+            set_up_is_doubted: false,
+            set_up_is_wrong: None,
+        };
+        Self { inner: is_on.then(|| Mutex::new(inner)), wake: Notify::new() }
     }
 
-    /// Leave to ask, or how long to wait for it.
-    pub(super) fn admit(&self, now: Instant) -> Result<Permit, Duration> {
-        let Some(mut inner) = self.lock() else { return Ok(Permit { is_probe: false, era: 0 }) };
-        match inner.state {
-            State::Closed { .. } => Ok(Permit { is_probe: false, era: inner.era }),
-            State::Open { until, .. } if now < until => Err(until - now),
-            State::Open { pause, .. } => {
-                inner.enter(State::Probing { since: now, pause });
-                Ok(Permit { is_probe: true, era: inner.era })
-            }
-            State::Probing { since, pause } if now.saturating_duration_since(since) >= inner.lost_after => {
-                inner.enter(State::Probing { since: now, pause });
-                Ok(Permit { is_probe: true, era: inner.era })
-            }
-            State::Probing { pause, .. } => Err(pause),
+    /// Whether a key may be asked about now. `has_older_answer` says whether its caller could be served otherwise.
+    pub(super) fn admit(&self, has_older_answer: bool, now: Instant) -> Admit {
+        let Some(mut inner) = self.lock() else { return Admit::Yes { is_probe: false } };
+        if let Some((_, class)) = inner.set_up_is_wrong.filter(|(until, _)| now < *until) {
+            return Admit::SetUp(class);
         }
+        let is_asking = inner.is_asking;
+        let (admit, is_due) = match &mut inner.state {
+            State::Well | State::Suspected { .. } => return Admit::Yes { is_probe: false },
+            State::Open { slot, next, .. } => {
+                let is_free = match slot {
+                    Slot::ForAnybody => true,
+                    Slot::ForOlder => has_older_answer,
+                    Slot::Shut | Slot::Taken => false,
+                };
+                if is_free {
+                    *slot = Slot::Taken;
+                    return Admit::Yes { is_probe: true };
+                }
+                (Admit::NotYet(wait(*next, is_asking, now)), *next <= now)
+            }
+            State::Paused { until, .. } => (Admit::NotYet(wait(*until, is_asking, now)), *until <= now),
+        };
+        if is_due && !is_asking {
+            self.wake.notify_one();
+        }
+        admit
     }
 
     /// Whether nothing speaks against asking: then also work that nobody waits for may ask.
-    pub(super) fn is_closed(&self) -> bool {
-        self.lock().is_none_or(|inner| matches!(inner.state, State::Closed { .. }))
+    pub(super) fn is_closed(&self, now: Instant) -> bool {
+        self.lock().is_none_or(|inner| {
+            matches!(inner.state, State::Well | State::Suspected { .. })
+                && inner.set_up_is_wrong.is_none_or(|(until, _)| now >= until)
+        })
     }
 
-    pub(super) fn record(&self, permit: Permit, health: Health, now: Instant) {
-        let Some(mut inner) = self.lock() else { return };
-        if permit.era != inner.era {
-            return;
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().is_some_and(|inner| matches!(inner.state, State::Open { .. }))
+    }
+
+    /// Takes in how it went with a caller's key.
+    pub(super) fn record(
+        &self,
+        seen: Seen,
+        client: Option<Client>,
+        is_probe: bool,
+        now: Instant,
+    ) -> Option<Change> {
+        let mut inner = self.lock()?;
+        if is_probe && let State::Open { slot, .. } = &mut inner.state {
+            match seen {
+                Seen::Judged => {
+                    inner.recover();
+                    return Some(Change::Closed);
+                }
+                // Another caller's key may go instead.
+                Seen::Nothing => *slot = Slot::ForAnybody,
+                Seen::Bad { .. } | Seen::SetUp => *slot = Slot::Shut,
+            }
         }
-        match &mut inner.state {
-            State::Closed { latest } => {
-                if health == Health::Unknown {
-                    return;
+        match seen {
+            Seen::Judged => {
+                inner.unconnected = 0;
+                inner.note(Outcome { is_bad: false, client });
+                if let State::Suspected { judged, .. } = &mut inner.state {
+                    *judged = true;
                 }
-                latest.push_back((now, health));
-                if latest.len() > WINDOW {
-                    latest.pop_front();
-                }
-                let is_past = |(at, _): &(Instant, Health)| now.saturating_duration_since(*at) > MEMORY;
-                while latest.front().is_some_and(is_past) {
-                    latest.pop_front();
-                }
-                // An answer is no reason to stop asking, however few there were before it.
-                if health != Health::Good && is_ill(latest) {
-                    tracing::warn!("Kinde can't answer: for a while only probes are sent");
-                    inner.open(FIRST_PAUSE, now);
+                if !inner.is_asking && matches!(inner.state, State::Suspected { .. }) {
+                    inner.state = State::Well;
                 }
             }
-            State::Probing { pause, .. } => {
-                let pause = *pause;
-                match health {
-                    Health::Good => {
-                        tracing::info!("Kinde answers again");
-                        inner.enter(State::closed());
-                    }
-                    Health::Slow | Health::Bad => inner.open((pause * 2).min(LONGEST_PAUSE), now),
-                    // The next caller may probe at once.
-                    Health::Unknown => inner.enter(State::Open { until: now, pause }),
+            Seen::Bad { never_connected } => {
+                inner.unconnected = if never_connected { inner.unconnected + 1 } else { 0 };
+                inner.note(Outcome { is_bad: true, client });
+                if matches!(inner.state, State::Well) && inner.is_suspicious() {
+                    inner.state = State::Suspected { failures: 0, judged: false };
+                    self.wake.notify_one();
                 }
             }
-            State::Open { .. } => {}
+            Seen::SetUp => {
+                if inner.set_up_is_wrong.is_none_or(|(until, _)| now >= until) {
+                    inner.set_up_is_doubted = true;
+                    self.wake.notify_one();
+                }
+            }
+            Seen::Nothing => {}
+        }
+        None
+    }
+
+    /// Waits until there may be a question to ask.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// How long until the question is to be asked; `None` if nothing asks for it.
+    pub(super) fn next_question(&self, now: Instant) -> Option<Duration> {
+        let inner = self.lock()?;
+        let wanted = match inner.state {
+            State::Well if !inner.set_up_is_doubted => return None,
+            State::Well | State::Suspected { .. } => now,
+            State::Open { next, .. } => next,
+            State::Paused { until, .. } => until,
+        };
+        let pause = if inner.is_asking { inner.lost_after } else { BETWEEN_QUESTIONS };
+        let earliest = inner.asked_at.and_then(|at| at.checked_add(pause)).unwrap_or(now);
+        Some(wanted.max(earliest).saturating_duration_since(now))
+    }
+
+    /// Begins the question if its time has come.
+    pub(super) fn begin_question(&self, now: Instant) -> bool {
+        if self.next_question(now) != Some(Duration::ZERO) {
+            return false;
+        }
+        let Some(mut inner) = self.lock() else { return false };
+        (inner.is_asking, inner.asked_at) = (true, Some(now));
+        if let State::Open { questions, slot, .. } = &mut inner.state {
+            *questions += 1;
+            if questions.is_multiple_of(2) {
+                *slot = Slot::ForOlder;
+            }
+        }
+        true
+    }
+
+    /// Takes in the answer to the question.
+    pub(super) fn end_question(&self, health: Health, now: Instant) -> Answered {
+        let Some(mut inner) = self.lock() else { return Answered::default() };
+        inner.is_asking = false;
+        let set_up_is_doubted = std::mem::take(&mut inner.set_up_is_doubted);
+        match health {
+            Health::Up => inner.recover(),
+            Health::Refused(error) => {
+                // Only if a caller's key drew the same.
+                inner.set_up_is_wrong = (set_up_is_doubted.then(|| now.checked_add(MEMORY)).flatten())
+                    .map(|until| (until, error.class()));
+                inner.recover()
+            }
+            Health::Overload(error) => inner.overload(error.asked_to_wait(), now),
+            Health::Down(error) => inner.fail(Some(error), now),
+            Health::Unknown => inner.fail(None, now),
         }
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Inner>> {
-        self.0.as_ref().map(|inner| inner.lock().unwrap_or_else(PoisonError::into_inner))
+        self.inner.as_ref().map(|inner| inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Inner {
-    fn enter(&mut self, state: State) {
-        self.era += 1;
-        self.state = state;
-    }
-
-    fn open(&mut self, pause: Duration, now: Instant) {
-        match now.checked_add(pause) {
-            Some(until) => self.enter(State::Open { until, pause }),
-            None => self.enter(State::closed()),
-        }
-    }
-}
-
-impl State {
-    fn closed() -> Self {
-        Self::Closed { latest: VecDeque::with_capacity(WINDOW + 1) }
-    }
-}
-
-fn is_ill(latest: &VecDeque<(Instant, Health)>) -> bool {
-    let count = |wanted| latest.iter().filter(|(_, health)| *health == wanted).count();
-    let (bad, slow) = (count(Health::Bad), count(Health::Slow));
-    latest.len() >= LEAST && (bad * 2 >= latest.len() || (bad + slow) * 5 >= latest.len() * 4)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn ask(breaker: &Breaker, health: Health, now: Instant) -> bool {
-        breaker.admit(now).map(|permit| breaker.record(permit, health, now)).is_ok()
-    }
-
-    fn opened(now: Instant) -> Breaker {
-        let breaker = Breaker::new(true, SECOND);
-        (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Bad, now)));
-        assert!(breaker.admit(now).is_err());
-        breaker
-    }
-
-    #[test]
-    fn a_few_failures_among_many_answers_change_nothing() {
-        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
-        for round in 0..200 {
-            assert!(ask(&breaker, if round % 3 == 0 { Health::Bad } else { Health::Good }, now));
+    fn note(&mut self, outcome: Outcome) {
+        self.latest.push_back(outcome);
+        if self.latest.len() > WINDOW {
+            self.latest.pop_front();
         }
     }
 
-    #[test]
-    fn failures_that_are_long_past_say_nothing() {
-        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
-        for round in 0..50 {
-            assert!(ask(&breaker, Health::Bad, now + MEMORY * round + SECOND * round));
-        }
+    fn is_suspicious(&self) -> bool {
+        let bad = self.latest.iter().filter(|outcome| outcome.is_bad).count();
+        self.unconnected >= UNCONNECTED || (self.latest.len() >= LEAST && 2 * bad >= self.latest.len())
     }
 
-    #[test]
-    fn slowness_opens_it_too() {
-        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
-        (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Slow, now)));
-        assert!(breaker.admit(now).is_err());
-    }
-
-    #[test]
-    fn a_good_answer_never_opens_it() {
-        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
-        (0..LEAST - 1).for_each(|_| assert!(ask(&breaker, Health::Bad, now)));
-        assert!(ask(&breaker, Health::Good, now));
-        assert!(breaker.is_closed(), "Kinde has just answered");
-        assert!(ask(&breaker, Health::Bad, now));
-        assert!(!breaker.is_closed());
-    }
-
-    #[test]
-    fn the_latest_twenty_count_and_not_one_more_or_less() {
-        let now = Instant::now();
-        let all = |breaker: &Breaker, healths: &[(Health, usize)]| {
-            for (health, times) in healths {
-                (0..*times).for_each(|_| assert!(ask(breaker, *health, now)));
+    /// The same over clients, each counted once, for a verifier that can't tell. Callers without an address are counted one
+    /// by one, because nothing tells them apart.
+    fn most_clients_fail(&self) -> bool {
+        let mut counted: Vec<&Outcome> = Vec::with_capacity(WINDOW);
+        for outcome in self.latest.iter().rev() {
+            if outcome.client.is_none() || counted.iter().all(|other| other.client != outcome.client) {
+                counted.push(outcome);
             }
-        };
-        let breaker = Breaker::new(true, SECOND);
-        all(&breaker, &[(Health::Bad, 1), (Health::Good, 10), (Health::Bad, 9)]);
-        assert!(!breaker.is_closed(), "ten of twenty, the oldest among them");
-        let breaker = Breaker::new(true, SECOND);
-        all(&breaker, &[(Health::Bad, 1), (Health::Good, 11), (Health::Bad, 9)]);
-        assert!(breaker.is_closed(), "nine of twenty, for the oldest counts no more");
-    }
-
-    #[test]
-    fn a_set_up_that_is_wrong_is_no_outage() {
-        let (breaker, now) = (Breaker::new(true, SECOND), Instant::now());
-        assert!((0..100).all(|_| ask(&breaker, Health::Unknown, now)));
-    }
-
-    #[test]
-    fn one_probe_at_a_time_and_the_first_good_one_closes_it() {
-        let now = Instant::now();
-        let breaker = opened(now);
-        assert_eq!(breaker.admit(now).unwrap_err(), FIRST_PAUSE);
-        let later = now + FIRST_PAUSE;
-        let probe = breaker.admit(later).unwrap();
-        assert!(breaker.admit(later).is_err());
-        assert!(!breaker.is_closed());
-        breaker.record(probe, Health::Good, later);
-        assert!(breaker.is_closed());
-        assert!(ask(&breaker, Health::Bad, later), "the old failures are forgotten");
-        assert!(breaker.is_closed());
-    }
-
-    #[test]
-    fn a_probe_that_is_lost_keeps_it_shut_for_a_while_only() {
-        let now = Instant::now();
-        let breaker = opened(now);
-        let sent = now + FIRST_PAUSE;
-        let lost = breaker.admit(sent).unwrap();
-        assert!(breaker.admit(sent + LOST_AFTER - SECOND).is_err());
-        let next = breaker.admit(sent + LOST_AFTER).unwrap();
-        assert!(breaker.admit(sent + LOST_AFTER).is_err(), "one at a time");
-        breaker.record(lost, Health::Bad, sent + LOST_AFTER);
-        breaker.record(next, Health::Good, sent + LOST_AFTER);
-        assert!(breaker.is_closed());
-    }
-
-    #[test]
-    fn a_probe_may_take_as_long_as_a_verification() {
-        let (breaker, now) = (Breaker::new(true, 4 * LOST_AFTER), Instant::now());
-        (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Bad, now)));
-        let sent = now + FIRST_PAUSE;
-        let probe = breaker.admit(sent).unwrap();
-        let landed = sent + 3 * LOST_AFTER;
-        assert!(breaker.admit(landed).is_err(), "one at a time");
-        breaker.record(probe, Health::Good, landed);
-        assert!(breaker.is_closed());
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_bound() {
-        let mut now = Instant::now();
-        let breaker = opened(now);
-        for expected in [1, 2, 4, 8, 16, 30, 30, 30] {
-            assert_eq!(breaker.admit(now).unwrap_err(), SECOND * expected);
-            now += SECOND * expected;
-            assert!(ask(&breaker, Health::Bad, now));
         }
+        let bad = counted.iter().filter(|outcome| outcome.is_bad).count();
+        counted.len() >= LEAST && 2 * bad >= counted.len()
     }
 
-    #[test]
-    fn what_was_asked_before_it_opened_does_not_close_it() {
-        let now = Instant::now();
-        let breaker = Breaker::new(true, SECOND);
-        let early = breaker.admit(now).unwrap();
-        (0..LEAST).for_each(|_| assert!(ask(&breaker, Health::Bad, now)));
-        breaker.record(early, Health::Good, now);
-        assert!(breaker.admit(now).is_err());
-        let probe = breaker.admit(now + FIRST_PAUSE).unwrap();
-        breaker.record(early, Health::Good, now);
-        assert!(!breaker.is_closed());
-        breaker.record(probe, Health::Good, now);
-        assert!(breaker.is_closed());
-    }
-
-    #[test]
-    fn off_is_off() {
-        let (breaker, now) = (Breaker::new(false, SECOND), Instant::now());
-        assert!((0..100).all(|_| ask(&breaker, Health::Bad, now)));
-    }
-
-    /// Whether the breaker should be open, from all that it was told.
-    fn should_open(told: &[(Instant, Health)], now: Instant) -> bool {
-        let telling = told.iter().filter(|(_, health)| *health != Health::Unknown);
-        let counted: Vec<Health> = telling
-            .rev()
-            .take(20)
-            .filter(|(at, _)| now - *at <= SECOND * 30)
-            .map(|(_, health)| *health)
-            .collect();
-        let part = |healths: &[Health]| {
-            let of_these = counted.iter().filter(|health| healths.contains(health)).count();
-            of_these as f64 / counted.len() as f64
+    /// Kinde answers.
+    fn recover(&mut self) -> Answered {
+        let (change, outage_is_over) = match self.state {
+            State::Well => (None, false),
+            State::Suspected { failures, .. } => (None, failures > 0),
+            State::Paused { .. } => (None, true),
+            State::Open { .. } => (Some(Change::Closed), true),
         };
-        counted.len() >= 5 && (part(&[Health::Bad]) >= 0.5 || part(&[Health::Bad, Health::Slow]) >= 0.8)
+        self.state = State::Well;
+        self.latest.clear();
+        self.unconnected = 0;
+        Answered { change, outage_is_over }
     }
 
-    proptest! {
-        #[test]
-        fn it_opens_exactly_where_half_failed_or_four_in_five_were_slow(
-            steps in prop::collection::vec((prop::sample::select(vec![Health::Good, Health::Slow, Health::Bad, Health::Unknown]), 0..8_u64), 0..60),
-        ) {
-            let (breaker, mut now, mut told) = (Breaker::new(true, SECOND), Instant::now(), Vec::new());
-            for (health, wait) in steps {
-                now += SECOND * u32::try_from(wait).unwrap();
-                prop_assert!(ask(&breaker, health, now));
-                told.push((now, health));
-                let is_bad = matches!(health, Health::Slow | Health::Bad);
-                prop_assert_eq!(!breaker.is_closed(), is_bad && should_open(&told, now));
-                if !breaker.is_closed() {
-                    break;
+    fn overload(&mut self, named: Option<Duration>, now: Instant) -> Answered {
+        let named = named.filter(|named| !named.is_zero()).map(|named| named.min(LONGEST_SILENCE));
+        let unnamed = match &mut self.state {
+            State::Open { pause, next, .. } => {
+                *next = later(now, named.unwrap_or(*pause).max(*pause));
+                *pause = (*pause * 2).min(LONGEST_PAUSE);
+                return Answered::default();
+            }
+            State::Suspected { judged: true, .. } => {
+                self.state = State::Well;
+                return Answered::default();
+            }
+            State::Well => return Answered::default(),
+            State::Suspected { .. } => FIRST_SILENCE,
+            State::Paused { unnamed, .. } => (*unnamed * 2).min(LONGEST_UNNAMED_SILENCE),
+        };
+        let silence = named.unwrap_or(unnamed);
+        let is_new = !matches!(self.state, State::Paused { .. });
+        self.state = State::Paused { until: later(now, silence), unnamed };
+        Answered { change: is_new.then_some(Change::Paused(silence)), outage_is_over: false }
+    }
+
+    /// The question failed, or (without an error) its verifier can't tell.
+    fn fail(&mut self, error: Option<VerifierError>, now: Instant) -> Answered {
+        let mut change = None;
+        match &mut self.state {
+            State::Open { pause, next, slot, .. } => {
+                *pause = (*pause * 2).min(LONGEST_PAUSE);
+                *next = later(now, *pause);
+                if *slot == Slot::ForOlder || (error.is_none() && *slot == Slot::Shut) {
+                    *slot = Slot::ForAnybody;
                 }
             }
-        }
-
-        /// Whatever happens, it lets somebody through again within the longest pause, once permits are handed back.
-        #[test]
-        fn it_never_stays_shut(healths in prop::collection::vec(0..4_u8, 0..60), waits in prop::collection::vec(0..40_u64, 60)) {
-            let breaker = Breaker::new(true, SECOND);
-            let mut now = Instant::now();
-            for (health, wait) in healths.into_iter().zip(waits) {
-                let health = [Health::Good, Health::Slow, Health::Bad, Health::Unknown][usize::from(health)];
-                ask(&breaker, health, now);
-                now += SECOND * u32::try_from(wait).unwrap();
+            State::Suspected { judged: true, .. } => self.state = State::Well,
+            State::Well | State::Suspected { .. } | State::Paused { .. } => {
+                let earlier = if let State::Suspected { failures, .. } = self.state { failures } else { 0 };
+                let opens = match &error {
+                    Some(_) => earlier + 1 >= FAILURES,
+                    None => self.most_clients_fail(),
+                };
+                self.state = match (opens, &error) {
+                    (true, _) => State::Open {
+                        pause: FIRST_PAUSE,
+                        questions: 0,
+                        next: later(now, FIRST_PAUSE),
+                        slot: Slot::Shut,
+                    },
+                    (false, Some(_)) => State::Suspected { failures: earlier + 1, judged: false },
+                    (false, None) => State::Well,
+                };
+                change = opens.then(|| error.map_or(Change::OpenedByOutcomes, Change::Opened));
             }
-            prop_assert!(breaker.admit(now + LONGEST_PAUSE).is_ok());
         }
+        Answered { change, outage_is_over: false }
     }
+}
+
+fn wait(moment: Instant, is_asking: bool, now: Instant) -> Duration {
+    let wait = moment.saturating_duration_since(now);
+    if is_asking || wait.is_zero() { SOON } else { wait }
+}
+
+fn later(now: Instant, wait: Duration) -> Instant {
+    now.checked_add(wait).unwrap_or(now)
 }

@@ -153,7 +153,6 @@ impl Cache {
     }
 
     /// The answer of this key serves while it is fresh, and no longer: Kinde could make nothing of the key.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no outcome of a question says so yet"))]
     pub(super) fn end_extension(&self, key: &Fingerprint) {
         let entries = self.entries.pin();
         let mut places = self.places();

@@ -2,32 +2,67 @@
 //!
 //! Time is handed in, so that every rule here can be tested without a runtime.
 
+mod adaptive;
+mod admission;
 mod answer;
 mod attempts;
 mod breaker;
 mod cache;
+mod crowd;
 mod flight;
 mod interner;
 mod negative;
+mod overload;
 mod purge;
+mod settle;
+mod turn;
 mod usage;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::futures::Notified;
+
+use admission::{Admitted, Applicant};
 pub(crate) use answer::{Answer, Standing};
 pub use attempts::AttemptLimit;
 pub(crate) use attempts::Limited;
-pub(crate) use flight::{Flight, Waiter};
+
+use breaker::{Admit, Change, Seen};
+pub(crate) use flight::{Flight, News, NoTurn, Waiter};
 pub(crate) use purge::Purge;
 
 use crate::client_addr::Client;
 use crate::denial::ServerFault;
+use crate::evidence::OlderAnswer;
 use crate::key::{Fingerprint, Fingerprinter};
-use crate::verification::{Refusal, Verification};
+use crate::verification::{Judgement, Refusal};
+use crate::verifier::{Health, VerifierError};
 
-/// What a verifier said: let in, refused, or not judged.
-pub(crate) type Outcome = Result<Result<Arc<Answer>, Refusal>, ServerFault>;
+/// What everybody hears who waits for one verification.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    Accepted(Arc<Answer>),
+    Refused(Refusal),
+    Failed {
+        fault: ServerFault,
+        /// An answer past its time to live may serve, if there is one.
+        older_may_serve: bool,
+    },
+    Limited(Limited),
+}
+
+/// What a flight brings back.
+pub(crate) enum Report {
+    Judged(Judgement),
+    Failed(VerifierError),
+    /// Its turn to ask did not come.
+    Crowded,
+    /// Its client was limited when the turn came.
+    Limited(Limited),
+    /// Nobody knows: its task was ended.
+    Lost(ServerFault),
+}
 
 /// What to do about a presented key.
 pub(crate) enum Step {
@@ -45,6 +80,10 @@ pub(crate) enum Step {
     Stale(Arc<Answer>),
     /// Kinde is not to be asked now, but perhaps after this long.
     Unavailable(Duration),
+    /// Too many callers ask or wait.
+    Crowded,
+    /// This service is set up wrong.
+    SetUp,
     /// This client has had its attempts.
     Limited(Limited),
 }
@@ -53,23 +92,24 @@ pub(crate) enum Step {
 #[derive(Debug, Clone)]
 pub(crate) struct EngineSettings {
     pub(crate) cache_capacity: usize,
-    /// Whether a secret ends the others of its key id, as at Kinde; otherwise several live side by side.
-    pub(crate) one_secret_per_key_id: bool,
     pub(crate) time_to_live: Duration,
     pub(crate) stale_if_error: Duration,
     pub(crate) negative_time_to_live: Duration,
     pub(crate) refresh_ahead: bool,
     pub(crate) max_in_flight: usize,
+    pub(crate) max_queued: usize,
     pub(crate) max_waiting: usize,
     /// How many callers may wait for a place among the verifications under way.
-    #[expect(dead_code, reason = "who finds no place is turned away at once, until there is a queue")]
-    pub(crate) max_queued: usize,
     pub(crate) attempt_limit: Option<AttemptLimit>,
     pub(crate) circuit_breaker: bool,
-    /// An answer that took longer counts as slow.
-    pub(crate) slow_after: Duration,
+    /// How long a caller waits in the queue.
+    pub(crate) queue_patience: Duration,
+    /// What our own question may take.
+    pub(crate) question_timeout: Duration,
     /// A flight that takes longer is stuck.
     pub(crate) overdue_after: Duration,
+    /// A newer secret of a key id ends the older ones.
+    pub(crate) one_secret_per_key_id: bool,
 }
 
 pub(crate) struct Engine {
@@ -79,20 +119,33 @@ pub(crate) struct Engine {
     interner: interner::Interner,
     negative: negative::Negative,
     attempts: Option<attempts::Attempts>,
+    overloads: overload::Overloads,
     breaker: breaker::Breaker,
+    admission: admission::Admission,
+    crowd: crowd::Crowd,
     flights: flight::Flights,
 }
 
-/// How soon a place may be free again where too many verifications are under way.
-const CROWDED: Duration = Duration::from_secs(1);
+/// What a caller is told to wait if too many verifications are under way.
+pub(crate) const CROWDED: Duration = Duration::from_secs(1);
+/// How often a look is repeated because a flight landed between the look and the lock.
+const MOST_LOOKS: u32 = 3;
 
 impl Engine {
     pub(crate) fn new(settings: EngineSettings, fingerprinter: Fingerprinter) -> Arc<Self> {
+        let admission = admission::AdmissionSettings {
+            most_places: settings.max_in_flight,
+            most_queued: settings.max_queued,
+            patience: settings.queue_patience,
+        };
         Arc::new(Self {
             cache: cache::Cache::new(settings.cache_capacity, settings.one_secret_per_key_id),
             negative: negative::Negative::new(settings.negative_time_to_live),
             attempts: settings.attempt_limit.map(attempts::Attempts::new),
-            breaker: breaker::Breaker::new(settings.circuit_breaker, settings.overdue_after),
+            overloads: overload::Overloads::new(),
+            breaker: breaker::Breaker::new(settings.circuit_breaker, settings.question_timeout),
+            admission: admission::Admission::new(admission),
+            crowd: crowd::Crowd::new(settings.max_waiting),
             flights: flight::Flights::default(),
             interner: interner::Interner::default(),
             fingerprinter,
@@ -104,7 +157,7 @@ impl Engine {
         self.fingerprinter.fingerprint(key.as_ref())
     }
 
-    /// What to do about the key. `client` is asked for only where an attempt is to be counted.
+    /// What to do about the key. `client` is asked for only if the cache does not answer.
     pub(crate) fn step(
         self: &Arc<Self>,
         key: Fingerprint,
@@ -119,51 +172,88 @@ impl Engine {
             is_fresh
         });
         if let Some(answer) = known {
-            return if must_refresh { self.refresh(key, answer, now) } else { Step::Hit(answer) };
+            return if must_refresh { self.refresh(key, answer, client(), now) } else { Step::Hit(answer) };
         }
-        if let Some(refusal) = self.negative.refusal(&key, now) {
-            return Step::Refused(refusal);
-        }
-        let mut flights = self.flights.lock();
-        // A flight may have landed between the look-up and the lock.
+        self.step_without_answer(key, client(), now)
+    }
+
+    /// The rest of [`step`](Self::step), for a key without a fresh answer.
+    fn step_without_answer(self: &Arc<Self>, key: Fingerprint, client: Option<Client>, now: Instant) -> Step {
+        // All that may look into other caches comes before the lock.
+        let window = self.attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
+        let stale = self.stale(&key, now);
+        let applicant = Applicant { client, has_older_answer: stale.is_some(), window };
+        self.give_up_stuck(now);
+        let mut looks = 0;
+        let (mut flights, rest) = loop {
+            looks += 1;
+            let landed = self.flights.lock().landed();
+            if let Some(refusal) = self.negative.refusal(&key, now) {
+                return Step::Refused(refusal);
+            }
+            let rest = self.overloads.wait(&key, now);
+            let flights = self.flights.lock();
+            // A flight of this key may have landed between the look and the lock.
+            if flights.landed() == landed || looks >= MOST_LOOKS {
+                break (flights, rest);
+            }
+        };
         if let Some(answer) = self.fresh(&key, now) {
             return Step::Hit(answer);
         }
-        if let Some(refusal) = self.negative.refusal(&key, now) {
-            return Step::Refused(refusal);
-        }
-        if self.flights.waiting() >= self.settings.max_waiting {
-            return self.not_now(&key, CROWDED, now);
-        }
         if let Some(landing) = flights.join(&key, now, self.settings.overdue_after) {
-            return Step::Wait(self.flights.place(landing));
+            drop(flights);
+            return match self.crowd.enter(client) {
+                Some(place) => Step::Wait(Waiter::new(landing, Some(place))),
+                None => Step::Crowded,
+            };
         }
-        let attempt = match &self.attempts {
-            Some(attempts) => match client().map(|client| attempts.take(client, now)).transpose() {
-                Ok(attempt) => attempt,
-                // Where Kinde is known not to answer, an older answer costs it nothing.
-                Err(limited) if !self.breaker.is_closed() => {
-                    return self.stale(&key, now).map_or(Step::Limited(limited), Step::Stale);
-                }
-                Err(limited) => return Step::Limited(limited),
-            },
-            None => None,
-        };
-        let admitted = match self.is_crowded(&flights, now) {
-            true => Err(CROWDED),
-            false => self.breaker.admit(now),
-        };
-        match admitted {
-            Ok(permit) => {
-                let (flight, landing) = flights.start(Arc::clone(self), key, permit, attempt, now);
-                Step::Verify(flight, self.flights.place(landing))
+        let not_now = |wait| stale.clone().map_or(Step::Unavailable(wait), Step::Stale);
+        if let Some(wait) = rest {
+            return not_now(wait);
+        }
+        if let Some(Err(limited)) = applicant.window.as_ref().map(|window| window.check(now)) {
+            // While Kinde is known not to answer, an older answer costs it nothing.
+            let is_open = self.breaker.is_open();
+            return stale.filter(|_| is_open).map_or(Step::Limited(limited), Step::Stale);
+        }
+        let is_probe = match self.breaker.admit(applicant.has_older_answer, now) {
+            Admit::Yes { is_probe } => is_probe,
+            Admit::NotYet(wait) => return not_now(wait),
+            Admit::SetUp(class) => {
+                let may_serve = class.rule().older_answer == OlderAnswer::Serves;
+                return stale.filter(|_| may_serve).map_or(Step::SetUp, Step::Stale);
             }
-            Err(wait) => {
-                if let Some(attempt) = attempt {
-                    attempt.give_back();
-                }
-                self.not_now(&key, wait, now)
+        };
+        let admitted = self.admission.apply(applicant.clone(), now);
+        let turn = match admitted {
+            Admitted::Turn(turn) => turn,
+            Admitted::Crowded | Admitted::Limited(_) => {
+                drop(flights);
+                // The one caller's key that might go did not.
+                self.breaker.record(Seen::Nothing, client, is_probe, now);
+                return match admitted {
+                    Admitted::Limited(limited) => Step::Limited(limited),
+                    _ => Step::Crowded,
+                };
             }
+        };
+        let (flight, landing, stuck) = flights.start(Arc::clone(self), key, applicant, turn, is_probe, now);
+        drop(flights);
+        self.give_up(stuck, now);
+        Step::Verify(flight, Waiter::new(landing, None))
+    }
+
+    /// Flights that are stuck take nobody's place, and nobody waits for them any longer.
+    fn give_up_stuck(&self, now: Instant) {
+        let stuck = self.flights.lock().take_stuck(now, self.settings.overdue_after);
+        self.give_up(stuck, now);
+    }
+
+    fn give_up(&self, stuck: impl IntoIterator<Item = flight::Stuck>, now: Instant) {
+        for flight in stuck {
+            self.admission.leave(flight.client, &flight.turn, admission::Used::Otherwise, now);
+            flight.give_up();
         }
     }
 
@@ -177,128 +267,100 @@ impl Engine {
         self.cache.answer(key, |answer| answer.standing(now) == Standing::Fresh)
     }
 
-    fn is_crowded(&self, flights: &flight::Table, now: Instant) -> bool {
-        flights.is_full(self.settings.max_in_flight, now, self.settings.overdue_after)
-    }
-
-    fn not_now(&self, key: &Fingerprint, wait: Duration, now: Instant) -> Step {
-        self.stale(key, now).map_or(Step::Unavailable(wait), Step::Stale)
-    }
-
-    fn refresh(self: &Arc<Self>, key: Fingerprint, answer: Arc<Answer>, now: Instant) -> Step {
-        let mut flights = self.flights.lock();
-        let idle = flights.join(&key, now, self.settings.overdue_after).is_none()
-            && !self.is_crowded(&flights, now)
-            && self.breaker.is_closed();
-        match idle.then(|| self.breaker.admit(now)) {
-            Some(Ok(permit)) => {
-                let (flight, _nobody_waits) = flights.start(Arc::clone(self), key, permit, None, now);
-                Step::Refresh(answer, flight)
-            }
-            Some(Err(_)) | None => Step::Hit(answer),
-        }
-    }
-
-    /// Makes a positive answer of what a verifier said.
-    fn answer(&self, flight: &Flight, mut verification: Verification) -> Arc<Answer> {
-        self.interner.intern(&mut verification);
-        let Self { settings: EngineSettings { time_to_live, stale_if_error, .. }, .. } = self;
-        let bits = flight.fingerprint.bits();
-        Arc::new(Answer::new(verification, flight.asked_at, bits, *time_to_live, *stale_if_error, None))
-    }
-
-    /// Whether a purge or a rotation that concerns this answer came between question and answer.
-    fn must_ask_again(&self, flight: &Flight, outcome: &Outcome) -> bool {
-        let Ok(judged) = outcome else { return false };
-        let key = flight.fingerprint;
-        let mut flights = self.flights.lock();
-        let Some(asked) = flights.heeds_after(flight) else { return false };
-        let purged = match judged {
-            Ok(answer) => flights.purges.concerns(asked, key, Some(&answer.verification)),
-            // A refusal told no identity: where only that could tell, it is served, but not remembered.
-            Err(_) => flights.purges.names(asked, key),
-        };
-        let outdated = purged || judged.as_ref().is_ok_and(|answer| self.is_rotated(flight, answer));
-        if outdated {
-            flights.ask_again(flight);
-        }
-        outdated
-    }
-
-    /// Whether another secret of the same key id was asked about later than this one, and accepted.
-    fn is_rotated(&self, flight: &Flight, answer: &Answer) -> bool {
-        let known = self.cache.answer_for_id(answer.verification.key_id());
-        known.is_some_and(|known| known.asked_at() > flight.asked_at)
-            && self.cache.answer(&flight.fingerprint, |_| true).is_none()
-    }
-
-    /// Ends a flight: keeps what it brought back, and tells what everybody is to hear. `took` is absent where that says
-    /// nothing about Kinde, as where the flight was called off.
-    fn settle(
-        &self,
-        flight: &Flight,
-        outcome: Outcome,
-        permit: breaker::Permit,
-        attempt: Option<attempts::Attempt>,
-        took: Option<Duration>,
+    fn refresh(
+        self: &Arc<Self>,
+        key: Fingerprint,
+        answer: Arc<Answer>,
+        client: Option<Client>,
         now: Instant,
-    ) -> Outcome {
-        // What Kinde said tells of its health, whatever became of it here.
-        let health = match (&outcome, took) {
-            (_, None) | (Err(ServerFault::Internal), _) => breaker::Health::Unknown,
-            (Ok(_), Some(took)) if took > self.settings.slow_after => breaker::Health::Slow,
-            (Ok(_), Some(_)) => breaker::Health::Good,
-            (Err(ServerFault::Unavailable), Some(_)) => breaker::Health::Bad,
-        };
-        let mut flights = self.flights.lock();
-        let key = flight.fingerprint;
-        // What a disowned flight brings back may be older than a purge that nobody has noted for it.
-        let asked = flights.heeds_after(flight);
-        let concerned = |known: Option<&Verification>| {
-            asked.is_none_or(|asked| flights.purges.concerns(asked, key, known))
-        };
-        // Where a purge came between once more, or since the look before, nobody may rely on what is heard.
-        let outcome = match outcome {
-            Ok(Ok(answer)) => {
-                if concerned(Some(&answer.verification)) || self.is_rotated(flight, &answer) {
-                    Err(ServerFault::Unavailable)
-                } else {
-                    self.negative.remove(&key);
-                    if answer.standing(answer.asked_at()) == Standing::Fresh {
-                        self.cache.store(key, Arc::clone(&answer));
-                    }
-                    Ok(Ok(answer))
-                }
-            }
-            Ok(Err(refusal)) => {
-                // Whenever it was asked for: Kinde has refused the key, so no outage brings it back.
-                self.cache.remove(&key);
-                if asked.is_none_or(|asked| flights.purges.names(asked, key)) {
-                    Err(ServerFault::Unavailable)
-                } else {
-                    if !concerned(None) {
-                        self.negative.store(key, refusal, flight.asked_at);
-                    }
-                    Ok(Err(refusal))
-                }
-            }
-            Err(not_judged) => Err(not_judged),
-        };
-        flights.end(flight);
-        drop(flights);
-        if let Some(attempt) = attempt {
-            match &outcome {
-                Ok(Ok(_)) => attempt.accepted(),
-                Ok(Err(_)) => attempt.refused(),
-                Err(_) => attempt.give_back(),
-            }
+    ) -> Step {
+        if !self.breaker.is_closed(now) || self.overloads.wait(&key, now).is_some() {
+            return Step::Hit(answer);
         }
-        self.breaker.record(permit, health, now);
-        outcome
+        // The cache knows the key, so nobody is guessing: it is no attempt.
+        let applicant = Applicant { client, has_older_answer: true, window: None };
+        let mut flights = self.flights.lock();
+        if flights.join(&key, now, self.settings.overdue_after).is_some() {
+            return Step::Hit(answer);
+        }
+        let Admitted::Turn(turn) = self.admission.apply(applicant.clone(), now) else {
+            return Step::Hit(answer);
+        };
+        let (flight, _nobody_waits, stuck) =
+            flights.start(Arc::clone(self), key, applicant, turn, false, now);
+        drop(flights);
+        self.give_up(stuck, now);
+        Step::Refresh(answer, flight)
+    }
+
+    /// How long a caller waits in the queue.
+    pub(crate) fn queue_patience(&self) -> Duration {
+        self.settings.queue_patience
+    }
+
+    /// How many calls are under way.
+    pub(crate) fn calls_under_way(&self) -> usize {
+        self.admission.taken()
+    }
+
+    /// How many calls may be under way at once at present.
+    pub(crate) fn places(&self) -> usize {
+        self.admission.places()
+    }
+
+    /// Ends when a call under way has ended after this.
+    pub(crate) fn place_freed(&self) -> Notified<'_> {
+        self.admission.freed()
+    }
+
+    /// Waits until there may be a question of our own to ask.
+    pub(crate) async fn question_wanted(&self) {
+        self.breaker.woken().await;
+    }
+
+    /// How long until our own question is to be asked; `None` if nothing asks for it.
+    pub(crate) fn next_question(&self, now: Instant) -> Option<Duration> {
+        self.breaker.next_question(now)
+    }
+
+    /// Begins our own question if its time has come. Whoever begins it ends it.
+    pub(crate) fn begin_question(&self, now: Instant) -> bool {
+        self.breaker.begin_question(now)
+    }
+
+    pub(crate) fn end_question(&self, health: Health, now: Instant) {
+        let answered = self.breaker.end_question(health, now);
+        if answered.outage_is_over
+            && let Some(attempts) = &self.attempts
+        {
+            attempts.forget_the_outage();
+        }
+        if let Some(change) = answered.change {
+            tell(&change);
+        }
     }
 
     pub(crate) fn cached_keys(&self) -> usize {
         self.cache.len()
+    }
+}
+
+/// Tells the operator. Never called under a lock.
+fn tell(change: &Change) {
+    match change {
+        Change::Opened(error) => tracing::warn!(
+            "circuit_breaker: the service's own question failed twice, so callers' keys are not sent for a while: {error}"
+        ),
+        Change::OpenedByOutcomes => {
+            tracing::warn!(
+                "circuit_breaker: most verifications fail, so callers' keys are not sent for a while"
+            );
+        }
+        Change::Closed => tracing::info!("circuit_breaker: verifying works again"),
+        Change::Paused(silence) => tracing::warn!(
+            "the verifier asks everybody to wait: no key is sent for {} ms",
+            silence.as_millis()
+        ),
     }
 }
 

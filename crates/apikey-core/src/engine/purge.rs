@@ -223,7 +223,6 @@ impl Engine {
 
     /// The machine slept for so long, and the clock that answers are dated by did not count it. What was asked for before this is
     /// no longer fresh, and questions that are open are asked again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing compares the clocks yet"))]
     pub(crate) fn slept(&self, slept: Duration) {
         self.note(&[Purge::Everything]);
         self.cache.make_all_stale(slept);

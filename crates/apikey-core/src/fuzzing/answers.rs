@@ -1,11 +1,14 @@
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::lines;
-use crate::kinde::wire::{Meaning, TokenMeaning, read_token_answer, read_verify_answer};
-use crate::verification::{Judgement, Refusal, Verification};
+use crate::kinde::token_answer::read_token_answer;
+use crate::kinde::wire::{Doubt, Head, Meaning, read_verify_answer, status_decides};
+use crate::kinde::{Moment, SettingNames};
+use crate::verification::{Refusal, Verdict, Verification};
+use crate::verifier::FailureClass;
 
 /// Reading Kinde's answers.
 ///
@@ -23,64 +26,94 @@ pub fn answers(input: &[u8]) {
     token_answer(status, body);
 }
 
+const NAMES: SettingNames = SettingNames::VARIABLES;
+
+fn head(status: u16) -> Head {
+    // Headers are no part of the input; both cases of a 503 are read.
+    Head { status, moment: Moment { has_retry_after: status == 503, wait: None } }
+}
+
+fn read(status: u16, body: &[u8]) -> Meaning {
+    read_verify_answer(head(status), Some(body), NAMES)
+}
+
 fn verify_answer(status: u16, body: &[u8]) {
-    let meaning = read_verify_answer(status, body);
+    let meaning = read(status, body);
     if let Some(text) = words(&meaning) {
-        let is_known = |sample: &&str| words(&read_verify_answer(status, sample.as_bytes())) == Some(text);
+        let is_known = |sample: &&str| words(&read(status, sample.as_bytes())) == Some(text);
         assert!(VERIFY_SAMPLES.iter().any(is_known), "{text:?} is not what is said without this body");
     }
+    if status_decides(status) {
+        assert_eq!(meaning, read_verify_answer(head(status), None, NAMES));
+    }
+    let codes = error_codes(body);
+    let names = |code: &str| codes.iter().flatten().any(|known| known == code);
     match (&meaning, judgement(status, body)) {
-        (Meaning::Judged(Judgement::Accepted(verification)), Some(Ok(answer))) => {
-            assert_eq!(status, 200);
-            same_identity(verification, &answer);
-            // Reads a time, if it is one.
-            let _ = verification.last_verified_at();
-        }
-        (Meaning::Judged(Judgement::Refused(found)), Some(Err(expected))) => assert_eq!(*found, expected),
-        (Meaning::TokenRefused { scope_missing }, None) => {
+        (Meaning::Judged(judgement), Some(expected)) => match (judgement.verdict(), expected) {
+            (Verdict::Accepted(verification), Ok(answer)) => {
+                assert_eq!(status, 200);
+                same_identity(verification, &answer);
+                // Reads a time, if it is one.
+                let _ = verification.last_verified_at();
+            }
+            (Verdict::Refused(found), Err(expected)) => assert_eq!(*found, expected),
+            (found, expected) => panic!("{found:?}, but the answer says {expected:?}"),
+        },
+        (Meaning::TokenDoubted(doubt), None) => {
             assert!(matches!(status, 401 | 403));
-            assert_eq!(*scope_missing, error_codes(body).iter().any(|code| code == "SCOPE_MISSING"));
+            let expected = match (names("SCOPE_MISSING"), codes.is_empty()) {
+                (true, _) => Doubt::ScopeMissing,
+                (false, false) => Doubt::Refused,
+                (false, true) if status == 401 => Doubt::Bare401,
+                (false, true) => Doubt::Bare403,
+            };
+            assert_eq!(*doubt, expected);
         }
-        (Meaning::Unjudged(_), None) => assert!(matches!(status, 200..300)),
-        (Meaning::Unreadable(_), None) => assert_eq!(status, 400),
-        (Meaning::UnjudgedForNow(_), None) => assert!(matches!(status, 408 | 425 | 429 | 500..)),
-        (Meaning::SetUp(_), None) => assert!(matches!(status, 100..200 | 300..400 | 402 | 404..500)),
+        (Meaning::NotJudged(error), None) => {
+            let expected = match status {
+                429 | 503 => FailureClass::Overload,
+                300..400 | 405 => FailureClass::SetUp,
+                100..200 | 408 | 421 | 500.. => FailureClass::Outage,
+                400.. if names("SCOPE_MISSING") || names("ROUTE_NOT_FOUND") => FailureClass::SetUp,
+                _ => FailureClass::Unjudged,
+            };
+            assert_eq!(error.class(), expected);
+        }
         (found, expected) => panic!("{found:?}, but the answer says {expected:?}"),
     }
 }
 
 fn token_answer(status: u16, body: &[u8]) {
-    let meaning = read_token_answer(status, body);
+    let meaning = read_token_answer(head(status), Some(body), NAMES);
     let answer = members(body, &["access_token", "expires_in"]).unwrap_or_default();
     let token = text(&answer, "access_token").filter(|token| token.chars().all(|c| ('!'..='~').contains(&c)));
     let token = token.filter(|token| status == 200 && !token.is_empty());
     match &meaning {
-        TokenMeaning::Granted { token: found, expires_in } => {
-            assert_eq!(Some(found.expose()), token);
+        Ok(grant) => {
+            assert_eq!(Some(grant.token.expose()), token);
             let expected = match member(&answer, "expires_in") {
                 Some(Value::Number(number)) => number.as_u64(),
                 Some(Value::String(digits)) => digits.trim().parse().ok(),
                 _ => None,
             };
-            assert_eq!(*expires_in, expected);
-            let shown = format!("Granted {{ token: Secret(..), expires_in: {expires_in:?} }}");
-            assert_eq!(format!("{meaning:?}"), shown);
+            assert_eq!(grant.expires_in, expected);
+            let shown = format!("Grant {{ token: Secret(..), expires_in: {expected:?} }}");
+            assert_eq!(format!("{grant:?}"), shown);
         }
-        TokenMeaning::Unavailable(said)
-        | TokenMeaning::UnavailableForNow(said)
-        | TokenMeaning::SetUp(said) => {
+        Err(said) => {
             assert_eq!(token, None, "a token was granted");
-            let is_known = |sample: &&str| match read_token_answer(status, sample.as_bytes()) {
-                TokenMeaning::Granted { .. } => false,
-                TokenMeaning::Unavailable(known)
-                | TokenMeaning::UnavailableForNow(known)
-                | TokenMeaning::SetUp(known) => known == *said,
+            let is_known = |sample: &&str| {
+                read_token_answer(head(status), Some(sample.as_bytes()), NAMES)
+                    .is_err_and(|known| known == *said)
             };
             assert!(TOKEN_SAMPLES.iter().any(is_known), "{said:?} is not what is said without this body");
+            assert!(matches!(
+                said.class(),
+                FailureClass::Overload | FailureClass::Outage | FailureClass::SetUp
+            ));
+            assert_eq!(said.class() == FailureClass::Overload, matches!(status, 429 | 503));
         }
     }
-    let is_outage = matches!(meaning, TokenMeaning::UnavailableForNow(_));
-    assert_eq!(is_outage, matches!(status, 429 | 500..));
 }
 
 /// Bodies that draw, with the right status, every sentence about a verify answer that may be said.
@@ -92,6 +125,8 @@ const VERIFY_SAMPLES: &[&str] = &[
     r#"{"is_valid":true,"scopes":[1]}"#,
     r#"{"is_valid":true,"status":"active","key_id":"k","org_code":1}"#,
     r#"{"is_valid":true,"status":"active","key_id":"k","user_id":1}"#,
+    r#"{"errors":{"code":"SCOPE_MISSING"}}"#,
+    r#"{"errors":{"code":"ROUTE_NOT_FOUND"}}"#,
 ];
 
 /// The same for the token endpoint.
@@ -114,26 +149,44 @@ const TOKEN_SAMPLES: &[&str] = &[
 /// What would be told to the operator.
 fn words(meaning: &Meaning) -> Option<&str> {
     match meaning {
-        Meaning::Unjudged(text)
-        | Meaning::UnjudgedForNow(text)
-        | Meaning::Unreadable(text)
-        | Meaning::SetUp(text) => Some(text),
-        Meaning::Judged(_) | Meaning::TokenRefused { .. } => None,
+        Meaning::NotJudged(error) => Some(error.reason()),
+        Meaning::Judged(_) | Meaning::TokenDoubted(_) => None,
     }
+}
+
+/// Why an answer with this error's code refuses the key: the code is eaten up word by word, from its beginning.
+fn refusal(code: &str) -> Option<Refusal> {
+    let is_listed = |word: &str| {
+        let listed = "INVALID NOT VALID FOUND REVOKED INACTIVE DISABLED EXPIRED DELETED UNKNOWN MALFORMED";
+        listed.split(' ').any(|known| known == word)
+    };
+    let mut rest = code;
+    while let Some((word, others)) = rest.split_once('_').filter(|(word, _)| is_listed(word)) {
+        assert!(!word.is_empty());
+        rest = others;
+    }
+    let is_about_the_key = match (code, rest.strip_prefix("API_KEY")) {
+        ("KEY_REVOKED" | "KEY_INACTIVE" | "KEY_NOT_FOUND" | "INVALID_KEY", _) | (_, Some("")) => true,
+        (_, Some(others)) => others.strip_prefix('_').is_some_and(|others| others.split('_').all(is_listed)),
+        (_, None) => false,
+    };
+    let names = |status: &str| code.split('_').any(|word| word == status);
+    is_about_the_key.then(|| match (names("REVOKED"), names("INACTIVE") || names("DISABLED")) {
+        (true, _) => Refusal::Revoked,
+        (false, true) => Refusal::Inactive,
+        (false, false) => Refusal::Invalid,
+    })
 }
 
 /// What the answer says about the key, read member by member: an active key, or why it is refused; `None` where the key
 /// was not judged.
 fn judgement(status: u16, body: &[u8]) -> Option<Result<Vec<(String, Value)>, Refusal>> {
     if status != 200 {
-        let is_about_keys = |code: &String| code.contains("API_KEY");
-        let codes = error_codes(body).into_iter().filter(is_about_keys).collect::<Vec<_>>().join(" ");
-        return match status {
-            400 | 401 | 403 | 404 if codes.contains("REVOKED") => Some(Err(Refusal::Revoked)),
-            400 | 401 | 403 | 404 if codes.contains("INACTIVE") => Some(Err(Refusal::Inactive)),
-            400 | 401 | 403 | 404 if !codes.is_empty() => Some(Err(Refusal::Invalid)),
-            _ => None,
-        };
+        let codes = error_codes(body);
+        let refusals: Option<Vec<Refusal>> = codes.iter().map(|code| refusal(code.as_deref()?)).collect();
+        let refusals = refusals.filter(|_| matches!(status, 400 | 401 | 403 | 404))?;
+        let gravest = [Refusal::Revoked, Refusal::Inactive, Refusal::Invalid];
+        return gravest.into_iter().find(|one| refusals.contains(one)).map(Err);
     }
     let answer = members(body, VERIFY_MEMBERS)?;
     let is_valid = member(&answer, "is_valid")?.as_bool()?;
@@ -187,14 +240,92 @@ const VERIFY_MEMBERS: &[&str] = &[
     "verification_count",
 ];
 
-fn error_codes(body: &[u8]) -> Vec<String> {
-    let answer = members(body, &["errors"]).unwrap_or_default();
-    let errors = match member(&answer, "errors") {
-        Some(Value::Array(errors)) => errors.as_slice(),
-        Some(single) => std::slice::from_ref(single),
-        None => &[],
+/// The codes of all errors, in upper case; `None` for one without a code, or with two.
+fn error_codes(body: &[u8]) -> Vec<Option<String>> {
+    let is_object = members(body, &["errors"]).is_some();
+    let whole = is_object.then(|| serde_json::from_slice::<Tree>(body).ok()).flatten();
+    let errors = match whole {
+        Some(Tree::Object(members)) => members.into_iter().find(|(name, _)| name == "errors"),
+        _ => None,
     };
-    errors.iter().filter_map(|error| Some(error.get("code")?.as_str()?.to_ascii_uppercase())).collect()
+    let errors = match errors {
+        Some((_, Tree::Array(errors))) => errors,
+        None | Some((_, Tree::Null)) => Vec::new(),
+        Some((_, single)) => vec![single],
+    };
+    let code = |error: &Tree| match error {
+        Tree::Object(members) => {
+            match members.iter().filter(|(name, _)| name == "code").collect::<Vec<_>>().as_slice() {
+                [(_, Tree::Text(code))] => Some(code.to_ascii_uppercase()),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    errors.iter().map(code).collect()
+}
+
+/// JSON in which members may stand twice.
+enum Tree {
+    Null,
+    Text(String),
+    Array(Vec<Tree>),
+    Object(Vec<(String, Tree)>),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyTree;
+        impl<'de> Visitor<'de> for AnyTree {
+            type Value = Tree;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("JSON")
+            }
+
+            fn visit_unit<E>(self) -> Result<Tree, E> {
+                Ok(Tree::Null)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
+                Ok(Tree::Text(text.to_owned()))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
+                Ok(Tree::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Tree, E> {
+                Ok(Tree::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Tree, E> {
+                Ok(Tree::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Tree, E> {
+                Ok(Tree::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
+                let mut trees = Vec::new();
+                while let Some(tree) = list.next_element()? {
+                    trees.push(tree);
+                }
+                Ok(Tree::Array(trees))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Tree::Object(members))
+            }
+        }
+        deserializer.deserialize_any(AnyTree)
+    }
 }
 
 fn member<'a>(answer: &'a [(String, Value)], name: &str) -> Option<&'a Value> {

@@ -333,6 +333,6 @@ struct Nobody;
 #[async_trait::async_trait]
 impl Verifier for Nobody {
     async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
-        Err(VerifierError::Unavailable("nobody is there".to_owned()))
+        Err(VerifierError::outage("nobody is there"))
     }
 }

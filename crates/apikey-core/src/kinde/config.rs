@@ -30,6 +30,7 @@ pub struct KindeSettings {
     pub(super) audience: Option<String>,
     pub(super) connect_timeout: Duration,
     names: SettingNames,
+    pub(super) root_certificates: Vec<Vec<u8>>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +69,7 @@ impl KindeSettings {
             audience: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             names: SettingNames::IN_CODE,
+            root_certificates: Vec::new(),
         }
     }
 
@@ -97,6 +99,13 @@ impl KindeSettings {
     /// How long establishing a connection may take. Default 2 s; the verification timeout bounds it, too.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// Trusts the certificates in this PEM text as authorities, beside those of the platform: for a proxy that opens TLS, and
+    /// for tests. [`KindeVerifier::new`](crate::KindeVerifier::new) checks them.
+    pub fn root_certificate(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.root_certificates.push(pem.as_ref().to_vec());
         self
     }
 
@@ -237,6 +246,7 @@ impl KindeSettings {
             audience,
             connect_timeout: self.connect_timeout,
             names,
+            root_certificates: self.root_certificates,
         })
     }
 }
@@ -251,7 +261,7 @@ const AUDIENCE: &str = "KINDE_MANAGEMENT_AUDIENCE";
 
 /// The names under which errors and the log speak of these settings: the variable that was read, or what was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SettingNames {
+pub(crate) struct SettingNames {
     pub(super) domain: &'static str,
     pub(super) client_id: &'static str,
     pub(super) client_secret: &'static str,
@@ -266,7 +276,7 @@ impl SettingNames {
         audience: "audience",
     };
 
-    pub(super) const VARIABLES: Self =
+    pub(crate) const VARIABLES: Self =
         Self { domain: DOMAIN, client_id: CLIENT_ID, client_secret: CLIENT_SECRET, audience: AUDIENCE };
 }
 
@@ -280,8 +290,8 @@ pub(super) struct Resolved {
     pub(super) audience: String,
     pub(super) connect_timeout: Duration,
     /// For advice about what Kinde refuses.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what is refused later does not know its names yet"))]
     pub(super) names: SettingNames,
+    pub(super) root_certificates: Vec<Vec<u8>>,
 }
 
 /// The process's own environment. What is not Unicode may be a secret all the same, and is overwritten.

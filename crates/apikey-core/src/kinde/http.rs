@@ -1,92 +1,215 @@
-//! One HTTP client for all of Kinde: rustls, no redirects, connections reused, answers capped in size.
+//! HTTP to Kinde: HTTP/1.1, rustls, no redirects, connections reused, answers capped in size.
 
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Request, StatusCode, Url};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Method, Request, Response, Url};
 use zeroize::Zeroizing;
 
 use super::config::Resolved;
+use super::moment::Moment;
+use super::pool::{Call, Pool, WatchDials};
+use super::wire::{Head, LONGEST_BODY, status_decides};
 use crate::config::ConfigError;
+use crate::key::Fingerprint;
 use crate::verifier::VerifierError;
 
-/// The longest answer that is read, in bytes; Kinde's have a few hundred.
-const LONGEST_ANSWER: usize = 64 * 1024;
 /// Room for an answer that does not say how long it is.
 const FIRST_ROOM: usize = 2 * 1024;
+/// An idle connection is closed after this time, before a load balancer does it.
+const IDLE: Duration = Duration::from_secs(15);
+/// How long the body of an answer that needs none is read, so that its connection can be used again.
+const LONGEST_DRAIN: Duration = Duration::from_secs(1);
 
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
-
-#[derive(Debug, Clone)]
-pub(super) struct Http(Client);
-
-/// An answer that came in whole.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    /// How long Kinde asks to wait.
-    pub(super) retry_after: Option<Duration>,
-    pub(super) body: Zeroizing<Vec<u8>>,
+/// How clients are made.
+#[derive(Clone)]
+pub(super) struct Blueprint {
+    tls: rustls::ClientConfig,
+    connect_timeout: Duration,
+    is_loopback: bool,
+    most_idle: usize,
 }
 
-impl Http {
-    pub(super) fn new(settings: &Resolved) -> Result<Self, ConfigError> {
-        let wrong =
-            |error: &dyn std::fmt::Display| ConfigError::new("TLS", format!("can't be set up: {error}"));
-        let tls = tls_settings(settings.verify_url.scheme() == "https").map_err(|error| wrong(&error))?;
+impl Blueprint {
+    /// A client with connections of its own.
+    pub(super) fn client(&self) -> Result<Client, reqwest::Error> {
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(self.tls.clone())
+            .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             // Retries are the authenticator's; and so no copy of a request is kept for one.
             .retry(reqwest::retry::never().max_retries_per_request(0))
-            .connect_timeout(settings.connect_timeout)
-            // So that a connection whose other end is gone without a word is noticed.
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_keep_alive_timeout(KEEP_ALIVE)
+            .connect_timeout(self.connect_timeout)
+            .connector_layer(WatchDials)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(self.most_idle)
             .user_agent(concat!("apikey-core/", env!("CARGO_PKG_VERSION")));
-        if settings.is_loopback {
+        if self.is_loopback {
             builder = builder.no_proxy();
         }
-        Ok(Self(builder.build().map_err(|error| wrong(&error.without_url()))?))
+        builder.build()
+    }
+}
+
+pub(super) struct Http {
+    pool: Pool,
+    /// Keeps no connection.
+    fresh: Client,
+    blueprint: Blueprint,
+}
+
+/// Which connection a request goes out on.
+#[derive(Clone, Copy)]
+pub(super) enum Way<'c> {
+    /// One of the pool's, idle or new, for a request about this key, if it is about one.
+    Pooled(Option<Fingerprint>),
+    /// A new one, which is closed afterwards.
+    NewConnection,
+    /// One of this client's.
+    Own(&'c Client),
+}
+
+impl Way<'_> {
+    /// The same way for a request that is not about the key.
+    pub(super) fn about_no_key(self) -> Self {
+        match self {
+            Self::Pooled(_) => Self::Pooled(None),
+            Self::NewConnection | Self::Own(_) => self,
+        }
+    }
+}
+
+/// What is sent.
+pub(super) struct Outgoing<'r> {
+    pub(super) url: &'r Url,
+    pub(super) content_type: &'static str,
+    pub(super) body: Zeroizing<Vec<u8>>,
+    pub(super) authorization: Option<&'r HeaderValue>,
+}
+
+/// An answer that came in whole, or whose status decides.
+pub(super) struct Answer {
+    pub(super) head: Head,
+    /// `None` if it is longer than what is read; empty if the status decides.
+    body: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Answer {
+    pub(super) fn body(&self) -> Option<&[u8]> {
+        self.body.as_ref().map(|body| body.as_slice())
+    }
+}
+
+impl Http {
+    pub(super) fn new(settings: &Resolved) -> Result<Arc<Self>, ConfigError> {
+        let is_tls = settings.verify_url.scheme() == "https";
+        let blueprint = Blueprint {
+            tls: super::tls::settings(is_tls, &settings.root_certificates)?,
+            connect_timeout: settings.connect_timeout,
+            is_loopback: settings.is_loopback,
+            most_idle: usize::MAX,
+        };
+        let wrong = |error: reqwest::Error| {
+            ConfigError::new("TLS", format!("can't be set up: {}", error.without_url()))
+        };
+        let fresh = Blueprint { most_idle: 0, ..blueprint.clone() }.client().map_err(wrong)?;
+        let pool = Pool::new(blueprint.clone()).map_err(wrong)?;
+        Ok(Arc::new(Self { pool, fresh, blueprint }))
+    }
+
+    /// A client of one's own.
+    pub(super) fn client(&self) -> Result<Client, VerifierError> {
+        self.blueprint.client().map_err(|error| describe(error, "no HTTP client can be made"))
+    }
+
+    /// Tells that a call about this was silent for so long that a second one begins.
+    pub(super) fn was_silent(&self, question: Fingerprint) {
+        self.pool.was_silent(question);
     }
 
     /// Sends one request and reads its answer.
     ///
     /// # Errors
     /// [`VerifierError`], in words that hold neither the request's body nor its headers.
-    pub(super) async fn post(
-        &self,
-        url: &Url,
-        content_type: &'static str,
-        body: Zeroizing<Vec<u8>>,
-        authorization: Option<&HeaderValue>,
-    ) -> Result<Answer, VerifierError> {
-        let mut request = Request::new(reqwest::Method::POST, url.clone());
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        request.headers_mut().insert(reqwest::header::ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some(value) = authorization {
-            request.headers_mut().insert(reqwest::header::AUTHORIZATION, value.clone());
+    pub(super) async fn post(&self, way: Way<'_>, outgoing: Outgoing<'_>) -> Result<Answer, VerifierError> {
+        let mut request = Request::new(Method::POST, outgoing.url.clone());
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(outgoing.content_type));
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(value) = outgoing.authorization {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
         }
         // The buffer is handed on as it is and overwritten when the last reference to it goes.
-        *request.body_mut() = Some(Bytes::from_owner(body).into());
-        let mut response = self.0.execute(request).await.map_err(describe)?;
-        let status = response.status();
-        // Of an answer that can't be used; Kinde may tell what is left of a limit with every other, too.
-        let retry_after = if status.is_success() { None } else { retry_after(response.headers()) };
-        let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-        let room = announced.map_or(FIRST_ROOM, |length| length.min(LONGEST_ANSWER));
-        let mut body = Zeroizing::new(Vec::with_capacity(room));
-        while let Some(chunk) = response.chunk().await.map_err(describe)? {
-            if body.len() + chunk.len() > LONGEST_ANSWER {
-                let why = format!("the answer is longer than {LONGEST_ANSWER} bytes");
-                return Err(VerifierError::Unavailable(why));
-            }
-            append(&mut body, &chunk);
+        *request.body_mut() = Some(Bytes::from_owner(outgoing.body).into());
+        let mut call = match way {
+            Way::Pooled(question) => Some(self.pool.begin(question)),
+            Way::NewConnection | Way::Own(_) => None,
+        };
+        let sent = match (&call, way) {
+            (Some(call), _) => call.dial().watch(call.client().execute(request)).await,
+            (None, Way::Own(client)) => client.execute(request).await,
+            (None, _) => self.fresh.execute(request).await,
+        };
+        let response = sent.map_err(|error| broken(&mut call, error))?;
+        if let Some(call) = &mut call {
+            call.answered();
         }
-        Ok(Answer { status, retry_after, body })
+        let status = response.status().as_u16();
+        let moment = Moment::read(status, response.headers(), jiff::Timestamp::now());
+        let body = if status_decides(status) {
+            if !matches!(way, Way::NewConnection) {
+                drain(response);
+            }
+            Some(Zeroizing::default())
+        } else {
+            read(response).await.map_err(|error| broken(&mut call, error))?
+        };
+        Ok(Answer { head: Head { status, moment }, body })
     }
+}
+
+fn broken(call: &mut Option<Call<'_>>, error: reqwest::Error) -> VerifierError {
+    if let Some(call) = call {
+        call.broke();
+    }
+    let what = if error.is_connect() { "no connection to Kinde" } else { "the connection to Kinde broke" };
+    describe(error, what)
+}
+
+/// Reads a body; `None` if it is too long.
+async fn read(mut response: Response) -> Result<Option<Zeroizing<Vec<u8>>>, reqwest::Error> {
+    let announced = response.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|length| length > LONGEST_BODY) {
+        return Ok(None);
+    }
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(FIRST_ROOM)));
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > LONGEST_BODY {
+            return Ok(None);
+        }
+        append(&mut body, &chunk);
+    }
+    Ok(Some(body))
+}
+
+/// Reads a body that nobody needs, in the background and within bounds, so that the connection can be used again.
+fn drain(mut response: Response) {
+    if response.content_length().is_some_and(|length| length > LONGEST_BODY as u64) {
+        return;
+    }
+    tokio::spawn(tokio::time::timeout(LONGEST_DRAIN, async move {
+        let mut read = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            read += chunk.len();
+            if read > LONGEST_BODY {
+                return;
+            }
+        }
+    }));
 }
 
 /// Appends, and leaves no copy of a token behind where the buffer must grow.
@@ -100,52 +223,71 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     body.extend_from_slice(chunk);
 }
 
-/// Certificates are judged as the platform does. Plain HTTP trusts none, so that a machine without a certificate store can
-/// still talk to an emulator.
-fn tls_settings(is_needed: bool) -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
-    if !is_needed {
-        return Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+/// The error in words that repeat nothing of Kinde's. The causes behind it are its source.
+fn describe(error: reqwest::Error, what: &'static str) -> VerifierError {
+    // The URL is no secret, but it is the same in every error.
+    let error = error.without_url();
+    if error.is_builder() {
+        let why = "the request to Kinde can't be built: check the domain in the settings";
+        return VerifierError::set_up(why).with_source(error);
     }
-    let verifier = Arc::new(rustls_platform_verifier::Verifier::new(provider)?);
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    let described = VerifierError::outage(match cause(&error) {
+        Some(cause) => format!("{what}: {cause}"),
+        None => what.to_owned(),
+    });
+    let described = if error.is_connect() { described.never_connected() } else { described };
+    described.with_source(error)
 }
 
-/// The error and its causes. reqwest's texts name the URL, which is no secret, but nothing that was sent.
-fn describe(error: reqwest::Error) -> VerifierError {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+/// What lies at the bottom of an error, from a closed list, so that one kind of failure has one text.
+fn cause(error: &reqwest::Error) -> Option<String> {
+    let mut found = error.is_timeout().then(|| "it took too long".to_owned());
+    let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        // The type of this error has no public name.
+        if error.to_string() == "dns error" {
+            return Some("its host name can't be resolved".to_owned());
+        }
+        if let Some(error) = tls_error(error) {
+            return Some(tls_cause(error).to_owned());
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            found = Some(error.kind().to_string());
+        }
         cause = error.source();
     }
-    VerifierError::Transient { reason: text, retry_after: None }
+    found
 }
 
-/// `RateLimit-Reset` as Kinde sends it, else `Retry-After`: whole seconds. A date is not read.
-fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
-    ["ratelimit-reset", "retry-after"].into_iter().find_map(|name| {
-        let seconds = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
-    })
+/// An error of TLS, in any number of wrappers: what an I/O error wraps is not its source.
+fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    match error.downcast_ref::<io::Error>() {
+        Some(error) => tls_error(error.get_ref()?),
+        None => error.downcast_ref(),
+    }
+}
+
+fn tls_cause(error: &rustls::Error) -> &'static str {
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        UnknownIssuer,
+    };
+    match error {
+        rustls::Error::InvalidCertificate(problem) => match problem {
+            Expired | ExpiredContext { .. } => "its certificate has expired",
+            NotValidYet | NotValidYetContext { .. } => {
+                "its certificate is not valid yet: check this machine's clock"
+            }
+            NotValidForName | NotValidForNameContext { .. } => "its certificate is for another name",
+            UnknownIssuer => {
+                "its certificate is from an authority that is not trusted; root_certificate adds one of your own"
+            }
+            _ => "its certificate can't be trusted",
+        },
+        _ => "TLS failed",
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn an_answer_comes_in_whole_however_it_is_cut(
-            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..500), 0..20), room in 0..500_usize,
-        ) {
-            let mut body = Zeroizing::new(Vec::with_capacity(room));
-            chunks.iter().for_each(|chunk| append(&mut body, chunk));
-            prop_assert_eq!(&*body, &chunks.concat());
-        }
-    }
-}
+#[path = "http_tests.rs"]
+mod tests;

@@ -1,22 +1,50 @@
 use super::*;
+use crate::kinde::token_answer::read_token_answer;
+use crate::verification::Verdict;
+use crate::verifier::FailureClass;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const NAMES: SettingNames = SettingNames::VARIABLES;
+
+fn head(status: u16) -> Head {
+    Head { status, moment: Moment::default() }
+}
+
+fn read(status: u16, body: &[u8]) -> Meaning {
+    read_verify_answer(head(status), Some(body), NAMES)
+}
 
 fn judged(body: Value) -> Meaning {
-    read_verify_answer(200, body.to_string().as_bytes())
+    read(200, body.to_string().as_bytes())
 }
 
 fn refused(refusal: Refusal) -> Meaning {
-    Meaning::Judged(Judgement::Refused(refusal))
+    Meaning::Judged(Judgement::refused(refusal))
+}
+
+fn class(meaning: &Meaning) -> Option<FailureClass> {
+    match meaning {
+        Meaning::NotJudged(error) => Some(error.class()),
+        Meaning::Judged(_) | Meaning::TokenDoubted(_) => None,
+    }
 }
 
 fn is_unjudged(meaning: &Meaning) -> bool {
-    matches!(meaning, Meaning::Unjudged(_) | Meaning::UnjudgedForNow(_))
+    class(meaning) == Some(FailureClass::Unjudged)
+}
+
+fn is_accepted(meaning: &Meaning) -> bool {
+    matches!(meaning, Meaning::Judged(judgement) if judgement.is_accepted())
 }
 
 fn accepted(body: Value) -> Verification {
     match judged(body) {
-        Meaning::Judged(Judgement::Accepted(verification)) => verification,
+        Meaning::Judged(judgement) => match judgement.into_verdict() {
+            Verdict::Accepted(verification) => verification,
+            Verdict::Refused(refusal) => panic!("{refusal:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -110,12 +138,13 @@ fn what_cannot_be_read_is_not_judged() {
         r#"{"is_valid":true,"status":"active","key_id":"k","org_code":7}"#,
         r#"{"is_valid":true,"status":"active","key_id":"k","user_id":["kp_1"]}"#,
     ] {
-        let meaning = read_verify_answer(200, body.as_bytes());
+        let meaning = read(200, body.as_bytes());
         assert!(is_unjudged(&meaning), "{body} {meaning:?}");
     }
-    assert!(is_unjudged(&read_verify_answer(200, b"\xff\xfe{}")));
+    assert!(is_unjudged(&read(200, b"\xff\xfe{}")));
     let not_utf8 = b"{\"is_valid\":true,\"status\":\"active\",\"key_id\":\"k\",\"new_member\":\"\xff\"}";
-    assert!(is_unjudged(&read_verify_answer(200, not_utf8)));
+    assert!(is_unjudged(&read(200, not_utf8)));
+    assert!(is_unjudged(&read_verify_answer(head(200), None, NAMES)), "too long");
 }
 
 #[test]
@@ -134,105 +163,217 @@ fn the_status_decides_before_the_validity() {
     assert_eq!(judged(json!({"is_valid": false})), refused(Refusal::Invalid));
 }
 
+fn errors(codes: &[&str]) -> String {
+    let errors: Vec<Value> = codes.iter().map(|code| json!({"code": code, "message": "m"})).collect();
+    json!({"errors": errors}).to_string()
+}
+
 #[test]
-fn an_error_answer_about_the_key_is_a_judgement() {
-    for (code, refusal) in [
+fn codes_are_about_the_key_by_their_words() {
+    let about = [
         ("INVALID_API_KEY", Refusal::Invalid),
         ("api_key_not_found", Refusal::Invalid),
+        ("API_KEY_NOT_VALID", Refusal::Invalid),
+        ("API_KEY_EXPIRED", Refusal::Invalid),
+        ("DELETED_API_KEY", Refusal::Invalid),
+        ("UNKNOWN_API_KEY", Refusal::Invalid),
+        ("MALFORMED_API_KEY", Refusal::Invalid),
+        ("API_KEY", Refusal::Invalid),
+        ("KEY_NOT_FOUND", Refusal::Invalid),
+        ("invalid_key", Refusal::Invalid),
         ("API_KEY_REVOKED", Refusal::Revoked),
+        ("REVOKED_API_KEY_NOT_VALID", Refusal::Revoked),
+        ("key_revoked", Refusal::Revoked),
         ("Api_Key_Inactive", Refusal::Inactive),
-    ] {
-        for errors in
-            [json!([{"code": code, "message": "m"}]), json!({"code": code}), json!([{}, {"code": code}])]
-        {
-            let body = json!({"errors": errors}).to_string();
+        ("API_KEY_DISABLED", Refusal::Inactive),
+        ("KEY_INACTIVE", Refusal::Inactive),
+    ];
+    for (code, refusal) in about {
+        let single = json!({"errors": {"code": code}}).to_string();
+        for body in [errors(&[code]), errors(&[code, code]), single] {
             for status in [400, 401, 403, 404] {
-                assert_eq!(read_verify_answer(status, body.as_bytes()), refused(refusal), "{status} {body}");
+                assert_eq!(read(status, body.as_bytes()), refused(refusal), "{status} {body}");
             }
-            for status in [408, 429, 500, 503] {
-                assert!(is_unjudged(&read_verify_answer(status, body.as_bytes())), "{status} {body}");
+            for status in [402, 409, 410, 418, 422, 425] {
+                assert!(is_unjudged(&read(status, body.as_bytes())), "{status} {body}");
+            }
+            for status in [408, 421, 429, 500, 503] {
+                let class = class(&read(status, body.as_bytes()));
+                assert!(
+                    matches!(class, Some(FailureClass::Outage | FailureClass::Overload)),
+                    "{status} {body}"
+                );
             }
         }
     }
-}
-
-#[test]
-fn every_status_has_its_meaning() {
-    let of = |status| read_verify_answer(status, br#"{"errors":[{"code":"OTHER","message":"API_KEY"}]}"#);
-    assert!(matches!(of(400), Meaning::Unreadable(_)));
-    for status in [201, 204, 299, 408, 425, 429, 500, 502, 503, 504, 599] {
-        assert!(is_unjudged(&of(status)), "{status}");
-    }
-    for status in [401, 403] {
-        assert_eq!(of(status), Meaning::TokenRefused { scope_missing: false });
-    }
-    for status in [301, 302, 307, 404, 405, 410, 418, 422] {
-        assert!(matches!(of(status), Meaning::SetUp(_)), "{status}");
-    }
-    let scope_missing = read_verify_answer(403, br#"{"errors":[{"code":"SCOPE_MISSING"}]}"#);
-    assert_eq!(scope_missing, Meaning::TokenRefused { scope_missing: true });
-}
-
-fn token_kind(status: u16, body: &str) -> &'static str {
-    match read_token_answer(status, body.as_bytes()) {
-        TokenMeaning::Granted { .. } => "granted",
-        TokenMeaning::Unavailable(_) | TokenMeaning::UnavailableForNow(_) => "unavailable",
-        TokenMeaning::SetUp(_) => "set-up",
-    }
-}
-
-#[test]
-fn a_token_is_granted_with_or_without_a_lifetime() {
-    for (body, lifetime) in [
-        (r#"{"access_token":"t","expires_in":3600,"token_type":"bearer"}"#, Some(3600)),
-        (r#"{"access_token":"t","expires_in":"86399"}"#, Some(86399)),
-        (r#"{"access_token":"t"}"#, None),
-        (r#"{"access_token":"t","expires_in":null}"#, None),
-        (r#"{"access_token":"t","expires_in":-1}"#, None),
+    for code in [
+        "MISSING_SCOPE_READ_API_KEYS",
+        "API_KEYS_NOT_ENABLED",
+        "API_KEYS_QUOTA_EXCEEDED",
+        "API_KEY_QUOTA_EXCEEDED",
+        "API_KEY_NOT_ACTIVE",
+        "KEY_API_INVALID",
+        "API_INVALID_KEY",
+        "APIKEY_INVALID",
+        "INVALID_API_KEYS",
+        "API_KEY_API_KEY",
+        "API_KEY__REVOKED",
+        "_API_KEY",
+        "API-KEY-REVOKED",
+        "API KEY REVOKED",
+        "KEY_EXPIRED",
+        "NOT_FOUND",
+        "REVOKED",
+        "UNAUTHORIZED",
+        "",
     ] {
-        match read_token_answer(200, body.as_bytes()) {
-            TokenMeaning::Granted { token, expires_in } => {
-                assert_eq!((token.expose(), expires_in), ("t", lifetime), "{body}");
+        for codes in [vec![code], vec![code, "API_KEY_REVOKED"], vec!["API_KEY_REVOKED", code]] {
+            let body = errors(&codes);
+            for status in [400, 404] {
+                assert!(is_unjudged(&read(status, body.as_bytes())), "{status} {body}");
             }
-            other => panic!("{body} {other:?}"),
+            for status in [401, 403] {
+                assert_eq!(
+                    read(status, body.as_bytes()),
+                    Meaning::TokenDoubted(Doubt::Refused),
+                    "{status} {body}"
+                );
+            }
         }
     }
 }
 
 #[test]
-fn a_refused_token_is_told_by_its_error_and_an_outage_is_none() {
-    for error in [
-        "invalid_client",
-        "unauthorized_client",
-        "invalid_scope",
-        "invalid_grant",
-        "unsupported_grant_type",
-        "access_denied",
-        "invalid_request",
-        "invalid_audience",
+fn several_codes_about_the_key_name_the_gravest_status() {
+    for (codes, refusal) in [
+        (["API_KEY_INVALID", "API_KEY_REVOKED"], Refusal::Revoked),
+        (["API_KEY_INACTIVE", "API_KEY_REVOKED"], Refusal::Revoked),
+        (["API_KEY_INVALID", "API_KEY_DISABLED"], Refusal::Inactive),
+        (["KEY_NOT_FOUND", "API_KEY_INVALID"], Refusal::Invalid),
     ] {
-        let body = json!({"error": error, "error_description": "words"}).to_string();
-        for status in [400, 401, 403, 404] {
-            assert_eq!(token_kind(status, &body), "set-up", "{status} {error}");
-        }
-        for status in [429, 500, 503] {
-            assert_eq!(token_kind(status, &body), "unavailable", "{status} {error}");
+        assert_eq!(read(401, errors(&codes).as_bytes()), refused(refusal), "{codes:?}");
+    }
+}
+
+#[test]
+fn an_error_without_a_readable_code_is_not_about_the_key() {
+    let good = json!({"code": "API_KEY_REVOKED"});
+    for odd in [
+        json!({}),
+        json!({"code": 7}),
+        json!({"code": null}),
+        json!({"code": ["API_KEY_REVOKED"]}),
+        json!("API_KEY_REVOKED"),
+        json!(1),
+        json!(null),
+        json!([good]),
+    ] {
+        for errors in [json!([odd]), json!([good, odd]), json!([odd, good])] {
+            let body = json!({"errors": errors}).to_string();
+            assert!(is_unjudged(&read(400, body.as_bytes())), "{body}");
+            assert_eq!(read(401, body.as_bytes()), Meaning::TokenDoubted(Doubt::Refused), "{body}");
         }
     }
+    let twice = r#"{"errors":[{"code":"API_KEY_REVOKED","code":"API_KEY_REVOKED"}]}"#;
+    assert!(is_unjudged(&read(400, twice.as_bytes())));
+    let escaped = r#"{"errors":[{"\u0063ode":"API_KEY\u005fREVOKED"}]}"#;
+    assert_eq!(read(400, escaped.as_bytes()), refused(Refusal::Revoked));
+}
+
+#[test]
+fn a_401_or_403_without_errors_is_told_from_one_with_errors() {
     for body in [
         "",
         "{}",
         "<html>",
-        r#"{"access_token":""}"#,
-        r#"{"access_token":7}"#,
-        "{\"access_token\":\"a\\nb\"}",
+        "[]",
+        r#"{"errors":null}"#,
+        r#"{"errors":[]}"#,
+        r#"{"error":"API_KEY_REVOKED"}"#,
+        r#"{"errors":[{"code":"API_KEY_REVOKED"}]"#,
+        r#"{"errors":[],"errors":[]}"#,
     ] {
-        assert_eq!(token_kind(200, body), "unavailable", "{body}");
+        assert_eq!(read(401, body.as_bytes()), Meaning::TokenDoubted(Doubt::Bare401), "{body}");
+        assert_eq!(read(403, body.as_bytes()), Meaning::TokenDoubted(Doubt::Bare403), "{body}");
     }
-    assert_eq!(token_kind(404, ""), "set-up");
-    assert_eq!(token_kind(302, ""), "set-up");
-    assert_eq!(token_kind(401, "<html>"), "unavailable");
-    assert_eq!(token_kind(400, r#"{"error":"server_error"}"#), "unavailable");
+    assert_eq!(read_verify_answer(head(401), None, NAMES), Meaning::TokenDoubted(Doubt::Bare401), "too long");
+    assert_eq!(read_verify_answer(head(403), None, NAMES), Meaning::TokenDoubted(Doubt::Bare403), "too long");
+}
+
+#[test]
+fn every_status_has_its_class() {
+    let of = |status| class(&read(status, br#"{"errors":[{"code":"OTHER","message":"API_KEY"}]}"#));
+    for status in [201, 204, 206, 299, 400, 402, 404, 406, 407, 409, 410, 411, 418, 422, 425, 426, 451, 499] {
+        assert_eq!(of(status), Some(FailureClass::Unjudged), "{status}");
+    }
+    for status in [300, 301, 302, 303, 304, 307, 308, 399, 405] {
+        assert_eq!(of(status), Some(FailureClass::SetUp), "{status}");
+    }
+    for status in [100, 101, 408, 421, 500, 501, 502, 503, 504, 505, 511, 520, 599, 600, 999] {
+        assert_eq!(of(status), Some(FailureClass::Outage), "{status}");
+    }
+    assert_eq!(of(429), Some(FailureClass::Overload));
+    for status in [401, 403] {
+        assert_eq!(of(status), None);
+    }
+}
+
+#[test]
+fn a_retry_after_makes_an_overload_of_a_503_and_of_no_other_status() {
+    for (moment, wait) in [
+        (Moment { has_retry_after: true, wait: Some(Duration::from_secs(7)) }, Some(Duration::from_secs(7))),
+        (Moment { has_retry_after: true, wait: None }, None),
+    ] {
+        for status in [429, 503] {
+            let Meaning::NotJudged(error) = read_verify_answer(Head { status, moment }, Some(b""), NAMES)
+            else {
+                panic!()
+            };
+            assert_eq!((error.class(), error.asked_to_wait()), (FailureClass::Overload, wait), "{status}");
+        }
+        for status in [400, 408, 418, 500, 502, 504] {
+            let meaning = read_verify_answer(Head { status, moment }, Some(b""), NAMES);
+            assert_ne!(class(&meaning), Some(FailureClass::Overload), "{status}");
+        }
+    }
+}
+
+#[test]
+fn codes_of_a_wrong_set_up_are_known_on_every_4xx_that_is_read() {
+    for status in [400, 404, 410, 422] {
+        for code in ["SCOPE_MISSING", "scope_missing", "ROUTE_NOT_FOUND"] {
+            for codes in [vec![code], vec!["API_KEY_REVOKED", code]] {
+                assert_eq!(
+                    class(&read(status, errors(&codes).as_bytes())),
+                    Some(FailureClass::SetUp),
+                    "{status} {codes:?}"
+                );
+            }
+        }
+    }
+    for status in [401, 403] {
+        let body = errors(&["OTHER", "Scope_Missing"]);
+        assert_eq!(read(status, body.as_bytes()), Meaning::TokenDoubted(Doubt::ScopeMissing));
+        assert_eq!(class(&read(status, errors(&["ROUTE_NOT_FOUND"]).as_bytes())), Some(FailureClass::SetUp));
+    }
+    for status in [408, 500, 503] {
+        assert_eq!(class(&read(status, errors(&["SCOPE_MISSING"]).as_bytes())), Some(FailureClass::Outage));
+    }
+}
+
+#[test]
+fn a_body_is_needed_by_no_status_that_decides() {
+    for status in 100..1000 {
+        if status_decides(status) {
+            for body in ["", "{}", &errors(&["API_KEY_REVOKED"]), &errors(&["SCOPE_MISSING"])] {
+                assert_eq!(
+                    read(status, body.as_bytes()),
+                    read_verify_answer(head(status), None, NAMES),
+                    "{status}"
+                );
+            }
+        }
+    }
 }
 
 proptest! {
@@ -241,8 +382,7 @@ proptest! {
         status in prop_oneof![Just(200_u16), 100..600_u16],
         body in prop::collection::vec(any::<u8>(), 0..200),
     ) {
-        let accepted = matches!(read_verify_answer(status, &body), Meaning::Judged(Judgement::Accepted(_)));
-        prop_assert!(!accepted);
+        prop_assert!(!is_accepted(&read(status, &body)));
     }
 
     #[test]
@@ -256,8 +396,7 @@ proptest! {
         let body = json!({"is_valid": is_valid, "status": status, "key_id": key_id, "scopes": scopes}).to_string();
         let right = http_status == 200 && is_valid == json!(true) && status == json!("active")
             && key_id == json!("k") && (scopes == json!(["a"]) || scopes == json!(null));
-        let meaning = read_verify_answer(http_status, body.as_bytes());
-        prop_assert_eq!(matches!(meaning, Meaning::Judged(Judgement::Accepted(_))), right);
+        prop_assert_eq!(is_accepted(&read(http_status, body.as_bytes())), right);
     }
 
     #[test]
@@ -269,7 +408,8 @@ proptest! {
         ];
         for body in bodies {
             let body = body.to_string();
-            let said = format!("{:?}{:?}", read_verify_answer(status, body.as_bytes()), read_token_answer(status, body.as_bytes()));
+            let token = read_token_answer(head(status), Some(body.as_bytes()), NAMES);
+            let said = format!("{:?}{:?}", read(status, body.as_bytes()), token);
             prop_assert!(!said.contains(&secret), "{}", said);
         }
     }

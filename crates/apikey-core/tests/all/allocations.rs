@@ -7,17 +7,20 @@ use apikey_core::{
     Attempt, Authenticator, CredentialSource, PlainRequest, Policy, TypedPolicy as _, Verification, scopes,
 };
 use apikey_testkit::FakeVerifier;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 scopes! { ReadUsers = "read:users"; Admin = "admin"; }
 
 const KEY: &str = "k_live_1234567890abcdef";
 
-fn authenticator() -> Authenticator {
+/// Verifications run on the caller's runtime, so that none still holds its answer when the caller has got it: an answer that
+/// is held elsewhere for long is copied.
+fn authenticator(runtime: &Runtime) -> Authenticator {
     let key = Verification::active("api_key_1").with_scopes(["read:users"]).with_organization("org_acme");
     let sources = [CredentialSource::bearer(), CredentialSource::header("X-Api-Key")];
     Authenticator::builder(FakeVerifier::new().with_key(KEY, key))
         .credential_sources(sources)
+        .verification_runtime(runtime.handle().clone())
         .build()
         .unwrap()
 }
@@ -34,7 +37,7 @@ fn allocations(authenticator: &Authenticator, request: &PlainRequest, policy: &P
 #[test]
 fn a_cached_decision_allocates_nothing() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let authenticator = authenticator();
+    let authenticator = authenticator(&runtime);
     let bearer = PlainRequest::new().with_header("Authorization", format!("Bearer {KEY}"));
     let header = PlainRequest::new().with_header("X-Api-Key", KEY);
     runtime.block_on(authenticator.authenticate(&bearer)).unwrap();
@@ -55,7 +58,7 @@ fn a_cached_decision_allocates_nothing() {
 #[test]
 fn what_has_to_be_asked_about_is_seen_to_allocate() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let authenticator = authenticator();
+    let authenticator = authenticator(&runtime);
     let bearer = PlainRequest::new().with_header("Authorization", format!("Bearer {KEY}"));
     let counted = measure(|| {
         let key = runtime.block_on(authenticator.authenticate(&bearer)).unwrap();

@@ -239,8 +239,8 @@ async fn keys_that_differ_in_one_character_are_different_keys() {
     let (fake, calls) = Fake::new(|key| {
         Box::pin(async move {
             Ok(match key.as_str() {
-                "k_live_A" => Judgement::Accepted(Verification::active("A")),
-                _ => Judgement::Refused(Refusal::Invalid),
+                "k_live_A" => Judgement::accepted(Verification::active("A")),
+                _ => Judgement::refused(Refusal::Invalid),
             })
         })
     });

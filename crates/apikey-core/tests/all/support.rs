@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use apikey_core::{
-    Authenticator, AuthenticatorBuilder, Denial, Judgement, KindeSettings, KindeVerifier, ManualClock,
-    PresentedKey, Verification, VerifiedKey, Verifier, VerifierError,
+    Authenticator, AuthenticatorBuilder, Denial, FailureClass, Judgement, KindeSettings, KindeVerifier,
+    ManualClock, PresentedKey, Verification, VerifiedKey, Verifier, VerifierError,
 };
 use apikey_testkit::emulator::{Emulator, IssuedKey, KeySpecification};
 use async_trait::async_trait;
@@ -86,13 +86,16 @@ pub(crate) fn told(answer: &Result<VerifiedKey, Denial>) -> String {
 /// The kind of what a verifier said.
 pub(crate) fn kind(said: &Result<Judgement, VerifierError>) -> &'static str {
     match said {
-        Ok(Judgement::Accepted(_)) => "accepted",
-        Ok(Judgement::Refused(_)) => "refused",
-        Err(VerifierError::Unavailable(_) | VerifierError::Transient { .. } | VerifierError::Unjudged(_)) => {
-            "unavailable"
-        }
-        Err(VerifierError::Misconfigured(_)) => "misconfigured",
+        Ok(judgement) if judgement.is_accepted() => "accepted",
+        Ok(_) => "refused",
+        Err(error) if is_set_up(error) => "misconfigured",
+        Err(_) => "unavailable",
     }
+}
+
+/// Whether the caller gets a 500.
+pub(crate) fn is_set_up(error: &VerifierError) -> bool {
+    matches!(error.class(), FailureClass::SetUp | FailureClass::ServiceRefused)
 }
 
 /// Waits until a condition holds; panics after ten seconds without it.
@@ -139,7 +142,7 @@ impl<F: Fn(String) -> Said + Send + Sync + 'static> Verifier for Fake<F> {
 
 /// Accepts every key under its own text as key id.
 pub(crate) fn anyone(key: String) -> Said {
-    Box::pin(async move { Ok(Judgement::Accepted(Verification::active(key))) })
+    Box::pin(async move { Ok(Judgement::accepted(Verification::active(key))) })
 }
 
 /// A listener that answers each HTTP/1.1 request with the bytes that a function chooses, and keeps what it was sent.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine, ManualClock, Verifier, VerifierError};
+use apikey_core::{
+    FailureClass, KindeSettings, KindeVerifier, MachineToMachine, ManualClock, Verifier, VerifierError,
+};
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate, NegativeAnswer, ScriptedAnswer};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -11,6 +13,8 @@ use tokio::task::JoinSet;
 use crate::support::*;
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Just longer than a token is beyond doubt after it was accepted for another key.
+const OF_LATE: Duration = Duration::from_secs(61);
 
 async fn verify(verifier: &KindeVerifier, secret: &str) -> &'static str {
     kind(&verifier.verify(&key(secret)).await)
@@ -217,20 +221,23 @@ async fn a_revoked_token_costs_one_more_and_the_verification_succeeds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_token_costs_one_more_for_fifty_at_once() {
     let emulator = emulator().await;
-    let verifier = Arc::new(kinde(&emulator));
+    let (verifier, clock) = kinde_with_clock(&emulator);
     let secrets: Vec<String> = readers(&emulator, 50).into_iter().map(|key| key.secret).collect();
     assert_eq!(verify(&verifier, &secrets[0]).await, "accepted");
     for round in 1..=3 {
+        clock.advance(OF_LATE);
         emulator.revoke_tokens();
         let gate = Gate::new();
         emulator.script_faults(Endpoint::Verify, vec![Some(Fault::Hold(gate.clone())); 50]);
         let tasks = spawn_all(&verifier, secrets.clone());
         emulator.wait_until(|counters| counters.verifications_in_flight == 50).await;
         gate.open();
-        assert!(all_are(&tasks.join_all().await, "accepted"));
+        let answers = tasks.join_all().await;
+        assert!(all_are(&answers, "accepted"), "{answers:?}");
         assert_eq!(emulator.counters().token_calls, 1 + round);
     }
     // And without any order among them.
+    clock.advance(OF_LATE);
     emulator.revoke_tokens();
     assert!(all_are(&verify_all(&verifier, secrets).await, "accepted"));
     assert_eq!(emulator.counters().token_calls, 5);
@@ -242,20 +249,21 @@ async fn junk_keys_that_draw_anonymous_401s_cause_no_storm_of_tokens() {
     emulator.set_negative_answer(NegativeAnswer::Anonymous401);
     let key = reader(&emulator);
     let (verifier, clock) = kinde_with_clock(&emulator);
-    for (number, secret) in junk("in_a_row", 200).iter().enumerate() {
-        assert_eq!(verify(&verifier, secret).await, "misconfigured", "a 401 that names no key is no refusal");
-        if number % 20 == 0 {
-            assert_eq!(
-                verify(&verifier, &key.secret).await,
-                "accepted",
-                "a good key is none the worse for it"
-            );
-        }
+    for secret in junk("in_a_row", 50) {
+        assert_eq!(
+            verify(&verifier, &secret).await,
+            "misconfigured",
+            "a 401 that names no key is no refusal"
+        );
     }
     assert_eq!(emulator.counters().token_calls, 2);
+    assert_eq!(verify(&verifier, &key.secret).await, "accepted", "a good key is none the worse for it");
 
     clock.advance(Duration::from_secs(59));
-    assert_eq!(verify(&verifier, "k_live_junk").await, "misconfigured");
+    for secret in junk("while_trusted", 50) {
+        assert_eq!(verify(&verifier, &secret).await, "unavailable");
+        assert_eq!(emulator.verify_calls_for(&secret), 1, "the token was accepted for another key");
+    }
     assert_eq!(emulator.counters().token_calls, 2, "paused for a minute");
     clock.advance(Duration::from_secs(2));
     for secret in junk("after_the_pause", 50) {
@@ -273,7 +281,8 @@ async fn two_hundred_junk_keys_at_once_cause_no_storm_of_tokens() {
     let verifier = Arc::new(kinde(&emulator));
     let tasks = spawn_all(&verifier, junk("at_once", 200));
     assert_eq!(verify(&verifier, &key.secret).await, "accepted");
-    assert!(all_are(&tasks.join_all().await, "misconfigured"));
+    let answers = tasks.join_all().await;
+    assert!(answers.iter().all(|answer| matches!(*answer, "misconfigured" | "unavailable")), "{answers:?}");
     let counters = emulator.counters();
     assert!(counters.token_calls <= 2, "{counters:?}");
     assert_eq!(verify(&verifier, &key.secret).await, "accepted");
@@ -302,16 +311,121 @@ async fn junk_keys_that_overlap_cannot_buy_one_token_after_the_other() {
             }
         }
         emulator.script_faults(Endpoint::Verify, Vec::new());
-        assert_eq!(verify(&verifier, &good.secret).await, "accepted");
     }
+    assert!(!held.is_empty());
     let counters = emulator.counters();
-    gate.open();
-    assert!(all_are(&held.join_all().await, "misconfigured"));
     assert_eq!(
         counters.token_calls, 2,
         "one of them bought a token, and no other until it is known to be of use"
     );
+    gate.open();
+    let answers = held.join_all().await;
+    assert!(all_are(&answers, "misconfigured"), "{answers:?}");
+    assert_eq!(verify(&verifier, &good.secret).await, "accepted");
     assert_eq!(emulator.counters().token_calls, 2);
+}
+
+/// Whoever chooses a key must not be able to take the token away that all others need.
+#[tokio::test]
+async fn a_junk_key_takes_no_token_away_while_the_token_endpoint_fails() {
+    for (negative, class) in [
+        (NegativeAnswer::Bare401, FailureClass::Unjudged),
+        (NegativeAnswer::Anonymous401, FailureClass::Outage),
+    ] {
+        let emulator = emulator().await;
+        emulator.set_negative_answer(negative);
+        let (verifier, clock) = kinde_with_clock(&emulator);
+        let keys = readers(&emulator, 3);
+        assert_eq!(verify(&verifier, &keys[0].secret).await, "accepted");
+        clock.advance(OF_LATE);
+        emulator.set_fault(Endpoint::Token, Some(Fault::status(500)));
+        for secret in junk("beside_an_outage", 3) {
+            let error = verifier.verify(&key(&secret)).await.unwrap_err();
+            assert_eq!(error.class(), class, "{negative:?}: {error}");
+        }
+        for key in &keys {
+            assert_eq!(verify(&verifier, &key.secret).await, "accepted", "{negative:?}");
+        }
+        assert_eq!(emulator.counters().token_calls, 4, "{negative:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_junk_keys_is_no_flood_of_failed_fetches() {
+    let emulator = emulator().await;
+    emulator.set_negative_answer(NegativeAnswer::Bare401);
+    let (verifier, clock) = kinde_with_clock(&emulator);
+    let good = reader(&emulator);
+    assert_eq!(verify(&verifier, &good.secret).await, "accepted");
+    clock.advance(OF_LATE);
+    emulator.set_fault(Endpoint::Token, Some(Fault::status(500)));
+    let began = std::time::Instant::now();
+    for secret in junk("beside_an_outage", 200) {
+        assert_eq!(verify(&verifier, &secret).await, "unavailable");
+    }
+    // The pause after the first of them is a second of real time.
+    let bound = 1 + 16 + 1 + began.elapsed().as_secs();
+    assert!(emulator.counters().token_calls <= bound, "{:?}", emulator.counters());
+}
+
+/// A firewall's page says nothing about the token.
+#[tokio::test]
+async fn a_403_without_errors_renews_nothing() {
+    let emulator = emulator().await;
+    let (verifier, good) = (kinde(&emulator), reader(&emulator));
+    for body in ["<html>blocked</html>", "", "{}"] {
+        let page = Fault::Answer(ScriptedAnswer::new(403, body));
+        emulator.set_key_fault("k_live_odd", Some(page));
+        let error = verifier.verify(&key("k_live_odd")).await.unwrap_err();
+        assert_eq!(error.class(), FailureClass::Unjudged, "{body:?}: {error}");
+    }
+    assert_eq!(emulator.verify_calls_for("k_live_odd"), 3);
+    assert_eq!(emulator.counters().token_calls, 1);
+    assert_eq!(verify(&verifier, &good.secret).await, "accepted");
+}
+
+#[tokio::test]
+async fn a_token_that_another_key_was_accepted_with_is_not_doubted_for_a_minute() {
+    let emulator = emulator().await;
+    let (verifier, clock) = kinde_with_clock(&emulator);
+    let good = reader(&emulator);
+    let odd = |status, body: &str| Some(Fault::Answer(ScriptedAnswer::new(status, body)));
+    let other = r#"{"errors":[{"code":"MISSING_SCOPE_READ_API_KEYS"}]}"#;
+    for (status, body) in [(401, ""), (401, other), (403, ""), (403, other)] {
+        emulator.set_key_fault("k_live_odd", odd(status, body));
+        assert_eq!(verify(&verifier, &good.secret).await, "accepted");
+        clock.advance(Duration::from_secs(60));
+        let error = verifier.verify(&key("k_live_odd")).await.unwrap_err();
+        assert_eq!(error.class(), FailureClass::Unjudged, "{status} {body:?}: {error}");
+    }
+    assert_eq!(emulator.verify_calls_for("k_live_odd"), 4);
+    assert_eq!(emulator.counters().token_calls, 1);
+
+    emulator.set_key_fault("k_live_odd", odd(401, other));
+    clock.advance(Duration::from_secs(1));
+    let error = verifier.verify(&key("k_live_odd")).await.unwrap_err();
+    assert_eq!(error.class(), FailureClass::ServiceRefused, "{error}");
+    assert_eq!(emulator.verify_calls_for("k_live_odd"), 6, "once more, with a new token");
+    assert_eq!(emulator.counters().token_calls, 2);
+}
+
+/// The token is dead, and a junk key is the first to find out. What it draws with the new token proves nothing against it.
+#[tokio::test]
+async fn a_junk_key_keeps_nobody_from_a_new_token() {
+    let emulator = emulator().await;
+    emulator.set_negative_answer(NegativeAnswer::Anonymous401);
+    let (verifier, clock) = kinde_with_clock(&emulator);
+    let keys = readers(&emulator, 2);
+    assert_eq!(verify(&verifier, &keys[0].secret).await, "accepted");
+    clock.advance(OF_LATE);
+    emulator.revoke_tokens();
+    for secret in junk("first", 5) {
+        assert_eq!(verify(&verifier, &secret).await, "misconfigured");
+    }
+    assert_eq!(verify(&verifier, &keys[1].secret).await, "accepted");
+    assert_eq!(emulator.counters().token_calls, 2);
+    assert_eq!(verify(&verifier, &keys[0].secret).await, "accepted");
+    assert_eq!(emulator.verify_calls_for(&keys[0].secret), 2, "the new token is in use");
 }
 
 #[tokio::test]
@@ -373,7 +487,7 @@ async fn a_missing_scope_is_named_and_its_grant_is_noticed_at_once() {
     emulator.deny_scope(true);
     for _ in 0..20 {
         let error = verifier.verify(&key(&key_.secret)).await.unwrap_err();
-        assert!(matches!(error, VerifierError::Misconfigured(_)), "{error}");
+        assert!(is_set_up(&error), "{error}");
         assert!(said(&error).contains("read:api_keys"), "{error}");
         assert!(said(&error).contains("KINDE_MANAGEMENT_CLIENT_ID"), "{error}");
     }
@@ -417,7 +531,7 @@ async fn each_wrong_setting_is_named() {
     ] {
         let verifier = KindeVerifier::new(settings_with(&emulator, &[(setting, value)])).unwrap();
         let error = verifier.verify(&key(&key_.secret)).await.unwrap_err();
-        assert!(matches!(error, VerifierError::Misconfigured(_)), "{setting}: {error}");
+        assert!(is_set_up(&error), "{setting}: {error}");
         assert!(said(&error).contains(setting), "{setting}: {error}");
         assert!(!said(&error).contains("canary"), "{error}");
     }
@@ -479,9 +593,11 @@ async fn a_token_endpoint_that_hangs_is_given_up() {
     assert!(started.elapsed() <= Duration::from_millis(3100), "{:?}", started.elapsed());
     tokio::time::sleep(Duration::from_secs(10)).await;
     tokio::time::resume();
+    let calls = emulator.counters().token_calls;
+    assert!(calls <= 4, "{calls} calls: one, and second tries beside it");
     emulator.set_fault(Endpoint::Token, None);
     assert_eq!(told(&authenticator.verify(key(&key_.secret)).await), key_.key_id);
-    assert_eq!(emulator.counters().token_calls, 2);
+    assert_eq!(emulator.counters().token_calls, calls + 1);
 }
 
 #[tokio::test]
@@ -492,9 +608,10 @@ async fn who_gives_up_waiting_for_a_token_cancels_it_for_nobody_else() {
     let gate = Gate::new();
     emulator.set_fault(Endpoint::Token, Some(Fault::Hold(gate.clone())));
     let impatient = patient(Shared(Arc::clone(&verifier))).verification_timeout(SHORT).build().unwrap();
+    // It lives to the end, because its connections end with its thread.
     let patient = patient(Shared(verifier)).build().unwrap();
     let other = tokio::spawn({
-        let key = key(&keys[1].secret);
+        let (patient, key) = (patient.clone(), key(&keys[1].secret));
         async move { patient.verify(key).await }
     });
     assert_eq!(told(&impatient.verify(key(&keys[0].secret)).await), "VERIFICATION_UNAVAILABLE");

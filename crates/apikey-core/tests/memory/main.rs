@@ -47,7 +47,7 @@ impl Verifier for Anyone {
     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
         tokio::task::yield_now().await;
         assert!(!key.expose().is_empty());
-        Ok(Judgement::Accepted(Verification::active("api_key_1")))
+        Ok(Judgement::accepted(Verification::active("api_key_1")))
     }
 }
 

@@ -59,7 +59,7 @@ async fn groups_nest_and_ask_once() {
     let verifier = verifier();
     verifier.answer(
         "both",
-        Ok(apikey_core::Judgement::Accepted(
+        Ok(apikey_core::Judgement::accepted(
             apikey_rocket::Verification::active("key_both").with_scopes(["admin", "user"]),
         )),
     );

@@ -13,7 +13,7 @@ pub(crate) fn verifier() -> FakeVerifier {
     FakeVerifier::new()
         .with_key("admin", Verification::active("key_admin").with_scopes(["admin"]))
         .with_key("user", Verification::active("key_user").with_scopes(["user"]))
-        .with_failure("odd", VerifierError::Unavailable("down".to_owned()))
+        .with_failure("odd", VerifierError::outage("down"))
 }
 
 /// The cache is off: every request is verified.

@@ -25,7 +25,7 @@ pub(super) async fn flood(is_quick: bool) -> Result<Vec<Row>, String> {
     let verifier = FakeVerifier::new();
     for number in 0..WARM {
         let verification = Verification::active(format!("api_key_{number}"));
-        verifier.answer(warm(number), Ok(Judgement::Accepted(verification)));
+        verifier.answer(warm(number), Ok(Judgement::accepted(verification)));
     }
     let server = Server::start(verifier.clone(), |builder| {
         builder.cache_capacity(2 * WARM).negative_time_to_live(Duration::from_secs(60)).attempt_limit(None)

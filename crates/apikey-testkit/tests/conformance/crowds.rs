@@ -140,7 +140,7 @@ async fn a_million_junk_keys_leave_good_ones_cached() {
     for number in 0..GOOD {
         verifier.answer(
             format!("k_live_good_{number}"),
-            Ok(apikey_core::Judgement::Accepted(Verification::active(format!("api_key_{number}")))),
+            Ok(apikey_core::Judgement::accepted(Verification::active(format!("api_key_{number}")))),
         );
     }
     let authenticator = Authenticator::builder(verifier.clone())

@@ -47,8 +47,8 @@ async fn of_equal_denials_the_last_branch_speaks() {
 async fn the_denial_that_says_most_is_seen_whichever_branch_is_first() {
     const KEY: &str = "k_live_key";
     let known = || FakeVerifier::new().with_key(KEY, Verification::active("1"));
-    let down = || FakeVerifier::new().with_failure(KEY, VerifierError::Unavailable("down".to_owned()));
-    let broken = || FakeVerifier::new().with_failure(KEY, VerifierError::Misconfigured("broken".to_owned()));
+    let down = || FakeVerifier::new().with_failure(KEY, VerifierError::outage("down"));
+    let broken = || FakeVerifier::new().with_failure(KEY, VerifierError::set_up("broken"));
     let unknown = FakeVerifier::new;
     let over = |verifier| uncached(&verifier).build().unwrap();
     let elsewhere =

@@ -9,8 +9,7 @@ use crate::world::{ADMIN, READER, REVOKED, get, told, uncached, verifier};
 
 #[tokio::test]
 async fn nobody_is_let_in_where_recover_is_forgotten_and_nothing_is_told() {
-    let verifier =
-        verifier().with_failure("k_live_odd", VerifierError::Unavailable("upstream.example".to_owned()));
+    let verifier = verifier().with_failure("k_live_odd", VerifierError::outage("upstream.example"));
     let keys = uncached(&verifier).build().unwrap();
     let route = api_key(&keys, Policy::all(["admin"])).map(|_: ApiKey| "let in");
     for (key, code) in [

@@ -3,13 +3,13 @@
 use super::*;
 
 #[test]
-fn past_the_caps_the_answer_is_at_once() {
-    let world = World::new(EngineSettings { max_in_flight: 3, max_waiting: 5, ..plain() });
+fn without_a_queue_the_answer_past_the_cap_is_at_once() {
+    let world = World::new(EngineSettings { max_in_flight: 3, max_waiting: 2, ..plain() });
     let flights: Vec<_> = (0..3).map(|key| world.start(&format!("k{key}"))).collect();
-    assert_eq!(world.kind("another"), Kind::Unavailable);
+    assert_eq!(world.kind("another"), Kind::Crowded);
     let waiters: Vec<_> = (0..2).map(|_| world.step("k0")).collect();
     assert!(waiters.iter().all(|step| kind(step) == Kind::Wait));
-    assert_eq!(world.kind("k0"), Kind::Unavailable, "too many wait");
+    assert_eq!(world.kind("k0"), Kind::Crowded, "too many wait");
     drop(waiters);
     assert_eq!(world.kind("k0"), Kind::Wait);
     for (flight, _waiter) in flights {
@@ -19,36 +19,37 @@ fn past_the_caps_the_answer_is_at_once() {
 }
 
 #[test]
-fn who_gives_a_place_up_takes_none_though_clones_live_on() {
+fn a_place_in_the_crowd_is_given_up_once_though_clones_live_on() {
     let world = World::new(EngineSettings { max_waiting: 1, ..plain() });
-    let (_flight, waiter) = world.start("k1");
+    let (_flight, _first) = world.start("k1");
+    let Step::Wait(waiter) = world.step("k1") else { panic!("a flight is under way") };
     let kept = waiter.clone();
-    assert_eq!(world.kind("k1"), Kind::Unavailable);
+    assert_eq!(world.kind("k1"), Kind::Crowded);
     waiter.leave();
-    assert_eq!(world.engine.flights.waiting(), 0);
+    assert_eq!(world.engine.crowd.len(), 0);
     assert_eq!(world.kind("k1"), Kind::Wait);
     kept.enter();
     waiter.enter();
-    assert_eq!(world.engine.flights.waiting(), 1, "who waits again takes it again, and once");
-    assert_eq!(world.kind("k1"), Kind::Unavailable);
+    assert_eq!(world.engine.crowd.len(), 1, "whoever waits again takes it again, and once");
+    assert_eq!(world.kind("k1"), Kind::Crowded);
     kept.leave();
     drop((waiter, kept));
-    assert_eq!(world.engine.flights.waiting(), 0, "one place, given up once");
+    assert_eq!(world.engine.crowd.len(), 0, "one place, given up once");
 }
 
 #[test]
-fn an_answer_is_slow_only_past_the_bound() {
-    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
-    let answer_after = |took: Duration| {
-        let (flight, _waiter) = world.start("k");
-        let refused = REVOKED.outcome(&flight);
-        assert!(flight.land(refused, Some(took), world.clock.now()).is_none());
+fn a_crowd_on_one_key_keeps_no_other_client_out() {
+    let world = World::new(EngineSettings { max_waiting: 1000, ..plain() });
+    let (_flight, _first) = world.start("k1");
+    let crowd: Vec<Step> = (0..2000).map(|_| world.step("k1")).collect();
+    assert_eq!(crowd.iter().filter(|step| kind(step) == Kind::Wait).count(), 875, "an eighth stays free");
+    assert_eq!(kind(&world.step_from("192.0.2.2", "k2")), Kind::Verify);
+    let (_other, _waiter) = match world.step_from("192.0.2.2", "k3") {
+        Step::Verify(flight, waiter) => (flight, waiter),
+        other => panic!("{:?}", kind(&other)),
     };
-    (0..20).for_each(|_| answer_after(SECOND));
-    assert!(world.engine.breaker.is_closed());
-    world.clock.advance(31 * SECOND);
-    (0..5).for_each(|_| answer_after(SECOND + Duration::from_nanos(1)));
-    assert!(!world.engine.breaker.is_closed());
+    let others: Vec<Step> = (0..300).map(|_| world.step_from("192.0.2.2", "k3")).collect();
+    assert_eq!(others.iter().filter(|step| kind(step) == Kind::Wait).count(), 125);
 }
 
 #[test]
@@ -56,48 +57,29 @@ fn flights_that_are_stuck_take_nobodys_place() {
     let settings = EngineSettings { max_in_flight: 2, overdue_after: SECOND, ..plain() };
     let world = World::new(settings);
     let stuck: Vec<_> = (0..2).map(|key| world.start(&format!("k{key}"))).collect();
-    assert_eq!(world.kind("another"), Kind::Unavailable);
+    assert_eq!(world.kind("another"), Kind::Crowded);
     world.clock.advance(2 * SECOND);
     let others: Vec<_> = (2..4).map(|key| world.start(&format!("k{key}"))).collect();
-    assert_eq!(world.kind("another"), Kind::Unavailable);
-    drop((stuck, others));
+    assert_eq!(world.kind("another"), Kind::Crowded);
+    for (_, waiter) in &stuck {
+        assert_eq!(heard(waiter.clone()), UNAVAILABLE, "nobody waits for them");
+    }
+    drop(stuck);
+    assert_eq!(world.kind("another"), Kind::Crowded, "their places are not given back twice");
+    drop(others);
     assert_eq!(world.engine.flights.lock().under_way(), 0);
-}
-
-#[test]
-fn known_keys_do_not_notice_an_open_breaker() {
-    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
-    world.cache("known");
-    for key in 0..4 {
-        world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
-    }
-    assert_eq!(world.kind("another"), Kind::Unavailable);
-    assert_eq!(world.kind("known"), Kind::Hit);
-    world.clock.advance(SECOND);
-    let (probe, _waiter) = world.start("another");
-    assert_eq!(world.kind("one more"), Kind::Unavailable, "one probe at a time");
-    world.land_at_once(probe, accepted("another"));
-    assert_eq!(world.kind("one more"), Kind::Verify);
-}
-
-#[test]
-fn a_probe_that_is_lost_does_not_keep_the_breaker_shut() {
-    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
-    for key in 0..5 {
-        world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
-    }
-    world.clock.advance(SECOND);
-    drop(world.start("probe"));
-    assert_eq!(world.kind("another"), Kind::Verify);
+    assert!(world.engine.admission.is_empty());
 }
 
 fn limited_to(attempts: u32) -> EngineSettings {
-    EngineSettings { attempt_limit: Some(AttemptLimit::new(attempts, TTL).count_all_attempts()), ..plain() }
+    EngineSettings { attempt_limit: Some(AttemptLimit::new(attempts, TTL)), ..plain() }
 }
 
 #[test]
 fn only_verifications_that_leave_the_process_are_attempts() {
-    let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..limited_to(2) });
+    let limit = AttemptLimit::new(2, TTL).count_all_attempts();
+    let attempt_limit = Some(limit);
+    let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, attempt_limit, ..plain() });
     let (flight, _waiter) = world.start("k1");
     for _ in 0..50 {
         assert_eq!(world.kind("k1"), Kind::Wait, "who waits makes no attempt");
@@ -118,12 +100,13 @@ fn only_verifications_that_leave_the_process_are_attempts() {
 #[test]
 fn an_attempt_that_kinde_could_not_answer_is_given_back() {
     let world = World::new(EngineSettings { max_in_flight: 1, ..limited_to(2) });
-    for fault in [ServerFault::Unavailable, ServerFault::Internal].into_iter().cycle().take(20) {
-        world.land_at_once(world.start("k1").0, Said::Fault(fault));
+    for class in ALL_FAILURES.into_iter().cycle().take(20) {
+        world.land_at_once(world.start("k1").0, Said::Failed(class));
+        world.clock.advance(SECOND);
     }
     let (flight, _waiter) = world.start("k1");
     for key in 0..20 {
-        assert_eq!(world.kind(&format!("crowd{key}")), Kind::Unavailable, "not asked, so not counted");
+        assert_eq!(world.kind(&format!("crowd{key}")), Kind::Crowded, "not asked, so not counted");
     }
     world.land_at_once(flight, REVOKED);
     world.land_at_once(world.start("k1").0, REVOKED);
@@ -135,22 +118,65 @@ fn in_an_outage_an_older_answer_serves_a_limited_client_too() {
     let world = World::new(EngineSettings {
         circuit_breaker: true,
         stale_if_error: STALE,
-        attempt_limit: Some(AttemptLimit::new(1, 4 * TTL).count_all_attempts()),
+        attempt_limit: Some(AttemptLimit::new(1, 4 * TTL)),
         ..plain()
     });
     world.cache("k1");
     world.clock.advance(TTL);
-    assert_eq!(world.kind("k1"), Kind::Limited, "for Kinde is well, as far as anybody knows");
-    for number in 0..10 {
-        if let Step::Verify(flight, _waiter) = world.step_from(&format!("192.0.2.{}", 2 + number), "k2") {
-            world.land_at_once(flight, DOWN);
-        }
-    }
+    world.land_at_once(world.start("k3").0, REVOKED);
+    assert_eq!(world.kind("k1"), Kind::Limited, "Kinde is well, as far as anybody knows");
+    world.break_down();
     assert_eq!(world.kind("k1"), Kind::Stale);
     assert_eq!(world.kind("k2"), Kind::Limited, "and no other key profits");
-    world.clock.advance(Duration::from_secs(60));
-    assert_eq!(world.kind("k1"), Kind::Stale, "it is no probe");
-    let Step::Verify(probe, _waiter) = world.step_from("192.0.2.99", "k2") else { panic!("a probe") };
-    world.land_at_once(probe, accepted("k2"));
+    world.clock.advance(SECOND);
+    assert!(world.question(Health::Up));
     assert_eq!(world.kind("k1"), Kind::Limited, "Kinde answers again");
+}
+
+#[test]
+fn attempts_under_way_wait_and_never_draw_a_429() {
+    let world = World::new(EngineSettings { max_queued: 100, ..limited_to(2) });
+    let mut flights: Vec<(Flight, Waiter)> = (0..5).map(|key| world.start(&format!("k{key}"))).collect();
+    let come = |flights: &mut Vec<(Flight, Waiter)>| {
+        flights.iter_mut().map(|(flight, _)| matches!(turn_of(flight), Some(Ok(())))).collect::<Vec<bool>>()
+    };
+    assert_eq!(come(&mut flights), [true, true, false, false, false]);
+    world.land_at_once(flights.remove(0).0, accepted("k0"));
+    assert_eq!(come(&mut flights), [true, true, false, false], "an accepted key makes room");
+    for _ in 0..2 {
+        world.land_at_once(flights.remove(0).0, REVOKED);
+    }
+    for (flight, waiter) in flights {
+        world.land_at_once(flight, accepted("never asked"));
+        assert_eq!(heard(waiter), Some(Heard::Limited), "refused keys have used the limit up");
+    }
+    assert_eq!(world.kind("k9"), Kind::Limited);
+}
+
+#[test]
+fn a_limit_is_no_concern_of_those_who_join_a_flight() {
+    let world = World::new(EngineSettings { max_queued: 100, ..limited_to(1) });
+    let (first, _waiter) = world.start("k1");
+    let (second, starter) = world.start("k2");
+    let Step::Wait(joiner) = world.step_from("192.0.2.2", "k2") else { panic!("a flight is under way") };
+    world.land_at_once(first, REVOKED);
+    world.land_at_once(second, accepted("k2"));
+    assert_eq!(heard(starter), Some(Heard::Limited));
+    assert!(matches!(heard(joiner), Some(Heard::Failed(ServerFault::Unavailable { .. }))));
+}
+
+#[test]
+fn a_key_that_drew_overload_waits_for_its_moment_alone() {
+    let world = World::new(EngineSettings { stale_if_error: STALE, ..plain() });
+    world.cache("known");
+    world.clock.advance(TTL);
+    for key in ["known", "cold"] {
+        world.land_at_once(world.start(key).0, Said::Failed(FailureClass::Overload));
+    }
+    assert_eq!(world.kind("known"), Kind::Stale);
+    let Step::Unavailable(wait) = world.step("cold") else { panic!("it has to wait") };
+    assert_eq!(wait, Duration::from_millis(100), "no moment was named");
+    assert_eq!(world.kind("another"), Kind::Verify);
+    world.clock.advance(wait);
+    assert_eq!(world.kind("cold"), Kind::Verify);
 }

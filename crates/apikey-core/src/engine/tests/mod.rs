@@ -1,5 +1,6 @@
 //! The rules of the engine, one by one. What many rooms need is here, and the tests of flights.
 
+mod evidence;
 mod limits;
 mod negative;
 mod purge;
@@ -10,6 +11,8 @@ mod stale;
 use super::*;
 use crate::client_addr::client_of;
 use crate::clock::{Clock, ManualClock};
+use crate::verification::Verification;
+use crate::verifier::FailureClass;
 
 const TTL: Duration = Duration::from_secs(300);
 const STALE: Duration = Duration::from_secs(600);
@@ -25,11 +28,12 @@ pub(super) fn plain() -> EngineSettings {
         negative_time_to_live: Duration::ZERO,
         refresh_ahead: false,
         max_in_flight: 1000,
-        max_waiting: 10_000,
         max_queued: 0,
+        max_waiting: 10_000,
         attempt_limit: None,
         circuit_breaker: false,
-        slow_after: SECOND,
+        queue_patience: SECOND,
+        question_timeout: 3 * SECOND,
         overdue_after: Duration::from_secs(1_000_000),
     }
 }
@@ -49,6 +53,8 @@ enum Kind {
     Verify,
     Stale,
     Unavailable,
+    Crowded,
+    SetUp,
     Limited,
 }
 
@@ -63,7 +69,12 @@ impl World {
 
     pub(super) fn step_from(&self, client: &str, key: &str) -> Step {
         let client = || Some(client_of(client.parse().unwrap(), 56));
-        self.engine.step(self.engine.fingerprint(key), &client, self.clock.now())
+        let mut step = self.engine.step(self.engine.fingerprint(key), &client, self.clock.now());
+        // Whose turn has come takes it up at once, as the worker does.
+        if let Step::Verify(flight, _) | Step::Refresh(_, flight) = &mut step {
+            let _not_yet = turn_of(flight);
+        }
+        step
     }
 
     fn start(&self, key: &str) -> (Flight, Waiter) {
@@ -78,9 +89,42 @@ impl World {
         kind(&self.step(key))
     }
 
-    pub(super) fn land(&self, flight: Flight, said: Said) -> Option<Flight> {
-        let outcome = said.outcome(&flight);
-        flight.land(outcome, Some(Duration::ZERO), self.clock.now())
+    pub(super) fn land(&self, mut flight: Flight, said: Said) -> Option<Flight> {
+        let report = match turn_of(&mut flight) {
+            Some(Err(NoTurn::Limited(limited))) => Report::Limited(limited),
+            Some(Err(NoTurn::Crowded)) | None => Report::Crowded,
+            Some(Ok(())) => said.report(),
+        };
+        if let Report::Failed(error) = &report
+            && error.class() == FailureClass::Overload
+        {
+            self.engine.note_overload(&flight, error.asked_to_wait(), self.clock.now());
+        }
+        flight.land(report, self.clock.now())
+    }
+
+    /// Asks our own question, if the engine wants it.
+    fn question(&self, health: Health) -> bool {
+        let now = self.clock.now();
+        let is_asked = self.engine.begin_question(now);
+        if is_asked {
+            self.engine.end_question(health, now);
+        }
+        is_asked
+    }
+
+    /// Lets verifications and our own question fail until the breaker is open.
+    fn break_down(&self) {
+        for number in 0..5 {
+            let client = format!("198.51.100.{number}");
+            if let Step::Verify(flight, _) = self.step_from(&client, &format!("down{number}")) {
+                self.land_at_once(flight, DOWN);
+            }
+        }
+        assert!(self.question(ill()));
+        self.clock.advance(SECOND);
+        assert!(self.question(ill()));
+        assert!(self.engine.breaker.is_open());
     }
 
     fn land_at_once(&self, flight: Flight, said: Said) {
@@ -121,6 +165,8 @@ fn kind(step: &Step) -> Kind {
         Step::Verify(..) => Kind::Verify,
         Step::Stale(_) => Kind::Stale,
         Step::Unavailable(_) => Kind::Unavailable,
+        Step::Crowded => Kind::Crowded,
+        Step::SetUp => Kind::SetUp,
         Step::Limited(_) => Kind::Limited,
     }
 }
@@ -130,15 +176,15 @@ fn kind(step: &Step) -> Kind {
 pub(super) enum Said {
     Accepted(Verification),
     Refused(Refusal),
-    Fault(ServerFault),
+    Failed(FailureClass),
 }
 
 impl Said {
-    fn outcome(self, flight: &Flight) -> Outcome {
+    pub(super) fn report(self) -> Report {
         match self {
-            Self::Accepted(verification) => Ok(Ok(flight.answer(verification))),
-            Self::Refused(refusal) => Ok(Err(refusal)),
-            Self::Fault(fault) => Err(fault),
+            Self::Accepted(verification) => Report::Judged(Judgement::accepted(verification)),
+            Self::Refused(refusal) => Report::Judged(Judgement::refused(refusal)),
+            Self::Failed(class) => Report::Failed(VerifierError::new(class, "as the test wants")),
         }
     }
 }
@@ -148,25 +194,62 @@ fn accepted(key: &str) -> Said {
 }
 
 const REVOKED: Said = Said::Refused(Refusal::Revoked);
-const DOWN: Said = Said::Fault(ServerFault::Unavailable);
+const DOWN: Said = Said::Failed(FailureClass::Outage);
+pub(super) const ALL_FAILURES: [FailureClass; 5] = [
+    FailureClass::Overload,
+    FailureClass::Outage,
+    FailureClass::SetUp,
+    FailureClass::ServiceRefused,
+    FailureClass::Unjudged,
+];
 
-/// What everybody hears: the key id where it is let in. The engine needs no runtime, so neither does asking.
-fn heard(waiter: Waiter) -> Option<Result<Result<String, Refusal>, ServerFault>> {
-    Some(heard_answer(waiter)?.map(|judged| judged.map(|answer| answer.verification.key_id().to_owned())))
+fn ill() -> Health {
+    Health::Down(VerifierError::outage("as the test wants"))
 }
 
-pub(super) fn heard_answer(waiter: Waiter) -> Option<Outcome> {
-    use std::future::Future as _;
-    let mut future = std::pin::pin!(waiter.outcome());
+/// What everybody hears: the key id if it is let in.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    LetIn(String),
+    Refused(Refusal),
+    Failed(ServerFault),
+    Limited,
+}
+
+const UNAVAILABLE: Option<Heard> = Some(Heard::Failed(ServerFault::UNAVAILABLE));
+
+/// The engine needs no runtime, so neither does asking.
+fn heard(waiter: Waiter) -> Option<Heard> {
+    Some(match heard_outcome(waiter)? {
+        Outcome::Accepted(answer) => Heard::LetIn(answer.verification.key_id().to_owned()),
+        Outcome::Refused(refusal) => Heard::Refused(refusal),
+        Outcome::Failed { fault, .. } => Heard::Failed(fault),
+        Outcome::Limited(_) => Heard::Limited,
+    })
+}
+
+pub(super) fn heard_outcome(waiter: Waiter) -> Option<Outcome> {
+    match at_once(waiter.news(false))? {
+        News::Landed(outcome) => Some(outcome),
+        News::Slow => panic!("nobody asked for that"),
+    }
+}
+
+/// Whether the flight's turn has come.
+pub(super) fn turn_of(flight: &mut Flight) -> Option<Result<(), NoTurn>> {
+    at_once(flight.turn())
+}
+
+fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match future.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(outcome) => Some(outcome),
+    match std::pin::pin!(future).as_mut().poll(&mut context) {
+        std::task::Poll::Ready(output) => Some(output),
         std::task::Poll::Pending => None,
     }
 }
 
-fn let_in(key_id: &str) -> Option<Result<Result<String, Refusal>, ServerFault>> {
-    Some(Ok(Ok(key_id.to_owned())))
+fn let_in(key_id: &str) -> Option<Heard> {
+    Some(Heard::LetIn(key_id.to_owned()))
 }
 
 /// Every kind of purge that concerns [`identity`] as `k1`; the first two name the key itself.
@@ -198,7 +281,7 @@ fn one_key_one_flight() {
     for waiter in waiters.into_iter().chain([first]) {
         assert_eq!(heard(waiter), let_in("k1"));
     }
-    assert_eq!((world.engine.flights.lock().under_way(), world.engine.flights.waiting()), (0, 0));
+    assert_eq!((world.engine.flights.lock().under_way(), world.engine.crowd.len()), (0, 0));
 }
 
 #[test]
@@ -215,10 +298,12 @@ fn single_flight_holds_with_the_cache_off() {
 #[test]
 fn only_accepted_answers_are_kept() {
     let world = World::new(plain());
-    for said in [Said::Refused(Refusal::Invalid), REVOKED, DOWN, Said::Fault(ServerFault::Internal)] {
+    let failures = ALL_FAILURES.map(Said::Failed);
+    for said in [Said::Refused(Refusal::Invalid), REVOKED].into_iter().chain(failures) {
         let (flight, waiter) = world.start("k1");
         world.land_at_once(flight, said);
-        assert!(!matches!(heard(waiter), Some(Ok(Ok(_)))));
+        assert!(!matches!(heard(waiter), Some(Heard::LetIn(_)) | None));
+        world.clock.advance(SECOND);
         assert!(!world.is_cached("k1"));
     }
     assert_eq!(world.engine.cached_keys(), 0);
@@ -238,7 +323,7 @@ fn a_flight_that_is_dropped_tells_its_waiters() {
     let world = World::new(plain());
     let (flight, waiter) = world.start("k1");
     drop(flight);
-    assert_eq!(heard(waiter), Some(Err(ServerFault::Unavailable)));
+    assert_eq!(heard(waiter), UNAVAILABLE);
     assert!(!world.is_cached("k1"));
 }
 
@@ -251,7 +336,7 @@ fn a_panic_is_contained_and_is_no_refusal() {
         panic!("a verifier's bug");
     });
     assert!(carried.join().is_err());
-    assert_eq!(heard(waiter), Some(Err(ServerFault::Internal)));
+    assert_eq!(heard(waiter), Some(Heard::Failed(ServerFault::Internal)));
     assert!(!world.is_cached("k1"));
 }
 
@@ -264,7 +349,7 @@ fn a_flight_that_is_stuck_is_replaced_and_what_it_brings_back_counts_for_nothing
     world.clock.advance(SECOND);
     let (flight, late) = world.start("k1");
     world.land_at_once(stuck, accepted("old"));
-    assert_eq!(heard(early), Some(Err(ServerFault::Unavailable)));
+    assert_eq!(heard(early), UNAVAILABLE);
     assert_eq!(world.kind("k1"), Kind::Wait, "the new flight goes on");
     world.land_at_once(flight, accepted("new"));
     assert_eq!(heard(late), let_in("new"));

@@ -16,8 +16,9 @@ fn refusals_are_remembered_for_their_own_time() {
 #[test]
 fn errors_are_never_remembered_as_refusals() {
     let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..plain() });
-    for fault in [ServerFault::Unavailable, ServerFault::Internal] {
-        world.land_at_once(world.start("k1").0, Said::Fault(fault));
+    for class in ALL_FAILURES {
+        world.land_at_once(world.start("k1").0, Said::Failed(class));
+        world.clock.advance(SECOND);
         assert_eq!(world.kind("k1"), Kind::Verify);
     }
 }

@@ -33,8 +33,8 @@ fn an_answer_asked_for_before_a_purge_reaches_nobody_after_it() {
         let again = world.land(flight, Said::Accepted(identity())).expect("the question must be asked again");
         assert_eq!(heard(before.clone()), None);
         world.land_at_once(again, REVOKED);
-        assert_eq!(heard(before), Some(Ok(Err(Refusal::Revoked))));
-        assert_eq!(heard(after), Some(Ok(Err(Refusal::Revoked))));
+        assert_eq!(heard(before), Some(Heard::Refused(Refusal::Revoked)));
+        assert_eq!(heard(after), Some(Heard::Refused(Refusal::Revoked)));
         assert!(!world.is_cached("k1"));
         assert_eq!(world.engine.flights.lock().purges.now(), 1);
     }
@@ -57,7 +57,7 @@ fn a_refusal_asked_for_before_its_key_was_purged_reaches_nobody_after_it() {
             }
             None => {
                 assert!(!names_the_key, "a refusal tells no identity, so only the key itself can be meant");
-                assert_eq!(heard(after), Some(Ok(Err(Refusal::Revoked))));
+                assert_eq!(heard(after), Some(Heard::Refused(Refusal::Revoked)));
                 assert_eq!(world.kind("k1"), Kind::Verify, "and is not remembered");
             }
         }
@@ -110,7 +110,7 @@ fn purges_without_end_let_nobody_in_and_end_the_flight() {
             questions += 1;
             assert!(questions <= 4);
         }
-        assert_eq!(heard(waiter), Some(Err(ServerFault::Unavailable)));
+        assert_eq!(heard(waiter), UNAVAILABLE);
         assert_eq!(world.kind("k1"), Kind::Verify, "nothing is kept");
     }
 }
@@ -164,7 +164,7 @@ fn many_ids_are_forgotten_with_the_same_promise_as_one() {
     }
     let again = world.land(flight, accepted("k1000")).expect("asked for before its id was purged");
     world.land_at_once(again, REVOKED);
-    assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Revoked))));
+    assert_eq!(heard(waiter), Some(Heard::Refused(Refusal::Revoked)));
 }
 
 /// Every cold key needs the flights' lock, so a purge may not hold it while it goes through the cache.

@@ -29,7 +29,7 @@ fn a_key_in_use_is_renewed_by_one_caller_and_nobody_waits() {
 }
 
 #[test]
-fn nothing_is_renewed_while_it_is_being_renewed_nor_in_a_crowd_nor_while_kinde_is_ill() {
+fn nothing_is_renewed_twice_at_once_nor_while_kinde_is_ill() {
     let settings = EngineSettings { refresh_ahead: true, max_in_flight: 1, circuit_breaker: true, ..plain() };
     let world = World::new(settings.clone());
     world.cache("k1");
@@ -39,13 +39,42 @@ fn nothing_is_renewed_while_it_is_being_renewed_nor_in_a_crowd_nor_while_kinde_i
     let world = World::new(settings.clone());
     world.cache("k1");
     let _crowd = world.start("k2");
-    assert!(world.renewal("k1").is_none());
+    assert!(world.renewal("k1").is_none(), "there is no queue");
 
     let world = World::new(settings);
     world.cache("k1");
-    (0..4).for_each(|_| world.land_at_once(world.start("k2").0, DOWN));
-    assert_eq!(world.kind("k2"), Kind::Unavailable);
-    assert!(world.renewal("k1").is_none(), "a probe is for somebody who waits");
+    world.break_down();
+    assert!(world.renewal("k1").is_none(), "the key that may go is for somebody who waits");
+}
+
+#[test]
+fn a_renewal_goes_before_others_in_the_queue() {
+    let settings = EngineSettings { refresh_ahead: true, max_in_flight: 1, max_queued: 10, ..plain() };
+    let world = World::new(settings);
+    world.cache("k1");
+    drop(world.renewal("k1").expect("nothing is in the way"));
+    world.clock.advance(6 * SECOND);
+    let first = world.start("k2").0;
+    let mut cold = world.start("k3").0;
+    let Step::Refresh(_, mut renewal) = world.step("k1") else { panic!("its time has come") };
+    assert!(turn_of(&mut cold).is_none() && turn_of(&mut renewal).is_none());
+    world.land_at_once(first, accepted("k2"));
+    assert!(turn_of(&mut cold).is_none());
+    assert!(matches!(turn_of(&mut renewal), Some(Ok(()))));
+}
+
+#[test]
+fn an_answer_that_kinde_makes_nothing_of_serves_no_longer_than_fresh() {
+    for class in [FailureClass::Unjudged, FailureClass::ServiceRefused] {
+        let settings = EngineSettings { refresh_ahead: true, stale_if_error: STALE, ..plain() };
+        let world = World::new(settings);
+        world.cache("k1");
+        let renewal = world.renewal("k1").expect("nothing is in the way");
+        world.land_at_once(renewal, Said::Failed(class));
+        assert!(world.is_cached("k1"), "it is fresh");
+        world.clock.advance(TTL);
+        assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn an_older_secret_that_lands_late_is_asked_about_again() {
     let again =
         world.land(old, Said::Accepted(identity())).expect("asked before the newer secret was accepted");
     world.land_at_once(again, Said::Refused(Refusal::Invalid));
-    assert_eq!(heard(waiter), Some(Ok(Err(Refusal::Invalid))));
+    assert_eq!(heard(waiter), Some(Heard::Refused(Refusal::Invalid)));
     assert!(world.is_cached("new"));
     assert!(!world.is_cached("old"));
 }
@@ -47,7 +47,7 @@ fn secrets_without_end_let_no_older_one_in() {
         match world.land(old, Said::Accepted(identity())) {
             Some(again) => old = again,
             None => {
-                assert_eq!(heard(waiter), Some(Err(ServerFault::Unavailable)));
+                assert_eq!(heard(waiter), UNAVAILABLE);
                 assert!(world.is_cached(&format!("new{number}")), "the newest secret stays");
                 assert!(!world.is_cached("old"));
                 return;

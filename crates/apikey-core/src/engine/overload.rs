@@ -1,0 +1,82 @@
+//! The keys that drew overload: each waits until the moment that Kinde named.
+
+use std::time::{Duration, Instant};
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use crate::key::Fingerprint;
+
+/// How many keys are remembered at most.
+const MOST_KEYS: u64 = 10_000;
+/// The wait if Kinde names no moment; it doubles each time up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_UNNAMED_WAIT: Duration = Duration::from_secs(1);
+
+pub(super) struct Overloads(Cache<Fingerprint, Wait>);
+
+#[derive(Clone, Copy)]
+struct Wait {
+    until: Instant,
+    unnamed: Duration,
+}
+
+impl Overloads {
+    pub(super) fn new() -> Self {
+        Self(Cache::builder().max_capacity(MOST_KEYS).eviction_policy(EvictionPolicy::lru()).build())
+    }
+
+    /// How long this key must still wait.
+    pub(super) fn wait(&self, key: &Fingerprint, now: Instant) -> Option<Duration> {
+        let wait = self.0.get(key)?.until.saturating_duration_since(now);
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Notes that this key drew overload, and tells how long it must wait.
+    pub(super) fn note(&self, key: Fingerprint, named: Option<Duration>, now: Instant) -> Duration {
+        let unnamed = match self.0.get(&key) {
+            Some(earlier) => (earlier.unnamed * 2).min(LONGEST_UNNAMED_WAIT),
+            None => FIRST_WAIT,
+        };
+        // A moment that is now says no more than none.
+        let wait = named.filter(|named| !named.is_zero()).unwrap_or(unnamed);
+        if let Some(until) = now.checked_add(wait) {
+            self.0.insert(key, Wait { until, unnamed });
+        }
+        wait
+    }
+
+    /// The key was judged.
+    pub(super) fn forget(&self, key: &Fingerprint) {
+        if self.0.contains_key(key) {
+            self.0.invalidate(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Fingerprinter;
+
+    #[test]
+    fn a_key_waits_for_the_moment_that_kinde_names() {
+        let (overloads, now) = (Overloads::new(), Instant::now());
+        let prints = Fingerprinter::random().unwrap();
+        let (one, other) = (prints.fingerprint(b"one"), prints.fingerprint(b"other"));
+        assert_eq!(overloads.note(one, Some(Duration::from_secs(60)), now), Duration::from_secs(60));
+        assert_eq!(overloads.wait(&one, now + Duration::from_secs(59)), Some(Duration::from_secs(1)));
+        assert_eq!(overloads.wait(&one, now + Duration::from_secs(60)), None);
+        assert_eq!(overloads.wait(&other, now), None);
+    }
+
+    #[test]
+    fn unnamed_waits_double_to_a_second_and_start_anew_once_judged() {
+        let (overloads, now) = (Overloads::new(), Instant::now());
+        let key = Fingerprinter::random().unwrap().fingerprint(b"one");
+        let waits: Vec<u128> = (0..6).map(|_| overloads.note(key, None, now).as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1000, 1000]);
+        overloads.forget(&key);
+        assert_eq!(overloads.note(key, Some(Duration::ZERO), now).as_millis(), 100);
+    }
+}

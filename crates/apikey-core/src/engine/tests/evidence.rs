@@ -1,0 +1,296 @@
+//! What an answer of Kinde's, or its absence, proves: for the caller, for an older answer, and for everybody else.
+
+use super::*;
+
+/// A world with a key whose answer is past its time to live, but may serve in an outage.
+fn with_an_older_answer() -> World {
+    let world = World::new(EngineSettings { stale_if_error: STALE, circuit_breaker: true, ..plain() });
+    world.cache("k1");
+    world.clock.advance(TTL);
+    world
+}
+
+#[test]
+fn each_class_says_what_the_caller_and_the_older_answer_get() {
+    for (class, fault, serves) in [
+        (FailureClass::Overload, ServerFault::Unavailable { retry_after: Duration::from_millis(100) }, true),
+        (FailureClass::Outage, ServerFault::UNAVAILABLE, true),
+        (FailureClass::SetUp, ServerFault::Internal, true),
+        (FailureClass::ServiceRefused, ServerFault::Internal, false),
+        (FailureClass::Unjudged, ServerFault::UNAVAILABLE, false),
+    ] {
+        let world = with_an_older_answer();
+        let (flight, waiter) = world.start("k1");
+        world.land_at_once(flight, Said::Failed(class));
+        let Some(Outcome::Failed { fault: told, older_may_serve }) = heard_outcome(waiter) else {
+            panic!("{class:?}");
+        };
+        assert_eq!((told, older_may_serve), (fault, serves), "{class:?}");
+        let is_kept = world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_some();
+        assert_eq!(is_kept, serves, "{class:?}: what may not serve is forgotten");
+    }
+}
+
+#[test]
+fn while_the_breaker_is_open_an_older_answer_outlives_every_failure() {
+    for class in ALL_FAILURES {
+        let world = with_an_older_answer();
+        world.break_down();
+        world.clock.advance(SECOND);
+        assert!(world.question(ill()));
+        world.clock.advance(2 * SECOND);
+        assert!(world.question(ill()), "the second question");
+        let (probe, waiter) = world.start("k1");
+        world.land_at_once(probe, Said::Failed(class));
+        assert!(
+            matches!(heard_outcome(waiter), Some(Outcome::Failed { older_may_serve: true, .. })),
+            "{class:?}"
+        );
+        assert!(world.engine.breaker.is_open(), "{class:?} changes nothing");
+        assert_eq!(world.kind("k1"), Kind::Stale);
+    }
+}
+
+#[test]
+fn crowding_is_no_reason_to_serve_an_older_answer() {
+    let settings = EngineSettings { stale_if_error: STALE, max_in_flight: 1, ..plain() };
+    let world = World::new(settings);
+    world.cache("k1");
+    world.clock.advance(TTL);
+    let _crowd = world.start("k2");
+    assert_eq!(world.kind("k1"), Kind::Crowded);
+}
+
+#[test]
+fn one_odd_key_opens_nothing_and_its_client_is_limited_in_the_end() {
+    for class in ALL_FAILURES {
+        let limit = AttemptLimit::new(10, Duration::from_secs(3600));
+        let world =
+            World::new(EngineSettings { circuit_breaker: true, attempt_limit: Some(limit), ..plain() });
+        let mut asked = 0;
+        for second in 0..1000 {
+            match world.step_from("192.0.2.66", "odd") {
+                Step::Verify(flight, _waiter) => {
+                    asked += 1;
+                    world.land_at_once(flight, Said::Failed(class));
+                }
+                Step::Limited(_) => break,
+                // Our own question tells that this service is well, so nothing is remembered for it.
+                other => panic!("{class:?} {:?}", kind(&other)),
+            }
+            world.question(Health::Up);
+            world.clock.advance(SECOND);
+            assert_eq!(world.kind(&format!("good{second}")), Kind::Verify, "{class:?}");
+        }
+        assert_eq!(asked, 110, "{class:?}: ten times the limit is given back");
+    }
+}
+
+#[test]
+fn the_breaker_opens_only_if_our_own_question_fails_twice() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for key in 0..100 {
+        world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
+    }
+    assert!(!world.engine.breaker.is_open(), "suspicion changes nothing");
+    assert!(world.question(ill()));
+    assert!(!world.question(ill()), "at most once a second");
+    assert_eq!(world.kind("another"), Kind::Verify);
+    world.clock.advance(SECOND);
+    assert!(world.question(ill()));
+    assert_eq!(world.kind("another"), Kind::Unavailable);
+}
+
+#[test]
+fn a_key_that_is_judged_meanwhile_keeps_the_breaker_closed() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for round in 0..20 {
+        for key in 0..10 {
+            world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
+        }
+        world.question(ill());
+        world.land_at_once(world.start(&format!("good{round}")).0, REVOKED);
+        world.clock.advance(SECOND);
+    }
+    assert!(!world.engine.breaker.is_open());
+}
+
+#[test]
+fn an_answer_to_our_question_or_a_judged_key_closes_the_breaker() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    world.break_down();
+    world.clock.advance(SECOND);
+    assert!(world.question(Health::Up));
+    assert_eq!(world.kind("k"), Kind::Verify);
+
+    for said in [accepted("k"), REVOKED] {
+        let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+        world.break_down();
+        world.clock.advance(SECOND);
+        world.question(ill());
+        assert_eq!(world.kind("k"), Kind::Unavailable, "only with every second question");
+        world.clock.advance(2 * SECOND);
+        world.question(ill());
+        let (probe, _waiter) = world.start("k");
+        assert_eq!(world.kind("another"), Kind::Unavailable, "one key at a time");
+        world.land_at_once(probe, said);
+        assert_eq!(world.kind("another"), Kind::Verify);
+    }
+}
+
+#[test]
+fn callers_are_told_the_next_questions_moment() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    world.break_down();
+    for pause in [1, 2, 4, 8, 16, 30, 30] {
+        world.clock.advance(SECOND / 2);
+        let Step::Unavailable(wait) = world.step("k") else { panic!("open") };
+        assert_eq!(wait, pause * SECOND - SECOND / 2);
+        world.clock.advance(wait);
+        assert!(world.engine.begin_question(world.clock.now()));
+        // From the second question on a caller's key may go, too.
+        match world.step("k") {
+            Step::Unavailable(wait) => assert_eq!(wait, SECOND, "the question is under way"),
+            other => panic!("{:?}", kind(&other)),
+        }
+        world.engine.end_question(ill(), world.clock.now());
+        if let Step::Verify(probe, _waiter) = world.step("k") {
+            world.land_at_once(probe, DOWN);
+        }
+    }
+}
+
+#[test]
+fn everybody_waits_only_if_our_own_question_draws_overload() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    let busy = |seconds| Health::Overload(VerifierError::overload("busy").retry_after(seconds * SECOND));
+    for key in 0..5 {
+        world.land_at_once(world.start(&format!("k{key}")).0, Said::Failed(FailureClass::Overload));
+    }
+    assert_eq!(world.kind("another"), Kind::Verify);
+    assert!(world.question(busy(45)));
+    world.clock.advance(5 * SECOND);
+    let Step::Unavailable(wait) = world.step("another") else { panic!("everybody waits") };
+    assert_eq!(wait, 40 * SECOND, "callers are told the rest of it");
+    assert!(!world.question(busy(45)), "and nobody is asked");
+    world.clock.advance(40 * SECOND);
+    assert_eq!(world.kind("another"), Kind::Unavailable, "first our own question");
+    assert!(world.question(busy(3600)));
+    let Step::Unavailable(wait) = world.step("another") else { panic!("everybody waits") };
+    assert_eq!(wait, 60 * SECOND, "at most a minute");
+    world.clock.advance(60 * SECOND);
+    assert!(world.question(Health::Up));
+    assert_eq!(world.kind("another"), Kind::Verify);
+}
+
+#[test]
+fn nobody_pauses_while_keys_are_judged() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for round in 0..30 {
+        for key in 0..10 {
+            let key = format!("k{round}_{key}");
+            world.land_at_once(world.start(&key).0, Said::Failed(FailureClass::Overload));
+        }
+        assert!(world.engine.begin_question(world.clock.now()) || round > 0);
+        world.land_at_once(world.start(&format!("good{round}")).0, accepted("good"));
+        let busy = VerifierError::overload("busy").retry_after(30 * SECOND);
+        world.engine.end_question(Health::Overload(busy), world.clock.now());
+        assert_eq!(world.kind("another"), Kind::Verify);
+        world.clock.advance(SECOND);
+    }
+}
+
+#[test]
+fn a_wrong_set_up_is_told_from_memory_for_a_second() {
+    for class in [FailureClass::SetUp, FailureClass::ServiceRefused] {
+        let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+        assert!(!world.question(Health::Up), "nothing asks for it");
+        world.land_at_once(world.start("k").0, Said::Failed(class));
+        assert!(world.question(Health::Refused(VerifierError::new(class, "as the test wants"))));
+        for _ in 0..100 {
+            assert_eq!(world.kind("another"), Kind::SetUp);
+        }
+        world.clock.advance(SECOND);
+        assert_eq!(world.kind("another"), Kind::Verify);
+        world.land_at_once(world.start("k").0, Said::Failed(class));
+        assert!(world.question(Health::Up));
+        assert_eq!(world.kind("another"), Kind::Verify, "it was this key alone");
+    }
+}
+
+#[test]
+fn a_set_up_that_no_caller_doubts_is_not_remembered_as_wrong() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for key in 0..5 {
+        world.land_at_once(world.start(&format!("k{key}")).0, Said::Failed(FailureClass::Unjudged));
+    }
+    assert!(world.question(Health::Refused(VerifierError::service_refused("as the test wants"))));
+    assert_eq!(world.kind("another"), Kind::Verify);
+}
+
+#[test]
+fn without_an_answer_of_its_own_each_client_counts_once() {
+    let fail = |world: &World, client: &str, key: &str| {
+        if let Step::Verify(flight, _) = world.step_from(client, key) {
+            world.land_at_once(flight, DOWN);
+        }
+    };
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for key in 0..100 {
+        fail(&world, "192.0.2.66", &format!("k{key}"));
+    }
+    assert!(world.question(Health::Unknown));
+    assert!(!world.engine.breaker.is_open(), "one client is not everybody");
+    for client in 0..5 {
+        fail(&world, &format!("192.0.2.{client}"), "k");
+    }
+    world.clock.advance(SECOND);
+    assert!(world.question(Health::Unknown));
+    assert!(world.engine.breaker.is_open());
+    world.clock.advance(SECOND);
+    assert!(world.question(Health::Unknown));
+    world.land_at_once(world.start("k").0, accepted("k"));
+    assert!(!world.engine.breaker.is_open(), "a judged key closes it");
+}
+
+#[test]
+fn three_connections_that_could_not_be_made_raise_the_suspicion() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for key in 0..3 {
+        assert!(world.engine.next_question(world.clock.now()).is_none());
+        let mut flight = world.start(&format!("k{key}")).0;
+        assert!(turn_of(&mut flight).is_some());
+        let error = VerifierError::outage("refused").never_connected();
+        assert!(flight.land(Report::Failed(error), world.clock.now()).is_none());
+    }
+    assert!(world.question(Health::Up));
+}
+
+#[test]
+fn what_an_outage_gave_back_is_forgotten_once_it_is_over() {
+    let limit = AttemptLimit::new(10, Duration::from_secs(3600));
+    let world = World::new(EngineSettings { circuit_breaker: true, attempt_limit: Some(limit), ..plain() });
+    for key in 0..90 {
+        world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
+    }
+    world.break_down();
+    world.clock.advance(SECOND);
+    assert!(world.question(Health::Up));
+    for key in 0..90 {
+        world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
+    }
+    assert_eq!(world.kind("k"), Kind::Verify);
+}
+
+#[test]
+fn a_lost_question_does_not_keep_the_breaker_open() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    world.break_down();
+    world.clock.advance(SECOND);
+    assert!(world.engine.begin_question(world.clock.now()));
+    world.clock.advance(3 * SECOND);
+    assert!(!world.engine.begin_question(world.clock.now()));
+    world.clock.advance(SECOND);
+    assert!(world.question(Health::Up));
+    assert_eq!(world.kind("k"), Kind::Verify);
+}

@@ -1,0 +1,49 @@
+//! What follows from the class of a failure: one table, from which everything else takes its rule.
+
+use crate::verifier::FailureClass;
+
+/// What a failure of one class means for the caller, for an older answer and for another try. An attempt is given back in
+/// every class, up to a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// The caller gets a 500 and not a 503.
+    pub(crate) is_set_up: bool,
+    pub(crate) older_answer: OlderAnswer,
+    pub(crate) retry: Retry,
+    /// It may be a sign that nobody can be verified, so that the service asks for itself.
+    pub(crate) raises_suspicion: bool,
+    /// The caller may have been unlucky in an outage: what it was given back is forgotten when the outage has ended.
+    pub(crate) is_an_outage_if_confirmed: bool,
+}
+
+/// Whether an answer past its time to live may serve, if the settings allow it at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OlderAnswer {
+    Serves,
+    /// While the breaker is open. Otherwise the older answer is forgotten, because it may be this key that is odd.
+    ServesWhileOpen,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    Never,
+    /// After the moment that the other side names.
+    AfterTheMoment,
+    /// At once, on a new connection.
+    OnANewConnection,
+}
+
+impl FailureClass {
+    pub(crate) const fn rule(self) -> Rule {
+        use OlderAnswer::{Serves, ServesWhileOpen};
+        use Retry::{AfterTheMoment, Never, OnANewConnection};
+        let (is_set_up, older_answer, retry, raises_suspicion, is_an_outage_if_confirmed) = match self {
+            Self::Overload => (false, Serves, AfterTheMoment, true, true),
+            Self::Outage => (false, Serves, OnANewConnection, true, true),
+            Self::SetUp => (true, Serves, Never, false, false),
+            Self::ServiceRefused => (true, ServesWhileOpen, Never, false, false),
+            Self::Unjudged => (false, ServesWhileOpen, Never, true, false),
+        };
+        Rule { is_set_up, older_answer, retry, raises_suspicion, is_an_outage_if_confirmed }
+    }
+}

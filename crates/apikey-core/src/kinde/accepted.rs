@@ -1,0 +1,83 @@
+//! For which keys the service's token was accepted lately: then a 401 that another key draws speaks of that key, and not of
+//! the token.
+
+use std::time::Duration;
+
+use super::age::Age;
+use crate::key::Fingerprint;
+
+/// How long an acceptance counts.
+const LATELY: Duration = Duration::from_secs(60);
+
+/// The last two keys that were judged with the latest token that was accepted: whichever key asks, one of two is another.
+#[derive(Debug, Default)]
+pub(super) struct Accepted {
+    token: u64,
+    keys: [Option<(Fingerprint, Age)>; 2],
+}
+
+impl Accepted {
+    /// A key was judged with the token of this number. Later tokens have higher numbers.
+    pub(super) fn note(&mut self, token: u64, key: Fingerprint, now: Age) {
+        if token < self.token {
+            return;
+        }
+        if token > self.token {
+            *self = Self { token, ..Self::default() };
+        }
+        let [latest, other] = self.keys;
+        let earlier = if latest.is_some_and(|(known, _)| known == key) { other } else { latest };
+        self.keys = [Some((key, now)), earlier];
+    }
+
+    /// Whether this token was accepted for another key within the last minute, without a sleep of the machine's since.
+    pub(super) fn lately_for_another(&self, token: u64, key: &Fingerprint, now: Age) -> bool {
+        let is_late = |at: Age| now.since(at) <= LATELY && !now.has_slept_since(at);
+        token == self.token && self.keys.iter().flatten().any(|(known, at)| known != key && is_late(*at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+    use crate::key::Fingerprinter;
+    use crate::kinde::age::AgeClock;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_token_is_known_to_be_good_for_a_minute_by_another_key() {
+        let clock = Arc::new(ManualClock::new());
+        let age = AgeClock::new(Arc::clone(&clock) as _);
+        let prints = Fingerprinter::random().unwrap();
+        let [one, two, three] = [b"1", b"2", b"3"].map(|key| prints.fingerprint(key));
+        let mut accepted = Accepted::default();
+        assert!(!accepted.lately_for_another(0, &one, age.now()));
+        accepted.note(1, one, age.now());
+        accepted.note(1, one, age.now());
+        assert!(!accepted.lately_for_another(1, &one, age.now()), "only its own acceptance");
+        assert!(accepted.lately_for_another(1, &two, age.now()));
+        accepted.note(1, two, age.now());
+        for key in [one, two, three] {
+            assert!(accepted.lately_for_another(1, &key, age.now()));
+        }
+        assert!(!accepted.lately_for_another(2, &three, age.now()), "another token");
+        let before = clock.now();
+        clock.advance(LATELY);
+        assert!(accepted.lately_for_another(1, &three, age.now()));
+        clock.advance(Duration::from_millis(1));
+        assert!(!accepted.lately_for_another(1, &three, age.now()), "{:?}", clock.now() - before);
+    }
+
+    #[test]
+    fn a_later_token_takes_over_and_an_earlier_one_does_not() {
+        let age = AgeClock::new(Arc::new(ManualClock::new()));
+        let prints = Fingerprinter::random().unwrap();
+        let [one, two] = [b"1", b"2"].map(|key| prints.fingerprint(key));
+        let mut accepted = Accepted::default();
+        accepted.note(2, one, age.now());
+        accepted.note(1, two, age.now());
+        assert!(accepted.lately_for_another(2, &two, age.now()));
+        assert!(!accepted.lately_for_another(1, &one, age.now()));
+    }
+}

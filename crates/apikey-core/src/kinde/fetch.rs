@@ -1,0 +1,132 @@
+//! Fetches a token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::age::Age;
+use super::config::{MachineToMachine, SettingNames};
+use super::http::{Http, Outgoing, Way};
+use super::token::Token;
+use super::token_answer::{Grant, read_token_answer};
+use crate::verifier::{FailureClass, VerifierError};
+
+/// A fetch is nobody's in particular, so it has a deadline of its own.
+pub(super) const LONGEST_FETCH: Duration = Duration::from_secs(5);
+/// When a try has been silent for this long, another one begins beside it, on a new connection.
+const SILENCE: Duration = Duration::from_millis(750);
+const MOST_TRIES: usize = 4;
+
+/// Assumed if Kinde does not tell; the shortest that was seen.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
+/// A token that claims to live shorter is kept this long all the same; a 401 ends it earlier.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
+const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+pub(super) type Fetched = Result<Arc<Token>, VerifierError>;
+
+/// The header that carries a token, and how long the token lives.
+type Granted = Result<(HeaderValue, Duration), VerifierError>;
+
+/// A fetch under way: its number, when it began, where its outcome comes, and its task.
+pub(super) struct Fetch {
+    pub(super) number: u64,
+    pub(super) began: Age,
+    pub(super) outcome: watch::Receiver<Option<Fetched>>,
+    pub(super) task: AbortHandle,
+}
+
+impl Fetch {
+    /// Whether nothing comes any more: it is done, or its runtime has gone away.
+    pub(super) fn is_over(&self) -> bool {
+        self.outcome.has_changed().is_err()
+    }
+}
+
+/// Where tokens come from.
+pub(super) struct FetchSettings {
+    pub(super) http: Arc<Http>,
+    pub(super) url: Url,
+    pub(super) credentials: MachineToMachine,
+    pub(super) audience: String,
+    pub(super) names: SettingNames,
+}
+
+impl FetchSettings {
+    /// Fetches a token. The first complete answer counts.
+    ///
+    /// The first try goes the way of the verification that waits for it, so that both can share a connection.
+    pub(super) async fn fetch(self: &Arc<Self>, first: Way<'static>) -> Granted {
+        let silent = || VerifierError::outage("Kinde's token endpoint did not answer");
+        timeout(LONGEST_FETCH, self.with_second_tries(first)).await.unwrap_or_else(|_elapsed| Err(silent()))
+    }
+
+    async fn with_second_tries(self: &Arc<Self>, first: Way<'static>) -> Granted {
+        let mut tries = JoinSet::new();
+        let mut begun = 0;
+        loop {
+            if begun < MOST_TRIES {
+                let way = if begun == 0 { first } else { Way::NewConnection };
+                let settings = Arc::clone(self);
+                tries.spawn(async move { settings.request(way).await });
+                begun += 1;
+            }
+            let patience = if begun < MOST_TRIES { SILENCE } else { LONGEST_FETCH };
+            while let Ok(Some(ended)) = timeout(patience, tries.join_next()).await {
+                let granted =
+                    ended.unwrap_or_else(|_| Err(VerifierError::outage("the task that fetches was ended")));
+                let is_outage = granted.as_ref().is_err_and(|error| error.class() == FailureClass::Outage);
+                if !is_outage || tries.is_empty() {
+                    return granted;
+                }
+            }
+        }
+    }
+
+    /// Asks once.
+    async fn request(&self, way: Way<'_>) -> Granted {
+        let body = form(&[
+            ("grant_type", "client_credentials"),
+            ("client_id", &self.credentials.client_id),
+            ("client_secret", self.credentials.client_secret.expose()),
+            ("audience", &self.audience),
+        ]);
+        let content_type = "application/x-www-form-urlencoded";
+        let outgoing = Outgoing { url: &self.url, content_type, body, authorization: None };
+        let answer = self.http.post(way, outgoing).await?;
+        let Grant { token, expires_in } = read_token_answer(answer.head, answer.body(), self.names)?;
+        let lifetime = expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
+        let mut value = Zeroizing::new(Vec::with_capacity(7 + token.expose().len()));
+        value.extend_from_slice(b"Bearer ");
+        value.extend_from_slice(token.expose().as_bytes());
+        let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
+            .map_err(|_| VerifierError::outage("Kinde's token fits no header"))?;
+        header.set_sensitive(true);
+        Ok((header, lifetime.clamp(SHORTEST_LIFETIME, LONGEST_LIFETIME)))
+    }
+}
+
+/// `application/x-www-form-urlencoded`, in a buffer that never grows, so that no copy of a secret stays behind.
+fn form(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    let longest = fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
+    let mut form = Zeroizing::new(Vec::with_capacity(longest));
+    for (name, value) in fields {
+        if !form.is_empty() {
+            form.push(b'&');
+        }
+        form.extend_from_slice(name.as_bytes());
+        form.push(b'=');
+        for part in utf8_percent_encode(value, NON_ALPHANUMERIC) {
+            form.extend_from_slice(part.as_bytes());
+        }
+    }
+    form
+}

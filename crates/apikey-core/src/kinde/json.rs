@@ -1,0 +1,109 @@
+//! Reads JSON without copies: a text stays where it is in the answer, whose buffer is overwritten when dropped.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// A member of any type. It is taken in without complaint, because one odd member must not hide the others.
+#[derive(Debug)]
+pub(super) enum Member<'a> {
+    Boolean(bool),
+    Number(u64),
+    /// Borrowed unless the text was written with escapes.
+    Text(Cow<'a, str>),
+    List(Vec<Member<'a>>),
+    /// An object. Of its members only `code` is kept, if it is a text that stands there once.
+    Object(Option<Cow<'a, str>>),
+    /// Null, or a number that is negative or not whole.
+    Odd,
+}
+
+impl<'a> Member<'a> {
+    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Member<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MemberVisitor)
+    }
+}
+
+struct MemberVisitor;
+
+impl<'de> Visitor<'de> for MemberVisitor {
+    type Value = Member<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Member::Boolean(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Member::Number(value))
+    }
+
+    fn visit_i64<E: Error>(self, _negative: i64) -> Result<Self::Value, E> {
+        Ok(Member::Odd)
+    }
+
+    fn visit_f64<E: Error>(self, _not_whole: f64) -> Result<Self::Value, E> {
+        Ok(Member::Odd)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Member::Odd)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Member::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Member::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = list.next_element()? {
+            members.push(member);
+        }
+        Ok(Member::List(members))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut codes = Vec::new();
+        while let Some(name) = map.next_key::<Member<'de>>()? {
+            if name.text().is_some_and(|name| name == "code") {
+                codes.push(map.next_value::<Member<'de>>()?.text());
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        let code = codes.pop().flatten();
+        Ok(Member::Object(code.filter(|_| codes.is_empty())))
+    }
+}
+
+/// Reads a JSON object in UTF-8, and nothing else: serde would take an array for a struct, too, member by member, and
+/// other bytes within the members that it passes over.
+pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    let body = std::str::from_utf8(body).ok()?;
+    if !body.trim_ascii_start().starts_with('{') {
+        return None;
+    }
+    serde_json::from_str(body).ok()
+}
+
+/// Whether this is a JSON object.
+pub(super) fn is_object(body: &[u8]) -> bool {
+    object::<IgnoredAny>(body).is_some()
+}

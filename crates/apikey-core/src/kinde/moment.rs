@@ -1,0 +1,61 @@
+//! Until when Kinde asks to be left alone.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::{rfc2822, strtime};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+
+/// A longer wait counts as none: no service means it.
+const LONGEST: Duration = Duration::from_secs(3600);
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// What the headers of an answer say about the next call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// There is a `Retry-After`, readable or not. It makes an overload of a 503.
+    pub(crate) has_retry_after: bool,
+    /// How long to wait, if that is named and at most an hour.
+    pub(crate) wait: Option<Duration>,
+}
+
+impl Moment {
+    /// Reads `Retry-After`, else `RateLimit-Reset`, which counts on a 429 only: Kinde may tell with every other answer what is
+    /// left of a limit. `now` is the wall clock, for a date beside which the answer has none of its own.
+    pub(super) fn read(status: u16, headers: &HeaderMap, now: Timestamp) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        let retry_after = text(RETRY_AFTER).and_then(|value| {
+            seconds(value).or_else(|| {
+                let sent_at = text(DATE).and_then(date).unwrap_or(now);
+                Duration::try_from(date(value)?.duration_since(sent_at)).ok()
+            })
+        });
+        let is_named = |wait: &Duration| *wait <= LONGEST;
+        let reset = || text(RATE_LIMIT_RESET).filter(|_| status == 429).and_then(seconds).filter(is_named);
+        Self {
+            has_retry_after: headers.contains_key(RETRY_AFTER),
+            wait: retry_after.filter(is_named).or_else(reset),
+        }
+    }
+}
+
+/// Digits alone: `parse` takes a sign, too.
+fn seconds(text: &str) -> Option<Duration> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().map_or(Duration::MAX, Duration::from_secs))
+}
+
+/// One of the three forms that HTTP has had for a date (RFC 9110, section 5.6.7).
+fn date(text: &str) -> Option<Timestamp> {
+    const MAIL: rfc2822::DateTimeParser = rfc2822::DateTimeParser::new().relaxed_weekday(true);
+    const EARLIER: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    MAIL.parse_timestamp(text).ok().or_else(|| {
+        let parsed =
+            EARLIER.iter().find_map(|format| strtime::parse(format, text).ok()?.to_datetime().ok())?;
+        jiff::tz::Offset::UTC.to_timestamp(parsed).ok()
+    })
+}
+
+#[cfg(test)]
+#[path = "moment_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+//! TLS to Kinde.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+    Tls13ClientSessionValue,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, NamedGroup, RootCertStore};
+
+use crate::config::ConfigError;
+
+/// Makes the settings that all connections share: so sessions can be resumed, and the platform's certificates are read
+/// once. Certificates are judged as the platform does. Plain HTTP trusts none, so that a machine without a certificate
+/// store can still talk to an emulator.
+///
+/// # Errors
+/// [`ConfigError`] if one of `root_certificates` can't be used, or the platform has none.
+pub(super) fn settings(is_needed: bool, root_certificates: &[Vec<u8>]) -> Result<ClientConfig, ConfigError> {
+    let wrong = |error: rustls::Error| ConfigError::new("TLS", format!("can't be set up: {error}"));
+    let roots = parsed(root_certificates)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(wrong)?;
+    let mut tls = if is_needed {
+        let verifier =
+            rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider).map_err(wrong)?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+    } else {
+        builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+    };
+    tls.resumption = Resumption::store(Arc::new(Sessions::new()));
+    // HTTP/2 is not spoken: one key whose call breaks its connection must break no other key's call.
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+/// Tickets of TLS 1.3 for one server that are kept. Each serves once, and each connection brings one or two: so as many
+/// connections at once as are usual can take up earlier sessions. rustls alone keeps 8.
+const MOST_TICKETS: usize = 256;
+/// Servers whose sessions are kept: Kinde, and a proxy or two.
+const MOST_SERVERS: usize = 4;
+
+/// Sessions that new connections can take up, because a full handshake costs both sides a signature.
+struct Sessions {
+    /// For all but the tickets of TLS 1.3.
+    others: ClientSessionMemoryCache,
+    tickets: Mutex<HashMap<ServerName<'static>, VecDeque<Tls13ClientSessionValue>>>,
+}
+
+impl Sessions {
+    fn new() -> Self {
+        Self { others: ClientSessionMemoryCache::new(MOST_SERVERS), tickets: Mutex::default() }
+    }
+
+    fn tickets(&self) -> MutexGuard<'_, HashMap<ServerName<'static>, VecDeque<Tls13ClientSessionValue>>> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientSessionStore for Sessions {
+    fn set_kx_hint(&self, server: ServerName<'static>, group: NamedGroup) {
+        self.others.set_kx_hint(server, group);
+    }
+
+    fn kx_hint(&self, server: &ServerName<'_>) -> Option<NamedGroup> {
+        self.others.kx_hint(server)
+    }
+
+    fn set_tls12_session(&self, server: ServerName<'static>, session: Tls12ClientSessionValue) {
+        self.others.set_tls12_session(server, session);
+    }
+
+    fn tls12_session(&self, server: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.others.tls12_session(server)
+    }
+
+    fn remove_tls12_session(&self, server: &ServerName<'static>) {
+        self.others.remove_tls12_session(server);
+    }
+
+    fn insert_tls13_ticket(&self, server: ServerName<'static>, ticket: Tls13ClientSessionValue) {
+        let mut tickets = self.tickets();
+        if tickets.len() >= MOST_SERVERS && !tickets.contains_key(&server) {
+            tickets.clear();
+        }
+        let tickets = tickets.entry(server).or_default();
+        tickets.push_back(ticket);
+        if tickets.len() > MOST_TICKETS {
+            tickets.pop_front();
+        }
+    }
+
+    fn take_tls13_ticket(&self, server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.tickets().get_mut(server)?.pop_back()
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Sessions(..)")
+    }
+}
+
+fn parsed(root_certificates: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let wrong = |problem: String| ConfigError::new("root_certificate", problem);
+    let mut roots = Vec::new();
+    for pem in root_certificates {
+        let earlier = roots.len();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| wrong(format!("it is not PEM: {error}")))?;
+            RootCertStore::empty()
+                .add(certificate.clone())
+                .map_err(|error| wrong(format!("it can't be trusted: {error}")))?;
+            roots.push(certificate);
+        }
+        if roots.len() == earlier {
+            return Err(wrong("it holds no certificate in PEM form".to_owned()));
+        }
+    }
+    Ok(roots)
+}
