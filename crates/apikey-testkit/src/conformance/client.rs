@@ -1,6 +1,11 @@
 //! Requests of the cases, and what they expect of the answers.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tokio::{task::JoinHandle, time::Instant};
 
 use crate::raw::{Connection, RawResponse};
 
@@ -94,6 +99,59 @@ impl Request {
     }
 }
 
+/// Whether there can be several clients: elsewhere the local host has one address alone.
+pub(crate) const SEVERAL_CLIENTS: bool = cfg!(target_os = "linux");
+
+/// The address of a client.
+pub(crate) fn address_of(client: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, if SEVERAL_CLIENTS { client } else { 1 }))
+}
+
+/// A request that was sent on a connection of its own, and whose answer a task of its own waits for. Dropping this does not
+/// end it.
+pub(crate) struct Running {
+    request: Request,
+    secrets: Vec<Vec<u8>>,
+    exchange: JoinHandle<io::Result<(RawResponse, Duration)>>,
+}
+
+impl Running {
+    pub(super) async fn start(world: &World, client: u8, request: Request) -> Self {
+        let connection = Connection::connect_from(address_of(client), world.address()).await;
+        let mut connection = connection.expect("the server accepts a connection");
+        let (start, is_head) = (Instant::now(), request.is_head());
+        connection.send(&request.bytes()).await.expect("the server takes a request");
+        let exchange = tokio::spawn(async move {
+            let response = connection.read_response(is_head).await?;
+            Ok((response, start.elapsed()))
+        });
+        Self { secrets: secrets(world, &request), request, exchange }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.exchange.is_finished()
+    }
+
+    pub(crate) async fn answer(self) -> Answer {
+        self.answer_and_time().await.0
+    }
+
+    /// The answer, and what it took from the request on.
+    pub(crate) async fn answer_and_time(self) -> (Answer, Duration) {
+        let exchanged = self.exchange.await.expect("the request's task ends by itself");
+        let (response, took) =
+            exchanged.unwrap_or_else(|error| panic!("no answer ({error}) to {}", shown(&self.request)));
+        (Answer { request: self.request, response, secrets: self.secrets }, took)
+    }
+}
+
+/// What the answer to this request must not tell.
+fn secrets(world: &World, request: &Request) -> Vec<Vec<u8>> {
+    let mut secrets = world.secrets();
+    secrets.extend(request.presented().map(<[u8]>::to_vec));
+    secrets
+}
+
 /// A connection that is kept.
 pub(crate) struct Session<'a> {
     world: &'a World,
@@ -119,9 +177,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn read(&mut self, request: &Request) -> Answer {
         let response = self.connection.read_response(request.is_head()).await;
         let response = response.unwrap_or_else(|error| panic!("no answer ({error}) to {}", shown(request)));
-        let mut secrets = self.world.secrets();
-        secrets.extend(request.presented().map(<[u8]>::to_vec));
-        Answer { request: request.clone(), response, secrets }
+        Answer { request: request.clone(), response, secrets: secrets(self.world, request) }
     }
 
     pub(crate) async fn send(&mut self, request: Request) -> Answer {
@@ -142,7 +198,7 @@ impl Answer {
     /// It is this denial, to the byte, and tells no secret.
     #[track_caller]
     pub(crate) fn is_denied(&self, expected: &Denied) {
-        self.has(expected.status, &expected.body(), &expected.headers(), expected.retry_after);
+        self.has(expected.status, &expected.body(), &expected.headers(), expected.retry_after.as_ref());
         let RawResponse { headers, body, .. } = &self.response;
         let texts =
             headers.iter().flat_map(|(name, value)| [name.as_bytes(), value]).chain([body.as_slice()]);
@@ -157,7 +213,7 @@ impl Answer {
     /// It is a 200 with this JSON.
     #[track_caller]
     pub(crate) fn is_json(&self, body: &str) {
-        self.has(200, body.as_bytes(), &[("content-type", "application/json")], false);
+        self.has(200, body.as_bytes(), &[("content-type", "application/json")], None);
     }
 
     /// It tells who this key is.
@@ -175,18 +231,24 @@ impl Answer {
     /// It is what the `OPTIONS` handlers answer.
     #[track_caller]
     pub(crate) fn is_options(&self) {
-        self.has(204, b"", &[], false);
+        self.has(204, b"", &[], None);
         assert_eq!(self.response.header_values("allow"), ["GET"], "{self}");
     }
 
     /// It is the request's own body.
     #[track_caller]
     pub(crate) fn is_echo(&self, body: &[u8]) {
-        self.has(200, body, &[("content-type", "application/octet-stream")], false);
+        self.has(200, body, &[("content-type", "application/octet-stream")], None);
     }
 
     #[track_caller]
-    fn has(&self, status: u16, body: &[u8], headers: &[(&str, &str)], retry_after: bool) {
+    fn has(
+        &self,
+        status: u16,
+        body: &[u8],
+        headers: &[(&str, &str)],
+        retry_after: Option<&RangeInclusive<u64>>,
+    ) {
         assert_eq!(self.response.status, status, "the status, in {self}");
         if self.request.is_head() {
             assert!(self.response.body.is_empty(), "HEAD is answered without a body: {self}");
@@ -200,11 +262,12 @@ impl Answer {
         }
         for name in NAMED_HEADERS {
             let values = self.response.header_values(name);
-            if name == "retry-after" && retry_after {
+            if let (Some(expected), "retry-after") = (retry_after, name) {
                 let [seconds] = values.as_slice() else { panic!("one Retry-After is due: {self}") };
                 let digits = seconds.bytes().all(|byte| byte.is_ascii_digit());
-                let seconds = seconds.parse::<u64>().ok().filter(|seconds| digits && *seconds >= 1);
-                assert!(seconds.is_some(), "Retry-After is a whole number of seconds, at least 1: {self}");
+                let seconds = seconds.parse::<u64>().ok().filter(|_| digits);
+                let is_right = seconds.is_some_and(|seconds| expected.contains(&seconds));
+                assert!(is_right, "Retry-After is a whole number of seconds within {expected:?}: {self}");
                 continue;
             }
             let expected: Vec<&str> =

@@ -1,5 +1,7 @@
 //! The contract's table of denials, written down a second time: nothing here comes from the core.
 
+use std::ops::RangeInclusive;
+
 use serde_json::json;
 
 pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="api", error="invalid_token""#;
@@ -12,8 +14,8 @@ pub(crate) struct Denied {
     error: String,
     scopes: Option<(Vec<String>, Vec<String>)>,
     challenge: Option<String>,
-    /// Whether a `Retry-After` of any length is due.
-    pub(crate) retry_after: bool,
+    /// The lengths of the `Retry-After` that is due, in seconds.
+    pub(crate) retry_after: Option<RangeInclusive<u64>>,
     /// The values of `Retry-After`, `RateLimit-Policy` and `RateLimit`.
     rate_limit: Option<[String; 3]>,
     problem: bool,
@@ -26,7 +28,7 @@ pub(crate) fn denied(status: u16, code: &'static str, error: &str, challenge: Op
         error: error.to_owned(),
         scopes: None,
         challenge: challenge.map(str::to_owned),
-        retry_after: false,
+        retry_after: None,
         rate_limit: None,
         problem: false,
     }
@@ -83,7 +85,7 @@ pub(crate) fn organization_mismatch() -> Denied {
 
 pub(crate) fn unavailable() -> Denied {
     let error = "API key verification is temporarily unavailable";
-    Denied { retry_after: true, ..denied(503, "VERIFICATION_UNAVAILABLE", error, None) }
+    Denied { retry_after: Some(1..=u64::MAX), ..denied(503, "VERIFICATION_UNAVAILABLE", error, None) }
 }
 
 /// So many attempts are allowed in a window of so many seconds; it ends in `resets_in` seconds, rounded up.
@@ -99,6 +101,11 @@ pub(crate) fn internal_error() -> Denied {
 }
 
 impl Denied {
+    /// With so many seconds in `Retry-After`.
+    pub(crate) fn retry_after(self, seconds: impl Into<Seconds>) -> Self {
+        Self { retry_after: Some(seconds.into().0), ..self }
+    }
+
     /// With another message.
     pub(crate) fn saying(self, error: &str) -> Self {
         Self { error: error.to_owned(), ..self }
@@ -140,6 +147,21 @@ impl Denied {
         let names = ["retry-after", "ratelimit-policy", "ratelimit"];
         headers.extend(names.into_iter().zip(self.rate_limit.iter().flatten().map(String::as_str)));
         headers
+    }
+}
+
+/// So many seconds, or some number in a range.
+pub(crate) struct Seconds(RangeInclusive<u64>);
+
+impl From<u64> for Seconds {
+    fn from(seconds: u64) -> Self {
+        Self(seconds..=seconds)
+    }
+}
+
+impl From<RangeInclusive<u64>> for Seconds {
+    fn from(range: RangeInclusive<u64>) -> Self {
+        Self(range)
     }
 }
 

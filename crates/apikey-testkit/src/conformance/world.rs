@@ -1,15 +1,18 @@
 //! What a case starts from: an emulator with keys in it, and a server under test in front of it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use apikey_core::{Authenticator, AuthenticatorBuilder, KindeSettings, KindeVerifier, MachineToMachine};
+use apikey_core::{
+    Authenticator, AuthenticatorBuilder, Clock, KindeSettings, KindeVerifier, MachineToMachine, ManualClock,
+    SystemClock,
+};
 use serde_json::json;
 
 use crate::emulator::{Emulator, KeySpecification};
 
 use super::{
     adapter::{Differences, RunningServer, Subject},
-    client::{Answer, Request, Session, get},
+    client::{Answer, Request, Running, Session, get},
 };
 
 /// A key that the emulator knows.
@@ -69,18 +72,40 @@ impl World {
         subject: Subject,
         configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
+        Self::started(subject, Arc::new(SystemClock), |builder| configure(bare(builder))).await
+    }
+
+    /// The same with a clock to move, by which the service's tokens age, too.
+    pub(crate) async fn timed(
+        subject: Subject,
+        clock: &Arc<ManualClock>,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        let now = Arc::clone(clock);
+        Self::started(subject, Arc::clone(clock) as _, |builder| configure(bare(builder).clock(now))).await
+    }
+
+    /// Everything at its default.
+    pub(crate) async fn protected(
+        subject: Subject,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        Self::started(subject, Arc::new(SystemClock), configure).await
+    }
+
+    /// `clock` decides how old tokens are.
+    async fn started(
+        subject: Subject,
+        clock: Arc<dyn Clock>,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
         let emulator = Emulator::start().await.expect("the emulator starts");
         let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
         let settings =
             KindeSettings::new(emulator.url()).machine_to_machine(credentials).audience(emulator.audience());
-        let verifier = KindeVerifier::new(settings).expect("the emulator's settings are good");
-        // Cases count calls to the emulator, and send many keys from one address.
-        let builder = Authenticator::builder(verifier)
-            .refresh_ahead(false)
-            .retries(false)
-            .circuit_breaker(false)
-            .attempt_limit(None);
-        let authenticator = configure(builder).build().expect("the case's settings are good");
+        let verifier = KindeVerifier::with_clock(settings, clock).expect("the emulator's settings are good");
+        let builder = configure(Authenticator::builder(verifier));
+        let authenticator = builder.build().expect("the case's settings are good");
         let server = subject.start(authenticator.clone()).await;
         let key = |name: &str| KeySpecification::new(name);
         World {
@@ -103,6 +128,12 @@ impl World {
             server,
             emulator,
         }
+    }
+
+    /// So many more keys with the scope `read:users`.
+    pub(crate) fn create_many(&self, name: &str, count: usize) -> Vec<Key> {
+        let key = |number| KeySpecification::new(format!("{name}_{number}")).scopes(["read:users"]);
+        (0..count).map(|number| self.create(key(number))).collect()
     }
 
     /// One more key.
@@ -128,6 +159,31 @@ impl World {
         Session::open(self).await
     }
 
+    /// `GET /me` with this key, by this client.
+    pub(crate) async fn ask_as(&self, client: u8, key: &Key) -> Answer {
+        self.start_as(client, get("/me").key(key)).await.answer().await
+    }
+
+    /// Sends a request on a connection of its own, by this client: 1, or any other number if
+    /// [`SEVERAL_CLIENTS`](super::client::SEVERAL_CLIENTS). The answer is still to come.
+    pub(crate) async fn start_as(&self, client: u8, request: Request) -> Running {
+        Running::start(self, client, request).await
+    }
+
+    /// `GET /me` with each of these keys, each on a connection of its own, by this client.
+    pub(crate) async fn start_all_as(&self, client: u8, keys: &[Key]) -> Vec<Running> {
+        let mut running = Vec::with_capacity(keys.len());
+        for key in keys {
+            running.push(self.start_as(client, get("/me").key(key)).await);
+        }
+        running
+    }
+
+    /// How many verify calls presented one of these keys since the counters were reset.
+    pub(crate) fn calls_for(&self, keys: &[Key]) -> u64 {
+        keys.iter().map(|key| self.emulator.verify_calls_for(&key.secret)).sum()
+    }
+
     /// How many verify calls have reached Kinde since the last look; counting starts anew.
     pub(crate) fn calls(&self) -> u64 {
         let calls = self.emulator.counters().verify_calls;
@@ -146,9 +202,15 @@ impl World {
     ///
     /// A request that is still not read then makes a case easier to pass, never harder.
     pub(crate) async fn settle(&self) {
-        let mut session = self.session().await;
-        for _ in 0..32 {
-            session.send(get("/open")).await.is_open();
+        // Several connections, for a server with several workers.
+        let mut sessions = [(); 4].map(|()| None);
+        for session in &mut sessions {
+            *session = Some(self.session().await);
+        }
+        for _ in 0..16 {
+            for session in sessions.iter_mut().flatten() {
+                session.send(get("/open")).await.is_open();
+            }
         }
     }
 
@@ -174,6 +236,11 @@ impl World {
         secrets.extend(keys.iter().map(|key| key.secret.clone()));
         secrets.into_iter().map(String::into_bytes).collect()
     }
+}
+
+/// Cases count calls to the emulator, and send many keys from one address.
+fn bare(builder: AuthenticatorBuilder) -> AuthenticatorBuilder {
+    builder.refresh_ahead(false).retries(false).circuit_breaker(false).attempt_limit(None)
 }
 
 fn create(emulator: &Emulator, specification: KeySpecification) -> Key {
