@@ -142,15 +142,15 @@ fn a_hole_for_pre_flights_is_noticed() {
 
 #[test]
 fn a_wrong_client_is_noticed() {
-    fails::<KnowsNoPeer, _>(cases::attempts::the_peer_is_the_client);
+    fails::<KnowsNoPeer, _>(cases::clients::the_peer_is_the_client);
     fails::<KnowsNoPeer, _>(
         cases::attempts::past_its_attempts_a_client_is_rate_limited_until_the_window_ends,
     );
     if cfg!(target_os = "linux") {
-        fails::<KnowsOnePeer, _>(cases::attempts::the_peer_is_the_client);
+        fails::<KnowsOnePeer, _>(cases::clients::the_peer_is_the_client);
     }
-    fails::<BelievesForwarding, _>(cases::attempts::without_trusted_proxies_no_header_is_believed);
-    fails::<BelievesForwarding, _>(cases::attempts::a_peer_that_is_not_trusted_is_not_believed);
+    fails::<BelievesForwarding, _>(cases::clients::without_trusted_proxies_no_header_is_believed);
+    fails::<BelievesForwarding, _>(cases::clients::a_peer_that_is_not_trusted_is_not_believed);
     fails::<Forgets, _>(cases::attempts::one_request_is_one_attempt);
 }
 

@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod breaker;
 pub mod bulkhead;
 pub mod caching;
+pub mod clients;
 pub mod concurrency;
 pub mod connections;
 pub mod denials;
