@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apikey_core::ManualClock;
+use serde_json::json;
 
-use super::steps::{MINUTE, SOON, STALE, TTL, fail, failures, hold, in_flight, recover, timed};
+use super::steps::{
+    MINUTE, SECOND, SOON, STALE, TTL, fail, failures, hold, in_flight, oddities, outages, overloads, recover,
+    timed, until_open, wrong_set_ups,
+};
 use crate::conformance::{
     adapter::Subject,
     client::{Request, get},
     expected::*,
     world::{Key, World},
 };
-use crate::emulator::{Endpoint, Fault, KeySpecification, NegativeAnswer};
+use crate::emulator::{Endpoint, Fault, KeySpecification, NegativeAnswer, ScriptedAnswer};
 
 async fn stale(subject: Subject) -> (World, Arc<ManualClock>) {
     timed(subject, |builder| {
@@ -37,7 +41,7 @@ pub async fn an_older_answer_serves_while_kinde_cannot_answer(subject: Subject) 
     clock.advance(TTL);
     let calls = world.calls();
     assert_eq!(calls, 1);
-    for fault in failures() {
+    for fault in [outages(), wrong_set_ups(), overloads()].concat() {
         let shown = format!("{fault:?}");
         println!("{shown}");
         fail(&world, fault);
@@ -48,11 +52,85 @@ pub async fn an_older_answer_serves_while_kinde_cannot_answer(subject: Subject) 
         world.ask("/layered", &world.reader).await.is_denied(&denied);
         assert!(world.ask("/me", &world.writer).await.response.status >= 500, "{shown}");
         world.calls();
+        // A key that drew overload is asked about again when the moment has come that Kinde named.
+        clock.advance(5 * SECOND);
     }
     recover(&world);
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     assert_eq!(world.calls(), 1, "the answer is fresh again");
+}
+
+pub async fn an_answer_that_judges_nothing_ends_the_older_one_for_good(subject: Subject) {
+    for fault in oddities() {
+        let shown = format!("{fault:?}");
+        println!("{shown}");
+        let (world, clock) = stale(subject).await;
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+        world.ask("/me", &world.writer).await.is_me(&world.writer);
+        clock.advance(TTL);
+        world.emulator.set_key_fault(&world.reader.secret, Some(fault));
+        // Others are judged, so it is this key.
+        world.ask("/me", &world.writer).await.is_me(&world.writer);
+        world.ask("/me", &world.reader).await.is_denied(&unavailable());
+        world.emulator.clear_key_faults();
+        fail(&world, Fault::status(503));
+        world.ask("/me", &world.reader).await.is_denied(&unavailable());
+        recover(&world);
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+    }
+}
+
+pub async fn in_an_outage_an_odd_answer_ends_no_older_one(subject: Subject) {
+    let (world, clock) = timed(subject, |builder| builder.stale_if_error(STALE).circuit_breaker(true)).await;
+    for key in [&world.reader, &world.writer] {
+        world.ask("/me", key).await.is_me(key);
+    }
+    clock.advance(TTL);
+    // A gateway that answers everybody, and says nothing.
+    fail(&world, Fault::Empty);
+    until_open(&world, &clock).await;
+    for _ in 0..10 {
+        clock.advance(10 * SECOND);
+        for key in [&world.reader, &world.writer] {
+            world.ask("/me", key).await.is_me(key);
+        }
+        world.settle().await;
+    }
+    assert!(world.calls_for(&[world.reader.clone(), world.writer.clone()]) > 0, "no caller's key ever goes");
+}
+
+pub async fn a_key_that_kinde_no_longer_accepts_gets_in_by_no_older_answer(subject: Subject) {
+    let error = |status, code: &str| {
+        Fault::Answer(ScriptedAnswer::json(status, &json!({"errors": [{"code": code, "message": "No"}]})))
+    };
+    let not_found = json!({"errors": {"code": "NOT_FOUND", "message": "No such thing"}});
+    let rows = [
+        (error(401, "KEY_REVOKED"), key_revoked()),
+        (error(401, "API_KEY_DISABLED"), key_inactive()),
+        (error(400, "INVALID_KEY"), invalid_key()),
+        (error(404, "KEY_NOT_FOUND"), invalid_key()),
+        (error(400, "api_key_expired"), invalid_key()),
+        // It may be the key, and it may be something else: it lets nobody in.
+        (Fault::Answer(ScriptedAnswer::json(404, &not_found)), unavailable()),
+        (error(401, "UNAUTHORIZED"), unavailable()),
+        (error(403, "FORBIDDEN"), unavailable()),
+    ];
+    for (fault, denied) in rows {
+        println!("{fault:?}");
+        let (world, clock) = stale(subject).await;
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+        clock.advance(TTL + 300 * SECOND - SECOND);
+        world.ask("/me", &world.writer).await.is_me(&world.writer);
+        world.ask("/me", &world.admin).await.is_me(&world.admin);
+        world.emulator.set_key_fault(&world.reader.secret, Some(fault));
+        for _ in 0..3 {
+            world.ask("/me", &world.reader).await.is_denied(&denied);
+        }
+        fail(&world, Fault::status(503));
+        world.emulator.clear_key_faults();
+        world.ask("/me", &world.reader).await.is_denied(&unavailable());
+    }
 }
 
 pub async fn an_older_answer_serves_while_kinde_is_slow_and_is_renewed_behind_it(subject: Subject) {
@@ -126,11 +204,11 @@ pub async fn no_outage_brings_a_refused_key_back(subject: Subject) {
     for negative in [Duration::ZERO, MINUTE] {
         let (world, clock) =
             timed(subject, |builder| builder.stale_if_error(STALE).negative_time_to_live(negative)).await;
-        let gone = world.create(KeySpecification::new("gone"));
+        let expired = world.create(KeySpecification::new("expired"));
         for (key, status, denied) in [
             (&world.reader, "revoked", key_revoked()),
             (&world.writer, "inactive", key_inactive()),
-            (&gone, "gone", key_inactive()),
+            (&expired, "expired", invalid_key()),
         ] {
             world.ask("/me", key).await.is_me(key);
             clock.advance(TTL);
@@ -138,14 +216,9 @@ pub async fn no_outage_brings_a_refused_key_back(subject: Subject) {
             world.ask("/me", key).await.is_me(key);
             recover(&world);
             world.emulator.set_status(&key.id, status);
-            let style = if status == "gone" { NegativeAnswer::Error400 } else { NegativeAnswer::Ok200 };
+            let style = if status == "expired" { NegativeAnswer::Error400 } else { NegativeAnswer::Ok200 };
             world.emulator.set_negative_answer(style);
-            let answer = world.ask("/me", key).await;
-            if status == "gone" {
-                answer.is_denied(&invalid_key());
-            } else {
-                answer.is_denied(&denied);
-            }
+            world.ask("/me", key).await.is_denied(&denied);
             clock.advance(MINUTE);
             for fault in failures() {
                 fail(&world, fault);
