@@ -210,12 +210,12 @@ impl Tools {
                 Ok(Ok(judgement)) => return Ok(judgement),
                 Ok(Err(error)) => error,
             };
+            if error.class().rule().retry != Retry::OnANewConnection {
+                return Err(error);
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let wait = allowance.wait_after_outage(random());
-            if error.class().rule().retry != Retry::OnANewConnection
-                || wait.is_none_or(|wait| wait >= left)
-                || !self.may_retry(allowance)
-            {
+            if wait.is_none_or(|wait| wait >= left) || !self.may_retry(allowance) {
                 return Err(error);
             }
             earlier = Some(error);

@@ -170,6 +170,17 @@ async fn overload_is_tried_again_after_the_moment_that_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn overload_takes_no_retry_from_an_outage() {
+    let busy = || no(VerifierError::overload("busy"));
+    let broken = || no(VerifierError::outage("the connection broke"));
+    let verifier = Scripted::new([busy(), busy(), broken(), broken()]);
+    let authenticator = here(&verifier).build().unwrap();
+    assert_eq!(timed(&authenticator, "k1").await.0, "k1");
+    let (failed, first) = (Some(FirstTry::Failed), None);
+    assert_eq!(verifier.calls(), [first, first, first, failed, failed]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_outage_is_asked_once() {
     for error in [
         VerifierError::unjudged("neither good nor bad"),
