@@ -139,7 +139,8 @@ impl Tools {
                 let _landed = flight.land(no_turn, self.clock.now());
                 return;
             }
-            flight.ask(self.clock.now());
+            let asked_at = self.clock.now();
+            flight.ask(asked_at);
             let asked = self.ask_once(&flight, &key, deadline, &mut allowance).await;
             let now = self.clock.now();
             let report = match asked {
@@ -148,13 +149,20 @@ impl Tools {
                     if error.class().rule().retry == Retry::AfterTheMoment {
                         let wait = self.engine.note_overload(&flight, error.asked_to_wait(), now);
                         let left = deadline.saturating_duration_since(Instant::now());
-                        if wait < left && self.may_retry(&mut allowance) && flight.rest(now) {
-                            sleep(self.spread(wait, left)).await;
-                            // It has waited already, so it may wait for its turn as long as its budget lasts.
-                            patience = deadline.saturating_duration_since(Instant::now());
-                            let now = self.clock.now();
-                            flight.apply_again(now + patience, now);
-                            continue;
+                        if wait < left && self.may_retry(&mut allowance) {
+                            // A call that is refused at once holds its place for as long as any other. Otherwise all who
+                            // wait would come to be refused in no time.
+                            let took = now.saturating_duration_since(asked_at);
+                            let held = self.engine.usual_time_of_a_call().saturating_sub(took).min(wait);
+                            sleep(held).await;
+                            if flight.rest(self.clock.now()) {
+                                sleep(self.spread(wait, left).saturating_sub(held)).await;
+                                // It has waited already, so it may wait for its turn as long as its budget lasts.
+                                patience = deadline.saturating_duration_since(Instant::now());
+                                let now = self.clock.now();
+                                flight.apply_again(now + patience, now);
+                                continue;
+                            }
                         }
                     }
                     self.log.tell(&error, now);

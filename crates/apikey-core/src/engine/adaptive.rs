@@ -38,6 +38,11 @@ impl Places {
         self.count
     }
 
+    /// The usual time of a call.
+    pub(super) fn usual(&self) -> Duration {
+        self.usual.unwrap_or(USUAL_AT_FIRST)
+    }
+
     /// Takes in what came of a call.
     pub(super) fn adapt(&mut self, used: Used, now: Instant) {
         match used {
@@ -60,7 +65,7 @@ impl Places {
     }
 
     fn overloaded(&mut self, now: Instant) {
-        let usual = self.usual.unwrap_or(USUAL_AT_FIRST);
+        let usual = self.usual();
         if self.halved_at.is_some_and(|at| now.saturating_duration_since(at) < usual) {
             return;
         }

@@ -167,6 +167,11 @@ impl Admission {
         self.freed.notify_waiters();
     }
 
+    /// The usual time of a call.
+    pub(super) fn usual(&self) -> Duration {
+        lock(&self.inner).places.usual()
+    }
+
     /// Gives a place back for a while, to ask again later. `false` if too many wait already; then it is given back for good.
     pub(super) fn rest(&self, client: Option<Client>, turn: &Arc<Turn>, now: Instant) -> bool {
         if !turn.end() {

@@ -298,6 +298,11 @@ impl Engine {
         self.settings.queue_patience
     }
 
+    /// The usual time of a call.
+    pub(crate) fn usual_time_of_a_call(&self) -> Duration {
+        self.admission.usual()
+    }
+
     /// How many calls are under way.
     pub(crate) fn calls_under_way(&self) -> usize {
         self.admission.taken()

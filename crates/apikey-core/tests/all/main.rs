@@ -10,6 +10,7 @@ mod flights;
 mod generations;
 mod kinde_client;
 mod memo;
+mod overload;
 mod question;
 mod resilience;
 mod secrecy;
