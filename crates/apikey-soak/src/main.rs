@@ -10,7 +10,7 @@ use apikey_soak::report::Report;
 const HELP: &str = "\
 usage: soak [--seconds N] [--quick] [--seed N] [--json FILE]
 
-  --seconds N   how long the mixed traffic lasts (default 120; 0 leaves it out)
+  --seconds N   how long the mixed traffic lasts (default 300; 0 leaves it out)
   --quick       the outage of the table lasts 6 s instead of 60, and crowds are a tenth as large
   --seed N      the traffic of an earlier run; the schedule of the machine is not part of it
   --json FILE   writes the table there, too
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 /// `None` where only help is asked for.
 fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
-    let mut options = Options { seconds: 120, is_quick: false, seed: fastrand::u64(..), json: None };
+    let mut options = Options { seconds: 300, is_quick: false, seed: fastrand::u64(..), json: None };
     while let Some(argument) = arguments.next() {
         let mut number = || {
             let value = arguments.next().and_then(|value| value.parse().ok());
@@ -91,8 +91,10 @@ fn mixed_soak(options: &Options) -> Result<Vec<apikey_soak::report::Row>, String
         seed: options.seed,
         visitors: 32,
         pause: Duration::from_millis(10),
-        peace: Duration::from_secs(2),
+        peace: Duration::from_millis(1500),
         failing: Duration::from_millis(1200),
+        crowd: 160,
+        rush: 600,
         prints: true,
     };
     println!(

@@ -1,17 +1,19 @@
 //! What every case runs against: the emulator, an authenticator, and the reference server, over real sockets.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use apikey_axum::{Authenticator, AuthenticatorBuilder};
-use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine, Verifier};
+use apikey_core::{Clock, KindeSettings, KindeVerifier, MachineToMachine, SystemClock, Verifier};
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate};
 use apikey_testkit::raw;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use example_shared::Store;
 use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
 
 /// A running server that asks a running emulator. Dropping it stops both.
@@ -41,10 +43,34 @@ impl World {
 
 /// The client of the emulator, as the reference servers build it.
 pub(crate) fn verifier(emulator: &Emulator) -> Result<KindeVerifier, String> {
+    verifier_at(&emulator.url(), emulator, Arc::new(SystemClock))
+}
+
+/// The client of an emulator that is reached at this URL, with a clock of its own.
+pub(crate) fn verifier_at(
+    url: &str,
+    emulator: &Emulator,
+    clock: Arc<dyn Clock>,
+) -> Result<KindeVerifier, String> {
     let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
-    let settings =
-        KindeSettings::new(emulator.url()).machine_to_machine(credentials).audience(emulator.audience());
-    KindeVerifier::new(settings).map_err(|error| error.to_string())
+    let settings = KindeSettings::new(url).machine_to_machine(credentials).audience(emulator.audience());
+    KindeVerifier::with_clock(settings, clock).map_err(|error| error.to_string())
+}
+
+/// The system's clock, put forward by hand.
+#[derive(Debug, Default)]
+pub(crate) struct ShiftedClock(Mutex<Duration>);
+
+impl ShiftedClock {
+    pub(crate) fn shift(&self, by: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += by;
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Instant {
+        Instant::now() + *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The reference server on axum.
@@ -100,4 +126,32 @@ pub(crate) fn get(path: &str, secret: &str) -> Vec<u8> {
 /// Whatever goes wrong with a socket, as a line for the report.
 pub(crate) fn socket(error: std::io::Error) -> String {
     format!("a request got no answer: {error}")
+}
+
+/// A thread for verifications, as an authenticator has one, whose tasks can be counted.
+pub(crate) struct Verifications(Option<Runtime>);
+
+impl Verifications {
+    pub(crate) fn start() -> Result<Self, String> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        runtime.map(|runtime| Self(Some(runtime))).map_err(|error| format!("no runtime: {error}"))
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    }
+
+    /// How many tasks have not ended.
+    pub(crate) fn tasks(&self) -> usize {
+        self.handle().metrics().num_alive_tasks()
+    }
+}
+
+impl Drop for Verifications {
+    fn drop(&mut self) {
+        // Waiting for its end is nothing that a task may do.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }

@@ -14,6 +14,8 @@ async fn a_short_soak_finds_no_wrong_decision() {
         pause: Duration::from_millis(20),
         peace: Duration::from_millis(600),
         failing: Duration::from_millis(400),
+        crowd: 40,
+        rush: 300,
         prints: false,
     };
     let outcome = mixed::run(&settings).await.unwrap();

@@ -5,120 +5,169 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use apikey_core::{DenialCode, PresentedKey};
-use apikey_testkit::emulator::{Emulator, Endpoint, Fault, NegativeAnswer};
+use apikey_testkit::emulator::{Backends, Emulator, Endpoint, Fault, NegativeAnswer};
+use apikey_testkit::raw;
 use fastrand::Rng;
+use tokio::task::JoinSet;
 
-use super::visitor::{Shared, come_in_a_crowd};
-use crate::oracle::{Scope, Trouble};
+use super::phases::{self, Broken, Phase};
+use super::visitor::{Sender, Shared};
+use crate::oracle::Scope;
+use crate::world::ShiftedClock;
 
-/// How many come at once in a crowd: more than may be asked about.
-const CROWD: usize = 160;
 /// The breaker's longest pause, and a little more: after that Kinde must have been asked again.
 const RECOVERY: Duration = Duration::from_secs(40);
-
-/// A new token that is refused like the old one stops renewals for a minute, so no token dies so soon after another.
-const BETWEEN_REVOCATIONS: Duration = Duration::from_secs(3);
-
-/// A way in which Kinde fails.
-#[derive(Debug, Clone)]
-enum Phase {
-    Verify(Fault),
-    /// New tokens are needed, and the token endpoint fails so.
-    Token(Fault),
-    /// The service's credentials are refused, and new tokens are needed.
-    Credentials(Fault),
-    /// A setting is refused on the verify endpoint.
-    SetUp(Fault),
-    /// Kinde is slow, and many come at once.
-    Crowd,
-}
-
-fn phases() -> Vec<Phase> {
-    let milliseconds = Duration::from_millis;
-    let too_many = |seconds| Fault::TooManyRequests { rate_limit_reset: seconds, retry_after: None };
-    vec![
-        Phase::Verify(Fault::status(503)),
-        Phase::Verify(Fault::status(500)),
-        Phase::Verify(too_many(Some(1))),
-        Phase::Verify(too_many(None)),
-        Phase::Verify(Fault::Reset),
-        Phase::Verify(Fault::Hang),
-        Phase::Verify(Fault::Garbage),
-        Phase::Verify(Fault::RawGarbage),
-        Phase::Verify(Fault::Empty),
-        Phase::Verify(Fault::Close),
-        Phase::Verify(Fault::HugeBody(200_000)),
-        Phase::Verify(Fault::SlowBody(milliseconds(20))),
-        Phase::Verify(Fault::Latency(milliseconds(300))),
-        Phase::Verify(Fault::Latency(milliseconds(900))),
-        Phase::Verify(Fault::Flap),
-        Phase::Token(Fault::status(503)),
-        Phase::Token(Fault::Hang),
-        Phase::Token(Fault::Garbage),
-        Phase::Credentials(Fault::Status { status: 401, body: r#"{"error":"invalid_client"}"#.to_owned() }),
-        Phase::SetUp(Fault::status(404)),
-        Phase::SetUp(Fault::Redirect("/elsewhere".to_owned())),
-        Phase::Crowd,
-    ]
-}
+/// For so long a token that was accepted for another key is not doubted.
+const TRUST: Duration = Duration::from_secs(61);
+/// Answers that are on their way have come in after this time.
+const ON_THE_WAY: Duration = Duration::from_millis(200);
+/// More machines than new connections are made in one phase.
+const MACHINES: usize = 1000;
+/// How many good keys are odd at once.
+const ODD_KEYS: usize = 8;
 
 /// Who may change what.
 pub(super) struct Director {
     pub(super) shared: Arc<Shared>,
     pub(super) emulator: Arc<Emulator>,
     pub(super) keys: apikey_axum::Authenticator,
+    /// The verifier's, and nobody else's.
+    pub(super) clock: Arc<ShiftedClock>,
     pub(super) budget: Duration,
-    pub(super) is_failing: AtomicBool,
+    /// How many come at once in a crowd, and how many requests one client sends at once in a rush.
+    pub(super) crowd: usize,
+    pub(super) rush: usize,
+    pub(super) phase_is_over: Arc<AtomicBool>,
 }
 
 impl Director {
-    /// Lets Kinde fail in one way after another, with peace in between, until the soak is over.
+    /// Lets one thing after another go wrong, with peace in between, until the soak is over.
     pub(super) async fn fail(&self, mut random: Rng, peace: Duration, failing: Duration) {
         let mut ahead = Vec::new();
         while !self.is_over() {
             self.pause(peace.mul_f64(0.5 + random.f64())).await;
             if ahead.is_empty() {
-                ahead = phases();
+                ahead = phases::all();
                 random.shuffle(&mut ahead);
             }
             let Some(phase) = ahead.pop().filter(|_| !self.is_over()) else { return };
-            self.is_failing.store(true, Ordering::Relaxed);
-            self.begin(&phase, &mut random);
+            self.phase_is_over.store(false, Ordering::SeqCst);
+            let mut senders = JoinSet::new();
+            if let Some(trouble) = phase.trouble() {
+                self.shared.oracle.trouble_begins(trouble);
+            }
+            if let Err(error) = self.begin(&phase, &mut senders, &mut random).await {
+                return self.shared.findings.wrong(format!("{phase:?} can't begin: {error}"));
+            }
             self.pause(failing.mul_f64(0.5 + random.f64())).await;
-            self.emulator.set_fault(Endpoint::Verify, None);
-            self.emulator.set_fault(Endpoint::Token, None);
-            // What was asked while Kinde failed may still fail.
+            self.phase_is_over.store(true, Ordering::SeqCst);
+            senders.join_all().await;
+            self.end(&phase);
+            // What was asked while it failed may still fail.
             tokio::time::sleep(self.budget).await;
             self.await_recovery(&phase).await;
             self.shared.oracle.trouble_ends();
-            self.is_failing.store(false, Ordering::Relaxed);
         }
     }
 
-    fn begin(&self, phase: &Phase, random: &mut Rng) {
-        let trouble = match phase {
-            Phase::Credentials(_) | Phase::SetUp(_) => Trouble::SetUp,
-            Phase::Verify(_) | Phase::Token(_) | Phase::Crowd => Trouble::Outage,
-        };
-        self.shared.oracle.trouble_begins(trouble);
+    async fn begin(&self, phase: &Phase, senders: &mut JoinSet<()>, random: &mut Rng) -> std::io::Result<()> {
+        let emulator = &*self.emulator;
         match phase {
             Phase::Verify(fault) | Phase::SetUp(fault) => {
                 if random.u32(..4) == 0 {
-                    self.emulator.revoke_tokens();
+                    self.revoke_tokens().await;
                 }
-                self.emulator.set_fault(Endpoint::Verify, Some(fault.clone()));
+                emulator.set_fault(Endpoint::Verify, Some(fault.clone()));
             }
+            Phase::Slow(fault) => emulator.set_fault(Endpoint::Verify, Some(fault.clone())),
             Phase::Token(fault) | Phase::Credentials(fault) => {
-                self.emulator.set_fault(Endpoint::Token, Some(fault.clone()));
-                self.emulator.revoke_tokens();
+                emulator.set_fault(Endpoint::Token, Some(fault.clone()));
+                self.revoke_tokens().await;
             }
-            Phase::Crowd => {
-                self.emulator.set_fault(Endpoint::Verify, Some(Fault::Latency(Duration::from_millis(300))));
-                for _ in 0..CROWD {
-                    tokio::spawn(come_in_a_crowd(Arc::clone(&self.shared), random.fork()));
+            Phase::DeniedScope => emulator.deny_scope(true),
+            Phase::RevokedTokens => self.revoke_tokens().await,
+            Phase::Crowd | Phase::Rush => {
+                emulator.set_fault(Endpoint::Verify, Some(Fault::Latency(Duration::from_millis(30))));
+                let is_rush = matches!(phase, Phase::Rush);
+                for _ in 0..if is_rush { self.rush } else { self.crowd } {
+                    let shared = Arc::clone(&self.shared);
+                    let sender = if is_rush { Sender::rushing(shared) } else { Sender::in_a_crowd(shared) };
+                    senders.spawn(sender.send_once(random.fork()));
                 }
+            }
+            Phase::OddJunk(count, fault) => {
+                emulator.set_prefix_fault(Shared::ODD, Some(fault.clone()));
+                let keys: Arc<Vec<String>> = Arc::new((0..*count).map(|_| self.shared.fresh_odd()).collect());
+                for number in 0..(*count).min(10) {
+                    let sender = Sender::of_odd_keys(Arc::clone(&self.shared), Arc::clone(&keys), number);
+                    senders.spawn(sender.send_until(Arc::clone(&self.phase_is_over), random.fork()));
+                }
+            }
+            Phase::OddKeys(oddity, fault) => {
+                for _ in 0..ODD_KEYS {
+                    let secret = self.shared.population.constant(random).secret;
+                    self.shared.oracle.key_becomes_odd(&secret, *oddity);
+                    emulator.set_key_fault(&secret, Some(fault.clone()));
+                }
+            }
+            Phase::UnknownUnjudged(answer) => emulator.set_unknown_key_answer(Some(*answer)),
+            Phase::Overload(limit) => emulator.limit_concurrency(Some(*limit)),
+            Phase::Connections(broken) => self.break_connections(*broken),
+            Phase::Patchy(choice) => {
+                emulator.set_backends(Backends { count: 3, choice: *choice });
+                emulator.set_backend_fault(0, Some(Fault::Hang));
+                emulator.drain_connections();
+            }
+            Phase::Moved => {
+                // All open connections are of the first machine; this one is the last that it gets.
+                emulator.set_backends(Backends::round_robin(MACHINES));
+                raw::exchange(emulator.address(), &raw::get("/_emulator/counters", &[])).await?;
+                emulator.set_backend_fault(0, Some(Fault::status(503)));
             }
         }
+        Ok(())
+    }
+
+    fn end(&self, phase: &Phase) {
+        let emulator = &*self.emulator;
+        emulator.set_fault(Endpoint::Verify, None);
+        emulator.set_fault(Endpoint::Token, None);
+        emulator.deny_scope(false);
+        emulator.clear_key_faults();
+        emulator.set_unknown_key_answer(None);
+        emulator.limit_concurrency(None);
+        emulator.close_connections_at_use(None);
+        emulator.close_idle_connections(None);
+        if matches!(phase, Phase::Patchy(_) | Phase::Moved) {
+            emulator.set_backends(Backends::round_robin(1));
+            emulator.drain_connections();
+        }
+    }
+
+    fn break_connections(&self, broken: Broken) {
+        match broken {
+            Broken::Silent => {
+                self.emulator.silence_connections();
+            }
+            Broken::Cut => {
+                self.emulator.cut_connections();
+            }
+            Broken::Reset => {
+                self.emulator.reset_connections_once();
+            }
+            Broken::Drained => {
+                self.emulator.drain_connections();
+            }
+            Broken::ClosedAtUse(nth) => self.emulator.close_connections_at_use(Some(nth)),
+            Broken::ClosedWhenIdle(pause) => self.emulator.close_idle_connections(Some(pause)),
+        }
+    }
+
+    /// A token that was accepted lately is not doubted for a minute, which is longer than anybody wants to wait here.
+    async fn revoke_tokens(&self) {
+        self.emulator.revoke_tokens();
+        tokio::time::sleep(ON_THE_WAY).await;
+        self.clock.shift(TRUST);
     }
 
     /// Asks with junk, as nobody's attempt, until Kinde answers twice in a row.
@@ -141,24 +190,17 @@ impl Director {
     /// Changes keys, purges and revokes tokens until the soak is over.
     pub(super) async fn unrest(&self, mut random: Rng, pause: Duration) {
         let (emulator, oracle, population) = (&*self.emulator, &self.shared.oracle, &self.shared.population);
-        let (mut acts, mut revoked_at) = (0_u64, Instant::now());
+        let mut acts = 0_u64;
         while !self.is_over() {
             match random.u32(..100) {
                 0..30 => population.change_status(emulator, oracle, &mut random),
                 30..45 => population.rotate(emulator, oracle, &mut random),
                 45..60 => population.change_scopes(emulator, oracle, &mut random),
-                60..98 => self.purge(&mut random),
-                98 => emulator.set_negative_answer(
+                60..99 => self.purge(&mut random),
+                _ => emulator.set_negative_answer(
                     [NegativeAnswer::Ok200, NegativeAnswer::Error400, NegativeAnswer::Error401]
                         [random.usize(..3)],
                 ),
-                _ if revoked_at.elapsed() > BETWEEN_REVOCATIONS
-                    && !self.is_failing.load(Ordering::Relaxed) =>
-                {
-                    emulator.revoke_tokens();
-                    revoked_at = Instant::now();
-                }
-                _ => {}
             }
             acts += 1;
             if acts.is_multiple_of(64) {

@@ -1,6 +1,7 @@
 //! The mixed soak: everything at once, and an oracle that judges each answer.
 
 mod director;
+mod phases;
 mod population;
 mod stalls;
 mod visitor;
@@ -11,14 +12,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use apikey_axum::{AttemptLimit, TrustedProxies};
+use apikey_core::Clock;
+use apikey_testkit::emulator::Emulator;
 use fastrand::Rng;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::memory;
-use crate::oracle::{Bounds, Oracle};
+use crate::oracle::{Bounds, Oracle, Tally};
 use crate::report::{Row, mebibytes};
-use crate::world::World;
+use crate::world::{Server, ShiftedClock, Verifications, verifier_at};
 use director::Director;
 use population::Population;
 use visitor::{Findings, Shared};
@@ -50,10 +53,14 @@ pub struct Settings {
     pub visitors: usize,
     /// The longest pause of a client between two requests.
     pub pause: Duration,
-    /// About how long Kinde is well between two outages.
+    /// About how long all is well between two phases in which something goes wrong.
     pub peace: Duration,
-    /// About how long an outage lasts.
+    /// About how long such a phase lasts.
     pub failing: Duration,
+    /// How many clients come at once in a crowd.
+    pub crowd: usize,
+    /// How many requests one client sends at once in a rush.
+    pub rush: usize,
     /// Whether to print how it goes.
     pub prints: bool,
 }
@@ -71,6 +78,8 @@ pub struct Outcome {
     pub wrongs: u64,
     /// The first of them, each with what was expected.
     pub wrong: Vec<String>,
+    /// How often good keys were let in, and how often they got no answer.
+    pub tally: Tally,
     /// The live heap at rest, before the measured traffic and after it.
     pub heap: (usize, usize),
     /// The resident set at the same moments.
@@ -101,8 +110,13 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
         window: WINDOW,
     }));
     let proxies = TrustedProxies::parse("127.0.0.0/8").map_err(|error| error.to_string())?;
-    let World { emulator, server } = World::start(|builder| {
+    let emulator = Emulator::start().await.map_err(|error| format!("the emulator does not start: {error}"))?;
+    let clock = Arc::new(ShiftedClock::default());
+    let verifier = verifier_at(&emulator.url(), &emulator, Arc::clone(&clock) as Arc<dyn Clock>)?;
+    let verifications = Verifications::start()?;
+    let server = Server::start(verifier, |builder| {
         builder
+            .verification_runtime(verifications.handle())
             .cache_time_to_live(TIME_TO_LIVE)
             .stale_if_error(STALE_IF_ERROR)
             .stale_while_slow(Duration::from_millis(200))
@@ -113,7 +127,8 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
             .trusted_proxies(proxies)
     })
     .await?;
-    let tasks_before = Handle::current().metrics().num_alive_tasks();
+    let alive = || Handle::current().metrics().num_alive_tasks() + verifications.tasks();
+    let tasks_before = alive();
     let emulator = Arc::new(emulator);
     let population = Population::new(&emulator, &oracle, &mut random);
     let shared = Arc::new(Shared {
@@ -128,8 +143,11 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
         shared: Arc::clone(&shared),
         emulator: Arc::clone(&emulator),
         keys: server.keys.clone(),
+        clock,
         budget: TIMEOUT + TOLERANCE,
-        is_failing: AtomicBool::new(false),
+        crowd: settings.crowd,
+        rush: settings.rush,
+        phase_is_over: Arc::default(),
     });
     let soak = Soak { settings, director, most_cached: AtomicU64::new(0), stalls: Arc::default() };
 
@@ -142,6 +160,7 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
         judged: shared.findings.judged.load(Ordering::Relaxed),
         hung_up: shared.findings.hung_up.load(Ordering::Relaxed),
         by_status: shared.findings.by_status(),
+        tally: oracle.tally(),
         heap: (heap_before, heap_after),
         resident: resident_before.zip(resident_after),
         cached: (soak.most_cached.load(Ordering::Relaxed) as usize, CAPACITY),
@@ -157,7 +176,7 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
     outcome.wrongs = shared.findings.wrongs.load(Ordering::Relaxed);
     outcome.wrong =
         std::mem::take(&mut *shared.findings.wrong.lock().unwrap_or_else(|error| error.into_inner()));
-    outcome.tasks = (tasks_before, tasks_settled(tasks_before).await);
+    outcome.tasks = (tasks_before, tasks_settled(tasks_before, alive).await);
     drop(server);
     Ok(outcome)
 }
@@ -221,8 +240,7 @@ impl Soak<'_> {
 }
 
 /// The number of tasks once no more end, or once there are no more than expected.
-async fn tasks_settled(expected: usize) -> usize {
-    let alive = || Handle::current().metrics().num_alive_tasks();
+async fn tasks_settled(expected: usize, alive: impl Fn() -> usize) -> usize {
     for _ in 0..50 {
         if alive() <= expected {
             break;
@@ -247,11 +265,24 @@ impl Outcome {
             self.took.as_secs_f64(),
             self.stalls,
         );
+        let Tally { let_in_while_well, unanswered_while_well, patchy, unlucky } = self.tally;
         let (before, after) = self.tasks;
         let (most, capacity) = self.cached;
         let case = |what: &str| format!("mixed soak over sockets: {what}");
         vec![
             Row::new(case("decisions"), "0 wrong", judged, self.wrongs == 0 && self.judged > 0),
+            Row::new(
+                case("keys without an answer although Kinde answers"),
+                "0",
+                format!("{unanswered_while_well}, and {let_in_while_well} good keys let in"),
+                unanswered_while_well == 0,
+            ),
+            Row::new(
+                case("the same while one of Kinde's three machines hangs, keys in use and others"),
+                "at most 1 %",
+                format!("{unlucky}, and {patchy} good keys let in"),
+                unlucky * 100 <= patchy + unlucky,
+            ),
             Row::new(
                 case("tasks at the end"),
                 format!("{} (before: {before})", before + POOL),

@@ -78,6 +78,11 @@ impl Population {
         self.cold[random.usize(..self.cold.len())].clone()
     }
 
+    /// A key whose fate never changes: one that is in use, or one that is seldom used.
+    pub(super) fn constant(&self, random: &mut Rng) -> Key {
+        if random.bool() { self.cold(random) } else { self.steady[random.usize(..self.steady.len())].clone() }
+    }
+
     /// A secret that was rotated away.
     pub(super) fn retired(&self, random: &mut Rng) -> Option<String> {
         let retired = locked(&self.retired);

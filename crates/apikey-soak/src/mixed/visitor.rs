@@ -18,6 +18,9 @@ const QUIET_CLIENTS: u32 = 600;
 /// Addresses from which junk comes.
 const NOISY_CLIENTS: u32 = 5;
 
+/// How often a client with odd keys sends one of them.
+const ODD_PAUSE: Duration = Duration::from_millis(50);
+
 /// How many complaints are kept.
 const MOST_KEPT: usize = 20;
 
@@ -57,6 +60,13 @@ impl Findings {
 }
 
 impl Shared {
+    /// What made-up keys begin with that Kinde does not judge.
+    pub(super) const ODD: &'static str = "k_odd_";
+
+    pub(super) fn fresh_odd(&self) -> String {
+        format!("{}{}", Self::ODD, self.next_junk.fetch_add(1, Ordering::Relaxed))
+    }
+
     pub(super) fn fresh_junk(&self) -> String {
         format!("k_live_junk_{}", self.next_junk.fetch_add(1, Ordering::Relaxed))
     }
@@ -69,6 +79,8 @@ struct Plan {
     authorization: Vec<String>,
     client: String,
     address: String,
+    /// Its client sends more at once than the whole queue holds.
+    crowds: bool,
 }
 
 /// Sends requests until the soak is over; the longest pause between two is `pause`.
@@ -99,6 +111,7 @@ async fn exchange(shared: &Shared, plan: &Plan, connection: &mut Option<Connecti
         route: plan.route,
         presented: plan.presented.clone(),
         client: plan.client.clone(),
+        crowds: plan.crowds,
         began,
         ended: Instant::now(),
         status: response.status,
@@ -123,18 +136,78 @@ async fn hang_up(shared: &Shared, plan: &Plan, random: &mut Rng) {
     }
 }
 
-/// Sends one request with a junk key, or with one that is seldom used; for crowds.
-pub(super) async fn come_in_a_crowd(shared: Arc<Shared>, mut random: Rng) {
-    let number = random.u32(..QUIET_CLIENTS);
-    let plan = match random.bool() {
-        true => Plan::with_secret(Presented::FreshJunk(shared.fresh_junk()), noisy(number), &mut random),
-        false => {
-            let secret = shared.population.cold(&mut random).secret;
-            Plan::with_secret(Presented::Secret(secret), quiet(number), &mut random)
+/// One of those who come in a phase.
+pub(super) struct Sender {
+    shared: Arc<Shared>,
+    sends: Sends,
+}
+
+enum Sends {
+    /// Either a junk key of a noisy client, or a good one of a quiet client.
+    Anything,
+    /// A key that was never sent before, with many of the same client's.
+    AsOneOfMany,
+    /// One of these, in turn.
+    Odd { keys: Arc<Vec<String>>, next: usize },
+}
+
+impl Sender {
+    pub(super) fn in_a_crowd(shared: Arc<Shared>) -> Self {
+        Self { shared, sends: Sends::Anything }
+    }
+
+    pub(super) fn rushing(shared: Arc<Shared>) -> Self {
+        Self { shared, sends: Sends::AsOneOfMany }
+    }
+
+    pub(super) fn of_odd_keys(shared: Arc<Shared>, keys: Arc<Vec<String>>, next: usize) -> Self {
+        Self { shared, sends: Sends::Odd { keys, next } }
+    }
+
+    /// Sends one request.
+    pub(super) async fn send_once(mut self, mut random: Rng) {
+        self.send(&mut None, &mut random).await;
+    }
+
+    /// Sends one request after another.
+    pub(super) async fn send_until(mut self, is_over: Arc<AtomicBool>, mut random: Rng) {
+        let mut connection = None;
+        while !is_over.load(Ordering::SeqCst) && !self.shared.is_over.load(Ordering::Relaxed) {
+            self.send(&mut connection, &mut random).await;
+            tokio::time::sleep(ODD_PAUSE).await;
         }
-    };
-    if let Err(error) = exchange(&shared, &plan, &mut None).await {
-        shared.findings.wrong(format!("{:?} got no answer in a crowd: {error}", plan.presented));
+    }
+
+    async fn send(&mut self, connection: &mut Option<Connection>, random: &mut Rng) {
+        let plan = self.plan(random);
+        if let Err(error) = exchange(&self.shared, &plan, connection).await {
+            *connection = None;
+            self.shared.findings.wrong(format!("{:?} got no answer: {error}", plan.presented));
+        }
+    }
+
+    fn plan(&mut self, random: &mut Rng) -> Plan {
+        let shared = &self.shared;
+        match &mut self.sends {
+            Sends::Anything => {
+                let number = random.u32(..);
+                if random.bool() {
+                    let junk = Presented::FreshJunk(shared.fresh_junk());
+                    return Plan::with_secret(junk, noisy(number), random);
+                }
+                let secret = shared.population.cold(random).secret;
+                Plan::with_secret(Presented::Secret(secret), quiet(number), random)
+            }
+            Sends::AsOneOfMany => {
+                let junk = Presented::FreshJunk(shared.fresh_junk());
+                Plan { crowds: true, ..Plan::with_secret(junk, single("rushing", 0xfffe, random), random) }
+            }
+            Sends::Odd { keys, next } => {
+                let secret = keys[*next % keys.len()].clone();
+                *next += 1;
+                Plan::with_secret(Presented::Odd(secret), single("odd", 0xfffd, random), random)
+            }
+        }
     }
 }
 
@@ -170,17 +243,19 @@ fn malformed((client, address): (String, String), shared: &Shared, random: &mut 
             (Presented::Malformed(400, "MULTIPLE_KEYS"), vec![header.clone(), header])
         }
     };
-    Plan { route: any_route(random), presented, authorization, client, address }
+    Plan { route: any_route(random), presented, authorization, client, address, crowds: false }
 }
 
 impl Plan {
     fn with_secret(presented: Presented, (client, address): (String, String), random: &mut Rng) -> Self {
         let scheme = ["Bearer", "bearer", "BEARER "][random.usize(..3)];
         let authorization = match &presented {
-            Presented::Secret(secret) | Presented::FreshJunk(secret) => vec![format!("{scheme} {secret}")],
+            Presented::Secret(secret) | Presented::FreshJunk(secret) | Presented::Odd(secret) => {
+                vec![format!("{scheme} {secret}")]
+            }
             Presented::Nothing | Presented::Malformed(..) => Vec::new(),
         };
-        Self { route: any_route(random), presented, authorization, client, address }
+        Self { route: any_route(random), presented, authorization, client, address, crowds: false }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -210,4 +285,9 @@ fn noisy(number: u32) -> (String, String) {
     let client = number % NOISY_CLIENTS;
     let host = number / NOISY_CLIENTS % 200;
     (format!("noisy {client}"), format!("2001:db8:ffff:{client:x}00::{host:x}"))
+}
+
+/// A client that comes in one phase only, from any of its addresses.
+fn single(name: &str, network: u32, random: &mut Rng) -> (String, String) {
+    (name.to_owned(), format!("2001:db8:{network:x}::{:x}", random.u16(1..)))
 }

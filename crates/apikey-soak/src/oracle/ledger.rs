@@ -6,32 +6,38 @@ use std::time::{Duration, Instant};
 use apikey_core::Refusal;
 
 use super::clients::Clients;
+use super::troubles::{Oddity, Trouble, Troubles};
 use super::truth::{Forgotten, Timeline, Verdict};
-use super::{Bounds, Observation, Presented, Scope, Trouble, code};
+use super::{Bounds, Observation, Presented, Scope, Tally, code};
 
 /// So close to a purge of its own key, a verification may give up: nobody may rely on its answer.
 const BESIDE_A_PURGE: Duration = Duration::from_millis(250);
 
-#[derive(Debug, Clone, Copy)]
-struct Period {
-    trouble: Trouble,
-    from: Instant,
-    until: Option<Instant>,
-}
+/// In these, there may be no answer.
+const UNANSWERED: &[Trouble] = &[Trouble::Outage, Trouble::Patchy, Trouble::SetUp];
+/// In these, an older answer may serve; and in no others, however crowded it is.
+const OLDER_ANSWERS: &[Trouble] = &[Trouble::Outage, Trouble::Slow, Trouble::Patchy, Trouble::SetUp];
 
 #[derive(Debug)]
 pub(super) struct Ledger {
     bounds: Bounds,
     secrets: HashMap<String, Timeline>,
     everything: Vec<Forgotten>,
-    periods: Vec<Period>,
+    troubles: Troubles,
     clients: Clients,
+    tally: Tally,
 }
 
 impl Ledger {
     pub(super) fn new(bounds: Bounds) -> Self {
-        let clients = Clients::default();
-        Self { bounds, secrets: HashMap::new(), everything: Vec::new(), periods: Vec::new(), clients }
+        Self {
+            bounds,
+            secrets: HashMap::new(),
+            everything: Vec::new(),
+            troubles: Troubles::default(),
+            clients: Clients::default(),
+            tally: Tally::default(),
+        }
     }
 
     pub(super) fn learn(&mut self, secret: &str, replaces: Option<String>) {
@@ -73,18 +79,12 @@ impl Ledger {
         }
     }
 
-    pub(super) fn trouble_begins(&mut self, trouble: Trouble, from: Instant) {
-        self.periods.push(Period { trouble, from, until: None });
+    pub(super) fn troubles(&mut self) -> &mut Troubles {
+        &mut self.troubles
     }
 
-    pub(super) fn trouble_ends(&mut self, now: Instant) {
-        for period in &mut self.periods {
-            period.until.get_or_insert(now);
-        }
-    }
-
-    pub(super) fn stalled(&mut self, from: Instant, until: Instant) {
-        self.periods.push(Period { trouble: Trouble::Outage, from, until: Some(until) });
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
     }
 
     pub(super) fn begin(&mut self, client: &str, now: Instant) {
@@ -113,14 +113,14 @@ impl Ledger {
         self.forget(now);
         self.clients = Clients::default();
         self.everything.shrink_to_fit();
-        self.periods.shrink_to_fit();
+        self.troubles.shrink();
         self.secrets.shrink_to_fit();
         self.secrets.values_mut().for_each(Timeline::shrink);
     }
 
     fn forget(&mut self, before: Instant) {
         self.everything.retain(|event| event.done >= before);
-        self.periods.retain(|period| period.until.is_none_or(|until| until >= before));
+        self.troubles.forget(before);
         for timeline in self.secrets.values_mut() {
             timeline.prune(before);
         }
@@ -138,6 +138,7 @@ impl Ledger {
             Presented::Secret(secret) | Presented::FreshJunk(secret) => {
                 self.judge_secret(observation, secret)
             }
+            Presented::Odd(_) => self.judge_odd(observation),
         };
         verdict.map_err(|expected| self.complain(observation, &expected))
     }
@@ -158,23 +159,51 @@ impl Ledger {
             429 => self.judge_limit(observation),
             503 => {
                 exactly(observation, 503, "VERIFICATION_UNAVAILABLE")?;
-                let allowed =
-                    self.is_troubled(observation, None) || self.is_beside_purge(observation, secret);
-                allowed.then_some(()).ok_or_else(|| "no 503, for Kinde is well".to_owned())
+                self.judge_unavailable(observation, secret)
             }
             500 => {
                 exactly(observation, 500, "INTERNAL_ERROR")?;
-                let allowed = self.is_troubled(observation, Some(Trouble::SetUp));
+                let is_odd = self.oddities(observation, secret).next().is_some();
+                let allowed = is_odd || self.is_troubled(observation, &[Trouble::SetUp]) || {
+                    self.is_troubled(observation, &[Trouble::UnknownUnjudged]) && !self.is_known(secret)
+                };
                 allowed.then_some(()).ok_or_else(|| "no 500, for the set-up is right".to_owned())
             }
             _ => Err("a status of the contract".to_owned()),
         }
     }
 
+    /// Nobody has judged the key, so it is neither let in nor refused.
+    fn judge_odd(&self, observation: &Observation) -> Result<(), String> {
+        match observation.status {
+            429 => self.judge_limit(observation),
+            500 => exactly(observation, 500, "INTERNAL_ERROR"),
+            _ => exactly(observation, 503, "VERIFICATION_UNAVAILABLE"),
+        }
+    }
+
+    /// No answer: only in trouble, beside a purge, or for a client that crowds out itself.
+    fn judge_unavailable(&mut self, observation: &Observation, secret: &str) -> Result<(), String> {
+        if self.is_troubled(observation, UNANSWERED) {
+            let by_chance = !self.is_troubled(observation, &[Trouble::Outage, Trouble::SetUp]);
+            self.tally.unlucky += u64::from(by_chance);
+            return Ok(());
+        }
+        let allowed = self.is_beside_purge(observation, secret)
+            || self.oddities(observation, secret).next().is_some()
+            || (self.is_troubled(observation, &[Trouble::UnknownUnjudged]) && !self.is_known(secret))
+            || observation.crowds;
+        if !allowed {
+            self.tally.unanswered_while_well += 1;
+        }
+        allowed.then_some(()).ok_or_else(|| "no 503, for Kinde is well".to_owned())
+    }
+
     fn judge_identity(&mut self, observation: &Observation, secret: &str) -> Result<(), String> {
         let Bounds { time_to_live, stale_if_error, .. } = self.bounds;
-        let troubled = self.is_troubled(observation, None);
-        let oldest = if troubled { time_to_live + stale_if_error } else { time_to_live };
+        let may_be_older = self.is_troubled(observation, OLDER_ANSWERS)
+            || self.oddities(observation, secret).any(|oddity| oddity == Oddity::Unwell);
+        let oldest = if may_be_older { time_to_live + stale_if_error } else { time_to_live };
         let from = self.earliest(secret, observation.began, oldest);
         let timeline = self.secrets.get(secret).ok_or("401, for no key has this secret")?;
         let allowed = timeline.between(from, observation.ended).any(|(_, verdict)| match verdict {
@@ -187,9 +216,11 @@ impl Ledger {
             return Err(format!(
                 "what Kinde's verdicts since {:.3} s before the request allow ({})",
                 observation.began.saturating_duration_since(from).as_secs_f64(),
-                if troubled { "stale answers included" } else { "Kinde is well" },
+                if may_be_older { "older answers included" } else { "no older answer may serve" },
             ));
         }
+        self.tally.patchy += u64::from(self.is_troubled(observation, &[Trouble::Patchy]));
+        self.tally.let_in_while_well += u64::from(!self.is_troubled(observation, UNANSWERED));
         self.forget_predecessors(secret, observation.ended);
         Ok(())
     }
@@ -248,13 +279,19 @@ impl Ledger {
         floors.fold(back(began, oldest), Instant::max)
     }
 
-    fn is_troubled(&self, observation: &Observation, only: Option<Trouble>) -> bool {
+    fn is_troubled(&self, observation: &Observation, of: &[Trouble]) -> bool {
+        self.troubles.any(of, back(observation.began, self.bounds.budget), observation.ended)
+    }
+
+    fn oddities(&self, observation: &Observation, secret: &str) -> impl Iterator<Item = Oddity> {
         let from = back(observation.began, self.bounds.budget);
-        self.periods.iter().any(|period| {
-            only.is_none_or(|only| period.trouble == only)
-                && period.from <= observation.ended
-                && period.until.is_none_or(|until| until >= from)
-        })
+        self.troubles.oddities(secret, from, observation.ended)
+    }
+
+    /// Whether a key has this secret at present.
+    fn is_known(&self, secret: &str) -> bool {
+        let latest = self.secrets.get(secret).and_then(Timeline::latest);
+        latest.is_some_and(|latest| *latest != Verdict::Refused(Refusal::Invalid))
     }
 
     fn is_beside_purge(&self, observation: &Observation, secret: &str) -> bool {
@@ -264,12 +301,12 @@ impl Ledger {
     }
 
     fn complain(&self, observation: &Observation, expected: &str) -> String {
-        let Observation { route, presented, client, began, ended, status, body } = observation;
+        let Observation { route, presented, client, began, ended, status, body, .. } = observation;
         let mut text = format!(
             "{route:?} with {presented:?} from {client}, which took {:?}, was answered {status} {body}\n  expected: {expected}\n",
             ended.saturating_duration_since(*began),
         );
-        if let Presented::Secret(secret) | Presented::FreshJunk(secret) = presented {
+        if let Presented::Secret(secret) | Presented::FreshJunk(secret) | Presented::Odd(secret) = presented {
             text.push_str("  the key's time, counted back from the beginning of the request:\n");
             text.extend(self.secrets.get(secret).map(|timeline| timeline.tell(*began)));
             let ago = |then: Instant| match began.checked_duration_since(then) {
@@ -279,10 +316,7 @@ impl Ledger {
             for event in &self.everything {
                 text.push_str(&format!("    {}: everything purged\n", ago(event.done)));
             }
-            for Period { trouble, from, until } in &self.periods {
-                let until = until.map_or_else(|| "now".to_owned(), ago);
-                text.push_str(&format!("    {}..{until}: {trouble:?}\n", ago(*from)));
-            }
+            text.push_str(&self.troubles.tell(secret, ago));
         }
         text
     }

@@ -4,16 +4,21 @@
 //! answer is right if it was allowed at some instant between the beginning and the end of its request:
 //!
 //! - **An identity** (200, or the 403 that its scopes and owner deserve) must have been Kinde's answer about this secret at
-//!   some moment within the time to live, or within `stale_if_error` past it while Kinde can't answer; and at a moment
-//!   after every purge, refusal or rotation of this key that was over when the request began.
+//!   some moment within the time to live, and at a moment after every purge, refusal or rotation of this key that was over
+//!   when the request began. An answer that is older, by `stale_if_error` at most, is right only while Kinde can't answer
+//!   or is slow, or while it fails or has too much to do for this very key. It is wrong if all that happened is a crowd, a
+//!   client over its limit, or an answer about this key that can't be read.
 //! - **A refusal** (401) must have been Kinde's answer within the negative time to live, or the budget of a verification.
-//! - **429** only where the client began so many requests within the window.
-//! - **503** only while Kinde can't answer, in a crowd, while the machine stalls, or beside a purge of this very key.
-//! - **500** only while the service's own set-up is refused.
+//! - **429** only if the client began so many requests within the window.
+//! - **503** only while Kinde can't answer, while the machine stalls, beside a purge of this very key, for a key whose own
+//!   answer is odd, or for a client that sends more at once than the whole queue holds. Other clients' odd keys, other
+//!   clients' crowds, connections that die and a Kinde that is slow are no reasons.
+//! - **500** only while the service's own set-up is refused, or for a key whose own answer is odd.
 
 mod clients;
 mod ledger;
 mod route;
+mod troubles;
 mod truth;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,6 +28,7 @@ use apikey_core::Refusal;
 use serde_json::Value;
 
 pub use route::Route;
+pub use troubles::{Oddity, Trouble};
 pub use truth::{Identity, Verdict};
 
 use ledger::Ledger;
@@ -55,6 +61,8 @@ pub enum Presented {
     Secret(String),
     /// A secret that nobody has presented before and no key has.
     FreshJunk(String),
+    /// A made-up secret that Kinde has never judged.
+    Odd(String),
 }
 
 /// One request, and its answer.
@@ -66,6 +74,8 @@ pub struct Observation {
     pub presented: Presented,
     /// The client's address, as the limiter tells clients apart.
     pub client: String,
+    /// Whether this client has more requests under way at once than the whole queue holds.
+    pub crowds: bool,
     /// Before the first byte was sent.
     pub began: Instant,
     /// After the last byte was received.
@@ -91,13 +101,17 @@ pub enum Scope {
     Everything,
 }
 
-/// Why answers may be missing for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// Kinde can't answer, not soon, or there is a crowd.
-    Outage,
-    /// The service's own set-up is refused.
-    SetUp,
+/// How often something happened that is allowed, or not, and that the report tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Good keys that were let in while there was no reason for a 503.
+    pub let_in_while_well: u64,
+    /// Requests that were answered 503 for no reason. Each is a wrong decision, too.
+    pub unanswered_while_well: u64,
+    /// Good keys that were let in while one of Kinde's machines hung.
+    pub patchy: u64,
+    /// Requests that were answered 503 then.
+    pub unlucky: u64,
 }
 
 /// Judges answers. Clones of its `Arc` are shared by all who make requests and all who change the world.
@@ -131,19 +145,30 @@ impl Oracle {
         self.ledger().purged(scope, began, Instant::now());
     }
 
-    /// From now on answers may be missing.
+    /// From now on this is the case for everybody.
     pub fn trouble_begins(&self, trouble: Trouble) {
-        self.ledger().trouble_begins(trouble, Instant::now());
+        self.ledger().troubles().begin(trouble, Instant::now());
     }
 
-    /// From now on they may not.
+    /// From now on Kinde does not judge this key.
+    pub fn key_becomes_odd(&self, secret: &str, oddity: Oddity) {
+        self.ledger().troubles().begin_for(secret, oddity, Instant::now());
+    }
+
+    /// From now on all is well, for everybody and for each key.
     pub fn trouble_ends(&self) {
-        self.ledger().trouble_ends(Instant::now());
+        self.ledger().troubles().end(Instant::now());
+    }
+
+    /// What happened how often.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.ledger().tally()
     }
 
     /// For this time, the machine itself stood still.
     pub fn stalled(&self, from: Instant, until: Instant) {
-        self.ledger().stalled(from, until);
+        self.ledger().troubles().stalled(from, until);
     }
 
     /// A request is about to be sent.
