@@ -12,4 +12,5 @@ pub mod memory;
 pub mod mixed;
 pub mod oracle;
 pub mod report;
+mod switch;
 mod world;

@@ -8,11 +8,12 @@ use apikey_soak::mixed::{self, Settings};
 use apikey_soak::report::Report;
 
 const HELP: &str = "\
-usage: soak [--seconds N] [--quick] [--seed N] [--json FILE]
+usage: soak [--seconds N] [--quick] [--seed N] [--only TEXT] [--json FILE]
 
   --seconds N   how long the mixed traffic lasts (default 300; 0 leaves it out)
   --quick       the outage of the table lasts 6 s instead of 60, and crowds are a tenth as large
   --seed N      the traffic of an earlier run; the schedule of the machine is not part of it
+  --only TEXT   of the table, only the cases that have this in their name
   --json FILE   writes the table there, too
 ";
 
@@ -20,6 +21,7 @@ struct Options {
     seconds: u64,
     is_quick: bool,
     seed: u64,
+    only: String,
     json: Option<String>,
 }
 
@@ -36,7 +38,8 @@ fn main() -> ExitCode {
 
 /// `None` where only help is asked for.
 fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
-    let mut options = Options { seconds: 300, is_quick: false, seed: fastrand::u64(..), json: None };
+    let seed = fastrand::u64(..);
+    let mut options = Options { seconds: 300, is_quick: false, seed, only: String::new(), json: None };
     while let Some(argument) = arguments.next() {
         let mut number = || {
             let value = arguments.next().and_then(|value| value.parse().ok());
@@ -46,6 +49,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
             "--seconds" => options.seconds = number()?,
             "--seed" => options.seed = number()?,
             "--quick" => options.is_quick = true,
+            "--only" => options.only = arguments.next().ok_or("--only needs a part of a case's name")?,
             "--json" => options.json = Some(arguments.next().ok_or("--json needs the name of a file")?),
             "--help" | "help" => {
                 print!("{HELP}");
@@ -66,7 +70,7 @@ fn run(options: Options) -> Result<bool, String> {
     if options.seconds > 0 {
         report.rows.extend(mixed_soak(&options)?);
     }
-    for (name, case) in cases::ALL {
+    for (name, case) in cases::ALL.iter().filter(|(name, _)| name.contains(&options.only)) {
         println!("{name} ...");
         let rows = match runtime()?.block_on(case(options.is_quick)) {
             Ok(rows) => rows,

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::report::{Row, quantile};
-use crate::world::{World, get, socket};
+use crate::world::{Verifications, World, get, socket};
 
 const BUDGET: Duration = Duration::from_secs(1);
 /// For what two cores do to timers and answers under load, and for a waiter's own grace of 250 ms.
@@ -22,8 +22,13 @@ const CACHED: usize = 200;
 
 pub(super) async fn hang(is_quick: bool) -> Result<Vec<Row>, String> {
     // Without the breaker, so that questions hang all the time.
+    let verifications = Verifications::start()?;
     let world = World::start(|builder| {
-        builder.verification_timeout(BUDGET).circuit_breaker(false).attempt_limit(None)
+        builder
+            .verification_runtime(verifications.handle())
+            .verification_timeout(BUDGET)
+            .circuit_breaker(false)
+            .attempt_limit(None)
     })
     .await?;
     let mut cached = Vec::new();
@@ -34,7 +39,7 @@ pub(super) async fn hang(is_quick: bool) -> Result<Vec<Row>, String> {
         cached.push(secret);
     }
     world.emulator.set_fault(Endpoint::Verify, Some(Fault::Hang));
-    let alive = || Handle::current().metrics().num_alive_tasks();
+    let alive = || Handle::current().metrics().num_alive_tasks() + verifications.tasks();
     let tasks_before = alive();
     let address = world.server.address;
 

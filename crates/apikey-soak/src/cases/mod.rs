@@ -4,10 +4,15 @@
 //! `Authenticator::begin` or one of its siblings. Each loopback connection takes two of the files that a process may have
 //! open, so the largest crowds come partly in process, and each line says how many did.
 
+mod arrivals;
+mod connections;
 mod crowds;
 mod hangs;
 mod junk;
+mod odd_keys;
 mod outage;
+mod overload;
+mod recovery;
 mod revocation;
 mod token;
 
@@ -34,6 +39,15 @@ pub const ALL: &[(&str, Case)] = &[
     ("distinct junk keys", |is_quick| Box::pin(junk::flood(is_quick))),
     ("Kinde is down", |is_quick| Box::pin(outage::down(is_quick))),
     ("Kinde hangs", |is_quick| Box::pin(hangs::hang(is_quick))),
+    ("odd keys beside good ones", |is_quick| Box::pin(odd_keys::beside_good_keys(is_quick))),
+    ("dead connections", |is_quick| Box::pin(connections::dead(is_quick))),
+    ("closed connections", |is_quick| Box::pin(connections::closed(is_quick))),
+    ("one of three machines hangs", |is_quick| Box::pin(connections::one_machine_hangs(is_quick))),
+    ("Kinde has too much to do", |is_quick| Box::pin(overload::ten_at_once(is_quick))),
+    ("Kinde asks for silence", |is_quick| Box::pin(overload::silence(is_quick))),
+    ("slow successes", |is_quick| Box::pin(recovery::slow_successes(is_quick))),
+    ("Kinde comes back slow", |is_quick| Box::pin(recovery::back_and_slow(is_quick))),
+    ("Kinde's address moves", |is_quick| Box::pin(recovery::moved(is_quick))),
     ("revocation beside a slow answer", |is_quick| Box::pin(revocation::purge(is_quick))),
     ("the service's token is refused", |_| Box::pin(async { token::refused() })),
 ];

@@ -52,6 +52,7 @@ impl Director {
             }
             let Some(phase) = ahead.pop().filter(|_| !self.is_over()) else { return };
             self.phase_is_over.store(false, Ordering::SeqCst);
+            self.shared.findings.enters(format!("{phase:?}"));
             let mut senders = JoinSet::new();
             if let Some(trouble) = phase.trouble() {
                 self.shared.oracle.trouble_begins(trouble);
@@ -66,6 +67,7 @@ impl Director {
             // What was asked while it failed may still fail.
             tokio::time::sleep(self.budget).await;
             self.await_recovery(&phase).await;
+            self.shared.findings.enters(format!("none, after {phase:?}"));
             self.shared.oracle.trouble_ends();
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Findings {
     by_status: Mutex<BTreeMap<u16, u64>>,
     pub(super) wrongs: AtomicU64,
     pub(super) wrong: Mutex<Vec<String>>,
+    /// What went wrong last at Kinde or between, for people.
+    latest_phase: Mutex<String>,
 }
 
 impl Findings {
@@ -50,8 +52,13 @@ impl Findings {
         self.wrongs.fetch_add(1, Ordering::Relaxed);
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         if wrong.len() < MOST_KEPT {
-            wrong.push(complaint);
+            let phase = self.latest_phase.lock().unwrap_or_else(PoisonError::into_inner);
+            wrong.push(format!("[latest phase: {phase}] {complaint}"));
         }
+    }
+
+    pub(super) fn enters(&self, phase: String) {
+        *self.latest_phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
     pub(super) fn by_status(&self) -> BTreeMap<u16, u64> {

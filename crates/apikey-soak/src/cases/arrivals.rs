@@ -1,0 +1,152 @@
+//! Requests that come at a steady rate, whether or not the earlier ones were answered.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use apikey_axum::{Authenticator, AuthenticatorBuilder, TrustedProxies};
+use apikey_testkit::emulator::{Emulator, KeySpecification};
+use apikey_testkit::raw::{self, Connection};
+use tokio::task::JoinSet;
+
+use crate::report::quantile;
+use crate::world::{World, socket};
+
+/// A world in which requests name their client, as behind a proxy.
+pub(super) async fn behind_a_proxy(
+    configure: impl FnOnce(AuthenticatorBuilder<Authenticator>) -> AuthenticatorBuilder<Authenticator>,
+) -> Result<World, String> {
+    let proxies = proxies()?;
+    World::start(|builder| configure(builder.trusted_proxies(proxies))).await
+}
+
+pub(super) fn proxies() -> Result<TrustedProxies, String> {
+    TrustedProxies::parse("127.0.0.0/8").map_err(|error| error.to_string())
+}
+
+/// Good keys that nobody has asked about yet.
+pub(super) fn good_keys(emulator: &Emulator, count: usize) -> Vec<String> {
+    (0..count).map(|_| emulator.create_key(KeySpecification::new("good")).secret).collect()
+}
+
+/// What a request came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    /// When it was sent, after the first one.
+    pub(super) at: Duration,
+    pub(super) took: Duration,
+    pub(super) status: u16,
+}
+
+/// All of them, in the order in which they were sent.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals(pub(super) Vec<Arrival>);
+
+impl Arrivals {
+    pub(super) fn count(&self, status: u16) -> usize {
+        self.0.iter().filter(|arrival| arrival.status == status).count()
+    }
+
+    pub(super) fn let_in(&self) -> usize {
+        self.count(200)
+    }
+
+    pub(super) fn all_let_in(&self) -> bool {
+        !self.0.is_empty() && self.let_in() == self.0.len()
+    }
+
+    pub(super) fn slowest(&self) -> Duration {
+        self.0.iter().map(|arrival| arrival.took).max().unwrap_or_default()
+    }
+
+    pub(super) fn median(&self) -> Duration {
+        quantile(&mut self.0.iter().map(|arrival| arrival.took).collect::<Vec<_>>(), 0.5)
+    }
+
+    /// How many were let in of those that were sent in the worst whole second.
+    pub(super) fn least_in_a_second(&self) -> usize {
+        let last = self.0.last().map_or(0, |arrival| arrival.at.as_secs());
+        let is_of = |second, arrival: &&Arrival| arrival.at.as_secs() == second && arrival.status == 200;
+        let let_in = |second| self.0.iter().filter(|arrival| is_of(second, arrival)).count();
+        (0..last).map(let_in).min().unwrap_or_default()
+    }
+
+    /// Only those that were sent this long after the first one, or later.
+    pub(super) fn since(&self, at: Duration) -> Self {
+        Self(self.0.iter().filter(|arrival| arrival.at >= at).copied().collect())
+    }
+
+    pub(super) fn join(arrivals: impl IntoIterator<Item = Self>) -> Self {
+        Self(arrivals.into_iter().flat_map(|arrivals| arrivals.0).collect())
+    }
+}
+
+/// Where requests are sent: a server, over as many connections as have to wait at once.
+#[derive(Clone)]
+pub(super) struct Target {
+    address: SocketAddr,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Target {
+    pub(super) fn new(world: &World) -> Self {
+        Self::at(world.server.address)
+    }
+
+    pub(super) fn at(address: SocketAddr) -> Self {
+        Self { address, idle: Arc::default() }
+    }
+
+    /// Presents a key as this client.
+    pub(super) async fn present(&self, secret: &str, client: &str) -> Result<(u16, Duration), String> {
+        let free = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match free {
+            Some(connection) => connection,
+            None => Connection::connect(self.address).await.map_err(socket)?,
+        };
+        let bearer = format!("Bearer {secret}");
+        let request = raw::get("/api/me", &[("Authorization", &bearer), ("X-Forwarded-For", client)]);
+        let began = Instant::now();
+        connection.send(&request).await.map_err(socket)?;
+        let status = connection.read_response(false).await.map_err(socket)?.status;
+        let took = began.elapsed();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok((status, took))
+    }
+
+    /// Presents the keys one after another, one each time `every` has passed, in turn by so many clients.
+    pub(super) async fn at_a_rate(
+        &self,
+        secrets: Vec<String>,
+        clients: usize,
+        every: Duration,
+    ) -> Result<Arrivals, String> {
+        let (began, count) = (tokio::time::Instant::now(), secrets.len());
+        let mut sent: JoinSet<Result<(usize, Arrival), String>> = JoinSet::new();
+        for (number, secret) in secrets.into_iter().enumerate() {
+            let at = every * u32::try_from(number).unwrap_or(u32::MAX);
+            tokio::time::sleep_until(began + at).await;
+            let target = self.clone();
+            sent.spawn(async move {
+                let (status, took) = target.present(&secret, &client(number % clients)).await?;
+                Ok((number, Arrival { at, took, status }))
+            });
+        }
+        let mut arrivals = Vec::with_capacity(count);
+        while let Some(one) = sent.join_next().await {
+            arrivals.push(one.map_err(|error| error.to_string())??);
+        }
+        arrivals.sort_unstable_by_key(|(number, _)| *number);
+        Ok(Arrivals(arrivals.into_iter().map(|(_, arrival)| arrival).collect()))
+    }
+
+    /// Presents all keys at once.
+    pub(super) async fn at_once(&self, secrets: Vec<String>, clients: usize) -> Result<Arrivals, String> {
+        self.at_a_rate(secrets, clients, Duration::ZERO).await
+    }
+}
+
+/// The address of a client, as a proxy names it.
+pub(super) fn client(number: usize) -> String {
+    format!("198.51.{}.{}", number / 250, number % 250)
+}
