@@ -36,6 +36,8 @@ pub(super) struct Arrival {
     pub(super) at: Duration,
     pub(super) took: Duration,
     pub(super) status: u16,
+    /// For how long the caller is told to wait.
+    pub(super) retry_after: Option<u64>,
 }
 
 /// All of them, in the order in which they were sent.
@@ -98,7 +100,7 @@ impl Target {
     }
 
     /// Presents a key as this client.
-    pub(super) async fn present(&self, secret: &str, client: &str) -> Result<(u16, Duration), String> {
+    pub(super) async fn present(&self, secret: &str, client: &str) -> Result<Arrival, String> {
         let free = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match free {
             Some(connection) => connection,
@@ -108,10 +110,11 @@ impl Target {
         let request = raw::get("/api/me", &[("Authorization", &bearer), ("X-Forwarded-For", client)]);
         let began = Instant::now();
         connection.send(&request).await.map_err(socket)?;
-        let status = connection.read_response(false).await.map_err(socket)?.status;
+        let answer = connection.read_response(false).await.map_err(socket)?;
         let took = began.elapsed();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok((status, took))
+        let retry_after = answer.header("retry-after").and_then(|seconds| seconds.parse().ok());
+        Ok(Arrival { at: Duration::ZERO, took, status: answer.status, retry_after })
     }
 
     /// Presents the keys one after another, one each time `every` has passed, in turn by so many clients.
@@ -128,8 +131,8 @@ impl Target {
             tokio::time::sleep_until(began + at).await;
             let target = self.clone();
             sent.spawn(async move {
-                let (status, took) = target.present(&secret, &client(number % clients)).await?;
-                Ok((number, Arrival { at, took, status }))
+                let arrival = target.present(&secret, &client(number % clients)).await?;
+                Ok((number, Arrival { at, ..arrival }))
             });
         }
         let mut arrivals = Vec::with_capacity(count);

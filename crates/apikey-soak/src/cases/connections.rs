@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use apikey_testkit::emulator::{BackendChoice, Backends, Endpoint, Fault};
 
+use tokio::task::JoinSet;
+
 use super::arrivals::{Arrivals, Target, behind_a_proxy, good_keys};
 use crate::report::Row;
 use crate::world::World;
 
+/// How many come at once to machines of which one hangs, and how long after each other.
+const CROWD: usize = 10;
+const BETWEEN_CROWDS: Duration = Duration::from_millis(400);
 /// What scheduling may add to an answer.
 const TOLERANCE: Duration = Duration::from_millis(250);
 
@@ -101,24 +106,41 @@ pub(super) async fn closed(_is_quick: bool) -> Result<Vec<Row>, String> {
     ])
 }
 
-/// Three machines stand behind Kinde's address, and one of them never answers.
+/// Three machines stand behind Kinde's address, and one of them never answers. The others end idle connections, so that each
+/// crowd of callers needs new ones.
 pub(super) async fn one_machine_hangs(is_quick: bool) -> Result<Vec<Row>, String> {
-    let count = if is_quick { 90 } else { 300 };
+    let crowds = if is_quick { 9 } else { 30 };
     let mut rows = Vec::new();
-    for (name, choice, unlucky) in [
-        ("in turn", BackendChoice::RoundRobin, 0),
-        ("by chance", BackendChoice::Random(fastrand::u64(..)), count / 100),
+    for (name, choice, is_fair) in [
+        ("in turn", BackendChoice::RoundRobin, true),
+        ("by chance", BackendChoice::Random(fastrand::u64(..)), false),
     ] {
         let world = behind_a_proxy(|builder| builder).await?;
         world.emulator.set_backends(Backends { count: 3, choice });
         world.emulator.set_backend_fault(1, Some(Fault::Hang));
-        let keys = good_keys(&world.emulator, count);
-        let arrivals = Target::new(&world).at_a_rate(keys, 30, Duration::from_millis(33)).await?;
-        let (median, failed) = (arrivals.median(), arrivals.0.len() - arrivals.let_in());
+        let target = Target::new(&world);
+        let mut sent = JoinSet::new();
+        for _ in 0..crowds {
+            let (keys, target) = (good_keys(&world.emulator, CROWD), target.clone());
+            sent.spawn(async move { target.at_once(keys, CROWD).await });
+            tokio::time::sleep(BETWEEN_CROWDS).await;
+            world.emulator.drain_connections();
+        }
+        let mut arrivals = Vec::new();
+        while let Some(crowd) = sent.join_next().await {
+            arrivals.push(crowd.map_err(|error| error.to_string())??);
+        }
+        let arrivals = Arrivals::join(arrivals);
+        let count = arrivals.0.len();
+        let unlucky = if is_fair { 0 } else { count.div_ceil(100) };
+        let (median, failed) = (arrivals.median(), count - arrivals.let_in());
         let machines = world.emulator.backend_counters();
         let requests: Vec<String> = machines.iter().map(|machine| machine.requests.to_string()).collect();
         rows.push(Row::new(
-            format!("one of Kinde's three machines hangs, connections are given to them {name}: {count} cold keys"),
+            format!(
+                "one of Kinde's three machines hangs, connections are given to them {name}: {count} cold keys in crowds of \
+                 {CROWD}, each crowd on new connections"
+            ),
             format!("at most {unlucky} × 503, median 1.2 s at most"),
             format!(
                 "{failed} × 503; median {median:.1?}, slowest {:.1?}; calls to each: {}",

@@ -103,7 +103,10 @@ async fn with(odd_keys: usize, is_quick: bool) -> Result<Row, String> {
         measured.push_str(&format!("; {failure}"));
     }
     Ok(Row::new(
-        format!("{what} of one client, 20 requests a second, each of {} answers that judge nothing", kinds().len()),
+        format!(
+            "{what} of one client, 20 requests a second, each of {} answers that judge nothing",
+            kinds().len()
+        ),
         format!(
             "all good cold keys of other clients let in, none later than {BUDGET:?}; keys in use stay so; the client is \
              limited in the end, unless its key has to wait"
@@ -135,7 +138,7 @@ async fn one_kind(kind: &Kind, odd_keys: usize, part: u32) -> Result<Found, Stri
         let (mut statuses, mut number) = (Vec::new(), 0);
         while !over.load(Ordering::Relaxed) {
             let (target, secret) = (odd_target.clone(), format!("odd_{}", number % odd_keys));
-            sent.spawn(async move { Ok(target.present(&secret, ODD_CLIENT).await?.0) });
+            sent.spawn(async move { Ok(target.present(&secret, ODD_CLIENT).await?.status) });
             number += 1;
             tokio::time::sleep(ODD_EVERY).await;
         }
@@ -149,7 +152,7 @@ async fn one_kind(kind: &Kind, odd_keys: usize, part: u32) -> Result<Found, Stri
         let mut failed = 0;
         while !over.load(Ordering::Relaxed) {
             for secret in &in_use {
-                failed += usize::from(steady_target.present(secret, "198.51.100.1").await?.0 != 200);
+                failed += usize::from(steady_target.present(secret, "198.51.100.1").await?.status != 200);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apikey_testkit::emulator::ConcurrencyLimit;
 
-use super::arrivals::{Target, behind_a_proxy, good_keys};
+use super::arrivals::{Arrival, Target, behind_a_proxy, good_keys};
 use crate::report::Row;
 
 const AT_ONCE: u64 = 10;
@@ -31,7 +31,8 @@ pub(super) async fn ten_at_once(is_quick: bool) -> Result<Vec<Row>, String> {
         let (let_in, worst) = (arrivals.let_in(), arrivals.least_in_a_second());
         let overloads = world.emulator.counters().overload_answers;
         let whose = if clients == 1 { "one client".to_owned() } else { format!("{clients} clients") };
-        let what = retry_after.map_or_else(|| "429".to_owned(), |seconds| format!("429 with Retry-After: {seconds}"));
+        let what = retry_after
+            .map_or_else(|| "429".to_owned(), |seconds| format!("429 with Retry-After: {seconds}"));
         rows.push(Row::new(
             format!(
                 "Kinde takes {AT_ONCE} calls of {LATENCY:?} at once and answers {what} beyond: {A_SECOND} cold keys a second \
@@ -88,16 +89,23 @@ pub(super) async fn silence(is_quick: bool) -> Result<Vec<Row>, String> {
     let count = usize::try_from(left.as_millis() / every.as_millis()).unwrap_or_default();
     let meanwhile = target.at_a_rate(good_keys(&world.emulator, count), 20, every).await?;
     let calls = world.emulator.counters().verify_calls;
-    world.emulator.set_fault(apikey_testkit::emulator::Endpoint::Verify, None);
+    // The silence began some seconds before the first of these, and nobody is told more than is left of it.
+    let is_told_the_rest = meanwhile.0.iter().all(|arrival| {
+        let left = (lasts as f64 - arrival.at.as_secs_f64()).ceil();
+        arrival.retry_after.is_some_and(|told| (left - 6.0..=left).contains(&(told as f64)))
+    });
+    let told =
+        |arrival: Option<&Arrival>| arrival.and_then(|arrival| arrival.retry_after).unwrap_or_default();
+    let (first, last) = (told(meanwhile.0.first()), told(meanwhile.0.last()));
     Ok(vec![Row::new(
         format!("Kinde asks everybody for {lasts} s of silence, 20 cold keys a second"),
-        "at most 2 calls within them, once everybody has heard of it",
+        "once everybody has heard of it, at most 2 calls within them; callers are told the rest of it",
         format!(
-            "{calls} calls, {} × 503, {} let in; before: {} let in",
+            "{calls} calls, {} × 503 that say {first} s at first and {last} s at last, {} let in; before: {} let in",
             meanwhile.count(503),
             meanwhile.let_in(),
             before.let_in()
         ),
-        calls <= 2 && meanwhile.count(503) == meanwhile.0.len() && before.all_let_in(),
+        calls <= 2 && is_told_the_rest && meanwhile.count(503) == meanwhile.0.len() && before.all_let_in(),
     )])
 }

@@ -56,8 +56,8 @@ pub(super) async fn back_and_slow(is_quick: bool) -> Result<Vec<Row>, String> {
     let back = Instant::now();
     let mut closed = None;
     while closed.is_none() && back.elapsed() < RECOVERY + BUDGET {
-        let (status, _) = target.present(&good_keys(&world.emulator, 1)[0], "198.51.100.1").await?;
-        closed = (status == 200).then(|| back.elapsed());
+        let arrival = target.present(&good_keys(&world.emulator, 1)[0], "198.51.100.1").await?;
+        closed = (arrival.status == 200).then(|| back.elapsed());
         tokio::time::sleep(every).await;
     }
     let after = target.at_a_rate(keys(Duration::from_secs(3)), 20, every).await?;

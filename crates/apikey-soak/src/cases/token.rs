@@ -52,7 +52,8 @@ pub(super) fn refused() -> Result<Vec<Row>, String> {
 }
 
 async fn refuse(log: &Log) -> Result<Vec<Row>, String> {
-    let emulator = Emulator::start().await.map_err(|error| format!("the emulator does not start: {error}"))?;
+    let emulator =
+        Emulator::start().await.map_err(|error| format!("the emulator does not start: {error}"))?;
     let clock = Arc::new(ShiftedClock::default());
     let verifier = verifier_at(&emulator.url(), &emulator, Arc::clone(&clock) as Arc<dyn Clock>)?;
     let application = tokio::runtime::Handle::current();
@@ -62,7 +63,8 @@ async fn refuse(log: &Log) -> Result<Vec<Row>, String> {
     })
     .await?;
     let key = || emulator.create_key(KeySpecification::new("good")).secret;
-    let ask = async |secret: &str| raw::exchange(server.address, &get("/api/me", secret)).await.map_err(socket);
+    let ask =
+        async |secret: &str| raw::exchange(server.address, &get("/api/me", secret)).await.map_err(socket);
     let good = key();
     let before = ask(&good).await?.status;
     let tokens_before = emulator.counters().token_calls;
@@ -81,8 +83,7 @@ async fn refuse(log: &Log) -> Result<Vec<Row>, String> {
     let storm = emulator.counters().token_calls - tokens_before - renewals;
     let text = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
     let errors = text.lines().filter(|line| line.contains("ERROR")).count();
-    let names_it =
-        text.lines().any(|line| line.contains("ERROR") && line.contains("KINDE_MANAGEMENT_AUDIENCE"));
+    let names_it = text.lines().any(|line| line.contains("ERROR") && line.contains("check audience"));
     let secrets = [good.as_str(), &cold, &later, emulator.client_secret()];
     let tokens = emulator.issued_tokens();
     let leaks =
@@ -98,7 +99,7 @@ async fn refuse(log: &Log) -> Result<Vec<Row>, String> {
             "the same a minute after the token was last accepted",
             "one renewal, then 500 and a log line that names the setting",
             format!(
-                "{renewals} renewal, then {} {}; names KINDE_MANAGEMENT_AUDIENCE: {names_it}; {leaks} secrets logged",
+                "{renewals} renewal, then {} {}; names the audience: {names_it}; {leaks} secrets logged",
                 answer.status,
                 answer.json()["code"],
             ),

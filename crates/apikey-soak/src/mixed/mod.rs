@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use apikey_axum::{AttemptLimit, TrustedProxies};
-use apikey_core::Clock;
-use apikey_testkit::emulator::Emulator;
+use apikey_core::{Clock, PresentedKey};
+use apikey_testkit::emulator::{Emulator, Fault};
 use fastrand::Rng;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -61,6 +61,8 @@ pub struct Settings {
     pub crowd: usize,
     /// How many requests one client sends at once in a rush.
     pub rush: usize,
+    /// How many keys draw overload before the warm-up: they fill the largest memory that is bounded by a count.
+    pub overloaded: usize,
     /// Whether to print how it goes.
     pub prints: bool,
 }
@@ -110,7 +112,8 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
         window: WINDOW,
     }));
     let proxies = TrustedProxies::parse("127.0.0.0/8").map_err(|error| error.to_string())?;
-    let emulator = Emulator::start().await.map_err(|error| format!("the emulator does not start: {error}"))?;
+    let emulator =
+        Emulator::start().await.map_err(|error| format!("the emulator does not start: {error}"))?;
     let clock = Arc::new(ShiftedClock::default());
     let verifier = verifier_at(&emulator.url(), &emulator, Arc::clone(&clock) as Arc<dyn Clock>)?;
     let verifications = Verifications::start()?;
@@ -151,6 +154,7 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
     });
     let soak = Soak { settings, director, most_cached: AtomicU64::new(0), stalls: Arc::default() };
 
+    soak.fill(settings.overloaded).await?;
     soak.traffic("warm-up", settings.warm_up, &mut random).await;
     let (heap_before, resident_before) = soak.at_rest().await;
     soak.traffic("traffic", settings.duration, &mut random).await;
@@ -189,6 +193,22 @@ struct Soak<'s> {
 }
 
 impl Soak<'_> {
+    /// Has so many keys draw overload, one after another, as nobody's attempts.
+    async fn fill(&self, count: usize) -> Result<(), String> {
+        let Director { emulator, keys, .. } = &*self.director;
+        let hour = Fault::TooManyRequests { rate_limit_reset: None, retry_after: Some(3600) };
+        emulator.set_prefix_fault("k_filling_", Some(hour));
+        for number in 0..count {
+            let key =
+                PresentedKey::parse(&format!("k_filling_{number}")).map_err(|error| error.to_string())?;
+            if keys.verify(key).await.is_ok() {
+                return Err("a made-up key was let in".to_owned());
+            }
+        }
+        emulator.clear_key_faults();
+        Ok(())
+    }
+
     async fn traffic(&self, name: &str, duration: Duration, random: &mut Rng) {
         let Self { settings, director, .. } = self;
         let shared = &director.shared;

@@ -63,12 +63,19 @@ impl Phase {
     /// What it does to everybody; `None` if others than those concerned must notice nothing.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Verify(_) | Self::Token(_) | Self::RevokedTokens | Self::Overload(_) => Some(Trouble::Outage),
+            Self::Verify(_) | Self::Token(_) | Self::RevokedTokens | Self::Overload(_) => {
+                Some(Trouble::Outage)
+            }
             Self::Credentials(_) | Self::SetUp(_) | Self::DeniedScope => Some(Trouble::SetUp),
             Self::Slow(_) | Self::Connections(Broken::Silent) => Some(Trouble::Slow),
             Self::Patchy(_) => Some(Trouble::Patchy),
             Self::UnknownUnjudged(_) => Some(Trouble::UnknownUnjudged),
-            Self::Crowd | Self::Rush | Self::OddJunk(..) | Self::OddKeys(..) | Self::Connections(_) | Self::Moved => None,
+            Self::Crowd
+            | Self::Rush
+            | Self::OddJunk(..)
+            | Self::OddKeys(..)
+            | Self::Connections(_)
+            | Self::Moved => None,
         }
     }
 }

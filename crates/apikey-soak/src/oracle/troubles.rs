@@ -128,7 +128,8 @@ mod tests {
         troubles.begin(Trouble::Slow, start + 2 * second);
         troubles.begin_for("k", Oddity::Unwell, start + 2 * second);
         troubles.end(start + 4 * second);
-        let slow = |from: u32, to: u32| troubles.any(&[Trouble::Slow], start + from * second, start + to * second);
+        let slow =
+            |from: u32, to: u32| troubles.any(&[Trouble::Slow], start + from * second, start + to * second);
         assert!(!slow(0, 1) && slow(1, 2) && slow(3, 3) && slow(4, 9) && !slow(5, 9));
         assert!(!troubles.any(&[Trouble::Outage, Trouble::SetUp], start, start + 9 * second));
         assert_eq!(troubles.oddities("k", start, start + 2 * second).count(), 1);
