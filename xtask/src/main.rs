@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod instructions;
+mod long;
 mod soak;
 mod test;
 mod tools;
@@ -21,9 +22,12 @@ cargo xtask <command>
   bench [--quick] [filter]    what a decision and a guard over HTTP cost, in ratios; `bench --help` explains it
   instructions [--record]     the instructions of a cached decision, counted by valgrind, against the recorded ones
   ci                          what a change must pass: formatting, lints, documentation, every test, instructions
-  soak [--seconds N] [--quick] [--seed N]
+  soak [--seconds N] [--quick] [--seed N] [--only TEXT]
                               in release: minutes of mixed traffic with an oracle that judges every answer, then the
                               resilience table, measured. Exit code 1 if a bound is broken; see target/soak.json
+  long [--quick]              what takes longer than the tests: the soak with its table, the benchmarks in their quick
+                              form, then the mutation check, which needs cargo-mutants and takes hours. Exit code 1
+                              if one of them did not pass. --quick shortens the soak
   help                        this text
 ";
 
@@ -49,7 +53,7 @@ fn run() -> Result<ExitCode, String> {
         None => ("help", &[] as &[String]),
     };
     let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
-    if asks_for_help && matches!(command, "demo" | "instructions" | "ci") {
+    if asks_for_help && matches!(command, "demo" | "instructions" | "ci" | "long") {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -60,6 +64,7 @@ fn run() -> Result<ExitCode, String> {
         "bench" => bench::run(rest),
         "instructions" => instructions::run(rest),
         "ci" => test::ci(rest),
+        "long" => long::long(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -1,0 +1,122 @@
+//! `cargo xtask long`: what takes longer than the tests.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use serde_json::Value;
+
+use crate::cargo::{cargo, exit_code, root, status};
+use crate::{bench, soak};
+
+/// How to get what the mutation check needs.
+const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `cargo install cargo-mutants --locked` and run \
+                      this again";
+
+/// The soak with its table, the benchmarks in their quick form, then the mutation check. All of them run, whatever the
+/// earlier ones came to; the exit code is 1 if one failed, or could not run.
+pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
+    let is_quick = match arguments {
+        [] => false,
+        [argument] if argument == "--quick" => true,
+        _ => return Err("`cargo xtask long` takes --quick or nothing".to_owned()),
+    };
+    let soak_arguments: Vec<String> =
+        if is_quick { ["--quick", "--seconds", "60"].map(str::to_owned).into() } else { Vec::new() };
+    let mut failed = Vec::new();
+    let mut run = |name: &'static str, part: &dyn Fn() -> Result<ExitCode, String>| {
+        println!("\n{name}:");
+        match part() {
+            Ok(code) if code == ExitCode::SUCCESS => {}
+            Ok(_) => failed.push(name),
+            Err(message) => {
+                eprintln!("{message}");
+                failed.push(name);
+            }
+        }
+    };
+    run("the soak", &|| soak::soak(&soak_arguments));
+    run("the benchmarks", &benchmarks);
+    run("the mutation check", &mutants);
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("\nnot passed: {}", failed.join(", "));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The benchmarks show a broken bound and go on, because a busy machine can break one. Here it counts.
+fn benchmarks() -> Result<ExitCode, String> {
+    let ended = bench::run(&["--quick".to_owned()])?;
+    if ended != ExitCode::SUCCESS {
+        return Ok(ended);
+    }
+    let mut broken = Vec::new();
+    for name in ["core.json", "report.json"] {
+        let file = root().join("target/bench").join(name);
+        let text =
+            std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        let report: Value = serde_json::from_slice(&text)
+            .map_err(|error| format!("{} is no report: {error}", file.display()))?;
+        broken_bounds(&report, &mut broken);
+    }
+    for what in &broken {
+        eprintln!("a bound is broken: {what}");
+    }
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The names of all figures, at any depth, whose bound is not kept. The two reports name that differently.
+fn broken_bounds(report: &Value, broken: &mut Vec<String>) {
+    match report {
+        Value::Array(items) => items.iter().for_each(|item| broken_bounds(item, broken)),
+        Value::Object(members) => {
+            if ["kept", "is_kept"].iter().any(|name| members.get(*name) == Some(&Value::Bool(false))) {
+                broken.push(report["what"].as_str().unwrap_or("a figure without a name").to_owned());
+            }
+            members.values().for_each(|member| broken_bounds(member, broken));
+        }
+        _ => {}
+    }
+}
+
+/// `.cargo/mutants.toml` says what is mutated.
+fn mutants() -> Result<ExitCode, String> {
+    let mut version = cargo();
+    version.args(["mutants", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if !is_there(&mut version) {
+        return Err(ADVICE.to_owned());
+    }
+    Ok(exit_code(status(cargo().args(["mutants", "--output", "target"]))?))
+}
+
+fn is_there(command: &mut Command) -> bool {
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_cargo_lacks_is_not_there() {
+        let mut command = cargo();
+        command.arg("apikey-no-such-command").stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(!is_there(&mut command));
+        assert!(is_there(cargo().arg("--version").stdout(Stdio::null())));
+    }
+
+    #[test]
+    fn broken_bounds_are_found_in_every_section() {
+        let report = serde_json::json!({ "sections": [
+            { "findings": [{ "what": "fast", "kept": true }, { "what": "slow", "kept": false }] },
+            { "findings": [{ "what": "unjudged", "kept": null }, { "what": "late", "is_kept": false }] },
+        ] });
+        let mut broken = Vec::new();
+        broken_bounds(&report, &mut broken);
+        assert_eq!(broken, ["slow", "late"]);
+    }
+
+    #[test]
+    fn an_argument_that_nobody_knows_is_refused() {
+        assert!(long(&["--slow".to_owned()]).is_err());
+    }
+}
