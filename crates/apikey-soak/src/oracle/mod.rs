@@ -221,3 +221,6 @@ fn code(refusal: Refusal) -> &'static str {
         _ => "INVALID_KEY",
     }
 }
+
+#[cfg(test)]
+mod tests;
