@@ -108,7 +108,7 @@ fn mixed_soak(options: &Options) -> Result<Vec<apikey_soak::report::Row>, String
         settings.warm_up.as_secs_f64()
     );
     let outcome = runtime()?.block_on(mixed::run(&settings))?;
-    for wrong in outcome.wrong.iter().take(10) {
+    for wrong in &outcome.wrong {
         println!("WRONG: {wrong}");
     }
     Ok(outcome.decisions().into_iter().chain(outcome.memory()).collect())

@@ -5,6 +5,7 @@
 //!   could not be made.
 //! - The breaker opens if the question fails twice in a row and no key was judged since the suspicion. While it is open, the
 //!   question is repeated after pauses that double from 1 s to 30 s; with every second one, one caller's key may go, too.
+//! - A question that tells nothing counts as one that failed if half of the clients that asked last failed, too.
 //! - If the question draws overload and no key was judged since the suspicion, everybody waits until the moment that Kinde
 //!   names, for at most 60 s.
 //! - If the question shows that this service is set up wrong, callers hear so from memory for one second.
@@ -376,19 +377,18 @@ impl Inner {
             State::Suspected { judged: true, .. } => self.state = State::Well,
             State::Well | State::Suspected { .. } | State::Paused { .. } => {
                 let earlier = if let State::Suspected { failures, .. } = self.state { failures } else { 0 };
-                let opens = match &error {
-                    Some(_) => earlier + 1 >= FAILURES,
-                    None => self.most_clients_fail(),
-                };
-                self.state = match (opens, &error) {
+                // An answer that tells nothing is one that failed, if most clients fail, too.
+                let has_failed = error.is_some() || self.most_clients_fail();
+                let opens = has_failed && earlier + 1 >= FAILURES;
+                self.state = match (opens, has_failed) {
                     (true, _) => State::Open {
                         pause: FIRST_PAUSE,
                         questions: 0,
                         next: later(now, FIRST_PAUSE),
                         slot: Slot::Shut,
                     },
-                    (false, Some(_)) => State::Suspected { failures: earlier + 1, judged: false },
-                    (false, None) => State::Well,
+                    (false, true) => State::Suspected { failures: earlier + 1, judged: false },
+                    (false, false) => State::Well,
                 };
                 change = opens.then(|| error.map_or(Change::OpenedByOutcomes, Change::Opened));
             }

@@ -21,8 +21,9 @@ const NOISY_CLIENTS: u32 = 5;
 /// How often a client with odd keys sends one of them.
 const ODD_PAUSE: Duration = Duration::from_millis(50);
 
-/// How many complaints are kept.
-const MOST_KEPT: usize = 20;
+/// How many complaints are kept, in all and for each phase.
+const MOST_KEPT: usize = 40;
+const MOST_KEPT_OF_A_PHASE: usize = 2;
 
 /// What all visitors share.
 pub(super) struct Shared {
@@ -51,9 +52,11 @@ impl Findings {
     pub(super) fn wrong(&self, complaint: String) {
         self.wrongs.fetch_add(1, Ordering::Relaxed);
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong.len() < MOST_KEPT {
-            let phase = self.latest_phase.lock().unwrap_or_else(PoisonError::into_inner);
-            wrong.push(format!("[latest phase: {phase}] {complaint}"));
+        let phase = self.latest_phase.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = format!("[latest phase: {phase}] ");
+        let kept = wrong.iter().filter(|complaint| complaint.starts_with(&start)).count();
+        if wrong.len() < MOST_KEPT && kept < MOST_KEPT_OF_A_PHASE {
+            wrong.push(start + &complaint);
         }
     }
 

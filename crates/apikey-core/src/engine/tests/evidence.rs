@@ -244,13 +244,33 @@ fn without_an_answer_of_its_own_each_client_counts_once() {
     for client in 0..5 {
         fail(&world, &format!("192.0.2.{client}"), "k");
     }
-    world.clock.advance(SECOND);
-    assert!(world.question(Health::Unknown));
-    assert!(world.engine.breaker.is_open());
+    for is_open in [false, true] {
+        world.clock.advance(SECOND);
+        assert!(world.question(Health::Unknown));
+        assert_eq!(world.engine.breaker.is_open(), is_open, "twice in a row, as a question that fails");
+    }
     world.clock.advance(SECOND);
     assert!(world.question(Health::Unknown));
     world.land_at_once(world.start("k").0, accepted("k"));
     assert!(!world.engine.breaker.is_open(), "a judged key closes it");
+}
+
+#[test]
+fn a_question_that_tells_nothing_opens_nothing_while_keys_are_judged() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    for round in 0..5 {
+        for client in 0..20 {
+            let client = format!("192.0.2.{client}");
+            if let Step::Verify(flight, _) = world.step_from(&client, &format!("junk {round}")) {
+                world.land_at_once(flight, Said::Failed(FailureClass::Unjudged));
+            }
+        }
+        world.clock.advance(SECOND);
+        assert!(world.question(Health::Unknown));
+        let key = format!("good {round}");
+        world.land_at_once(world.start(&key).0, accepted(&key));
+        assert!(!world.engine.breaker.is_open());
+    }
 }
 
 #[test]
