@@ -1,5 +1,6 @@
 //! The keys that drew overload: each waits until the moment that Kinde named.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::policy::EvictionPolicy;
@@ -13,7 +14,11 @@ const MOST_KEYS: u64 = 10_000;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_UNNAMED_WAIT: Duration = Duration::from_secs(1);
 
-pub(super) struct Overloads(Cache<Fingerprint, Wait>);
+pub(super) struct Overloads {
+    waits: Cache<Fingerprint, Wait>,
+    /// Some key has drawn overload. Until then nothing is looked up.
+    is_used: AtomicBool,
+}
 
 #[derive(Clone, Copy)]
 struct Wait {
@@ -23,33 +28,38 @@ struct Wait {
 
 impl Overloads {
     pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(MOST_KEYS).eviction_policy(EvictionPolicy::lru()).build())
+        let waits = Cache::builder().max_capacity(MOST_KEYS).eviction_policy(EvictionPolicy::lru()).build();
+        Self { waits, is_used: AtomicBool::new(false) }
     }
 
     /// How long this key must still wait.
     pub(super) fn wait(&self, key: &Fingerprint, now: Instant) -> Option<Duration> {
-        let wait = self.0.get(key)?.until.saturating_duration_since(now);
+        if !self.is_used.load(Ordering::Relaxed) {
+            return None;
+        }
+        let wait = self.waits.get(key)?.until.saturating_duration_since(now);
         (!wait.is_zero()).then_some(wait)
     }
 
     /// Notes that this key drew overload, and tells how long it must wait.
     pub(super) fn note(&self, key: Fingerprint, named: Option<Duration>, now: Instant) -> Duration {
-        let unnamed = match self.0.get(&key) {
+        self.is_used.store(true, Ordering::Relaxed);
+        let unnamed = match self.waits.get(&key) {
             Some(earlier) => (earlier.unnamed * 2).min(LONGEST_UNNAMED_WAIT),
             None => FIRST_WAIT,
         };
         // A moment that is now says no more than none.
         let wait = named.filter(|named| !named.is_zero()).unwrap_or(unnamed);
         if let Some(until) = now.checked_add(wait) {
-            self.0.insert(key, Wait { until, unnamed });
+            self.waits.insert(key, Wait { until, unnamed });
         }
         wait
     }
 
     /// The key was judged.
     pub(super) fn forget(&self, key: &Fingerprint) {
-        if self.0.contains_key(key) {
-            self.0.invalidate(key);
+        if self.is_used.load(Ordering::Relaxed) && self.waits.contains_key(key) {
+            self.waits.invalidate(key);
         }
     }
 }

@@ -70,7 +70,12 @@ fn over(verifier: &Arc<TenAtOnce>) -> Authenticator {
 }
 
 /// So many good keys of so many clients, with this pause between two. Returns how many were let in, and what the last took.
-async fn come(authenticator: &Authenticator, keys: usize, clients: usize, pause: Duration) -> (usize, Duration) {
+async fn come(
+    authenticator: &Authenticator,
+    keys: usize,
+    clients: usize,
+    pause: Duration,
+) -> (usize, Duration) {
     let mut coming = JoinSet::new();
     let began = Instant::now();
     for number in 0..keys {
