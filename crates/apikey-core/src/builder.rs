@@ -360,7 +360,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),
         };
         let runtime = match self.runtime {
-            Some(handle) => VerificationRuntime::of_the_application(handle),
+            Some(handle) => VerificationRuntime::Application(handle),
             None => VerificationRuntime::on_a_thread()?,
         };
         let worker = WorkerSettings {

@@ -1,19 +1,23 @@
 //! Where verifications run: on a thread of the authenticator's own, unless the application names a runtime.
 
+use std::pin::Pin;
+
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use crate::config::ConfigError;
 
-/// The runtime of all background work. A thread of its own ends with this value.
-pub(crate) struct VerificationRuntime {
-    handle: Handle,
-    _thread: Option<Thread>,
-}
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Nothing is ever sent: that this end is gone is the message.
-struct Thread {
-    _stop: oneshot::Sender<()>,
+/// How much work is taken over at once.
+const AT_ONCE: usize = 64;
+
+/// The runtime of all background work. A thread of its own ends with this value.
+pub(crate) enum VerificationRuntime {
+    /// A thread that takes work from this queue. Several pieces of work wake it once, so that a flood does not pay for a
+    /// system call for each of them, as it would with `Handle::spawn`.
+    Thread(mpsc::UnboundedSender<Work>),
+    Application(Handle),
 }
 
 impl VerificationRuntime {
@@ -23,13 +27,19 @@ impl VerificationRuntime {
             let problem = format!("the thread that verifies keys can't be started: {error}");
             ConfigError::new("verification_runtime", problem)
         };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (started, handle) = std::sync::mpsc::sync_channel(1);
+        let (queue, mut work) = mpsc::unbounded_channel::<Work>();
+        let (started, outcome) = std::sync::mpsc::sync_channel(1);
         // The runtime is made and dropped on its own thread: a runtime must not be dropped within another one.
         let run = move || match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
-                let _caller_waits = started.send(Ok(runtime.handle().clone()));
-                let _gone = runtime.block_on(stopped);
+                let _caller_waits = started.send(Ok(()));
+                runtime.block_on(async {
+                    let mut some = Vec::with_capacity(AT_ONCE);
+                    // It ends when the other end is gone.
+                    while work.recv_many(&mut some, AT_ONCE).await > 0 {
+                        some.drain(..).for_each(|work| drop(tokio::spawn(work)));
+                    }
+                });
                 runtime.shutdown_background();
             }
             Err(error) => {
@@ -37,17 +47,16 @@ impl VerificationRuntime {
             }
         };
         std::thread::Builder::new().name("apikey-verify".to_owned()).spawn(run).map_err(failed)?;
-        let handle =
-            handle.recv().map_err(|_| failed(std::io::Error::other("it ended at once")))?.map_err(failed)?;
-        Ok(Self { handle, _thread: Some(Thread { _stop: stop }) })
+        outcome.recv().map_err(|_| failed(std::io::Error::other("it ended at once")))?.map_err(failed)?;
+        Ok(Self::Thread(queue))
     }
 
-    /// The application's runtime.
-    pub(crate) fn of_the_application(handle: Handle) -> Self {
-        Self { handle, _thread: None }
-    }
-
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
+    /// Begins some work.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        match self {
+            // Without the thread the work is dropped, which tells those who wait for it.
+            Self::Thread(queue) => drop(queue.send(Box::pin(work))),
+            Self::Application(handle) => drop(handle.spawn(work)),
+        }
     }
 }

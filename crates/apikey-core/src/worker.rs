@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::Instrument as _;
@@ -102,15 +102,14 @@ impl Worker {
                 health => health,
             }
         };
-        match self.runtime.handle().spawn(check).await {
-            Ok(health) => health,
-            Err(_ended) => Health::Down(VerifierError::outage("the task that asks was ended")),
-        }
+        let (answer, answered) = oneshot::channel();
+        self.runtime.spawn(async move { drop(answer.send(check.await)) });
+        answered.await.unwrap_or_else(|_| Health::Down(VerifierError::outage("the task that asks was ended")))
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut alive = self.alive.subscribe();
-        self.runtime.handle().spawn(async move {
+        self.runtime.spawn(async move {
             tokio::select! {
                 () = work => {}
                 _authenticator_is_gone = alive.changed() => {}
