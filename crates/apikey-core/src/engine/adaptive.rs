@@ -1,9 +1,16 @@
 //! How many calls may be under way at once. The number starts at the configured bound. Overload halves it, at most once per usual
 //! time of a call and never below what succeeded in that time. Each round of successes adds one.
+//!
+//! Overload that only one client draws, while keys of others are judged, says something about that client's keys and nothing
+//! about everybody: it halves nothing. If the others come later, the number is again what it was before.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::client_addr::Client;
+
+/// How long it counts that a client drew overload, or had a key judged.
+const LATELY: Duration = Duration::from_secs(1);
 /// Assumed for the usual time of a call until one has succeeded.
 const USUAL_AT_FIRST: Duration = Duration::from_millis(100);
 /// The latest call counts for one part in so many of the usual time.
@@ -17,6 +24,29 @@ pub(super) struct Places {
     /// The latest successes, no older than the usual time of a call.
     successes: VecDeque<Instant>,
     round: usize,
+    judged: Latest,
+    overloaded: Latest,
+    /// The number before the overload of the one client that alone has drawn any since.
+    before: Option<(Option<Client>, usize)>,
+}
+
+/// The two clients that were the latest ones, and when: whoever asks, one of two is another.
+#[derive(Default)]
+struct Latest([Option<(Option<Client>, Instant)>; 2]);
+
+impl Latest {
+    fn note(&mut self, client: Option<Client>, now: Instant) {
+        let [latest, other] = self.0;
+        let earlier = if latest.is_some_and(|(known, _)| known == client) { other } else { latest };
+        self.0 = [Some((client, now)), earlier];
+    }
+
+    fn has_another_than(&self, client: Option<Client>, now: Instant) -> bool {
+        let is_another = |(known, at): &(Option<Client>, Instant)| {
+            *known != client && now.saturating_duration_since(*at) <= LATELY
+        };
+        self.0.iter().flatten().any(is_another)
+    }
 }
 
 /// What a place was used for, when it is given back.
@@ -31,7 +61,18 @@ pub(super) enum Used {
 impl Places {
     pub(super) fn new(most: usize) -> Self {
         let successes = VecDeque::new();
-        Self { count: most, most, usual: None, halved_at: None, successes, round: 0 }
+        let (judged, overloaded) = (Latest::default(), Latest::default());
+        Self {
+            count: most,
+            most,
+            usual: None,
+            halved_at: None,
+            successes,
+            round: 0,
+            judged,
+            overloaded,
+            before: None,
+        }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -43,11 +84,30 @@ impl Places {
         self.usual.unwrap_or(USUAL_AT_FIRST)
     }
 
-    /// Takes in what came of a call.
-    pub(super) fn adapt(&mut self, used: Used, now: Instant) {
+    /// Takes in what came of a call for this client.
+    pub(super) fn adapt(&mut self, used: Used, client: Option<Client>, now: Instant) {
         match used {
-            Used::Judged(took) => self.succeeded(took, now),
-            Used::Overloaded => self.overloaded(now),
+            Used::Judged(took) => {
+                self.judged.note(client, now);
+                if let Some((_, before)) = self.before.take_if(|(culprit, _)| *culprit != client) {
+                    self.count = self.count.max(before);
+                }
+                self.succeeded(took, now);
+            }
+            Used::Overloaded => {
+                self.overloaded.note(client, now);
+                let is_alone = !self.overloaded.has_another_than(client, now);
+                if is_alone && self.judged.has_another_than(client, now) {
+                    return;
+                }
+                if is_alone {
+                    let before = self.before.filter(|(culprit, _)| *culprit == client);
+                    self.before = before.or(Some((client, self.count)));
+                } else {
+                    self.before = None;
+                }
+                self.overloaded(now);
+            }
             Used::Otherwise => {}
         }
     }

@@ -49,6 +49,7 @@ struct Inner {
     resting: usize,
     shares: HashMap<Option<Client>, Share>,
     last_number: u64,
+    last_turn: u64,
     /// Since when somebody has been waiting, and the turns that came since, no older than the patience.
     waiting_since: Option<Instant>,
     turns: VecDeque<Instant>,
@@ -57,6 +58,8 @@ struct Inner {
 #[derive(Default)]
 struct Share {
     taken: usize,
+    /// The number of the latest turn.
+    last_turn: u64,
     with_older_answer: VecDeque<Waiting>,
     without: VecDeque<Waiting>,
 }
@@ -95,6 +98,7 @@ impl Admission {
             resting: 0,
             shares: HashMap::new(),
             last_number: 0,
+            last_turn: 0,
             waiting_since: None,
             turns: VecDeque::new(),
         };
@@ -160,7 +164,7 @@ impl Admission {
                 attempt.end(Ended::NotMade);
             }
             inner.unseat(client);
-            inner.places.adapt(used, now);
+            inner.places.adapt(used, client, now);
         }
         inner.dispatch(&self.settings, now);
         drop(inner);
@@ -181,7 +185,7 @@ impl Admission {
         let may_rest = inner.queued + inner.resting < self.settings.most_queued.max(inner.places.count());
         inner.resting += usize::from(may_rest);
         inner.unseat(client);
-        inner.places.adapt(Used::Overloaded, now);
+        inner.places.adapt(Used::Overloaded, client, now);
         inner.dispatch(&self.settings, now);
         drop(inner);
         self.freed.notify_waiters();
@@ -196,11 +200,19 @@ impl Admission {
     }
 
     /// Ends a rest: asks for a place again. The attempt is still open, so none is opened for it.
-    pub(super) fn apply_again(&self, client: Option<Client>, until: Instant, now: Instant) -> Arc<Turn> {
+    pub(super) fn apply_again(
+        &self,
+        client: Option<Client>,
+        has_older_answer: bool,
+        until: Instant,
+        now: Instant,
+    ) -> Arc<Turn> {
         let mut inner = lock(&self.inner);
         inner.resting = inner.resting.saturating_sub(1);
-        // It has waited longer than anybody who is in the queue, so it goes in front.
-        let turn = inner.enqueue(client, true, None, until, now);
+        let turn = inner.enqueue(client, has_older_answer, None, until, now);
+        // It has waited longer than anybody of its client's who is in the queue, so it comes before them. It comes before no
+        // other client's: else keys that always draw overload would have every turn.
+        inner.bring_to_the_front(client, has_older_answer);
         inner.dispatch(&self.settings, now);
         turn
     }
@@ -286,6 +298,14 @@ impl Inner {
         turn
     }
 
+    /// The one that was enqueued last comes first among its client's.
+    fn bring_to_the_front(&mut self, client: Option<Client>, goes_first: bool) {
+        if let Some(share) = self.shares.get_mut(&client) {
+            let queue = if goes_first { &mut share.with_older_answer } else { &mut share.without };
+            queue.rotate_right(usize::from(!queue.is_empty()));
+        }
+    }
+
     fn withdraw(&mut self, client: Option<Client>, turn: &Arc<Turn>) -> bool {
         let Some(share) = self.shares.get_mut(&client) else { return false };
         let removed = [&mut share.with_older_answer, &mut share.without].into_iter().any(|queue| {
@@ -301,7 +321,9 @@ impl Inner {
 
     fn seat(&mut self, client: Option<Client>, now: Instant) {
         self.taken += 1;
-        self.shares.entry(client).or_default().taken += 1;
+        self.last_turn += 1;
+        let share = self.shares.entry(client).or_default();
+        (share.taken, share.last_turn) = (share.taken + 1, self.last_turn);
         if self.waiting_since.is_some() {
             self.turns.push_back(now);
         }
@@ -365,7 +387,7 @@ impl Inner {
     }
 
     /// Whose turn it is: of the clients that have less than their share of places the one whose key has an older answer, and
-    /// of these the one that came first. If all have their share, the one that has fewest.
+    /// of these the one whose latest turn is longest ago. If all have their share, the one that has fewest.
     fn next_client(&self, held_back: &[Option<Client>]) -> Option<Option<Client>> {
         let quarter = (self.places.count() / SHARE_OF_PLACES).max(1);
         let most_of_one = self.most_of_one();
@@ -375,8 +397,8 @@ impl Inner {
         let rank = |share: &Share| {
             let others_wait = self.queued > share.queued();
             let above = if others_wait && share.taken >= quarter { share.taken } else { 0 };
-            let first = share.first();
-            (above, first)
+            let (without_older, number) = share.first().unwrap_or((true, u64::MAX));
+            (above, without_older, share.last_turn, number)
         };
         candidates.min_by_key(|(_, share)| rank(share)).map(|(client, _)| *client)
     }

@@ -269,7 +269,9 @@ impl Flight {
     /// Ends the rest: the flight waits for a place again, until this moment.
     pub(crate) fn apply_again(&mut self, until: Instant, now: Instant) {
         if matches!(self.stage, Stage::Resting) {
-            self.stage = Stage::Waiting(self.engine.admission.apply_again(self.client, until, now));
+            let admission = &self.engine.admission;
+            let turn = admission.apply_again(self.client, self.has_older_answer, until, now);
+            self.stage = Stage::Waiting(turn);
         }
     }
 

@@ -118,3 +118,58 @@ async fn under_more_load_than_it_takes_a_verifier_is_used_well() {
         }
     }
 }
+
+/// Good keys take 50 ms; odd ones draw overload after a millisecond.
+struct OddOnes {
+    moment: Option<Duration>,
+}
+
+#[async_trait]
+impl Verifier for OddOnes {
+    async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
+        sleep(MILLISECOND).await;
+        if key.expose().starts_with("odd") {
+            let busy = VerifierError::overload("busy");
+            return Err(self.moment.map_or(busy.clone(), |moment| busy.retry_after(moment)));
+        }
+        sleep(50 * MILLISECOND).await;
+        Ok(Judgement::accepted(Verification::active(key.expose())))
+    }
+
+    async fn check(&self) -> Health {
+        sleep(50 * MILLISECOND).await;
+        Health::Up
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_clients_keys_that_draw_overload_slow_nobody_else() {
+    let second = Duration::from_secs(1);
+    for moment in [None, Some(second), Some(3600 * second)] {
+        for (odd, pause, least) in [(1, 5, 300), (50, 5, 285), (50, 20, 300), (50, 100, 300)] {
+            let verifier = Arc::new(OddOnes { moment });
+            let builder = Authenticator::builder(Arc::clone(&verifier)).clock(Arc::new(PausedClock));
+            let authenticator = builder.verification_runtime(Handle::current()).build().unwrap();
+            let flood = tokio::spawn(flood(authenticator.clone(), odd));
+            // At first the odd client is the only one.
+            sleep(2 * second).await;
+            let (let_in, _) = come(&authenticator, 300, 20, pause * MILLISECOND).await;
+            flood.abort();
+            assert!(
+                let_in >= least,
+                "{let_in} of 300, one each {pause} ms beside {odd} odd ones; {moment:?}"
+            );
+        }
+    }
+}
+
+/// One client repeats so many odd keys, a hundred a second in all.
+async fn flood(authenticator: Authenticator, odd: usize) {
+    for number in (0..odd).cycle() {
+        let request = PlainRequest::new().with_header("authorization", format!("Bearer odd{number}"));
+        let request = request.with_peer([198, 51, 100, 1].into());
+        let authenticator = authenticator.clone();
+        tokio::spawn(async move { drop(authenticator.authenticate(&request).await) });
+        sleep(10 * MILLISECOND).await;
+    }
+}

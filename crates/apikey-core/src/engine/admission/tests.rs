@@ -143,17 +143,60 @@ fn overload_halves_the_places_once_per_usual_time_and_successes_add_one() {
 }
 
 #[test]
-fn a_rest_gives_the_place_up_and_the_next_turn_comes_first() {
+fn a_rest_gives_the_place_up_and_comes_first_among_its_clients() {
     let (admission, now) = (Admission::new(settings(2, 10)), Instant::now());
     let resting = admission.ask(0, false, now).unwrap();
     let other = admission.ask(1, false, now).unwrap();
-    let cold = admission.ask(2, false, now).unwrap();
+    let cold = admission.ask(0, false, now).unwrap();
     assert!(has_come(&resting) && has_come(&other) && !has_come(&cold));
     assert!(admission.rest(resting.client, &resting.turn, now));
     assert!(!has_come(&cold), "overload halved the places");
-    let again = admission.apply_again(resting.client, now + PATIENCE, now);
+    let again = admission.apply_again(resting.client, false, now + PATIENCE, now);
     admission.end(&other, Used::Otherwise, now);
     assert!(matches!(again.take(), Some(Decided::Come(_))) && !has_come(&cold));
+}
+
+#[test]
+fn turns_go_round_among_clients_and_no_retry_has_them_all() {
+    let (admission, now) = (Admission::new(settings(1, 100)), Instant::now());
+    let odd = admission.ask(0, false, now).unwrap();
+    let waiting: Vec<One> = (0..3).map(|_| admission.ask(0, false, now).unwrap()).collect();
+    let others: Vec<One> = (1..4).map(|client| admission.ask(client, false, now).unwrap()).collect();
+    assert!(has_come(&odd) && admission.rest(odd.client, &odd.turn, now));
+    let turn = admission.apply_again(odd.client, false, now + PATIENCE, now);
+    let odd = One { client: odd.client, turn };
+    for other in &others {
+        assert!(has_come(other) && !has_come(&odd), "its client had a turn already");
+        admission.end(other, Used::Otherwise, now);
+    }
+    assert!(has_come(&odd));
+    assert!(!waiting.iter().any(has_come));
+}
+
+#[test]
+fn overload_of_one_client_alone_is_no_reason_to_ask_less_for_others() {
+    let (admission, mut now) = (Admission::new(settings(64, 100)), Instant::now());
+    let mut asks = |number, used, pause| {
+        now += pause;
+        let one = admission.ask(number, false, now).unwrap();
+        admission.end(&one, used, now);
+        admission.places()
+    };
+    let judged = Used::Judged(50 * MILLISECOND);
+    // Nobody knows better while it is the only client; but then another's key is judged.
+    assert_eq!(asks(0, Used::Overloaded, MILLISECOND), 32);
+    assert_eq!(asks(0, Used::Overloaded, 200 * MILLISECOND), 16);
+    assert_eq!(asks(1, judged, 200 * MILLISECOND), 64);
+    for _ in 0..20 {
+        assert_eq!(asks(0, Used::Overloaded, 200 * MILLISECOND), 64);
+        assert_eq!(asks(1, judged, 200 * MILLISECOND), 64);
+    }
+    // It is Kinde if others draw it, too.
+    assert_eq!(asks(2, Used::Overloaded, 200 * MILLISECOND), 32);
+    assert_eq!(asks(0, Used::Overloaded, 200 * MILLISECOND), 16);
+    assert_eq!(asks(1, judged, 200 * MILLISECOND), 16);
+    // And if nobody else is judged any more.
+    assert_eq!(asks(0, Used::Overloaded, 5 * PATIENCE), 8);
 }
 
 proptest! {
@@ -187,7 +230,7 @@ proptest! {
                 }
                 5 if !resting.is_empty() => {
                     let one = resting.swap_remove(number % resting.len());
-                    let turn = admission.apply_again(one.client, now + PATIENCE, now);
+                    let turn = admission.apply_again(one.client, number == 0, now + PATIENCE, now);
                     waiting.push(One { client: one.client, turn });
                 }
                 _ => now += Duration::from_millis(milliseconds),
