@@ -1,7 +1,7 @@
 //! Changes the world while it is asked about: keys, purges, tokens, and a Kinde that fails in every way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use apikey_core::{DenialCode, PresentedKey};
@@ -38,6 +38,8 @@ pub(super) struct Director {
     pub(super) crowd: usize,
     pub(super) rush: usize,
     pub(super) phase_is_over: Arc<AtomicBool>,
+    /// Connections that died in silence: the emulator holds their ends for as long as it lives.
+    pub(super) silenced: AtomicUsize,
 }
 
 impl Director {
@@ -149,7 +151,7 @@ impl Director {
     fn break_connections(&self, broken: Broken) {
         match broken {
             Broken::Silent => {
-                self.emulator.silence_connections();
+                self.silenced.fetch_add(self.emulator.silence_connections(), Ordering::Relaxed);
             }
             Broken::Cut => {
                 self.emulator.cut_connections();

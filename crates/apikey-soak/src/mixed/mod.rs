@@ -8,7 +8,7 @@ mod visitor;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use apikey_axum::{AttemptLimit, TrustedProxies};
@@ -37,6 +37,8 @@ const CAPACITY: usize = 512;
 const TOLERANCE: Duration = Duration::from_millis(750);
 /// What the live heap may grow by between two moments of rest.
 const HEAP_TOLERANCE: usize = 1 << 20;
+/// What the emulator holds for each connection that died in silence, at most.
+const SILENT_CONNECTION: usize = 16 << 10;
 /// What the resident set may: an allocator keeps what it was once given.
 const RESIDENT_TOLERANCE: usize = 16 << 20;
 
@@ -92,6 +94,8 @@ pub struct Outcome {
     pub cached: (usize, usize),
     /// How often the machine stood still, so that a late answer was forgiven.
     pub stalls: u64,
+    /// How many connections have died in silence since the warm-up.
+    pub silenced: usize,
     /// How long the traffic lasted, warm-up included.
     pub took: Duration,
 }
@@ -151,12 +155,14 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
         crowd: settings.crowd,
         rush: settings.rush,
         phase_is_over: Arc::default(),
+        silenced: AtomicUsize::new(0),
     });
     let soak = Soak { settings, director, most_cached: AtomicU64::new(0), stalls: Arc::default() };
 
     soak.fill(settings.overloaded).await?;
     soak.traffic("warm-up", settings.warm_up, &mut random).await;
     let (heap_before, resident_before) = soak.at_rest().await;
+    soak.director.silenced.store(0, Ordering::Relaxed);
     soak.traffic("traffic", settings.duration, &mut random).await;
     let (heap_after, resident_after) = soak.at_rest().await;
 
@@ -169,6 +175,7 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
         resident: resident_before.zip(resident_after),
         cached: (soak.most_cached.load(Ordering::Relaxed) as usize, CAPACITY),
         stalls: soak.stalls.load(Ordering::Relaxed),
+        silenced: soak.director.silenced.load(Ordering::Relaxed),
         took: began.elapsed(),
         ..Outcome::default()
     };
@@ -324,7 +331,13 @@ impl Outcome {
                 after <= before + tolerance,
             )
         };
-        let heap = grown("live heap", self.heap, HEAP_TOLERANCE);
+        let silent = SILENT_CONNECTION * self.silenced;
+        let mut heap = grown("live heap", self.heap, HEAP_TOLERANCE + silent);
+        heap.bound.push_str(&format!(
+            ", {} of them for {} silent connections",
+            mebibytes(silent),
+            self.silenced
+        ));
         let resident = self.resident.map(|resident| grown("resident set", resident, RESIDENT_TOLERANCE));
         std::iter::once(heap).chain(resident).collect()
     }
