@@ -31,7 +31,7 @@ use crate::worker::Worker;
 /// # #[async_trait::async_trait]
 /// # impl Verifier for Anyone {
 /// #     async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
-/// #         Ok(Judgement::Accepted(Verification::active("api_key_1")))
+/// #         Ok(Judgement::accepted(Verification::active("api_key_1")))
 /// #     }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]

@@ -324,7 +324,9 @@ async fn an_error_page_that_stalls_or_never_ends_is_no_reason_to_wait() {
 // From here on the verifier alone, so that each call is one of the test's.
 
 async fn is_accepted(verifier: &KindeVerifier, secret: &str) -> bool {
-    verifier.verify(&key(secret)).await.is_ok_and(|judgement| judgement.is_accepted())
+    let key = key(secret);
+    let answer = tokio::time::timeout(Duration::from_secs(10), verifier.verify(&key)).await;
+    answer.expect("an answer within ten seconds").is_ok_and(|judgement| judgement.is_accepted())
 }
 
 /// So many idle connections in the verifier's pool.

@@ -60,6 +60,8 @@ fn authenticator() -> Authenticator {
             CredentialSource::insecure_query_parameter("key"),
         ])
         .attempt_limit(None)
+        // It is gone with the caller's runtime, and with it every task that may still hold a key.
+        .verification_runtime(tokio::runtime::Handle::current())
         .build()
         .unwrap()
 }
