@@ -69,6 +69,23 @@ async fn no_more_than_so_many_questions_are_open_at_once() {
 }
 
 #[tokio::test]
+async fn a_batch_larger_than_the_places_is_verified_whole() {
+    for (places, queued) in [(8, 256), (8, 0), (1, 4)] {
+        let emulator = emulator().await;
+        let builder = apikey_core::Authenticator::builder(kinde(&emulator));
+        let authenticator = builder.max_in_flight(places).max_queued(queued).build().unwrap();
+        let keys = readers(&emulator, 100);
+        let answers = authenticator.verify_many(keys.iter().map(|key| &key.secret)).await;
+        for (answer, key) in answers.iter().zip(&keys) {
+            assert_eq!(told(answer), key.key_id);
+        }
+        let counters = emulator.counters();
+        assert_eq!(counters.verify_calls, 100);
+        assert!(counters.most_verifications_in_flight <= places as u64, "{counters:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_failure_fails_no_other() {
     let emulator = emulator().await;
     let authenticator = authenticator(&emulator);
