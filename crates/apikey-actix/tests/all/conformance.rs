@@ -33,6 +33,7 @@ fn wire(keys: &Authenticator, config: &mut web::ServiceConfig) {
         }
         config
             .route("/open", read().to(open))
+            .route("/block", web::get().to(block))
             .route("/me", read().to(me))
             .route("/scoped", read().to(scoped))
             .route("/any", read().to(any))
@@ -73,6 +74,11 @@ fn json(body: Vec<u8>) -> HttpResponse {
 
 async fn open() -> HttpResponse {
     json(routes::open_body())
+}
+
+async fn block() -> HttpResponse {
+    routes::block();
+    open().await
 }
 
 async fn me(key: ApiKey) -> HttpResponse {

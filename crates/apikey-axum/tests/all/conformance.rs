@@ -57,6 +57,13 @@ async fn twice(a: ApiKey, b: ApiKey, c: Scoped<routes::ReadUsers>) -> impl IntoR
 fn app(keys: Authenticator) -> Router {
     let mut app: Router<Authenticator> = Router::new()
         .route("/open", get(|| async { json(routes::open_body()) }))
+        .route(
+            "/block",
+            get(|| async {
+                routes::block();
+                json(routes::open_body())
+            }),
+        )
         .route("/me", get(me))
         .route("/scoped", get(|key: Scoped<routes::Scoped>| async move { json(routes::me_body(&key)) }))
         .route("/any", get(|key: Scoped<routes::AnyScope>| async move { json(routes::me_body(&key)) }))

@@ -57,7 +57,7 @@ fn app(keys: Authenticator) -> Rocket<Build> {
         ..Config::default()
     };
     let any_key = Policy::any_key;
-    let single = routes![open, me, scoped, any, optional, sub_request, twice, sure, echo];
+    let single = routes![open, block, me, scoped, any, optional, sub_request, twice, sure, echo];
     let mut rocket = quiet_with(config)
         .attach(ApiKeys::fairing(keys))
         .attach(AdHoc::on_request("sub-requests", |request, _| Box::pin(present_anew(request))))
@@ -85,6 +85,12 @@ fn json(body: Vec<u8>) -> Json {
 #[get("/open")]
 fn open() -> Json {
     json(routes::open_body())
+}
+
+#[get("/block")]
+async fn block() -> Json {
+    routes::block();
+    open()
 }
 
 #[get("/me")]

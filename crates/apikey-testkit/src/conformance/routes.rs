@@ -3,6 +3,7 @@
 //! | route | protected by | answers |
 //! | --- | --- | --- |
 //! | `GET`, `HEAD /open` | nothing | [`open_body`] |
+//! | `GET /block` | nothing | [`open_body`], by a handler that first calls [`block`] on a thread that serves requests |
 //! | `GET`, `HEAD /me` | an extractor for any key | [`me_body`] |
 //! | `GET`, `HEAD /scoped` | an extractor for the typed policy [`Scoped`] | [`me_body`] |
 //! | `GET /any` | an extractor for the typed policy [`AnyScope`] | [`me_body`] |
@@ -26,6 +27,9 @@
 //!
 //! A route that a framework can't serve as described is a difference to declare in
 //! [`Differences`](super::Differences), or a defect of the adapter.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use apikey_core::{AnyOf, Fresh, Policy, Verification};
 use serde::Serialize;
@@ -74,6 +78,22 @@ pub fn layered() -> [(&'static str, Policy); 7] {
 #[must_use]
 pub fn open_body() -> Vec<u8> {
     br#"{"open":true}"#.to_vec()
+}
+
+/// For how long [`block`] blocks.
+pub const BLOCKED: Duration = Duration::from_secs(2);
+
+static BLOCKED_THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Blocks this thread for two seconds, as a handler does that forgets to be asynchronous.
+pub fn block() {
+    BLOCKED_THREADS.fetch_add(1, Ordering::SeqCst);
+    std::thread::sleep(BLOCKED);
+}
+
+/// How many threads have been blocked so far.
+pub(crate) fn blocked_threads() -> usize {
+    BLOCKED_THREADS.load(Ordering::SeqCst)
 }
 
 /// Tells who the key is.

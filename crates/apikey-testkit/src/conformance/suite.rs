@@ -43,6 +43,9 @@ macro_rules! conformance_tests {
                 a_refused_attempt_does_not_prolong_the_limit,
                 good_keys_are_no_attempts_unless_all_count,
             }
+            blocked {
+                a_blocked_thread_delays_no_other_requests_key,
+            }
             breaker {
                 in_an_outage_unknown_keys_get_their_503_without_a_call,
                 a_callers_key_that_is_judged_ends_an_outage_too,
@@ -50,11 +53,12 @@ macro_rules! conformance_tests {
                 however_long_an_outage_lasts_half_a_minute_after_it_all_is_well,
                 refusals_are_no_outage,
                 a_wrong_set_up_is_told_from_memory_for_a_second,
+                a_wrong_set_up_costs_few_calls_whatever_a_client_presents,
                 a_key_that_kinde_cannot_read_is_no_outage_for_others,
                 an_outage_takes_no_attempts_and_serves_older_answers_without_a_call,
             }
             bulkhead {
-                without_a_queue_an_unknown_key_past_the_places_is_turned_away_at_once,
+                without_a_queue_a_key_past_the_places_is_turned_away,
                 past_the_places_unknown_keys_wait_for_their_turn,
                 who_waits_in_vain_is_turned_away_after_a_third_of_the_budget,
                 past_the_queue_an_unknown_key_is_turned_away_at_once,
@@ -62,7 +66,7 @@ macro_rules! conformance_tests {
                 being_limited_serves_no_older_answer,
                 whose_keys_have_no_place_yet_comes_before_who_has_many,
                 no_single_client_takes_all_places,
-                past_so_many_who_wait_for_others_a_caller_is_turned_away,
+                past_the_crowd_that_may_wait_a_caller_is_turned_away,
                 who_has_been_answered_waits_no_longer,
                 a_crowd_with_one_key_keeps_nobody_elses_key_waiting,
             }
@@ -153,7 +157,7 @@ macro_rules! conformance_tests {
                 a_cold_key_meets_every_fault_with_retries_and_a_circuit_breaker,
                 a_cached_key_notices_no_fault,
                 an_expired_key_meets_every_fault,
-                an_older_answer_serves_in_outages_and_never_against_an_answer,
+                no_older_answer_serves_against_an_answer_about_its_key,
                 every_fault_of_the_token_endpoint_is_ours_and_passes,
             }
             forgetting {
@@ -166,6 +170,15 @@ macro_rules! conformance_tests {
             generated {
                 near_misses_of_a_bearer_key_are_told_from_keys,
                 near_misses_of_a_key_alone_are_told_from_keys,
+            }
+            kindes_connections {
+                dead_connections_cost_a_part_of_the_budget_and_no_key,
+                dead_connections_turn_away_none_of_many_keys_at_once,
+                connections_that_kinde_closes_at_some_use_cost_no_key,
+                breaking_every_connection_under_way_costs_no_key,
+                resetting_every_idle_connection_at_its_use_costs_no_key,
+                one_backend_of_three_that_hangs_costs_no_key,
+                a_kinde_that_refuses_connections_for_a_moment_is_found_again,
             }
             methods {
                 head_answers_as_get_without_a_body,
@@ -180,6 +193,13 @@ macro_rules! conformance_tests {
                 a_remembered_refusal_ends_with_its_time_or_when_it_is_removed,
                 failures_are_never_remembered_as_refusals,
                 junk_pushes_no_good_key_out,
+            }
+            odd_keys {
+                one_odd_key_harms_nobody_else_and_its_client_is_limited,
+                fifty_odd_keys_of_one_client_harm_nobody_else,
+                keys_that_must_wait_harm_nobody_else_and_cost_no_calls,
+                keys_that_are_never_answered_harm_nobody_else,
+                a_revoked_key_stays_out_whatever_its_client_does_besides,
             }
             once {
                 two_extractors_of_one_handler_verify_once,
@@ -204,7 +224,7 @@ macro_rules! conformance_tests {
                 a_broken_connection_is_unavailable,
                 an_error_of_kindes_is_unavailable,
                 a_request_that_kinde_could_not_read_is_unavailable,
-                a_limit_at_kinde_is_unavailable_until_the_moment_that_it_names,
+                a_limit_at_kinde_is_unavailable_until_its_moment,
                 a_moment_is_a_date_or_a_number,
                 an_unreadable_answer_is_unavailable,
                 a_wrong_address_is_internal_error,
@@ -212,6 +232,13 @@ macro_rules! conformance_tests {
                 a_flapping_upstream_is_believed_when_it_answers,
                 an_upstream_that_is_gone_is_unavailable,
                 a_kinde_that_hangs_keeps_nobody_past_the_budget,
+            }
+            overload {
+                a_cold_start_gets_through_a_kinde_that_takes_few_at_once,
+                under_overload_most_of_what_kinde_can_take_gets_in,
+                a_moment_on_each_429_pauses_the_key_that_drew_it_alone,
+                a_silence_that_kinde_asks_of_everybody_is_kept,
+                answers_that_take_most_of_the_budget_are_good_ones,
             }
             policies {
                 all_of_several_scopes_are_needed,
@@ -271,7 +298,7 @@ macro_rules! conformance_tests {
                 an_older_answer_serves_while_kinde_cannot_answer,
                 an_answer_that_judges_nothing_ends_the_older_one_for_good,
                 in_an_outage_an_odd_answer_ends_no_older_one,
-                a_key_that_kinde_no_longer_accepts_gets_in_by_no_older_answer,
+                a_key_that_kinde_gave_up_gets_in_by_no_older_answer,
                 an_older_answer_serves_while_kinde_is_slow_and_is_renewed_behind_it,
                 an_older_answer_serves_while_there_is_no_token,
                 an_older_answer_has_an_end_that_failures_do_not_move,
@@ -329,6 +356,7 @@ mod tests {
         for source in [
             include_str!("cases/answers.rs"),
             include_str!("cases/attempts.rs"),
+            include_str!("cases/blocked.rs"),
             include_str!("cases/breaker.rs"),
             include_str!("cases/bulkhead.rs"),
             include_str!("cases/caching.rs"),
@@ -340,11 +368,14 @@ mod tests {
             include_str!("cases/fault_matrix.rs"),
             include_str!("cases/forgetting.rs"),
             include_str!("cases/generated.rs"),
+            include_str!("cases/kindes_connections.rs"),
             include_str!("cases/methods.rs"),
             include_str!("cases/negative.rs"),
+            include_str!("cases/odd_keys.rs"),
             include_str!("cases/once.rs"),
             include_str!("cases/optional.rs"),
             include_str!("cases/outages.rs"),
+            include_str!("cases/overload.rs"),
             include_str!("cases/policies.rs"),
             include_str!("cases/refresh.rs"),
             include_str!("cases/removal.rs"),

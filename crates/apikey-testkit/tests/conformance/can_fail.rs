@@ -155,6 +155,13 @@ fn a_wrong_client_is_noticed() {
 }
 
 #[test]
+fn a_client_who_pays_for_anothers_odd_keys_is_noticed() {
+    if cfg!(target_os = "linux") {
+        fails::<KnowsOnePeer, _>(cases::odd_keys::one_odd_key_harms_nobody_else_and_its_client_is_limited);
+    }
+}
+
+#[test]
 fn a_limit_that_is_told_wrong_is_noticed() {
     fails::<LosesTheLimit, _>(
         cases::attempts::past_its_attempts_a_client_is_rate_limited_until_the_window_ends,

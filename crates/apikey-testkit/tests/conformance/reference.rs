@@ -220,6 +220,10 @@ async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
     }
     let body = match (method, path.as_str()) {
         (Method::GET, "/open") => routes::open_body(),
+        (Method::GET, "/block") => {
+            routes::block();
+            routes::open_body()
+        }
         (Method::GET, "/me") => routes::me_body(&*visit.key().await?),
         (Method::GET, "/scoped") => routes::me_body(&*visit.key_for(Scoped::POLICY).await?),
         (Method::GET, "/any") => routes::me_body(&*visit.key_for(AnyScope::POLICY).await?),

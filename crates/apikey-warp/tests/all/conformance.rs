@@ -100,6 +100,10 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let guard = || require(keys, Policy::any_key());
 
     let open = path("open").and(read()).map(|| json(open_body()));
+    let block = path("block").and(warp::get()).map(|| {
+        apikey_testkit::conformance::routes::block();
+        json(open_body())
+    });
     let me = path("me").and(read()).and(any_key()).map(|key: ApiKey| json(me_body(&key)));
     let both = path("scoped").and(read()).and(scoped::<BothScopes>(keys));
     let both = both.map(|key: Scoped<BothScopes>| json(me_body(&key)));
@@ -143,7 +147,7 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let layered = layered()
         .into_iter()
         .fold(passing, |others, (path, policy)| others.or(layer(keys, path, policy)).unify().boxed());
-    let single = open.or(me).unify().or(both).unify().or(any).unify().or(optional).unify();
+    let single = open.or(block).unify().or(me).unify().or(both).unify().or(any).unify().or(optional).unify();
     let several = twice.or(sure).unify().or(layered_twice).unify().or(admin).unify().or(branches).unify();
     single.or(outer).unify().or(several).unify().or(echo).unify().or(seen).unify().or(layered).unify().boxed()
 }

@@ -1,7 +1,7 @@
 //! A Kinde that can't answer is left alone, and found again: by a question of the service's own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apikey_core::{AttemptLimit, AuthenticatorBuilder, ManualClock};
 
@@ -174,6 +174,43 @@ pub async fn a_wrong_set_up_is_told_from_memory_for_a_second(subject: Subject) {
         assert_eq!(world.calls(), 0, "{shown}");
         clock.advance(SECOND);
         world.ask("/me", &world.reader).await.is_me(&world.reader);
+    }
+}
+
+pub async fn a_wrong_set_up_costs_few_calls_whatever_a_client_presents(subject: Subject) {
+    let world = World::protected(subject, |builder| builder).await;
+    world.emulator.deny_scope(true);
+    let began = Instant::now();
+    let mut sessions = Vec::new();
+    for _ in 0..8 {
+        sessions.push(world.session().await);
+    }
+    let mut limited = 0;
+    for number in 0..250 {
+        for (place, session) in sessions.iter_mut().enumerate() {
+            let request = get("/me").bearer(&format!("k_live_junk_{number}_{place}"));
+            session.write(&request.bytes()).await;
+        }
+        for (place, session) in sessions.iter_mut().enumerate() {
+            let request = get("/me").bearer(&format!("k_live_junk_{number}_{place}"));
+            let answer = session.read(&request).await;
+            match answer.response.status {
+                429 => limited += 1,
+                _ => answer.is_denied(&internal_error()),
+            }
+        }
+    }
+    // Each second one question of the service's own, and a few keys that came before its answer.
+    let (calls, tokens) = world.calls_and_tokens();
+    let seconds = began.elapsed().as_secs() + 1;
+    println!("{calls} calls and {tokens} tokens in {seconds} s, and {limited} were limited");
+    assert!(calls <= 60 * seconds && tokens <= 2, "{calls} calls and {tokens} tokens in {seconds} s");
+    world.emulator.deny_scope(false);
+    if SEVERAL_CLIENTS {
+        let end = Instant::now() + 8 * SECOND;
+        while world.ask_as(2, &world.reader).await.response.status != 200 {
+            assert!(Instant::now() < end, "a set-up that was mended is not found to be");
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::conformance::{
 };
 use crate::emulator::{Fault, Gate};
 
-pub async fn without_a_queue_an_unknown_key_past_the_places_is_turned_away_at_once(subject: Subject) {
+pub async fn without_a_queue_a_key_past_the_places_is_turned_away(subject: Subject) {
     let limit = AttemptLimit::new(4, TTL).count_all_attempts();
     let world = World::with(subject, |builder| {
         builder.max_in_flight(2).max_queued(0).verification_timeout(MINUTE).attempt_limit(limit)
@@ -192,7 +192,7 @@ pub async fn no_single_client_takes_all_places(subject: Subject) {
 /// What the secrets of all keys begin with.
 const KEYS: &str = "k_live_";
 
-pub async fn past_so_many_who_wait_for_others_a_caller_is_turned_away(subject: Subject) {
+pub async fn past_the_crowd_that_may_wait_a_caller_is_turned_away(subject: Subject) {
     let world = World::with(subject, |builder| builder.max_waiting(3).verification_timeout(MINUTE)).await;
     world.ask("/me", &world.admin).await.is_me(&world.admin);
     let gate = hold(&world);

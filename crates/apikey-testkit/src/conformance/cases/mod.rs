@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod attempts;
+pub mod blocked;
 pub mod breaker;
 pub mod bulkhead;
 pub mod caching;
@@ -13,11 +14,14 @@ pub mod extraction;
 pub mod fault_matrix;
 pub mod forgetting;
 pub mod generated;
+pub mod kindes_connections;
 pub mod methods;
 pub mod negative;
+pub mod odd_keys;
 pub mod once;
 pub mod optional;
 pub mod outages;
+pub mod overload;
 pub mod policies;
 pub mod refresh;
 pub mod removal;

@@ -74,7 +74,7 @@ pub async fn a_request_that_kinde_could_not_read_is_unavailable(subject: Subject
     are_answered(&world, [400, 408, 410, 413, 418, 425].map(Fault::status), unavailable(), 1).await;
 }
 
-pub async fn a_limit_at_kinde_is_unavailable_until_the_moment_that_it_names(subject: Subject) {
+pub async fn a_limit_at_kinde_is_unavailable_until_its_moment(subject: Subject) {
     let limit = |rate_limit_reset, retry_after| Fault::TooManyRequests { rate_limit_reset, retry_after };
     let busy = |status, header: &str, value: &str| {
         Fault::Answer(ScriptedAnswer::new(status, "<html>Busy</html>").header(header, value))

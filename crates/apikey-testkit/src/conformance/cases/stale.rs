@@ -100,7 +100,7 @@ pub async fn in_an_outage_an_odd_answer_ends_no_older_one(subject: Subject) {
     assert!(world.calls_for(&[world.reader.clone(), world.writer.clone()]) > 0, "no caller's key ever goes");
 }
 
-pub async fn a_key_that_kinde_no_longer_accepts_gets_in_by_no_older_answer(subject: Subject) {
+pub async fn a_key_that_kinde_gave_up_gets_in_by_no_older_answer(subject: Subject) {
     let error = |status, code: &str| {
         Fault::Answer(ScriptedAnswer::json(status, &json!({"errors": [{"code": code, "message": "No"}]})))
     };

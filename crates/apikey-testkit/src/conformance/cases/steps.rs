@@ -1,6 +1,11 @@
 //! What the cases of several rooms do with their world.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use apikey_core::{AuthenticatorBuilder, ManualClock};
 use serde_json::json;
@@ -111,6 +116,16 @@ pub(super) fn oddities() -> Vec<Fault> {
 /// Everything by which Kinde can fail to judge a key without anybody having to wait.
 pub(super) fn failures() -> Vec<Fault> {
     [outages(), overloads(), wrong_set_ups(), oddities()].concat()
+}
+
+/// Runs some futures side by side.
+pub(super) async fn all<F: Future<Output = ()>>(futures: impl IntoIterator<Item = F>) {
+    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    poll_fn(|context| {
+        running.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// Sends requests until one is answered as this says. Meanwhile something may have to happen in the background that
