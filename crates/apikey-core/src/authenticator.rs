@@ -208,7 +208,7 @@ impl Authenticator {
     }
 
     /// Asks whether verifying works, without any key of a customer's: reaches Kinde, gets a token, and proves that the token
-    /// may verify. It asks a second time if the first answer is bad. Call it at start-up, so that a wrong set-up is found
+    /// may verify. It asks a second time if Kinde can't answer; callers within one second share an answer. Call it at start-up, so that a wrong set-up is found
     /// before the first request.
     ///
     /// ```no_run

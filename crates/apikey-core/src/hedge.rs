@@ -1,11 +1,13 @@
 //! Second tries beside one that is silent: when they are of use, and how many there are at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::client_addr::Client;
 
 /// A try that is silent for this part of the budget gets company.
 const PART: u32 = 3;
@@ -17,18 +19,27 @@ const SLOWNESS: Duration = Duration::from_secs(10);
 
 pub(crate) struct Hedges {
     silence: Duration,
-    under_way: AtomicUsize,
+    under_way: Mutex<UnderWay>,
     freed: Notify,
     slow_success: Mutex<Option<Instant>>,
 }
 
+#[derive(Default)]
+struct UnderWay {
+    all: usize,
+    by_client: HashMap<Option<Client>, usize>,
+}
+
 /// Leave for one second try. It ends with this value.
-pub(crate) struct HedgePermit<'h>(&'h Hedges);
+pub(crate) struct HedgePermit<'h> {
+    hedges: &'h Hedges,
+    client: Option<Client>,
+}
 
 impl Hedges {
     pub(crate) fn new(budget: Duration) -> Self {
         let silence = budget / PART;
-        Self { silence, under_way: AtomicUsize::new(0), freed: Notify::new(), slow_success: Mutex::default() }
+        Self { silence, under_way: Mutex::default(), freed: Notify::new(), slow_success: Mutex::default() }
     }
 
     /// How long a try is silent before another one begins.
@@ -49,25 +60,49 @@ impl Hedges {
         slow.is_none_or(|at| now.saturating_duration_since(at) > SLOWNESS)
     }
 
-    /// Leave for one more second try, once there is some. `calls` are under way in all.
-    pub(crate) async fn permit(&self, calls: usize) -> HedgePermit<'_> {
+    /// Leave for one more second try of this client's, once there is some. `calls` are under way in all. One client never has
+    /// the last quarter.
+    pub(crate) async fn permit(&self, client: Option<Client>, calls: usize) -> HedgePermit<'_> {
         let most = LEAST.max(calls / SHARE);
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
             freed.as_mut().enable();
-            let take = |taken: usize| (taken < most).then_some(taken + 1);
-            if self.under_way.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok() {
-                return HedgePermit(self);
+            if self.lock().take(client, most) {
+                return HedgePermit { hedges: self, client };
             }
             freed.await;
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay {
+    fn take(&mut self, client: Option<Client>, most: usize) -> bool {
+        let mine = self.by_client.get(&client).copied().unwrap_or_default();
+        if self.all >= most || mine >= most - most / LEAST {
+            return false;
+        }
+        self.all += 1;
+        self.by_client.insert(client, mine + 1);
+        true
     }
 }
 
 impl Drop for HedgePermit<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
-        self.0.freed.notify_waiters();
+        let mut under_way = self.hedges.lock();
+        under_way.all = under_way.all.saturating_sub(1);
+        if let Some(mine) = under_way.by_client.get_mut(&self.client) {
+            *mine = mine.saturating_sub(1);
+            if *mine == 0 {
+                under_way.by_client.remove(&self.client);
+            }
+        }
+        drop(under_way);
+        self.hedges.freed.notify_waiters();
     }
 }
 
@@ -78,17 +113,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn second_tries_at_once_are_bounded() {
         let hedges = Hedges::new(Duration::from_secs(3));
+        let other = Some(crate::client_addr::client_of(std::net::Ipv4Addr::LOCALHOST.into(), 56));
+        let soon = |client, calls| tokio::time::timeout(Duration::from_secs(1), hedges.permit(client, calls));
         let mut permits = Vec::new();
-        for _ in 0..LEAST {
-            permits.push(hedges.permit(10).await);
+        for _ in 0..LEAST - 1 {
+            permits.push(soon(None, 10).await.ok().unwrap());
         }
-        assert!(tokio::time::timeout(Duration::from_secs(1), hedges.permit(49)).await.is_err());
-        assert!(
-            tokio::time::timeout(Duration::from_secs(1), hedges.permit(50)).await.is_ok(),
-            "a tenth of 50"
-        );
+        assert!(soon(None, 49).await.is_err(), "the last one is for somebody else");
+        permits.push(soon(other, 10).await.ok().unwrap());
+        assert!(soon(other, 49).await.is_err());
+        assert!(soon(other, 50).await.is_ok(), "a tenth of 50");
         permits.pop();
-        assert!(tokio::time::timeout(Duration::from_secs(1), hedges.permit(10)).await.is_ok());
+        assert!(soon(other, 10).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

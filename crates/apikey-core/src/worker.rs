@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::Instrument as _;
 
+use crate::client_addr::Client;
 use crate::clock::Clock;
 use crate::engine::{Engine, Flight, NoTurn, Report};
 use crate::evidence::Retry;
@@ -30,6 +31,8 @@ const NO_SLEEP: Duration = Duration::from_millis(100);
 /// Our own question may take at least this long, because nobody waits for it.
 const LEAST_QUESTION_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// For how long an answer to the application's own check is handed on.
+const CHECK_MEMORY: Duration = Duration::from_secs(1);
 /// Tries of one question that may be under way at once.
 const MOST_TRIES_AT_ONCE: usize = 3;
 
@@ -60,6 +63,8 @@ struct Tools {
     retries: Option<RetryBudget>,
     hedges: Hedges,
     log: LogGate,
+    /// When the application asked last whether verifying works, and the answer. One asks at a time.
+    checked: tokio::sync::Mutex<Option<(std::time::Instant, Health)>>,
 }
 
 /// How long our own question may take, for this verification timeout.
@@ -78,7 +83,16 @@ impl Worker {
         let retries = settings.retries.then(|| RetryBudget::new(settings.max_in_flight));
         let hedges = Hedges::new(settings.timeout);
         let log = LogGate::default();
-        let tools = Arc::new(Tools { verifier, engine, clock, settings, retries, hedges, log });
+        let tools = Arc::new(Tools {
+            verifier,
+            engine,
+            clock,
+            settings,
+            retries,
+            hedges,
+            log,
+            checked: tokio::sync::Mutex::default(),
+        });
         let worker = Self { tools, runtime, alive: watch::channel(()).0 };
         worker.spawn(Arc::clone(&worker.tools).ask_when_wanted());
         worker.spawn(Arc::clone(&worker.tools).watch_for_sleep());
@@ -93,14 +107,23 @@ impl Worker {
         self.spawn(Arc::clone(&self.tools).fly(flight, key).instrument(span));
     }
 
-    /// Asks whether verifying works; once more if it does not.
+    /// Asks whether verifying works; once more if the other side can't answer. Callers within one second share an answer.
     pub(crate) async fn check(&self) -> Health {
         let tools = Arc::clone(&self.tools);
         let check = async move {
-            match tools.question().await {
+            let mut latest = tools.checked.lock().await;
+            let now = tools.clock.now();
+            if let Some((at, health)) = &*latest
+                && now.saturating_duration_since(*at) < CHECK_MEMORY
+            {
+                return health.clone();
+            }
+            let health = match tools.question().await {
                 Health::Down(_) | Health::Overload(_) => tools.question().await,
                 health => health,
-            }
+            };
+            *latest = Some((tools.clock.now(), health.clone()));
+            health
         };
         let (answer, answered) = oneshot::channel();
         self.runtime.spawn(async move { drop(answer.send(check.await)) });
@@ -127,15 +150,18 @@ impl Tools {
         if let Some(retries) = &self.retries {
             retries.earn();
         }
+        let mut overload = None;
         let mut patience = self.engine.queue_patience().min(timeout);
         loop {
             let turn = match timeout_at(deadline.min(Instant::now() + patience), flight.turn()).await {
-                Ok(Ok(())) => None,
+                Ok(Ok(())) => flight.must_still_wait(self.clock.now()).map(Report::NotYet),
                 Ok(Err(NoTurn::Limited(limited))) => Some(Report::Limited(limited)),
                 Ok(Err(NoTurn::Crowded)) | Err(_) => Some(Report::Crowded),
             };
             if let Some(no_turn) = turn {
-                let _landed = flight.land(no_turn, self.clock.now());
+                // A flight that was asked about before tells what it drew.
+                let report = overload.map_or(no_turn, Report::Failed);
+                let _landed = flight.land(report, self.clock.now());
                 return;
             }
             let asked_at = self.clock.now();
@@ -160,6 +186,7 @@ impl Tools {
                                 patience = deadline.saturating_duration_since(Instant::now());
                                 let now = self.clock.now();
                                 flight.apply_again(now + patience, now);
+                                overload = Some(error);
                                 continue;
                             }
                         }
@@ -183,7 +210,7 @@ impl Tools {
         deadline: Instant,
         allowance: &mut Allowance,
     ) -> Result<Judgement, VerifierError> {
-        let asking = self.ask(key, deadline, allowance);
+        let asking = self.ask(key, flight.client(), deadline, allowance);
         match self.settings.slow_after.filter(|_| flight.has_older_answer()) {
             None => asking.await,
             Some(slow_after) => {
@@ -202,6 +229,7 @@ impl Tools {
     async fn ask(
         &self,
         key: &PresentedKey,
+        client: Option<Client>,
         deadline: Instant,
         allowance: &mut Allowance,
     ) -> Result<Judgement, VerifierError> {
@@ -211,12 +239,13 @@ impl Tools {
                 None => self.verifier.verify(key),
                 Some(_) => self.verifier.verify_again(key, FirstTry::Failed),
             };
-            let error = match timeout_at(deadline, self.with_second_tries(first, key, allowance)).await {
-                // What went wrong before the silence says more than the silence.
-                Err(_elapsed) => return Err(earlier.unwrap_or_else(|| self.too_late())),
-                Ok(Ok(judgement)) => return Ok(judgement),
-                Ok(Err(error)) => error,
-            };
+            let error =
+                match timeout_at(deadline, self.with_second_tries(first, key, client, allowance)).await {
+                    // What went wrong before the silence says more than the silence.
+                    Err(_elapsed) => return Err(earlier.unwrap_or_else(|| self.too_late())),
+                    Ok(Ok(judgement)) => return Ok(judgement),
+                    Ok(Err(error)) => error,
+                };
             if error.class().rule().retry != Retry::OnANewConnection {
                 return Err(error);
             }
@@ -236,6 +265,7 @@ impl Tools {
         &'t self,
         first: Try<'t>,
         key: &'t PresentedKey,
+        client: Option<Client>,
         allowance: &mut Allowance,
     ) -> Result<Judgement, VerifierError> {
         let mut tries = vec![(Instant::now(), first, None)];
@@ -244,7 +274,7 @@ impl Tools {
             let latest = tries.last().map_or_else(Instant::now, |(began, ..)| *began);
             let another = async {
                 sleep_until(latest + self.hedges.silence()).await;
-                self.hedges.permit(self.engine.calls_under_way()).await
+                self.hedges.permit(client, self.engine.calls_under_way()).await
             };
             let (index, answer) = tokio::select! {
                 biased;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::client_addr::Client;
 
+/// The part of the places that no single client gets; of fewer places than this it may have all.
+const RESERVED: usize = 16;
 /// How long it counts that a client drew overload, or had a key judged.
 const LATELY: Duration = Duration::from_secs(1);
 /// Assumed for the usual time of a call until one has succeeded.
@@ -77,6 +79,22 @@ impl Places {
 
     pub(super) fn count(&self) -> usize {
         self.count
+    }
+
+    /// How many may be under way when a call of this client's begins: what one client's overload has halved is halved for
+    /// that client alone, until others draw overload, too.
+    pub(super) fn count_for(&self, client: Option<Client>) -> usize {
+        match self.before {
+            Some((culprit, before)) if culprit != client => self.count.max(before),
+            _ => self.count,
+        }
+    }
+
+    /// How many of them a single client may have: of many places never the last ones.
+    pub(super) fn count_of_one(&self, client: Option<Client>) -> usize {
+        let count = self.count_for(client);
+        let reserved = if self.most >= RESERVED && count > 1 { (count / RESERVED).max(1) } else { 0 };
+        count - reserved
     }
 
     /// The usual time of a call.

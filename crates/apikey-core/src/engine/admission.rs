@@ -22,8 +22,6 @@ use crate::client_addr::Client;
 /// The part of the places that one client may have while others wait, and the part of the queue.
 const SHARE_OF_PLACES: usize = 4;
 const SHARE_OF_QUEUE: usize = 8;
-/// The part of the places that no single client gets.
-const RESERVED: usize = 16;
 /// An estimate of the wait says nothing before this part of the patience has passed with all places taken.
 const LEAST_OBSERVED: u32 = 4;
 
@@ -58,6 +56,7 @@ struct Inner {
 #[derive(Default)]
 struct Share {
     taken: usize,
+    resting: usize,
     /// The number of the latest turn.
     last_turn: u64,
     with_older_answer: VecDeque<Waiting>,
@@ -155,7 +154,7 @@ impl Admission {
     /// Gives back what this turn holds: a place, or a place in the queue. Only the first call counts.
     pub(super) fn leave(&self, client: Option<Client>, turn: &Arc<Turn>, used: Used, now: Instant) {
         if !turn.end() {
-            return;
+            return self.attend(now);
         }
         let mut inner = lock(&self.inner);
         if !inner.withdraw(client, turn) && turn.has_place() {
@@ -171,6 +170,11 @@ impl Admission {
         self.freed.notify_waiters();
     }
 
+    /// Looks once more who may go, because an attempt was decided.
+    pub(super) fn attend(&self, now: Instant) {
+        lock(&self.inner).dispatch(&self.settings, now);
+    }
+
     /// The usual time of a call.
     pub(super) fn usual(&self) -> Duration {
         lock(&self.inner).places.usual()
@@ -182,8 +186,11 @@ impl Admission {
             return false;
         }
         let mut inner = lock(&self.inner);
-        let may_rest = inner.queued + inner.resting < self.settings.most_queued.max(inner.places.count());
-        inner.resting += usize::from(may_rest);
+        let has_room = inner.queued + inner.resting < self.settings.most_queued.max(inner.places.count());
+        let may_rest = has_room && !inner.has_its_share_of_the_queue(client, &self.settings);
+        if may_rest {
+            inner.begin_rest(client);
+        }
         inner.unseat(client);
         inner.places.adapt(Used::Overloaded, client, now);
         inner.dispatch(&self.settings, now);
@@ -193,9 +200,9 @@ impl Admission {
     }
 
     /// Ends a rest without asking again.
-    pub(super) fn stop_resting(&self, now: Instant) {
+    pub(super) fn stop_resting(&self, client: Option<Client>, now: Instant) {
         let mut inner = lock(&self.inner);
-        inner.resting = inner.resting.saturating_sub(1);
+        inner.end_rest(client);
         inner.dispatch(&self.settings, now);
     }
 
@@ -208,49 +215,51 @@ impl Admission {
         now: Instant,
     ) -> Arc<Turn> {
         let mut inner = lock(&self.inner);
-        inner.resting = inner.resting.saturating_sub(1);
         let turn = inner.enqueue(client, has_older_answer, None, until, now);
         // It has waited longer than anybody of its client's who is in the queue, so it comes before them. It comes before no
         // other client's: else keys that always draw overload would have every turn.
         inner.bring_to_the_front(client, has_older_answer);
+        inner.end_rest(client);
         inner.dispatch(&self.settings, now);
         turn
     }
 }
 
 impl Inner {
-    fn share(&self, client: Option<Client>) -> (usize, usize) {
-        self.shares.get(&client).map_or((0, 0), |share| (share.taken, share.queued()))
+    /// How many of this client's wait, at rest or in the queue.
+    fn waiting_of(&self, client: Option<Client>) -> usize {
+        self.shares.get(&client).map_or(0, Share::waiting)
+    }
+
+    /// Whether this client has all that it may have of the queue while others wait, too.
+    fn has_its_share_of_the_queue(&self, client: Option<Client>, settings: &AdmissionSettings) -> bool {
+        let mine = self.waiting_of(client);
+        self.queued + self.resting > mine && mine >= (settings.most_queued / SHARE_OF_QUEUE).max(1)
     }
 
     /// A place is free, and is not one of the last that a single client never gets.
     fn may_take_at_once(&self, client: Option<Client>) -> bool {
-        let (taken, _) = self.share(client);
-        self.taken < self.places.count() && taken < self.most_of_one()
-    }
-
-    /// How many places a single client may have.
-    fn most_of_one(&self) -> usize {
-        self.places.count() - self.places.count() / RESERVED
+        let taken = self.shares.get(&client).map_or(0, |share| share.taken);
+        self.taken < self.places.count_for(client) && taken < self.places.count_of_one(client)
     }
 
     /// Whether there is room in the queue for one more of this client's callers. Somebody who has more than a share makes
     /// room for somebody who has less.
     fn make_room(&mut self, client: Option<Client>, settings: &AdmissionSettings) -> bool {
-        let share = (settings.most_queued / SHARE_OF_QUEUE).max(1);
-        let (_, mine) = self.share(client);
-        let others_wait = self.queued > mine;
-        if settings.most_queued == 0 || (others_wait && mine >= share) {
+        if settings.most_queued == 0 || self.has_its_share_of_the_queue(client, settings) {
             return false;
         }
         if self.queued + self.resting < settings.most_queued {
             return true;
         }
-        let greediest = self.shares.iter().max_by_key(|(_, share)| share.queued());
-        let Some((&greediest, held)) = greediest.map(|(client, held)| (client, held.queued())) else {
+        // Those at rest have been asked about, so only somebody in the queue makes room.
+        let share = (settings.most_queued / SHARE_OF_QUEUE).max(1);
+        let greediest = self.shares.iter().filter(|(_, share)| share.queued() > 0);
+        let greediest = greediest.max_by_key(|(_, share)| share.waiting());
+        let Some((&greediest, held)) = greediest.map(|(client, held)| (client, held.waiting())) else {
             return false;
         };
-        if greediest == client || held <= share || mine >= share {
+        if greediest == client || held <= share || self.waiting_of(client) >= share {
             return false;
         }
         let evicted = self.shares.get_mut(&greediest).and_then(Share::pop_last);
@@ -271,7 +280,7 @@ impl Inner {
         }
         // As many turns come in the patience as came in the time that was observed, in proportion; and those who wait get
         // equal parts of them.
-        let (_, mine) = self.share(client);
+        let mine = self.shares.get(&client).map_or(0, Share::queued);
         let others =
             self.shares.iter().filter(|(other, share)| **other != client && share.queued() > 0).count();
         let expected = self.turns.len() as f64 * patience.as_secs_f64() / observed.as_secs_f64();
@@ -296,6 +305,19 @@ impl Inner {
         self.queued += 1;
         self.waiting_since.get_or_insert(now);
         turn
+    }
+
+    fn begin_rest(&mut self, client: Option<Client>) {
+        self.resting += 1;
+        self.shares.entry(client).or_default().resting += 1;
+    }
+
+    fn end_rest(&mut self, client: Option<Client>) {
+        self.resting = self.resting.saturating_sub(1);
+        if let Some(share) = self.shares.get_mut(&client) {
+            share.resting = share.resting.saturating_sub(1);
+        }
+        self.tidy(client);
     }
 
     /// The one that was enqueued last comes first among its client's.
@@ -338,7 +360,7 @@ impl Inner {
     }
 
     fn tidy(&mut self, client: Option<Client>) {
-        if self.shares.get(&client).is_some_and(|share| share.taken == 0 && share.queued() == 0) {
+        if self.shares.get(&client).is_some_and(|share| share.taken == 0 && share.waiting() == 0) {
             self.shares.remove(&client);
         }
         if self.queued == 0 {
@@ -351,7 +373,7 @@ impl Inner {
     fn dispatch(&mut self, settings: &AdmissionSettings, now: Instant) {
         // Clients whose attempts under way must be decided first.
         let mut held_back = Vec::new();
-        while self.taken < self.places.count() && self.queued > 0 {
+        while self.queued > 0 {
             let Some(client) = self.next_client(&held_back) else { break };
             let Some(waiting) = self.shares.get_mut(&client).and_then(Share::pop_first) else { break };
             if waiting.until <= now {
@@ -390,9 +412,11 @@ impl Inner {
     /// of these the one whose latest turn is longest ago. If all have their share, the one that has fewest.
     fn next_client(&self, held_back: &[Option<Client>]) -> Option<Option<Client>> {
         let quarter = (self.places.count() / SHARE_OF_PLACES).max(1);
-        let most_of_one = self.most_of_one();
         let candidates = self.shares.iter().filter(|(client, share)| {
-            share.queued() > 0 && share.taken < most_of_one && !held_back.contains(client)
+            share.queued() > 0
+                && self.taken < self.places.count_for(**client)
+                && share.taken < self.places.count_of_one(**client)
+                && !held_back.contains(client)
         });
         let rank = |share: &Share| {
             let others_wait = self.queued > share.queued();
@@ -407,6 +431,10 @@ impl Inner {
 impl Share {
     fn queued(&self) -> usize {
         self.with_older_answer.len() + self.without.len()
+    }
+
+    fn waiting(&self) -> usize {
+        self.queued() + self.resting
     }
 
     /// Whether the first has no older answer, and its number.

@@ -97,8 +97,25 @@ struct Inner {
     is_asking: bool,
     /// A question that takes longer is lost, for example because its runtime is blocked.
     lost_after: Duration,
-    set_up_is_doubted: bool,
-    set_up_is_wrong: Option<(Instant, FailureClass)>,
+    /// Whose key drew an answer that speaks of this service.
+    set_up_is_doubted_by: Option<Option<Client>>,
+    set_up_is_wrong: Option<WrongSetUp>,
+}
+
+/// What is remembered of a wrong set-up.
+#[derive(Clone, Copy)]
+struct WrongSetUp {
+    until: Instant,
+    class: FailureClass,
+    doubted_by: Option<Client>,
+}
+
+impl WrongSetUp {
+    /// An answer that does not say why the service is refused may be about keys that nobody knows: it is remembered for the
+    /// client that drew it alone.
+    fn concerns(&self, client: Option<Client>, now: Instant) -> bool {
+        now < self.until && (self.class == FailureClass::SetUp || self.doubted_by == client)
+    }
 }
 
 struct Outcome {
@@ -117,6 +134,8 @@ enum State {
         questions: u32,
         next: Instant,
         slot: Slot,
+        /// The client whose key went last and changed nothing: the next place is for another one.
+        barred: Option<Option<Client>>,
     },
     /// Everybody waits.
     Paused {
@@ -145,29 +164,31 @@ impl Breaker {
             asked_at: None,
             is_asking: false,
             lost_after: longest + BETWEEN_QUESTIONS,
-            set_up_is_doubted: false,
+            set_up_is_doubted_by: None,
             set_up_is_wrong: None,
         };
         Self { inner: is_on.then(|| Mutex::new(inner)), wake: Notify::new() }
     }
 
     /// Whether a key may be asked about now. `has_older_answer` says whether its caller could be served otherwise.
-    pub(super) fn admit(&self, has_older_answer: bool, now: Instant) -> Admit {
+    pub(super) fn admit(&self, has_older_answer: bool, client: Option<Client>, now: Instant) -> Admit {
         let Some(mut inner) = self.lock() else { return Admit::Yes { is_probe: false } };
-        if let Some((_, class)) = inner.set_up_is_wrong.filter(|(until, _)| now < *until) {
-            return Admit::SetUp(class);
+        if let Some(wrong) = inner.set_up_is_wrong.filter(|wrong| wrong.concerns(client, now)) {
+            return Admit::SetUp(wrong.class);
         }
         let is_asking = inner.is_asking;
         let (admit, is_due) = match &mut inner.state {
             State::Well | State::Suspected { .. } => return Admit::Yes { is_probe: false },
-            State::Open { slot, next, .. } => {
-                let is_free = match slot {
-                    Slot::ForAnybody => true,
-                    Slot::ForOlder => has_older_answer,
-                    Slot::Shut | Slot::Taken => false,
-                };
+            State::Open { slot, next, barred, .. } => {
+                let is_free = *barred != Some(client)
+                    && match slot {
+                        Slot::ForAnybody => true,
+                        Slot::ForOlder => has_older_answer,
+                        Slot::Shut | Slot::Taken => false,
+                    };
                 if is_free {
                     *slot = Slot::Taken;
+                    *barred = None;
                     return Admit::Yes { is_probe: true };
                 }
                 (Admit::NotYet(wait(*next, is_asking, now)), *next <= now)
@@ -180,11 +201,21 @@ impl Breaker {
         admit
     }
 
+    /// How long nobody is to be asked.
+    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
+        let inner = self.lock()?;
+        match inner.state {
+            State::Well | State::Suspected { .. } => None,
+            State::Open { next, .. } => Some(wait(next, inner.is_asking, now)),
+            State::Paused { until, .. } => Some(wait(until, inner.is_asking, now)),
+        }
+    }
+
     /// Whether nothing speaks against asking: then also work that nobody waits for may ask.
     pub(super) fn is_closed(&self, now: Instant) -> bool {
         self.lock().is_none_or(|inner| {
             matches!(inner.state, State::Well | State::Suspected { .. })
-                && inner.set_up_is_wrong.is_none_or(|(until, _)| now >= until)
+                && inner.set_up_is_wrong.is_none_or(|wrong| now >= wrong.until)
         })
     }
 
@@ -201,7 +232,7 @@ impl Breaker {
         now: Instant,
     ) -> Option<Change> {
         let mut inner = self.lock()?;
-        if is_probe && let State::Open { slot, .. } = &mut inner.state {
+        if is_probe && let State::Open { slot, barred, .. } = &mut inner.state {
             match seen {
                 Seen::Judged => {
                     inner.recover();
@@ -209,7 +240,7 @@ impl Breaker {
                 }
                 // Another caller's key may go instead.
                 Seen::Nothing => *slot = Slot::ForAnybody,
-                Seen::Bad { .. } | Seen::SetUp => *slot = Slot::Shut,
+                Seen::Bad { .. } | Seen::SetUp => (*slot, *barred) = (Slot::Shut, Some(client)),
             }
         }
         match seen {
@@ -232,8 +263,8 @@ impl Breaker {
                 }
             }
             Seen::SetUp => {
-                if inner.set_up_is_wrong.is_none_or(|(until, _)| now >= until) {
-                    inner.set_up_is_doubted = true;
+                if inner.set_up_is_wrong.is_none_or(|wrong| now >= wrong.until) {
+                    inner.set_up_is_doubted_by = Some(client);
                     self.wake.notify_one();
                 }
             }
@@ -251,7 +282,7 @@ impl Breaker {
     pub(super) fn next_question(&self, now: Instant) -> Option<Duration> {
         let inner = self.lock()?;
         let wanted = match inner.state {
-            State::Well if !inner.set_up_is_doubted => return None,
+            State::Well if inner.set_up_is_doubted_by.is_none() => return None,
             State::Well | State::Suspected { .. } => now,
             State::Open { next, .. } => next,
             State::Paused { until, .. } => until,
@@ -268,9 +299,13 @@ impl Breaker {
         }
         let Some(mut inner) = self.lock() else { return false };
         (inner.is_asking, inner.asked_at) = (true, Some(now));
-        if let State::Open { questions, slot, .. } = &mut inner.state {
+        if let State::Open { questions, slot, barred, .. } = &mut inner.state {
             *questions += 1;
             if questions.is_multiple_of(2) {
+                // A place that nobody else took is for the barred client, too, the next time.
+                if matches!(slot, Slot::ForOlder | Slot::ForAnybody) {
+                    *barred = None;
+                }
                 *slot = Slot::ForOlder;
             }
         }
@@ -281,13 +316,15 @@ impl Breaker {
     pub(super) fn end_question(&self, health: Health, now: Instant) -> Answered {
         let Some(mut inner) = self.lock() else { return Answered::default() };
         inner.is_asking = false;
-        let set_up_is_doubted = std::mem::take(&mut inner.set_up_is_doubted);
+        let doubted_by = inner.set_up_is_doubted_by.take();
         match health {
             Health::Up => inner.recover(),
             Health::Refused(error) => {
                 // Only if a caller's key drew the same.
-                inner.set_up_is_wrong = (set_up_is_doubted.then(|| now.checked_add(MEMORY)).flatten())
-                    .map(|until| (until, error.class()));
+                inner.set_up_is_wrong = doubted_by.and_then(|doubted_by| {
+                    let until = now.checked_add(MEMORY)?;
+                    Some(WrongSetUp { until, class: error.class(), doubted_by })
+                });
                 inner.recover()
             }
             Health::Overload(error) => inner.overload(error.asked_to_wait(), now),
@@ -314,12 +351,11 @@ impl Inner {
         self.unconnected >= UNCONNECTED || (self.latest.len() >= LEAST && 2 * bad >= self.latest.len())
     }
 
-    /// The same over clients, each counted once, for a verifier that can't tell. Callers without an address are counted one
-    /// by one, because nothing tells them apart.
+    /// The same over clients, each counted once, for a verifier that can't tell. All callers without an address are one client.
     fn most_clients_fail(&self) -> bool {
         let mut counted: Vec<&Outcome> = Vec::with_capacity(WINDOW);
         for outcome in self.latest.iter().rev() {
-            if outcome.client.is_none() || counted.iter().all(|other| other.client != outcome.client) {
+            if counted.iter().all(|other| other.client != outcome.client) {
                 counted.push(outcome);
             }
         }
@@ -386,6 +422,7 @@ impl Inner {
                         questions: 0,
                         next: later(now, FIRST_PAUSE),
                         slot: Slot::Shut,
+                        barred: None,
                     },
                     (false, true) => State::Suspected { failures: earlier + 1, judged: false },
                     (false, false) => State::Well,

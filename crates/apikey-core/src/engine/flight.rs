@@ -162,6 +162,13 @@ impl Table {
         self.forget_purges();
     }
 
+    /// From now on this is what a flight holds that may be stuck.
+    fn set_turn(&mut self, flight: &Flight, turn: &Arc<Turn>) {
+        if let Some(entry) = self.by_key.get_mut(&flight.fingerprint).filter(|entry| entry.id == flight.id) {
+            entry.turn = Arc::clone(turn);
+        }
+    }
+
     pub(super) fn end(&mut self, flight: &Flight) {
         self.landed = self.landed.wrapping_add(1);
         if self.heeds_after(flight).is_some() {
@@ -241,6 +248,17 @@ impl Flight {
         }
     }
 
+    /// How long this flight must wait although its turn has come: while it waited, the breaker opened, or everybody was asked to
+    /// wait.
+    pub(crate) fn must_still_wait(&self, now: Instant) -> Option<Duration> {
+        if self.is_probe { None } else { self.engine.breaker.wait(now) }
+    }
+
+    /// Whose call it is.
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.client
+    }
+
     /// Whether somebody could be served an older answer meanwhile.
     pub(crate) fn has_older_answer(&self) -> bool {
         self.has_older_answer
@@ -271,6 +289,7 @@ impl Flight {
         if matches!(self.stage, Stage::Resting) {
             let admission = &self.engine.admission;
             let turn = admission.apply_again(self.client, self.has_older_answer, until, now);
+            self.engine.flights.lock().set_turn(self, &turn);
             self.stage = Stage::Waiting(turn);
         }
     }
@@ -308,7 +327,11 @@ impl Flight {
                 };
                 (used, seen, Ended::NotJudged { may_be_an_outage })
             }
-            Report::Crowded | Report::Limited(_) | Report::Lost(_) => {
+            // A bug of the verifier's, which this key may have met.
+            Report::Lost(ServerFault::Internal) => {
+                (Used::Otherwise, Seen::Nothing, Ended::NotJudged { may_be_an_outage: false })
+            }
+            Report::Crowded | Report::NotYet(_) | Report::Limited(_) | Report::Lost(_) => {
                 (Used::Otherwise, Seen::Nothing, Ended::NotMade)
             }
         };
@@ -330,8 +353,9 @@ impl Flight {
             Stage::Waiting(turn) | Stage::Flying(turn) => {
                 self.engine.admission.leave(self.client, &turn, used, now);
             }
-            Stage::Resting => self.engine.admission.stop_resting(now),
-            Stage::Landed => {}
+            Stage::Resting => self.engine.admission.stop_resting(self.client, now),
+            // An attempt may have been decided.
+            Stage::Landed => self.engine.admission.attend(now),
         }
     }
 }

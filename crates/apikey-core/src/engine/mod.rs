@@ -58,6 +58,8 @@ pub(crate) enum Report {
     Failed(VerifierError),
     /// Its turn to ask did not come.
     Crowded,
+    /// Its turn came while nobody is to be asked for so long.
+    NotYet(Duration),
     /// Its client was limited when the turn came.
     Limited(Limited),
     /// Nobody knows: its task was ended.
@@ -97,9 +99,9 @@ pub(crate) struct EngineSettings {
     pub(crate) negative_time_to_live: Duration,
     pub(crate) refresh_ahead: bool,
     pub(crate) max_in_flight: usize,
+    /// How many callers may wait for a place among the verifications under way.
     pub(crate) max_queued: usize,
     pub(crate) max_waiting: usize,
-    /// How many callers may wait for a place among the verifications under way.
     pub(crate) attempt_limit: Option<AttemptLimit>,
     pub(crate) circuit_breaker: bool,
     /// How long a caller waits in the queue.
@@ -217,7 +219,7 @@ impl Engine {
             let is_open = self.breaker.is_open();
             return stale.filter(|_| is_open).map_or(Step::Limited(limited), Step::Stale);
         }
-        let is_probe = match self.breaker.admit(applicant.has_older_answer, now) {
+        let is_probe = match self.breaker.admit(applicant.has_older_answer, client, now) {
             Admit::Yes { is_probe } => is_probe,
             Admit::NotYet(wait) => return not_now(wait),
             Admit::SetUp(class) => {

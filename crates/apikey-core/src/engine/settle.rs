@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::breaker::Seen;
+use super::breaker::{Change, Seen};
 use super::{Answer, CROWDED, Engine, EngineSettings, Flight, Outcome, Report, Standing, tell};
 use crate::denial::ServerFault;
 use crate::evidence::OlderAnswer;
@@ -121,7 +121,18 @@ impl Engine {
                 let fault = ServerFault::Unavailable { retry_after: CROWDED };
                 return Outcome::Failed { fault, older_may_serve: false };
             }
-            Report::Lost(fault) => return Outcome::Failed { fault, older_may_serve: true },
+            Report::NotYet(retry_after) => {
+                let fault = ServerFault::Unavailable { retry_after };
+                return Outcome::Failed { fault, older_may_serve: true };
+            }
+            Report::Lost(fault) => {
+                // A verifier that panics may do so about this key alone.
+                let older_may_serve = fault != ServerFault::Internal || self.breaker.is_open();
+                if !older_may_serve {
+                    self.cache.end_extension(&key);
+                }
+                return Outcome::Failed { fault, older_may_serve };
+            }
             Report::Failed(error) => error,
         };
         let rule = error.class().rule();
@@ -148,6 +159,9 @@ impl Engine {
     pub(super) fn learn(&self, seen: Seen, flight: &Flight, now: Instant) {
         let change = self.breaker.record(seen, flight.client, flight.is_probe, now);
         if let Some(change) = change {
+            if let (Change::Closed, Some(attempts)) = (&change, &self.attempts) {
+                attempts.forget_the_outage();
+            }
             tell(&change);
         }
     }

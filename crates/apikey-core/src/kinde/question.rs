@@ -61,8 +61,10 @@ impl KindeVerifier {
                 self.was_accepted(token, key);
                 Health::Up
             }
-            // It may be the made-up key that is refused so, or a firewall's page.
-            Meaning::TokenDoubted(Doubt::Bare401 | Doubt::Bare403) => Health::Unknown,
+            // It may be the made-up key that is refused so, or a firewall's page; JSON is Kinde's.
+            Meaning::TokenDoubted(Doubt::Bare401 | Doubt::Bare403) => {
+                if answer.body().is_some_and(is_object) { Health::Up } else { Health::Unknown }
+            }
             // Then it is what Kinde says of a key that it does not know.
             Meaning::TokenDoubted(Doubt::Refused) if self.is_trusted(token, &key) => Health::Up,
             Meaning::TokenDoubted(doubt) => Health::Refused(self.not_judged(doubt, token, &key)),

@@ -199,6 +199,45 @@ fn overload_of_one_client_alone_is_no_reason_to_ask_less_for_others() {
     assert_eq!(asks(0, Used::Overloaded, 5 * PATIENCE), 8);
 }
 
+#[test]
+fn what_one_client_halved_is_halved_for_that_client_alone() {
+    let (admission, now) = (Admission::new(settings(64, 0)), Instant::now());
+    for round in 0..8 {
+        let later = now + round * 200 * MILLISECOND;
+        let one = admission.ask(0, false, later).unwrap();
+        admission.end(&one, Used::Overloaded, later);
+    }
+    let later = now + 2 * PATIENCE;
+    let culprit = admission.ask(0, false, later).unwrap();
+    assert!(has_come(&culprit) && admission.ask(0, false, later).is_none(), "one place is left for it");
+    assert!((0..10).all(|_| admission.ask(1, false, later).is_some_and(|one| has_come(&one))));
+}
+
+#[test]
+fn one_client_alone_leaves_a_place_also_after_overload() {
+    let (admission, now) = (Admission::new(settings(64, 0)), Instant::now());
+    for (client, round) in [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)] {
+        let later = now + round * 200 * MILLISECOND;
+        let one = admission.ask(client, false, later).unwrap();
+        admission.end(&one, Used::Overloaded, later);
+    }
+    let places = admission.places();
+    assert!((2..16).contains(&places), "{places}");
+    let later = now + PATIENCE;
+    assert_eq!((0..64).filter_map(|_| admission.ask(0, false, later)).count(), places - 1);
+    assert!(admission.ask(2, false, later).is_some());
+}
+
+#[test]
+fn those_at_rest_count_towards_their_clients_share() {
+    let (admission, now) = (Admission::new(settings(40, 80)), Instant::now());
+    let flying: Vec<One> = (0..20).filter_map(|_| admission.ask(0, false, now)).collect();
+    let other = admission.ask(1, false, now).unwrap();
+    assert!(admission.rest(other.client, &other.turn, now), "somebody else waits");
+    let resting = flying.iter().filter(|one| admission.rest(one.client, &one.turn, now)).count();
+    assert_eq!(resting, 10, "an eighth of the queue");
+}
+
 proptest! {
     /// Whatever happens: no more places are taken than there are, no place is lost, and somebody goes while a place is free.
     #[test]
@@ -254,7 +293,7 @@ proptest! {
         for one in flying.iter().chain(&waiting) {
             admission.end(one, Used::Otherwise, now);
         }
-        resting.iter().for_each(|_| admission.stop_resting(now));
+        resting.iter().for_each(|one| admission.stop_resting(one.client, now));
         prop_assert!(admission.is_empty());
     }
 }

@@ -219,6 +219,58 @@ fn a_wrong_set_up_is_told_from_memory_for_a_second() {
 }
 
 #[test]
+fn a_refused_service_is_remembered_for_the_client_that_drew_it() {
+    for (class, others) in [(FailureClass::ServiceRefused, Kind::Verify), (FailureClass::SetUp, Kind::SetUp)]
+    {
+        let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+        world.land_at_once(world.start("junk").0, Said::Failed(class));
+        assert!(world.question(Health::Refused(VerifierError::new(class, "as the test wants"))));
+        assert_eq!(world.kind("more junk"), Kind::SetUp);
+        assert_eq!(kind(&world.step_from("192.0.2.2", "good")), others, "{class:?}");
+    }
+}
+
+#[test]
+fn one_client_does_not_take_every_place_of_an_open_breaker() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    world.break_down();
+    let ask = |world: &World| {
+        let wait = world.engine.next_question(world.clock.now()).unwrap();
+        world.clock.advance(wait);
+        assert!(world.question(Health::Unknown));
+    };
+    ask(&world);
+    world.land_at_once(world.start("junk").0, Said::Failed(FailureClass::Unjudged));
+    ask(&world);
+    assert_eq!(world.kind("more junk"), Kind::Unavailable, "the next place is for another client");
+    match world.step_from("192.0.2.2", "good") {
+        Step::Verify(probe, _waiter) => world.land_at_once(probe, accepted("good")),
+        other => panic!("{:?}", kind(&other)),
+    }
+    assert!(!world.engine.breaker.is_open());
+}
+
+#[test]
+fn whoever_queued_when_the_breaker_opened_is_not_sent() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    let (mut early, _waiter) = world.start("early");
+    assert!(early.must_still_wait(world.clock.now()).is_none());
+    world.break_down();
+    let wait = early.must_still_wait(world.clock.now()).expect("the breaker is open");
+    assert_eq!(wait, SECOND);
+    assert!(turn_of(&mut early).is_some());
+    assert!(early.land(Report::NotYet(wait), world.clock.now()).is_none());
+}
+
+#[test]
+fn a_verifier_that_panics_about_a_key_serves_no_older_answer() {
+    let world = with_an_older_answer();
+    let (flight, waiter) = world.start("k1");
+    assert!(flight.land(Report::Lost(ServerFault::Internal), world.clock.now()).is_none());
+    assert!(matches!(heard_outcome(waiter), Some(Outcome::Failed { older_may_serve: false, .. })));
+}
+
+#[test]
 fn a_set_up_that_no_caller_doubts_is_not_remembered_as_wrong() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     for key in 0..5 {
