@@ -30,7 +30,8 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
 
 #[tokio::test]
 async fn one_request_is_verified_once() {
-    let verifier = verifier().with_failure("k_live_odd", VerifierError::outage("down"));
+    let verifier =
+        verifier().with_failure("k_live_odd", VerifierError::unjudged("an answer that judges nothing"));
     let keys = uncached(&verifier).build().unwrap();
     let mut service = per_request(&keys, warp::service(routes(&keys)));
     for (path, key, expected) in [
