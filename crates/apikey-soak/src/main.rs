@@ -99,7 +99,7 @@ fn mixed_soak(options: &Options) -> Result<Vec<apikey_soak::report::Row>, String
         failing: Duration::from_millis(1200),
         crowd: 160,
         rush: 600,
-        overloaded: 12_000,
+        filling: 12_000,
         prints: true,
     };
     println!(

@@ -16,7 +16,7 @@ async fn a_short_soak_finds_no_wrong_decision() {
         failing: Duration::from_millis(400),
         crowd: 40,
         rush: 300,
-        overloaded: 0,
+        filling: 0,
         prints: false,
     };
     let outcome = mixed::run(&settings).await.unwrap();

@@ -63,8 +63,9 @@ pub struct Settings {
     pub crowd: usize,
     /// How many requests one client sends at once in a rush.
     pub rush: usize,
-    /// How many keys draw overload before the warm-up: they fill the largest memory that is bounded by a count.
-    pub overloaded: usize,
+    /// How many keys are refused before the warm-up, and how many draw overload: they fill the memories of both, which are
+    /// bounded by a count and would fill slowly otherwise.
+    pub filling: usize,
     /// Whether to print how it goes.
     pub prints: bool,
 }
@@ -159,7 +160,7 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
     });
     let soak = Soak { settings, director, most_cached: AtomicU64::new(0), stalls: Arc::default() };
 
-    soak.fill(settings.overloaded).await?;
+    soak.fill(settings.filling).await?;
     soak.traffic("warm-up", settings.warm_up, &mut random).await;
     let (heap_before, resident_before) = soak.at_rest().await;
     soak.director.silenced.store(0, Ordering::Relaxed);
@@ -200,14 +201,15 @@ struct Soak<'s> {
 }
 
 impl Soak<'_> {
-    /// Has so many keys draw overload, one after another, as nobody's attempts.
+    /// Has so many made-up keys refused, and as many draw overload, as nobody's attempts.
     async fn fill(&self, count: usize) -> Result<(), String> {
         let Director { emulator, keys, .. } = &*self.director;
         let hour = Fault::TooManyRequests { rate_limit_reset: None, retry_after: Some(3600) };
-        emulator.set_prefix_fault("k_filling_", Some(hour));
-        for number in 0..count {
+        emulator.set_prefix_fault("k_busy_", Some(hour));
+        for number in 0..2 * count {
+            let sort = if number % 2 == 0 { "k_busy_" } else { "k_refused_" };
             let key =
-                PresentedKey::parse(&format!("k_filling_{number}")).map_err(|error| error.to_string())?;
+                PresentedKey::parse(&format!("{sort}{number}")).map_err(|error| error.to_string())?;
             if keys.verify(key).await.is_ok() {
                 return Err("a made-up key was let in".to_owned());
             }
