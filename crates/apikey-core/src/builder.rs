@@ -176,7 +176,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
 
     /// How many verifications may be under way at once. Default 64, at least 1. While Kinde answers that it has too much to
     /// do, fewer are. Past it callers wait ([`max_queued`](Self::max_queued)). While callers of several clients wait, one
-    /// client has at most a quarter of the places; the last sixteenth is never one client's.
+    /// client has at most a quarter of the places. Of 16 or more, the last sixteenth is never one client's.
     pub fn max_in_flight(mut self, verifications: usize) -> Self {
         self.max_in_flight = verifications;
         self

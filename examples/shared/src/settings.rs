@@ -28,6 +28,7 @@ use apikey_core::{
     DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING, DEFAULT_VERIFICATION_TIMEOUT,
     KindeSettings, KindeVerifier, TrustedProxies,
 };
+use zeroize::Zeroizing;
 
 const NOT_YET: &[&str] = &[
     "REDIS_URL",
@@ -61,7 +62,9 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`], naming the variable that is missing or can't be used.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var_os(name).map(|value| value.into_string().map_err(|_| ())))
+        // A value may be a secret, also one that is not Unicode.
+        let wiped = |value: std::ffi::OsString| drop(Zeroizing::new(value.into_encoded_bytes()));
+        Self::from_variables(|name| std::env::var_os(name).map(|value| value.into_string().map_err(wiped)))
     }
 
     /// Reads the variables from anywhere: `None` where one is absent, `Err` where it is not Unicode.
@@ -77,7 +80,9 @@ impl Settings {
             Some(Err(())) => Err(ConfigError::new(name, "the value is not Unicode text")),
         };
         for name in NOT_YET {
-            if read(name)?.is_some() {
+            // It may be a secret.
+            let value = variable(name).map(|value| value.map(Zeroizing::new));
+            if value.is_some_and(|value| value.map_or(true, |value| !value.trim().is_empty())) {
                 return Err(ConfigError::new(name, "this setting is not available yet; unset it"));
             }
         }

@@ -1,8 +1,9 @@
 //! How many verifications are under way at once, and who comes next: one adaptive number, one queue with shares.
 //!
-//! - Past it callers queue for at most a third of their budget. One whose turn would not come by then is turned away at once.
-//! - While others wait, one client has at most a quarter of the places and an eighth of the queue. It never has the last
-//!   sixteenth of the places, so that keys of one client that never answer leave room for everybody else.
+//! - Past the number of places callers queue for at most a third of their budget. One whose turn would not come by then is turned
+//!   away at once. A call that drew overload rests until its moment, and then waits for as long as its budget lasts.
+//! - While others wait, one client has at most a quarter of the places and an eighth of the queue, those at rest included. Of 16
+//!   or more places it never has the last ones, so that keys of one client that never answer leave room for everybody else.
 //! - Keys with an older answer go first.
 
 use std::collections::{HashMap, VecDeque};

@@ -208,8 +208,7 @@ impl Soak<'_> {
         emulator.set_prefix_fault("k_busy_", Some(hour));
         for number in 0..2 * count {
             let sort = if number % 2 == 0 { "k_busy_" } else { "k_refused_" };
-            let key =
-                PresentedKey::parse(&format!("{sort}{number}")).map_err(|error| error.to_string())?;
+            let key = PresentedKey::parse(&format!("{sort}{number}")).map_err(|error| error.to_string())?;
             if keys.verify(key).await.is_ok() {
                 return Err("a made-up key was let in".to_owned());
             }
