@@ -31,6 +31,8 @@ const NO_SLEEP: Duration = Duration::from_millis(100);
 /// Our own question may take at least this long, because nobody waits for it.
 const LEAST_QUESTION_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A flight whose turn has come waits so long for a pause to end; past it its caller is told to come back.
+const LONGEST_WAIT_FOR_EVERYBODY: Duration = Duration::from_secs(1);
 /// For how long an answer to the application's own check is handed on.
 const CHECK_MEMORY: Duration = Duration::from_secs(1);
 /// Tries of one question that may be under way at once.
@@ -154,7 +156,7 @@ impl Tools {
         let mut patience = self.engine.queue_patience().min(timeout);
         loop {
             let turn = match timeout_at(deadline.min(Instant::now() + patience), flight.turn()).await {
-                Ok(Ok(())) => flight.must_still_wait(self.clock.now()).map(Report::NotYet),
+                Ok(Ok(())) => self.wait_for_everybody(&flight, deadline).await,
                 Ok(Err(NoTurn::Limited(limited))) => Some(Report::Limited(limited)),
                 Ok(Err(NoTurn::Crowded)) | Err(_) => Some(Report::Crowded),
             };
@@ -200,6 +202,18 @@ impl Tools {
                 None => return,
             }
         }
+    }
+
+    /// Waits while everybody does, if that ends within the budget.
+    async fn wait_for_everybody(&self, flight: &Flight, deadline: Instant) -> Option<Report> {
+        while let Some((wait, is_pause)) = flight.must_still_wait(self.clock.now()) {
+            let ends_soon = is_pause && wait <= LONGEST_WAIT_FOR_EVERYBODY;
+            if !ends_soon || Instant::now() + wait >= deadline {
+                return Some(Report::NotYet(wait));
+            }
+            sleep(wait).await;
+        }
+        None
     }
 
     /// Asks, and tells those who have an older answer when it takes long.

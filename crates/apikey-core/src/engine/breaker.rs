@@ -7,7 +7,7 @@
 //!   question is repeated after pauses that double from 1 s to 30 s; with every second one, one caller's key may go, too.
 //! - A question that tells nothing counts as one that failed if half of the clients that asked last failed, too.
 //! - If the question draws overload and no key was judged since the suspicion, everybody waits until the moment that Kinde
-//!   names, for at most 60 s.
+//!   names, for at most 60 s. If it names none, the question must draw overload twice in a row.
 //! - If the question shows that this service is set up wrong, callers hear so from memory for one second.
 
 use std::collections::VecDeque;
@@ -128,6 +128,8 @@ enum State {
     Suspected {
         failures: u32,
         judged: bool,
+        /// The question drew overload without a moment: such a one may be a matter of milliseconds.
+        is_busy: bool,
     },
     Open {
         pause: Duration,
@@ -201,13 +203,13 @@ impl Breaker {
         admit
     }
 
-    /// How long nobody is to be asked.
-    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
+    /// How long nobody is to be asked, and whether that is because everybody was asked to wait.
+    pub(super) fn wait(&self, now: Instant) -> Option<(Duration, bool)> {
         let inner = self.lock()?;
         match inner.state {
             State::Well | State::Suspected { .. } => None,
-            State::Open { next, .. } => Some(wait(next, inner.is_asking, now)),
-            State::Paused { until, .. } => Some(wait(until, inner.is_asking, now)),
+            State::Open { next, .. } => Some((wait(next, inner.is_asking, now), false)),
+            State::Paused { until, .. } => Some((wait(until, inner.is_asking, now), true)),
         }
     }
 
@@ -258,7 +260,7 @@ impl Breaker {
                 inner.unconnected = if never_connected { inner.unconnected + 1 } else { 0 };
                 inner.note(Outcome { is_bad: true, client });
                 if matches!(inner.state, State::Well) && inner.is_suspicious() {
-                    inner.state = State::Suspected { failures: 0, judged: false };
+                    inner.state = State::Suspected { failures: 0, judged: false, is_busy: false };
                     self.wake.notify_one();
                 }
             }
@@ -390,6 +392,11 @@ impl Inner {
                 return Answered::default();
             }
             State::Well => return Answered::default(),
+            // Overload without a moment stops everybody only if it lasts.
+            State::Suspected { is_busy: is_busy @ false, failures, .. } if named.is_none() => {
+                (*is_busy, *failures) = (true, 0);
+                return Answered::default();
+            }
             State::Suspected { .. } => FIRST_SILENCE,
             State::Paused { unnamed, .. } => (*unnamed * 2).min(LONGEST_UNNAMED_SILENCE),
         };
@@ -424,7 +431,9 @@ impl Inner {
                         slot: Slot::Shut,
                         barred: None,
                     },
-                    (false, true) => State::Suspected { failures: earlier + 1, judged: false },
+                    (false, true) => {
+                        State::Suspected { failures: earlier + 1, judged: false, is_busy: false }
+                    }
                     (false, false) => State::Well,
                 };
                 change = opens.then(|| error.map_or(Change::OpenedByOutcomes, Change::Opened));

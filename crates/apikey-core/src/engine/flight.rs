@@ -249,8 +249,8 @@ impl Flight {
     }
 
     /// How long this flight must wait although its turn has come: while it waited, the breaker opened, or everybody was asked to
-    /// wait.
-    pub(crate) fn must_still_wait(&self, now: Instant) -> Option<Duration> {
+    /// wait; and whether it is the latter.
+    pub(crate) fn must_still_wait(&self, now: Instant) -> Option<(Duration, bool)> {
         if self.is_probe { None } else { self.engine.breaker.wait(now) }
     }
 

@@ -184,6 +184,21 @@ fn everybody_waits_only_if_our_own_question_draws_overload() {
 }
 
 #[test]
+fn overload_without_a_moment_stops_everybody_only_if_it_lasts() {
+    let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
+    let busy = || Health::Overload(VerifierError::overload("busy"));
+    for key in 0..5 {
+        world.land_at_once(world.start(&format!("k{key}")).0, Said::Failed(FailureClass::Overload));
+    }
+    assert!(world.question(busy()));
+    assert_eq!(world.kind("another"), Kind::Verify);
+    world.clock.advance(SECOND);
+    assert!(world.question(busy()));
+    let Step::Unavailable(wait) = world.step("another") else { panic!("everybody waits") };
+    assert_eq!(wait, Duration::from_millis(100));
+}
+
+#[test]
 fn nobody_pauses_while_keys_are_judged() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     for round in 0..30 {
@@ -256,8 +271,8 @@ fn whoever_queued_when_the_breaker_opened_is_not_sent() {
     let (mut early, _waiter) = world.start("early");
     assert!(early.must_still_wait(world.clock.now()).is_none());
     world.break_down();
-    let wait = early.must_still_wait(world.clock.now()).expect("the breaker is open");
-    assert_eq!(wait, SECOND);
+    let (wait, is_pause) = early.must_still_wait(world.clock.now()).expect("the breaker is open");
+    assert_eq!((wait, is_pause), (SECOND, false));
     assert!(turn_of(&mut early).is_some());
     assert!(early.land(Report::NotYet(wait), world.clock.now()).is_none());
 }
