@@ -207,7 +207,8 @@ impl Admission {
         inner.dispatch(&self.settings, now);
     }
 
-    /// Ends a rest: asks for a place again. The attempt is still open, so none is opened for it.
+    /// Ends a rest: asks for a place again. The attempt is still open, so none is opened for it. Its turn comes after those who
+    /// wait already, because it can wait as long as its budget lasts, and they can't.
     pub(super) fn apply_again(
         &self,
         client: Option<Client>,
@@ -217,9 +218,6 @@ impl Admission {
     ) -> Arc<Turn> {
         let mut inner = lock(&self.inner);
         let turn = inner.enqueue(client, has_older_answer, None, until, now);
-        // It has waited longer than anybody of its client's who is in the queue, so it comes before them. It comes before no
-        // other client's: else keys that always draw overload would have every turn.
-        inner.bring_to_the_front(client, has_older_answer);
         inner.end_rest(client);
         inner.dispatch(&self.settings, now);
         turn
@@ -319,14 +317,6 @@ impl Inner {
             share.resting = share.resting.saturating_sub(1);
         }
         self.tidy(client);
-    }
-
-    /// The one that was enqueued last comes first among its client's.
-    fn bring_to_the_front(&mut self, client: Option<Client>, goes_first: bool) {
-        if let Some(share) = self.shares.get_mut(&client) {
-            let queue = if goes_first { &mut share.with_older_answer } else { &mut share.without };
-            queue.rotate_right(usize::from(!queue.is_empty()));
-        }
     }
 
     fn withdraw(&mut self, client: Option<Client>, turn: &Arc<Turn>) -> bool {

@@ -143,7 +143,7 @@ fn overload_halves_the_places_once_per_usual_time_and_successes_add_one() {
 }
 
 #[test]
-fn a_rest_gives_the_place_up_and_comes_first_among_its_clients() {
+fn a_rest_gives_the_place_up() {
     let (admission, now) = (Admission::new(settings(2, 10)), Instant::now());
     let resting = admission.ask(0, false, now).unwrap();
     let other = admission.ask(1, false, now).unwrap();
@@ -151,9 +151,27 @@ fn a_rest_gives_the_place_up_and_comes_first_among_its_clients() {
     assert!(has_come(&resting) && has_come(&other) && !has_come(&cold));
     assert!(admission.rest(resting.client, &resting.turn, now));
     assert!(!has_come(&cold), "overload halved the places");
-    let again = admission.apply_again(resting.client, false, now + PATIENCE, now);
     admission.end(&other, Used::Otherwise, now);
-    assert!(matches!(again.take(), Some(Decided::Come(_))) && !has_come(&cold));
+    assert!(has_come(&cold));
+    admission.end(&cold, Used::Otherwise, now);
+    let again = admission.apply_again(resting.client, false, now + PATIENCE, now);
+    assert!(matches!(again.take(), Some(Decided::Come(_))));
+}
+
+#[test]
+fn after_a_rest_a_key_comes_after_those_who_wait_already() {
+    let (admission, now) = (Admission::new(settings(1, 10)), Instant::now());
+    let under_way = admission.ask(0, false, now).unwrap();
+    let cold = admission.ask(0, false, now).unwrap();
+    let turn = admission.apply_again(client(0), false, now + 3 * PATIENCE, now);
+    let again = One { client: client(0), turn };
+    let mut before = under_way;
+    for next in [cold, again] {
+        assert!(!has_come(&next));
+        admission.end(&before, Used::Otherwise, now);
+        assert!(has_come(&next));
+        before = next;
+    }
 }
 
 #[test]
@@ -163,14 +181,14 @@ fn turns_go_round_among_clients_and_no_retry_has_them_all() {
     let waiting: Vec<One> = (0..3).map(|_| admission.ask(0, false, now).unwrap()).collect();
     let others: Vec<One> = (1..4).map(|client| admission.ask(client, false, now).unwrap()).collect();
     assert!(has_come(&odd) && admission.rest(odd.client, &odd.turn, now));
-    let turn = admission.apply_again(odd.client, false, now + PATIENCE, now);
+    let turn = admission.apply_again(odd.client, false, now + PATIENCE / 2, now);
     let odd = One { client: odd.client, turn };
     for other in &others {
         assert!(has_come(other) && !has_come(&odd), "its client had a turn already");
         admission.end(other, Used::Otherwise, now);
     }
-    assert!(has_come(&odd));
-    assert!(!waiting.iter().any(has_come));
+    assert!(has_come(&waiting[0]) && !has_come(&odd));
+    assert!(!waiting[1..].iter().any(has_come));
 }
 
 #[test]
