@@ -131,8 +131,9 @@ mod tests {
     async fn slow_successes_make_silence_slowness_for_ten_seconds() {
         let hedges = Hedges::new(Duration::from_secs(3));
         let began = Instant::now();
-        hedges.succeeded(began, began + Duration::from_millis(999));
-        assert!(hedges.are_useful(began + Duration::from_secs(1)));
+        assert_eq!(hedges.silence(), Duration::from_secs(1), "a third of the budget");
+        hedges.succeeded(began, began + hedges.silence());
+        assert!(hedges.are_useful(began + hedges.silence()));
         let late = began + Duration::from_millis(1500);
         hedges.succeeded(began, late);
         assert!(!hedges.are_useful(late + Duration::from_secs(10)));
