@@ -80,4 +80,16 @@ mod tests {
             .count();
         assert_eq!(told, MOST_KINDS + 1);
     }
+
+    #[test]
+    fn a_kind_that_is_known_stays_its_own_among_reasons_without_end() {
+        let (gate, now) = (LogGate::default(), Instant::now());
+        let known = VerifierError::outage("known");
+        assert_eq!(gate.untold(&known, now), Some(0));
+        for number in 0..1000 {
+            let _told = gate.untold(&VerifierError::outage(format!("{number}")), now);
+        }
+        assert_eq!(gate.untold(&known, now), None);
+        assert_eq!(gate.untold(&known, now + PAUSE), Some(1), "it alone");
+    }
 }

@@ -92,3 +92,43 @@ impl Drop for Place {
 fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client_addr::client_of;
+
+    fn client(number: u8) -> Option<Client> {
+        Some(client_of([192, 0, 2, number].into(), 56))
+    }
+
+    #[test]
+    fn a_client_alone_has_all_but_an_eighth_and_beside_others_an_eighth() {
+        let crowd = Crowd::new(16);
+        let alone: Vec<Option<Place>> = (0..16).map(|_| crowd.enter(client(1))).collect();
+        assert_eq!(alone.iter().flatten().count(), 14);
+        let others: Vec<Option<Place>> = (0..3).map(|_| crowd.enter(client(2))).collect();
+        assert_eq!(others.iter().flatten().count(), 2, "an eighth of 16");
+        assert!(crowd.enter(client(3)).is_none(), "it is full");
+        drop(alone);
+        assert_eq!(crowd.len(), 2);
+        let again: Vec<Option<Place>> = (0..3).map(|_| crowd.enter(client(1))).collect();
+        assert_eq!(again.iter().flatten().count(), 2, "others wait, too");
+        drop((others, again));
+        assert_eq!(crowd.len(), 0);
+        assert!(lock(&crowd.waiting).by_client.is_empty(), "who has left is forgotten");
+    }
+
+    #[test]
+    fn the_smallest_crowd_is_one() {
+        let crowd = Crowd::new(1);
+        let one = crowd.enter(client(1)).unwrap();
+        assert!(crowd.enter(client(1)).is_none() && crowd.enter(client(2)).is_none());
+        one.leave();
+        one.leave();
+        let two = crowd.enter(client(2)).unwrap();
+        assert_eq!(crowd.len(), 1, "left once, whatever was called twice");
+        two.enter();
+        assert_eq!(crowd.len(), 1, "it had not left");
+    }
+}
