@@ -168,7 +168,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// When verifications fail, the service asks Kinde with a made-up key of its own ([`Verifier::check`]). If that fails
     /// twice in a row, unknown keys get their 503 at once until it succeeds again, or until one of the few keys that are let
     /// through is judged. If Kinde asks for time instead, everybody waits until the moment that it names, for at most 60 s.
-    /// If it refuses this service, callers hear so from memory for one second.
+    /// If Kinde names none, the question must draw that twice in a row. If this service is set up wrong, all callers hear so
+    /// from memory for one second; if Kinde refuses the service without saying why, the client whose key drew that does.
     pub fn circuit_breaker(mut self, circuit_breaker: bool) -> Self {
         self.circuit_breaker = circuit_breaker;
         self
@@ -183,7 +184,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     }
 
     /// How many callers may wait for a place among the verifications under way, for at most a third of the verification
-    /// timeout. Default 256; 0 = no queue. Past it, or if its turn would not come by then, a caller gets a 503 at once. While
+    /// timeout; a key that Kinde asked to come back later may wait for the rest of the timeout. Default 256; 0 = no queue. Past it, or if its turn would not come by then, a caller gets a 503 at once. While
     /// callers of several clients wait, one client has at most an eighth of the queue.
     pub fn max_queued(mut self, callers: usize) -> Self {
         self.max_queued = callers;

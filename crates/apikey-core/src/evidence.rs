@@ -6,12 +6,11 @@ use crate::verifier::FailureClass;
 /// every class, up to a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rule {
-    /// The caller gets a 500 and not a 503.
+    /// The caller gets a 500 and not a 503: this service is to blame. Every other failure may be a sign that nobody can be
+    /// verified, so that the service asks for itself.
     pub(crate) is_set_up: bool,
     pub(crate) older_answer: OlderAnswer,
     pub(crate) retry: Retry,
-    /// It may be a sign that nobody can be verified, so that the service asks for itself.
-    pub(crate) raises_suspicion: bool,
     /// The caller may have been unlucky in an outage: what it was given back is forgotten when the outage has ended.
     pub(crate) is_an_outage_if_confirmed: bool,
 }
@@ -37,13 +36,13 @@ impl FailureClass {
     pub(crate) const fn rule(self) -> Rule {
         use OlderAnswer::{Serves, ServesWhileOpen};
         use Retry::{AfterTheMoment, Never, OnANewConnection};
-        let (is_set_up, older_answer, retry, raises_suspicion, is_an_outage_if_confirmed) = match self {
-            Self::Overload => (false, Serves, AfterTheMoment, true, true),
-            Self::Outage => (false, Serves, OnANewConnection, true, true),
-            Self::SetUp => (true, Serves, Never, false, false),
-            Self::ServiceRefused => (true, ServesWhileOpen, Never, false, false),
-            Self::Unjudged => (false, ServesWhileOpen, Never, true, false),
+        let (is_set_up, older_answer, retry, is_an_outage_if_confirmed) = match self {
+            Self::Overload => (false, Serves, AfterTheMoment, true),
+            Self::Outage => (false, Serves, OnANewConnection, true),
+            Self::SetUp => (true, Serves, Never, false),
+            Self::ServiceRefused => (true, ServesWhileOpen, Never, false),
+            Self::Unjudged => (false, ServesWhileOpen, Never, false),
         };
-        Rule { is_set_up, older_answer, retry, raises_suspicion, is_an_outage_if_confirmed }
+        Rule { is_set_up, older_answer, retry, is_an_outage_if_confirmed }
     }
 }

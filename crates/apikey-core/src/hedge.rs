@@ -1,6 +1,5 @@
 //! Second tries beside one that is silent: when they are of use, and how many there are at once.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::client_addr::Client;
+use crate::tally::Tally;
 
 /// A try that is silent for this part of the budget gets company.
 const PART: u32 = 3;
@@ -19,15 +19,9 @@ const SLOWNESS: Duration = Duration::from_secs(10);
 
 pub(crate) struct Hedges {
     silence: Duration,
-    under_way: Mutex<UnderWay>,
+    under_way: Mutex<Tally>,
     freed: Notify,
     slow_success: Mutex<Option<Instant>>,
-}
-
-#[derive(Default)]
-struct UnderWay {
-    all: usize,
-    by_client: HashMap<Option<Client>, usize>,
 }
 
 /// Leave for one second try. It ends with this value.
@@ -67,41 +61,30 @@ impl Hedges {
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
             freed.as_mut().enable();
-            if self.lock().take(client, most) {
+            if self.take(client, most) {
                 return HedgePermit { hedges: self, client };
             }
             freed.await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, UnderWay> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl UnderWay {
-    fn take(&mut self, client: Option<Client>, most: usize) -> bool {
-        let mine = self.by_client.get(&client).copied().unwrap_or_default();
-        if self.all >= most || mine >= most - most / LEAST {
-            return false;
+    fn take(&self, client: Option<Client>, most: usize) -> bool {
+        let mut under_way = self.lock();
+        let is_free = under_way.all() < most && under_way.of(client) < most - most / LEAST;
+        if is_free {
+            under_way.add(client);
         }
-        self.all += 1;
-        self.by_client.insert(client, mine + 1);
-        true
+        is_free
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for HedgePermit<'_> {
     fn drop(&mut self) {
-        let mut under_way = self.hedges.lock();
-        under_way.all = under_way.all.saturating_sub(1);
-        if let Some(mine) = under_way.by_client.get_mut(&self.client) {
-            *mine = mine.saturating_sub(1);
-            if *mine == 0 {
-                under_way.by_client.remove(&self.client);
-            }
-        }
-        drop(under_way);
+        self.hedges.lock().take_off(self.client);
         self.hedges.freed.notify_waiters();
     }
 }

@@ -83,6 +83,7 @@ mod memo;
 mod policy;
 mod retry;
 mod runtime;
+mod tally;
 mod verification;
 mod verifier;
 mod worker;

@@ -161,9 +161,13 @@ impl Tools {
                 Ok(Err(NoTurn::Crowded)) | Err(_) => Some(Report::Crowded),
             };
             if let Some(no_turn) = turn {
+                let now = self.clock.now();
                 // A flight that was asked about before tells what it drew.
+                if let Some(error) = &overload {
+                    self.log.tell(error, now);
+                }
                 let report = overload.map_or(no_turn, Report::Failed);
-                let _landed = flight.land(report, self.clock.now());
+                let _landed = flight.land(report, now);
                 return;
             }
             let asked_at = self.clock.now();

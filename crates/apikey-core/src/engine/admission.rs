@@ -80,7 +80,7 @@ pub(super) struct Applicant {
     pub(super) window: Option<Window>,
 }
 
-/// The answer to who asks for a place.
+/// What becomes of an application for a place.
 pub(super) enum Admitted {
     /// The turn has come, or will.
     Turn(Arc<Turn>),
@@ -242,8 +242,8 @@ impl Inner {
         self.taken < self.places.count_for(client) && taken < self.places.count_of_one(client)
     }
 
-    /// Whether there is room in the queue for one more of this client's callers. Somebody who has more than a share makes
-    /// room for somebody who has less.
+    /// Whether there is room in the queue for one more of this client's callers. A client that has more than its share makes
+    /// room for one that has less.
     fn make_room(&mut self, client: Option<Client>, settings: &AdmissionSettings) -> bool {
         if settings.most_queued == 0 || self.has_its_share_of_the_queue(client, settings) {
             return false;
@@ -269,7 +269,7 @@ impl Inner {
         true
     }
 
-    /// Whether the turn of one who comes now would come too late, as far as the latest turns tell.
+    /// Whether the turn of a caller that comes now would come too late, as far as the latest turns tell.
     fn would_wait_too_long(&mut self, client: Option<Client>, patience: Duration, now: Instant) -> bool {
         let Some(since) = self.waiting_since else { return false };
         forget_before(&mut self.turns, now, patience);

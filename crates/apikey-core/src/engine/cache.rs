@@ -4,7 +4,7 @@
 //! step: the map, the places (which bound it), and the index by key id (which is part of the places).
 //!
 //! Whoever changes one entry may hold the lock that every cold key needs. So a change of many entries handles at most
-//! [`MOST_HELD`] of them under the lock, passes it on to who waits, frees what it took out, and goes on.
+//! [`MOST_HELD`] of them under the lock, passes it on to a thread that waits, frees what it took out, and goes on.
 
 mod places;
 

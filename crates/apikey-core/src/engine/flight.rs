@@ -320,10 +320,9 @@ impl Flight {
                 let may_be_an_outage = rule.is_an_outage_if_confirmed;
                 let is_overload = error.class() == crate::verifier::FailureClass::Overload;
                 let used = if is_overload { Used::Overloaded } else { Used::Otherwise };
-                let seen = match (rule.raises_suspicion, rule.is_set_up) {
-                    (true, _) => Seen::Bad { never_connected: error.is_without_connection() },
-                    (false, true) => Seen::SetUp,
-                    (false, false) => Seen::Nothing,
+                let seen = match rule.is_set_up {
+                    true => Seen::SetUp,
+                    false => Seen::Bad { never_connected: error.is_without_connection() },
                 };
                 (used, seen, Ended::NotJudged { may_be_an_outage })
             }

@@ -209,6 +209,43 @@ async fn a_caller_queues_for_a_third_of_the_budget_at_most() {
     assert_eq!(first.await.unwrap().0, "VERIFICATION_UNAVAILABLE");
 }
 
+/// Asks everybody for a minute of silence, after 50 ms.
+#[derive(Default)]
+struct Silencing(AtomicUsize);
+
+#[async_trait]
+impl Verifier for Silencing {
+    async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        sleep(SECOND / 20).await;
+        Err(VerifierError::overload("busy").retry_after(60 * SECOND))
+    }
+
+    async fn check(&self) -> Health {
+        Health::Overload(VerifierError::overload("busy").retry_after(60 * SECOND))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_is_not_sent_after_everybody_was_asked_to_wait() {
+    let verifier = Arc::new(Silencing::default());
+    let authenticator = Authenticator::builder(Arc::clone(&verifier))
+        .verification_runtime(Handle::current())
+        .max_in_flight(1)
+        .build()
+        .unwrap();
+    let mut callers = tokio::task::JoinSet::new();
+    for number in 0..18 {
+        let authenticator = authenticator.clone();
+        callers.spawn(async move { authenticator.verify(key(&format!("k{number}"))).await.unwrap_err() });
+    }
+    for denial in callers.join_all().await {
+        assert!(denial.status() == 503 && denial.retry_after_seconds() >= Some(59), "{denial:?}");
+    }
+    let calls = verifier.0.load(Ordering::SeqCst);
+    assert!((5..=7).contains(&calls), "{calls} of 18 were sent");
+}
+
 #[tokio::test(start_paused = true)]
 async fn queued_callers_are_served_in_turn() {
     let verifier = Scripted::new(std::iter::repeat_n(yes(SECOND / 20), 20));
