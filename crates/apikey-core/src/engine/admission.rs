@@ -283,7 +283,9 @@ impl Inner {
         let others =
             self.shares.iter().filter(|(other, share)| **other != client && share.queued() > 0).count();
         let expected = self.turns.len() as f64 * patience.as_secs_f64() / observed.as_secs_f64();
-        (mine + 1) as f64 > (expected / (others + 1) as f64).max(1.0)
+        // Beside others a part is a guess, and turning callers away on a guess leaves places unused.
+        let doubt = if others > 0 { 2.0 } else { 1.0 };
+        (mine + 1) as f64 > (doubt * expected / (others + 1) as f64).max(1.0)
     }
 
     fn enqueue(
