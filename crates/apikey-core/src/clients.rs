@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::client_addr::{Client, Diagnosis, TrustedProxies, client_address, client_of};
-use crate::extract::RequestHead;
+use crate::request::RequestHead;
 
 /// Finds the clients of requests, where attempts are counted at all.
 pub(crate) struct Clients {
@@ -50,7 +50,7 @@ impl Clients {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extract::PlainRequest;
+    use crate::request::PlainRequest;
     use std::net::IpAddr;
     use std::sync::Arc;
 

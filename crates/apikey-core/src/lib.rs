@@ -81,6 +81,7 @@ mod kinde;
 mod log_gate;
 mod memo;
 mod policy;
+mod request;
 mod retry;
 mod runtime;
 mod tally;
@@ -102,7 +103,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::ConfigError;
 pub use denial::{Denial, DenialCode, DenialResponse};
 pub use engine::AttemptLimit;
-pub use extract::{CredentialSource, PlainRequest, RequestHead, is_preflight};
+pub use extract::CredentialSource;
 pub use key::{LONGEST_KEY, MalformedKey, PresentedKey};
 #[cfg(feature = "kinde")]
 pub use kinde::{KindeSettings, KindeVerifier, MachineToMachine};
@@ -110,6 +111,7 @@ pub use memo::{Memo, Presented};
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
+pub use request::{PlainRequest, RequestHead, is_preflight};
 pub use verification::{Judgement, Refusal, Verdict, Verification};
 pub use verifier::{FailureClass, FirstTry, Health, Verifier, VerifierError};
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::authenticator::{Attempt, Authenticator};
 use crate::denial::DenialCode;
-use crate::extract::RequestHead;
 use crate::key::Fingerprint;
+use crate::request::RequestHead;
 
 /// Remembers, for the length of one request, each authenticator's attempt at it. It is the attempt that is kept and not
 /// its result, since extractors may run concurrently. Adapters keep it in the request's own storage, under a type that

@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 
 pub use proxies::{ForwardingHeader, TrustedProxies};
 
-use crate::extract::RequestHead;
+use crate::request::RequestHead;
 use proxies::{HEADER_SETTING, RANGES_SETTING};
 
 /// How many bits of an IPv6 address may make a client. A site gets a /48 to /64 of its own.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::extract::PlainRequest;
+use crate::request::PlainRequest;
 use ForwardingHeader::{Forwarded, XForwardedFor};
 
 #[path = "properties.rs"]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::request::PlainRequest;
 use proptest::prelude::*;
 
 fn extraction(sources: &[CredentialSource]) -> Extraction {

@@ -6,8 +6,9 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use super::lines;
 use crate::authenticator::Authenticator;
 use crate::denial::DenialCode;
-use crate::extract::{CredentialSource, PlainRequest};
+use crate::extract::CredentialSource;
 use crate::key::PresentedKey;
+use crate::request::PlainRequest;
 use crate::verification::Judgement;
 use crate::verifier::{Verifier, VerifierError};
 

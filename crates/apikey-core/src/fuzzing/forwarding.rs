@@ -4,7 +4,7 @@ use super::lines;
 use crate::client_addr::{
     DEFAULT_IPV6_PREFIX, Diagnosis, ForwardingHeader, TrustedProxies, client_address, client_of,
 };
-use crate::extract::PlainRequest;
+use crate::request::PlainRequest;
 
 /// Finding a request's client behind proxies.
 ///

@@ -1,0 +1,90 @@
+//! What the core reads of a request.
+
+use std::net::IpAddr;
+
+/// What the core reads of a request. Each adapter implements it over its framework's own request.
+pub trait RequestHead {
+    /// The values of every field line with this name, as the raw bytes that came over the wire, in order. The
+    /// name is given in lower case and matches in any case.
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
+
+    /// The query of the request's target, still percent-encoded, without the `?`.
+    fn query(&self) -> Option<&str>;
+
+    /// The address at the other end of the connection, never one that the request claims; `None` where the server doesn't
+    /// know it, and then attempts can't be counted.
+    fn peer(&self) -> Option<IpAddr>;
+}
+
+/// A request head made by hand: for tests, and for callers that are no web framework.
+///
+/// ```
+/// use apikey_core::{PlainRequest, RequestHead};
+///
+/// let request = PlainRequest::new().with_header("Authorization", "Bearer k_live_1");
+/// assert_eq!(request.header_values("authorization").count(), 1);
+/// ```
+#[derive(Clone, Default)]
+pub struct PlainRequest {
+    headers: Vec<(String, Vec<u8>)>,
+    query: Option<String>,
+    peer: Option<IpAddr>,
+}
+
+impl PlainRequest {
+    /// A request without headers or query.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a field line.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Sets the query.
+    #[must_use]
+    pub fn with_query(mut self, query: impl Into<String>) -> Self {
+        self.query = Some(query.into());
+        self
+    }
+
+    /// Sets the address at the other end of the connection.
+    #[must_use]
+    pub fn with_peer(mut self, peer: IpAddr) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+}
+
+impl std::fmt::Debug for PlainRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("PlainRequest(..)")
+    }
+}
+
+impl RequestHead for PlainRequest {
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+}
+
+/// Whether the request is a CORS pre-flight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
+///
+/// Browsers send it without credentials. A middleware lets it pass only where its user asked for that.
+#[must_use]
+pub fn is_preflight(method: &str, request: &impl RequestHead) -> bool {
+    let has = |name| request.header_values(name).next().is_some();
+    method == "OPTIONS" && has("origin") && has("access-control-request-method")
+}
