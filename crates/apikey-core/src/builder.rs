@@ -10,7 +10,7 @@ use crate::authenticator::{Authenticator, Shared};
 use crate::client_addr::{DEFAULT_IPV6_PREFIX, IPV6_PREFIXES, TrustedProxies};
 use crate::clients::Clients;
 use crate::clock::{Clock, SystemClock};
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 use crate::denial::DenialStyle;
 use crate::engine::{AttemptLimit, Engine, EngineSettings};
 use crate::extract::{CredentialSource, ExtractionSettings};

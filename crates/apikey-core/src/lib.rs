@@ -65,7 +65,7 @@ mod builder;
 mod client_addr;
 mod clients;
 mod clock;
-mod config;
+mod config_error;
 mod denial;
 mod engine;
 mod evidence;
@@ -100,7 +100,7 @@ pub use builder::{
 };
 pub use client_addr::{ForwardingHeader, TrustedProxies};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::ConfigError;
+pub use config_error::ConfigError;
 pub use denial::{Denial, DenialCode, DenialResponse};
 pub use engine::AttemptLimit;
 pub use extract::CredentialSource;

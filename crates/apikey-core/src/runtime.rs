@@ -5,7 +5,7 @@ use std::pin::Pin;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 

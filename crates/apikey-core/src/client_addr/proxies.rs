@@ -7,7 +7,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 
 use super::canonical;
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 /// The names under which errors and the log speak of the settings: the builder's method, and the one of its value.
 pub(super) const RANGES_SETTING: &str = "trusted_proxies";

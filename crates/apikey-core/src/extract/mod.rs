@@ -210,5 +210,4 @@ fn basic_user_name(encoded: &[u8]) -> Option<Credential<'static>> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Extraction, Form, Place};
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 use crate::denial::{DenialCode, DenialStyle};
 use crate::key::PresentedKey;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::request::PlainRequest;
+use crate::request::{PlainRequest, is_preflight};
 use proptest::prelude::*;
 
 fn extraction(sources: &[CredentialSource]) -> Extraction {

@@ -17,7 +17,7 @@ use super::question::OwnConnection;
 use super::token::{Lease, Token, TokenSource};
 use super::wire::{Doubt, Meaning, read_verify_answer, scope_advice};
 use crate::clock::{Clock, SystemClock};
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 use crate::key::{Fingerprint, Fingerprinter, PresentedKey};
 use crate::verification::Judgement;
 use crate::verifier::{FirstTry, Health, Verifier, VerifierError};

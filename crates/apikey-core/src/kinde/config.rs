@@ -8,7 +8,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::domain::{authority, base_url, is_loopback};
 use super::proxy::check_proxy_variables;
 use super::secret::Secret;
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 

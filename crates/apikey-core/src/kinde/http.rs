@@ -14,7 +14,7 @@ use super::config::Resolved;
 use super::moment::Moment;
 use super::pool::{Call, Pool, WatchDials};
 use super::wire::{Head, LONGEST_BODY, status_decides};
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 use crate::key::Fingerprint;
 use crate::verifier::VerifierError;
 

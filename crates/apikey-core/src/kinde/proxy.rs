@@ -12,7 +12,7 @@ use reqwest::Url;
 use zeroize::Zeroizing;
 
 use super::domain::{is_loopback, parse_port, refuse_odd_name};
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 /// Checks the variables by which reqwest would find a proxy to this URL. Texts don't repeat a value, for it may hold the
 /// proxy's password.

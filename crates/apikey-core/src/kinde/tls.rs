@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, NamedGroup, RootCertStore};
 
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 /// Makes the settings that all connections share: so sessions can be resumed, and the platform's certificates are read
 /// once. Certificates are judged as the platform does. Plain HTTP trusts none, so that a machine without a certificate
