@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::builder::AuthenticatorBuilder;
-use crate::client_addr::Client;
-use crate::clients::Clients;
+use crate::client::Client;
+use crate::client::Clients;
 use crate::clock::Clock;
 use crate::denial::{Denial, DenialCode, DenialStyle, ServerFault};
 use crate::engine::{Answer, CROWDED, Engine, News, Outcome, Purge, Standing, Step, Waiter};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::authenticator::{Authenticator, Shared};
-use crate::client_addr::{DEFAULT_IPV6_PREFIX, IPV6_PREFIXES, TrustedProxies};
-use crate::clients::Clients;
+use crate::client::Clients;
+use crate::client::{DEFAULT_IPV6_PREFIX, IPV6_PREFIXES, TrustedProxies};
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
 use crate::denial::DenialStyle;

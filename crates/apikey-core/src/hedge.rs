@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::client_addr::Client;
+use crate::client::Client;
 use crate::tally::Tally;
 
 /// A try that is silent for this part of the budget gets company.
@@ -96,7 +96,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn second_tries_at_once_are_bounded() {
         let hedges = Hedges::new(Duration::from_secs(3));
-        let other = Some(crate::client_addr::client_of(std::net::Ipv4Addr::LOCALHOST.into(), 56));
+        let other = Some(crate::client::Client::of_address(std::net::Ipv4Addr::LOCALHOST.into(), 56));
         let soon = |client, calls| tokio::time::timeout(Duration::from_secs(1), hedges.permit(client, calls));
         let mut permits = Vec::new();
         for _ in 0..LEAST - 1 {

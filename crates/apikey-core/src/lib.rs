@@ -62,8 +62,7 @@ mod adapter;
 mod authenticator;
 mod batch;
 mod builder;
-mod client_addr;
-mod clients;
+mod client;
 mod clock;
 mod config_error;
 mod denial;
@@ -98,7 +97,7 @@ pub use builder::{
     AuthenticatorBuilder, DEFAULT_CACHE_CAPACITY, DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_MAX_IN_FLIGHT,
     DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING, DEFAULT_STALE_WHILE_SLOW, DEFAULT_VERIFICATION_TIMEOUT,
 };
-pub use client_addr::{ForwardingHeader, TrustedProxies};
+pub use client::{ForwardingHeader, TrustedProxies};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config_error::ConfigError;
 pub use denial::{Denial, DenialCode, DenialResponse};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::client_addr::Client;
+use crate::client::Client;
 
 /// How many of something there are, and whose. All without an address are one client's.
 #[derive(Debug, Default)]

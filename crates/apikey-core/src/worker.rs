@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::Instrument as _;
 
-use crate::client_addr::Client;
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::engine::{Engine, Flight, NoTurn, Report};
 use crate::evidence::Retry;

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::client_addr::Client;
+use crate::client::Client;
 
 /// The part of the places that no single client gets; of fewer places than this it may have all.
 const RESERVED: usize = 16;

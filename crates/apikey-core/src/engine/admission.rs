@@ -18,7 +18,7 @@ use super::adaptive::{Places, forget_before};
 use super::attempts::{Ended, Limited, Opening, Window};
 use super::turn::TurnState;
 pub(super) use super::turn::{Decided, Turn};
-use crate::client_addr::Client;
+use crate::client::Client;
 
 /// The part of the places that one client may have while others wait, and the part of the queue.
 const SHARE_OF_PLACES: usize = 4;

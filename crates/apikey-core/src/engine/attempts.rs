@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use crate::client_addr::Client;
+use crate::client::Client;
 
 /// How many clients are remembered at most; past it the one that has been quiet for longest is forgotten.
 const MOST_CLIENTS: u64 = 100_000;
@@ -228,7 +228,7 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client_addr::client_of;
+    use crate::client::Client;
     use std::net::{IpAddr, Ipv6Addr};
 
     const LIMIT: AttemptLimit = AttemptLimit::new(3, Duration::from_secs(60));
@@ -236,7 +236,7 @@ mod tests {
     const OUTAGE: Ended = Ended::NotJudged { may_be_an_outage: true };
 
     fn client(address: &str) -> Client {
-        client_of(address.parse().unwrap(), 56)
+        Client::of_address(address.parse().unwrap(), 56)
     }
 
     impl Attempts {
@@ -355,7 +355,7 @@ mod tests {
         let (attempts, now) = (Attempts::new(LIMIT), Instant::now());
         for prefix in 0..(MOST_CLIENTS + 20_000) {
             let address = IpAddr::V6(Ipv6Addr::from(u128::from(prefix) << 72));
-            assert!(attempts.opened(client_of(address, 56), now).is_ok());
+            assert!(attempts.opened(Client::of_address(address, 56), now).is_ok());
         }
         attempts.windows.run_pending_tasks();
         assert!(attempts.windows.entry_count() <= MOST_CLIENTS, "{}", attempts.windows.entry_count());

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::client_addr::Client;
+use crate::client::Client;
 use crate::verifier::{FailureClass, Health, VerifierError};
 
 /// How many of the latest outcomes are looked at.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::client_addr::Client;
+use crate::client::Client;
 use crate::tally::Tally;
 
 /// The part of the crowd that one client may be while others wait, too; and the part that it never gets.
@@ -73,10 +73,10 @@ fn lock(waiting: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client_addr::client_of;
+    use crate::client::Client;
 
     fn client(number: u8) -> Option<Client> {
-        Some(client_of([192, 0, 2, number].into(), 56))
+        Some(Client::of_address([192, 0, 2, number].into(), 56))
     }
 
     #[test]

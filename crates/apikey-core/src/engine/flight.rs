@@ -14,7 +14,7 @@ use super::breaker::Seen;
 use super::crowd::Place;
 use super::purge::Purges;
 use super::{CROWDED, Engine, Outcome, Report};
-use crate::client_addr::Client;
+use crate::client::Client;
 use crate::denial::ServerFault;
 use crate::key::{Fingerprint, FingerprintHashing};
 

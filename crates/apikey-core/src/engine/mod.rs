@@ -32,7 +32,7 @@ use breaker::{Admit, Change, Seen};
 pub(crate) use flight::{Flight, News, NoTurn, Waiter};
 pub(crate) use purge::Purge;
 
-use crate::client_addr::Client;
+use crate::client::Client;
 use crate::denial::ServerFault;
 use crate::evidence::OlderAnswer;
 use crate::key::{Fingerprint, Fingerprinter};

@@ -1,8 +1,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::lines;
-use crate::client_addr::{
-    DEFAULT_IPV6_PREFIX, Diagnosis, ForwardingHeader, TrustedProxies, client_address, client_of,
+use crate::client::{
+    Client, DEFAULT_IPV6_PREFIX, Diagnosis, ForwardingHeader, TrustedProxies, client_address,
 };
 use crate::request::PlainRequest;
 
@@ -30,7 +30,7 @@ pub fn forwarding(input: &[u8]) {
     assert_eq!(client, canonical(client));
     if let IpAddr::V4(address) = client {
         for spelling in spellings(address) {
-            let clients = [client, spelling].map(|address| client_of(address, DEFAULT_IPV6_PREFIX));
+            let clients = [client, spelling].map(|address| Client::of_address(address, DEFAULT_IPV6_PREFIX));
             assert_eq!(clients[0], clients[1], "{spelling}");
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::client_addr::client_of;
+use crate::client::Client;
 use proptest::prelude::*;
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -10,7 +10,10 @@ fn settings(most_places: usize, most_queued: usize) -> AdmissionSettings {
 }
 
 fn client(number: usize) -> Option<Client> {
-    Some(client_of(std::net::Ipv4Addr::from_bits(0xc000_0200 + u32::try_from(number).unwrap()).into(), 56))
+    Some(Client::of_address(
+        std::net::Ipv4Addr::from_bits(0xc000_0200 + u32::try_from(number).unwrap()).into(),
+        56,
+    ))
 }
 
 /// One that asked for a place.

@@ -9,7 +9,7 @@ mod rotation;
 mod stale;
 
 use super::*;
-use crate::client_addr::client_of;
+use crate::client::Client;
 use crate::clock::{Clock, ManualClock};
 use crate::verification::Verification;
 use crate::verifier::FailureClass;
@@ -68,7 +68,7 @@ impl World {
     }
 
     pub(super) fn step_from(&self, client: &str, key: &str) -> Step {
-        let client = || Some(client_of(client.parse().unwrap(), 56));
+        let client = || Some(Client::of_address(client.parse().unwrap(), 56));
         let mut step = self.engine.step(self.engine.fingerprint(key), &client, self.clock.now());
         // Whose turn has come takes it up at once, as the worker does.
         if let Step::Verify(flight, _) | Step::Refresh(_, flight) = &mut step {

@@ -5,6 +5,7 @@
 //! word. Reading ends at the first element without an address; then the trusted hop next to it counts as the client,
 //! so a chain that can't be read may merge clients, but never invents one. The work is linear in the header's length.
 
+mod clients;
 mod forwarded;
 mod proxies;
 
@@ -12,6 +13,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
+pub(crate) use clients::Clients;
 pub use proxies::{ForwardingHeader, TrustedProxies};
 
 use crate::request::RequestHead;
@@ -54,19 +56,21 @@ impl fmt::Display for Client {
     }
 }
 
-/// The client that an address counts for. A prefix length outside of [`IPV6_PREFIXES`] counts as the nearest in it.
-pub(crate) fn client_of(address: IpAddr, ipv6_prefix: u8) -> Client {
-    Client(match canonical(address) {
-        IpAddr::V4(address) => Counted::Address(address),
-        IpAddr::V6(address) => {
-            let length = match address.is_unique_local() {
-                true => UNIQUE_LOCAL_PREFIX,
-                false => ipv6_prefix.clamp(*IPV6_PREFIXES.start(), *IPV6_PREFIXES.end()),
-            };
-            let mask = u128::MAX << (128 - u32::from(length));
-            Counted::Prefix { network: Ipv6Addr::from_bits(address.to_bits() & mask), length }
-        }
-    })
+impl Client {
+    /// The client to which an address belongs. A prefix length outside of [`IPV6_PREFIXES`] counts as the nearest in it.
+    pub(crate) fn of_address(address: IpAddr, ipv6_prefix: u8) -> Self {
+        Self(match canonical(address) {
+            IpAddr::V4(address) => Counted::Address(address),
+            IpAddr::V6(address) => {
+                let length = match address.is_unique_local() {
+                    true => UNIQUE_LOCAL_PREFIX,
+                    false => ipv6_prefix.clamp(*IPV6_PREFIXES.start(), *IPV6_PREFIXES.end()),
+                };
+                let mask = u128::MAX << (128 - u32::from(length));
+                Counted::Prefix { network: Ipv6Addr::from_bits(address.to_bits() & mask), length }
+            }
+        })
+    }
 }
 
 /// The address that is meant: an IPv6 address that stands for an IPv4 address is that IPv4 address, in settings, on

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::client_addr::{Client, Diagnosis, TrustedProxies, client_address, client_of};
+use super::{Client, Diagnosis, TrustedProxies, client_address};
 use crate::request::RequestHead;
 
 /// Finds the clients of requests, where attempts are counted at all.
@@ -35,7 +35,7 @@ impl Clients {
         if let Some(diagnosis) = resolved.diagnosis {
             self.tell_once(diagnosis);
         }
-        Some(client_of(resolved.address, self.ipv6_prefix))
+        Some(Client::of_address(resolved.address, self.ipv6_prefix))
     }
 
     fn tell_once(&self, diagnosis: Diagnosis) {
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_client_is_found_by_the_settings() {
-        let address = |text: &str| client_of(text.parse::<IpAddr>().unwrap(), 48);
+        let address = |text: &str| Client::of_address(text.parse::<IpAddr>().unwrap(), 48);
         let clients = Clients::new(TrustedProxies::parse("10.0.0.0/8").unwrap(), 48);
         assert_eq!(clients.client_of(&request("192.0.2.1")), Some(address("192.0.2.1")));
         assert_eq!(clients.client_of(&request("2001:db8:1:2::3")), Some(address("2001:db8:1::")));

@@ -168,7 +168,7 @@ proptest! {
             false => address.to_ipv6_mapped(),
         };
         let (plain, mapped) = (Ipv4Addr::from(bits), in_ipv6(Ipv4Addr::from(bits)));
-        prop_assert_eq!(client_of(plain.into(), length), client_of(mapped.into(), length));
+        prop_assert_eq!(Client::of_address(plain.into(), length), Client::of_address(mapped.into(), length));
         let by = |peer: IpAddr, line: String| {
             client_address(peer, &PlainRequest::new().with_header("x-forwarded-for", line), &trusting(XForwardedFor))
         };
@@ -189,7 +189,7 @@ proptest! {
         let [one, other] = [bits, bits ^ (1 << (127 - flipped))].map(|bits| IpAddr::V6(bits.into()));
         prop_assume!(canonical(one).is_ipv6() && canonical(other).is_ipv6());
         let length_here = if bits >> 121 == 0xfc >> 1 { 64 } else { u32::from(length) };
-        prop_assert_eq!(client_of(one, length) == client_of(other, length), flipped >= length_here);
+        prop_assert_eq!(Client::of_address(one, length) == Client::of_address(other, length), flipped >= length_here);
     }
 
     #[test]

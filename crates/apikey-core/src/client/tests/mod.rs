@@ -2,9 +2,7 @@ use super::*;
 use crate::request::PlainRequest;
 use ForwardingHeader::{Forwarded, XForwardedFor};
 
-#[path = "properties.rs"]
 mod properties;
-#[path = "proxies_tests.rs"]
 mod settings;
 
 /// The peer of most tests, and the ranges that they trust.
@@ -345,7 +343,7 @@ fn the_operator_is_told_which_method_to_call() {
 
 #[test]
 fn a_client_reads_as_an_address_or_a_prefix() {
-    let client = |address: &str, length| client_of(ip(address), length).to_string();
+    let client = |address: &str, length| Client::of_address(ip(address), length).to_string();
     assert_eq!(client("192.0.2.1", 56), "192.0.2.1");
     assert_eq!(client("::ffff:192.0.2.1", 56), "192.0.2.1");
     assert_eq!(client("2001:db8:1:2ff:3:4:5:6", DEFAULT_IPV6_PREFIX), "2001:db8:1:200::/56");
@@ -364,13 +362,13 @@ fn a_client_reads_as_an_address_or_a_prefix() {
 #[test]
 fn a_unique_local_address_counts_for_its_subnet() {
     for length in [0, 32, 56, 64, 128] {
-        let client = |address: &str| client_of(ip(address), length).to_string();
+        let client = |address: &str| Client::of_address(ip(address), length).to_string();
         assert_eq!(client("fd12:3456:789a:1::5"), "fd12:3456:789a:1::/64");
         assert_eq!(client("fd12:3456:789a:2::5"), "fd12:3456:789a:2::/64");
         assert_eq!(client("fc00::1"), "fc00::/64");
         assert_eq!(client("fdff:ffff:ffff:ffff::1"), "fdff:ffff:ffff:ffff::/64");
     }
-    let link_local = client_of(ip("fe00::1:2:3:4:5"), 32).to_string();
+    let link_local = Client::of_address(ip("fe00::1:2:3:4:5"), 32).to_string();
     assert_eq!(link_local, "fe00::/32", "the next address after them");
 }
 
