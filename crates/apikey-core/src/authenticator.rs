@@ -12,15 +12,15 @@ use crate::builder::AuthenticatorBuilder;
 use crate::client::Client;
 use crate::client::Clients;
 use crate::clock::Clock;
-use crate::denial::{Denial, DenialCode, DenialStyle, ServerFault};
+use crate::denial::{Denial, DenialStyle};
 use crate::engine::{Answer, CROWDED, Engine, News, Outcome, Purge, Standing, Step, Waiter};
-use crate::extract::Extraction;
+use crate::extract::{Extraction, Malformed};
 use crate::key::{Credential, Fingerprint, MalformedKey, PresentedKey};
 use crate::memo::Presented;
 use crate::policy::Policy;
 use crate::request::RequestHead;
 use crate::verification::Verification;
-use crate::verifier::{Health, Verifier};
+use crate::verifier::{Health, ServerFault, Verifier};
 use crate::worker::Worker;
 
 /// Authenticates requests by API keys. Build one at start-up; clones are cheap and share everything.
@@ -116,7 +116,7 @@ impl Authenticator {
         match self.0.extraction.extract(request) {
             Ok(None) => Attempt::Anonymous,
             Ok(Some(key)) => self.begin_with(key, &|| self.0.clients.client_of(request)),
-            Err(code) => Attempt::Decided(Err(Denial::malformed(code, &self.0.style))),
+            Err(code) => Attempt::Decided(Err(self.0.style.malformed(code))),
         }
     }
 
@@ -127,7 +127,7 @@ impl Authenticator {
     pub fn extract(&self, request: &impl RequestHead) -> Result<Option<PresentedKey>, Denial> {
         match self.0.extraction.extract(request) {
             Ok(key) => Ok(key.map(Credential::into_presented_key)),
-            Err(code) => Err(Denial::malformed(code, &self.0.style)),
+            Err(code) => Err(self.0.style.malformed(code)),
         }
     }
 
@@ -146,7 +146,7 @@ impl Authenticator {
                 (Presented::key(fingerprint), attempt)
             }
             Err(code) => {
-                let denial = Denial::malformed(code, &self.0.style);
+                let denial = self.0.style.malformed(code);
                 (Presented::malformed(code), Attempt::Decided(Err(denial)))
             }
         }
@@ -197,15 +197,13 @@ impl Authenticator {
     /// # Errors
     /// [`Denial`], saying which scopes or which owner is missing, or that the answer about the key is too old.
     pub fn authorize(&self, key: &VerifiedKey, policy: &Policy) -> Result<(), Denial> {
-        policy
-            .check(key, !key.is_stale())
-            .map_err(|shortfall| Denial::shortfall(shortfall, key, &self.0.style))
+        policy.check(key, !key.is_stale()).map_err(|shortfall| self.0.style.shortfall(shortfall, key))
     }
 
     /// The denial for a request that presents nothing.
     #[must_use]
     pub fn missing_key(&self) -> Denial {
-        Denial::missing_key(&self.0.style)
+        self.0.style.missing_key()
     }
 
     /// Asks whether verifying works, without any key of a customer's: reaches Kinde, gets a token, and proves that the token
@@ -320,7 +318,7 @@ impl Authenticator {
         if self.0.extraction.accepts(key.as_bytes()) {
             self.begin_with(key, client)
         } else {
-            Attempt::Decided(Err(Denial::malformed(DenialCode::InvalidFormat, &self.0.style)))
+            Attempt::Decided(Err(self.0.style.malformed(Malformed::Format)))
         }
     }
 
@@ -331,7 +329,7 @@ impl Authenticator {
             Step::Hit(answer) => Attempt::Decided(Ok(VerifiedKey::fresh(answer, now))),
             step => self
                 .follow(step, fingerprint, key, now)
-                .unwrap_or_else(|| Attempt::Decided(Err(Denial::unavailable(CROWDED, &self.0.style)))),
+                .unwrap_or_else(|| Attempt::Decided(Err(self.0.style.unavailable(CROWDED)))),
         }
     }
 
@@ -360,10 +358,10 @@ impl Authenticator {
                 Ok(VerifiedKey::fresh(answer, now))
             }
             Step::Stale(answer) => Ok(VerifiedKey::from_cache(answer, now)),
-            Step::Refused(refusal) => Err(Denial::refused(refusal, style)),
-            Step::Unavailable(wait) => Err(Denial::unavailable(wait, style)),
-            Step::SetUp => Err(Denial::server_fault(ServerFault::Internal, style)),
-            Step::Limited(limited) => Err(Denial::limited(limited, style)),
+            Step::Refused(refusal) => Err(style.refused(refusal)),
+            Step::Unavailable(wait) => Err(style.unavailable(wait)),
+            Step::SetUp => Err(style.server_fault(ServerFault::Internal)),
+            Step::Limited(limited) => Err(style.limited(limited)),
             Step::Crowded => return None,
             Step::Wait(waiter) => return Some(self.pending(fingerprint, waiter)),
             Step::Verify(flight, waiter) => {
@@ -411,11 +409,11 @@ impl Authenticator {
         };
         match outcome {
             Outcome::Accepted(answer) => Ok(VerifiedKey::from_verifier(answer, clock.now())),
-            Outcome::Refused(refusal) => Err(Denial::refused(refusal, style)),
-            Outcome::Limited(limited) => Err(Denial::limited(limited, style)),
+            Outcome::Refused(refusal) => Err(style.refused(refusal)),
+            Outcome::Limited(limited) => Err(style.limited(limited)),
             Outcome::Failed { fault, older_may_serve } => {
                 let older = if older_may_serve { stale(clock.now()) } else { None };
-                older.ok_or_else(|| Denial::server_fault(fault, style))
+                older.ok_or_else(|| style.server_fault(fault))
             }
         }
     }

@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use crate::authenticator::{Attempt, Authenticator, PendingVerification, Shared, VerifiedKey};
-use crate::denial::{Denial, DenialCode, ServerFault};
+use crate::denial::Denial;
 use crate::engine::CROWDED;
+use crate::extract::Malformed;
 use crate::key::Credential;
+use crate::verifier::ServerFault;
 
 /// How many verifications of one batch are under way at once.
 pub const BATCH_CONCURRENCY: usize = 16;
@@ -48,7 +50,7 @@ impl Authenticator {
                 let key =
                     Credential::borrowed(key.as_bytes()).filter(|key| extraction.accepts(key.as_bytes()));
                 let Some(key) = key else {
-                    let malformed = Denial::malformed(DenialCode::InvalidFormat, self.style());
+                    let malformed = self.style().malformed(Malformed::Format);
                     answer(&mut answers, place, Err(malformed));
                     break;
                 };
@@ -71,7 +73,7 @@ impl Authenticator {
                         }
                         continue;
                     }
-                    None => answer(&mut answers, place, Err(Denial::unavailable(CROWDED, self.style()))),
+                    None => answer(&mut answers, place, Err(self.style().unavailable(CROWDED))),
                 }
                 break;
             }
@@ -86,9 +88,7 @@ impl Authenticator {
         }
         answers
             .into_iter()
-            .map(|answer| {
-                answer.unwrap_or_else(|| Err(Denial::server_fault(ServerFault::Internal, self.style())))
-            })
+            .map(|answer| answer.unwrap_or_else(|| Err(self.style().server_fault(ServerFault::Internal))))
             .collect()
     }
 }

@@ -338,12 +338,13 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         if self.realm.is_empty() || !self.realm.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
             return Err(ConfigError::new("realm", "visible ASCII characters and spaces, at least one"));
         }
-        let mut style = DenialStyle {
+        let style = DenialStyle {
             realm: self.realm,
+            scheme: self.extraction.challenge_scheme().to_owned(),
+            missing_key_message: format!("No {}", self.extraction.location_names().join(" or ")).into(),
             problem_details: self.problem_details,
             ..DenialStyle::default()
         };
-        self.extraction.describe(&mut style);
         let engine = EngineSettings {
             cache_capacity: self.cache_capacity,
             time_to_live: self.cache_time_to_live,

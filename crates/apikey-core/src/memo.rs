@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::authenticator::{Attempt, Authenticator};
-use crate::denial::DenialCode;
+use crate::extract::Malformed;
 use crate::key::Fingerprint;
 use crate::request::RequestHead;
 
@@ -58,7 +58,7 @@ impl fmt::Debug for Memo {
 ///
 /// For adapters that must keep more than a [`Memo`] does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Presented(Option<Result<Fingerprint, DenialCode>>);
+pub struct Presented(Option<Result<Fingerprint, Malformed>>);
 
 impl Presented {
     pub(crate) const NOTHING: Self = Self(None);
@@ -67,7 +67,7 @@ impl Presented {
         Self(Some(Ok(fingerprint)))
     }
 
-    pub(crate) fn malformed(code: DenialCode) -> Self {
+    pub(crate) fn malformed(code: Malformed) -> Self {
         Self(Some(Err(code)))
     }
 }

@@ -301,3 +301,15 @@ impl Error for VerifierError {
         Some(source)
     }
 }
+
+/// What a failure on this side of the wire looks like to a caller. It can only become a 5xx, never an "invalid key".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerFault {
+    Unavailable { retry_after: Duration },
+    Internal,
+}
+
+impl ServerFault {
+    /// Nobody knows when a retry makes sense, so the caller is asked to wait for 5 s.
+    pub(crate) const UNAVAILABLE: Self = Self::Unavailable { retry_after: Duration::from_secs(5) };
+}

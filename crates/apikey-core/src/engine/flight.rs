@@ -15,8 +15,8 @@ use super::crowd::Place;
 use super::purge::Purges;
 use super::{CROWDED, Engine, Outcome, Report};
 use crate::client::Client;
-use crate::denial::ServerFault;
 use crate::key::{Fingerprint, FingerprintHashing};
+use crate::verifier::ServerFault;
 
 /// Where the outcome of a flight comes.
 #[derive(Default)]

@@ -33,10 +33,10 @@ pub(crate) use flight::{Flight, News, NoTurn, Waiter};
 pub(crate) use purge::Purge;
 
 use crate::client::Client;
-use crate::denial::ServerFault;
 use crate::evidence::OlderAnswer;
 use crate::key::{Fingerprint, Fingerprinter};
 use crate::verification::{Judgement, Refusal};
+use crate::verifier::ServerFault;
 use crate::verifier::{Health, VerifierError};
 
 /// What everybody hears who waits for one verification.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::breaker::{Change, Seen};
 use super::{Answer, CROWDED, Engine, EngineSettings, Flight, Outcome, Report, Standing, tell};
-use crate::denial::ServerFault;
 use crate::evidence::OlderAnswer;
 use crate::verification::{Judgement, Refusal, Verdict};
 use crate::verifier::FailureClass;
+use crate::verifier::ServerFault;
 
 impl Engine {
     /// Makes a positive answer of a judgement, as old as its question.

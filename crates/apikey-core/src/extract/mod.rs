@@ -10,19 +10,27 @@ use zeroize::Zeroizing;
 pub use source::CredentialSource;
 pub(crate) use source::ExtractionSettings;
 
-use crate::denial::DenialCode;
 use crate::key::{Credential, LONGEST_KEY};
 use crate::request::RequestHead;
 
+/// What is wrong with what a request presents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    /// Another scheme, or something that is no key by its form.
+    Format,
+    /// More than one key is presented.
+    SeveralKeys,
+}
+
 /// Where keys may stand, and in which form: made by [`ExtractionSettings::build`].
 pub(crate) struct Extraction {
-    places: Vec<(Place, Vec<Form>)>,
+    locations: Vec<(Location, Vec<Form>)>,
     accepted_prefixes: Vec<String>,
     remove_credential: bool,
 }
 
 #[derive(PartialEq, Eq)]
-enum Place {
+enum Location {
     /// The header with this name, in lower case.
     Header(String),
     QueryParameter(String),
@@ -71,23 +79,23 @@ impl Extraction {
     /// The one key that the request presents; `None` where it presents nothing.
     ///
     /// # Errors
-    /// [`DenialCode::MultipleKeys`] or [`DenialCode::InvalidFormat`].
+    /// [`Malformed::SeveralKeys`] or [`Malformed::Format`].
     pub(crate) fn extract<'a, R: RequestHead>(
         &'a self,
         request: &'a R,
-    ) -> Result<Option<Credential<'a>>, DenialCode> {
+    ) -> Result<Option<Credential<'a>>, Malformed> {
         let mut presented = None;
-        for (place, forms) in &self.places {
-            if let Some(value) = place.value(request)? {
+        for (location, forms) in &self.locations {
+            if let Some(value) = location.value(request)? {
                 if presented.is_some() {
-                    return Err(DenialCode::MultipleKeys);
+                    return Err(Malformed::SeveralKeys);
                 }
                 presented = Some((value, forms));
             }
         }
         let Some((value, forms)) = presented else { return Ok(None) };
-        let key = forms.iter().find_map(|form| form.read(&value)).ok_or(DenialCode::InvalidFormat)?;
-        if self.accepts(key.as_bytes()) { Ok(Some(key)) } else { Err(DenialCode::InvalidFormat) }
+        let key = forms.iter().find_map(|form| form.read(&value)).ok_or(Malformed::Format)?;
+        if self.accepts(key.as_bytes()) { Ok(Some(key)) } else { Err(Malformed::Format) }
     }
 
     /// Whether the key begins with one of the accepted prefixes, if there are any.
@@ -98,10 +106,10 @@ impl Extraction {
 
     /// The headers to take out before the handler sees the request; none unless that was asked for.
     pub(crate) fn removed_headers(&self) -> impl Iterator<Item = &str> {
-        let places = if self.remove_credential { self.places.as_slice() } else { &[] };
-        places.iter().filter_map(|(place, _)| match place {
-            Place::Header(name) => Some(name.as_str()),
-            Place::QueryParameter(_) => None,
+        let locations = if self.remove_credential { self.locations.as_slice() } else { &[] };
+        locations.iter().filter_map(|(location, _)| match location {
+            Location::Header(name) => Some(name.as_str()),
+            Location::QueryParameter(_) => None,
         })
     }
 
@@ -111,8 +119,8 @@ impl Extraction {
             return None;
         }
         let holds_key = |pair: &&str| {
-            self.places.iter().any(
-                |(place, _)| matches!(place, Place::QueryParameter(name) if parameter(pair, name).is_some()),
+            self.locations.iter().any(
+                |(location, _)| matches!(location, Location::QueryParameter(name) if parameter(pair, name).is_some()),
             )
         };
         query.split('&').any(|pair| holds_key(&pair)).then(|| {
@@ -127,15 +135,15 @@ impl Extraction {
     }
 }
 
-impl Place {
+impl Location {
     /// The value that stands here, if any that is not empty.
-    fn value<'a, R: RequestHead>(&'a self, request: &'a R) -> Result<Option<Presented<'a>>, DenialCode> {
+    fn value<'a, R: RequestHead>(&'a self, request: &'a R) -> Result<Option<Presented<'a>>, Malformed> {
         match self {
             Self::Header(name) => {
                 let mut values = request.header_values(name);
                 let first = values.next();
                 if values.next().is_some() {
-                    return Err(DenialCode::MultipleKeys);
+                    return Err(Malformed::SeveralKeys);
                 }
                 Ok(first.map(without_whitespace).filter(|value| !value.is_empty()).map(Presented::Bytes))
             }
@@ -144,7 +152,7 @@ impl Place {
                 let mut values = pairs.filter_map(|pair| parameter(pair, name));
                 let first = values.next();
                 if values.next().is_some() {
-                    return Err(DenialCode::MultipleKeys);
+                    return Err(Malformed::SeveralKeys);
                 }
                 Ok(first.filter(|value| !value.is_empty()).map(decoded))
             }

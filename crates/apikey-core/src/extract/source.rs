@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Extraction, Form, Place};
+use super::{Extraction, Form, Location};
 use crate::config_error::ConfigError;
-use crate::denial::{DenialCode, DenialStyle};
 use crate::key::PresentedKey;
 
 /// The name under which errors speak of the sources.
@@ -13,7 +12,7 @@ const SETTING: &str = "credential_sources";
 /// A place in a request where a key may be presented.
 ///
 /// The default is `Authorization: Bearer <key>` alone. Where several are accepted, a request must use exactly one of
-/// them: keys in two places are refused.
+/// them: keys in two locations are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialSource(Source);
 
@@ -91,14 +90,14 @@ impl CredentialSource {
         }
     }
 
-    fn place(&self) -> (Place, Form) {
+    fn location(&self) -> (Location, Form) {
         match &self.0 {
             Source::Authorization(scheme) => {
-                (Place::Header("authorization".to_owned()), Form::Scheme(scheme.clone()))
+                (Location::Header("authorization".to_owned()), Form::Scheme(scheme.clone()))
             }
-            Source::BasicUserName => (Place::Header("authorization".to_owned()), Form::BasicUserName),
-            Source::Header(name) => (Place::Header(name.to_ascii_lowercase()), Form::Whole),
-            Source::QueryParameter(name) => (Place::QueryParameter(name.clone()), Form::Whole),
+            Source::BasicUserName => (Location::Header("authorization".to_owned()), Form::BasicUserName),
+            Source::Header(name) => (Location::Header(name.to_ascii_lowercase()), Form::Whole),
+            Source::QueryParameter(name) => (Location::QueryParameter(name.clone()), Form::Whole),
         }
     }
 }
@@ -126,12 +125,12 @@ impl ExtractionSettings {
         if self.sources.is_empty() {
             return Err(ConfigError::new(SETTING, "at least one place for a key is needed"));
         }
-        let mut places: Vec<(Place, Vec<Form>)> = Vec::new();
+        let mut locations: Vec<(Location, Vec<Form>)> = Vec::new();
         for source in &self.sources {
             source.validate()?;
-            let (place, form) = source.place();
-            match places.iter_mut().find(|(known, _)| *known == place) {
-                None => places.push((place, vec![form])),
+            let (location, form) = source.location();
+            match locations.iter_mut().find(|(known, _)| *known == location) {
+                None => locations.push((location, vec![form])),
                 Some((_, forms)) if !forms.iter().any(|known| known.is_same_as(&form)) => forms.push(form),
                 Some(_) => return Err(ConfigError::new(SETTING, "the same place is named twice")),
             }
@@ -145,29 +144,27 @@ impl ExtractionSettings {
             }
         }
         Ok(Extraction {
-            places,
+            locations,
             accepted_prefixes: self.accepted_prefixes,
             remove_credential: self.remove_credential,
         })
     }
 
-    /// What a challenge and a missing key are to say. A key is always asked for with some scheme (RFC 9110,
-    /// section 15.5.2), so sources without one are challenged with `Bearer`.
-    pub(crate) fn describe(&self, style: &mut DenialStyle) {
-        if let Some(scheme) = self.sources.iter().find_map(CredentialSource::scheme) {
-            style.scheme = scheme.to_owned();
-        }
+    /// The scheme that a challenge names. A key is always asked for with some scheme (RFC 9110, section 15.5.2), so
+    /// sources without one are challenged with `Bearer`.
+    pub(crate) fn challenge_scheme(&self) -> &str {
+        self.sources.iter().find_map(CredentialSource::scheme).unwrap_or("Bearer")
+    }
+
+    /// Every location where a key may stand, as messages name it, each once.
+    pub(crate) fn location_names(&self) -> Vec<Cow<'static, str>> {
         let mut names = Vec::new();
         for name in self.sources.iter().map(CredentialSource::name) {
             if !names.contains(&name) {
                 names.push(name);
             }
         }
-        if names.as_slice() != ["authorization header"] {
-            style.missing_key_message = Cow::Owned(format!("No {}", names.join(" or ")));
-        } else {
-            style.missing_key_message = Cow::Borrowed(DenialCode::MissingKey.message());
-        }
+        names
     }
 }
 

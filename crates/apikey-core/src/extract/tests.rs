@@ -6,19 +6,19 @@ fn extraction(sources: &[CredentialSource]) -> Extraction {
     ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() }.build().unwrap()
 }
 
-fn bearer(value: impl AsRef<[u8]>) -> Result<Option<String>, DenialCode> {
+fn bearer(value: impl AsRef<[u8]>) -> Result<Option<String>, Malformed> {
     extract(&[CredentialSource::bearer()], &PlainRequest::new().with_header("Authorization", value))
 }
 
-fn extract(sources: &[CredentialSource], request: &PlainRequest) -> Result<Option<String>, DenialCode> {
+fn extract(sources: &[CredentialSource], request: &PlainRequest) -> Result<Option<String>, Malformed> {
     let extraction = extraction(sources);
     Ok(extraction.extract(request)?.map(|key| key.into_presented_key().expose().to_owned()))
 }
 
-const MALFORMED: Result<Option<String>, DenialCode> = Err(DenialCode::InvalidFormat);
-const SEVERAL: Result<Option<String>, DenialCode> = Err(DenialCode::MultipleKeys);
+const MALFORMED: Result<Option<String>, Malformed> = Err(Malformed::Format);
+const SEVERAL: Result<Option<String>, Malformed> = Err(Malformed::SeveralKeys);
 
-fn key(key: &str) -> Result<Option<String>, DenialCode> {
+fn key(key: &str) -> Result<Option<String>, Malformed> {
     Ok(Some(key.to_owned()))
 }
 
@@ -209,28 +209,26 @@ fn the_credential_is_removed_only_where_asked_for() {
 #[test]
 fn what_is_asked_for_names_every_place_once_and_the_first_scheme() {
     let described = |sources: &[CredentialSource]| {
-        let mut style = crate::denial::DenialStyle::default();
-        ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() }
-            .describe(&mut style);
-        (style.scheme, style.missing_key_message.into_owned())
+        let settings = ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() };
+        (settings.challenge_scheme().to_owned(), settings.location_names().join(" or "))
     };
     let header = || CredentialSource::header("X-Api-Key");
     let query = || CredentialSource::insecure_query_parameter("api_key");
     let basic = CredentialSource::basic_user_name;
     let token = || CredentialSource::authorization("Token");
-    for (sources, scheme, message) in [
-        (vec![CredentialSource::bearer()], "Bearer", "No authorization header"),
-        (vec![token()], "Token", "No authorization header"),
-        (vec![basic(), token()], "Basic", "No authorization header"),
-        (vec![header()], "Bearer", "No X-Api-Key header"),
-        (vec![query()], "Bearer", "No api_key query parameter"),
+    for (sources, scheme, names) in [
+        (vec![CredentialSource::bearer()], "Bearer", "authorization header"),
+        (vec![token()], "Token", "authorization header"),
+        (vec![basic(), token()], "Basic", "authorization header"),
+        (vec![header()], "Bearer", "X-Api-Key header"),
+        (vec![query()], "Bearer", "api_key query parameter"),
         (
             vec![header(), basic(), token(), query()],
             "Basic",
-            "No X-Api-Key header or authorization header or api_key query parameter",
+            "X-Api-Key header or authorization header or api_key query parameter",
         ),
     ] {
-        assert_eq!(described(&sources), (scheme.to_owned(), message.to_owned()), "{sources:?}");
+        assert_eq!(described(&sources), (scheme.to_owned(), names.to_owned()), "{sources:?}");
     }
 }
 

@@ -420,5 +420,4 @@ macro_rules! scopes {
 }
 
 #[cfg(test)]
-#[path = "policy_tests.rs"]
 mod tests;

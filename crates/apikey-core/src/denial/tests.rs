@@ -14,40 +14,28 @@ fn contract() -> Vec<(Denial, u16, &'static str, &'static str, Option<&'static s
     let key = Verification::active("k").with_scopes(["read:users"]);
     let lacks = |policy: Policy| {
         let shortfall = policy.check(&key, true).unwrap_err();
-        Denial::shortfall(shortfall, &key, style)
+        style.shortfall(shortfall, &key)
     };
     let lacks_organization = {
         let of_another = key.clone().with_organization("org_1");
         let shortfall = Policy::organization("org_2").check(&of_another, true).unwrap_err();
-        Denial::shortfall(shortfall, &of_another, style)
+        style.shortfall(shortfall, &of_another)
     };
     let limit = AttemptLimit::new(100, Duration::from_secs(900));
     let resets_in = Duration::from_millis(1500);
     vec![
+        (style.missing_key(), 401, "MISSING_KEY", "No authorization header", Some(r#"Bearer realm="api""#)),
+        (style.malformed(Malformed::Format), 401, "INVALID_FORMAT", "Invalid authorization format", bad_key),
         (
-            Denial::missing_key(style),
-            401,
-            "MISSING_KEY",
-            "No authorization header",
-            Some(r#"Bearer realm="api""#),
-        ),
-        (
-            Denial::malformed(DenialCode::InvalidFormat, style),
-            401,
-            "INVALID_FORMAT",
-            "Invalid authorization format",
-            bad_key,
-        ),
-        (
-            Denial::malformed(DenialCode::MultipleKeys, style),
+            style.malformed(Malformed::SeveralKeys),
             400,
             "MULTIPLE_KEYS",
             "More than one API key presented",
             Some(r#"Bearer realm="api", error="invalid_request""#),
         ),
-        (Denial::refused(Refusal::Invalid, style), 401, "INVALID_KEY", "Invalid API key", bad_key),
-        (Denial::refused(Refusal::Revoked, style), 401, "KEY_REVOKED", "API key is not active", bad_key),
-        (Denial::refused(Refusal::Inactive, style), 401, "KEY_INACTIVE", "API key is not active", bad_key),
+        (style.refused(Refusal::Invalid), 401, "INVALID_KEY", "Invalid API key", bad_key),
+        (style.refused(Refusal::Revoked), 401, "KEY_REVOKED", "API key is not active", bad_key),
+        (style.refused(Refusal::Inactive), 401, "KEY_INACTIVE", "API key is not active", bad_key),
         (
             lacks(Policy::all(["read:users", "write:users"])),
             403,
@@ -65,26 +53,20 @@ fn contract() -> Vec<(Denial, u16, &'static str, &'static str, Option<&'static s
         (lacks(Policy::user_key()), 403, "USER_KEY_REQUIRED", "A user API key is required", None),
         (lacks_organization, 403, "ORGANIZATION_MISMATCH", "API key belongs to another organization", None),
         (
-            Denial::limited(Limited { limit, resets_in }, style),
+            style.limited(Limited { limit, resets_in }),
             429,
             "RATE_LIMITED",
             "Too many verification attempts",
             None,
         ),
         (
-            Denial::server_fault(ServerFault::UNAVAILABLE, style),
+            style.server_fault(ServerFault::UNAVAILABLE),
             503,
             "VERIFICATION_UNAVAILABLE",
             "API key verification is temporarily unavailable",
             None,
         ),
-        (
-            Denial::server_fault(ServerFault::Internal, style),
-            500,
-            "INTERNAL_ERROR",
-            "Internal server error",
-            None,
-        ),
+        (style.server_fault(ServerFault::Internal), 500, "INTERNAL_ERROR", "Internal server error", None),
     ]
 }
 
@@ -132,7 +114,7 @@ fn a_problem_is_titled_with_the_phrase_of_its_status() {
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         };
-        let body = Denial::new(denial.code(), &style).response().body;
+        let body = style.denial(denial.code()).response().body;
         let beginning = format!(r#"{{"type":"about:blank","title":"{phrase}","status":{status},"#);
         assert!(body.starts_with(beginning.as_bytes()), "{status}");
     }
@@ -141,14 +123,14 @@ fn a_problem_is_titled_with_the_phrase_of_its_status() {
 #[test]
 fn no_realm_breaks_out_of_the_challenge() {
     let style = Arc::new(DenialStyle { realm: r#"a "b\c"#.to_owned(), ..DenialStyle::default() });
-    let headers = Denial::missing_key(&style).response().headers;
+    let headers = style.missing_key().response().headers;
     assert!(headers.contains(&("www-authenticate", r#"Bearer realm="a \"b\\c""#.to_owned())), "{headers:?}");
 }
 
 #[test]
 fn a_failure_of_ours_is_never_the_callers() {
     for fault in [ServerFault::UNAVAILABLE, ServerFault::Internal] {
-        let denial = Denial::server_fault(fault, &style());
+        let denial = style().server_fault(fault);
         assert!(denial.status() >= 500);
         assert!(denial.response().headers.iter().all(|(name, _)| *name != "www-authenticate"));
     }
@@ -159,7 +141,7 @@ fn problem_details_say_the_same() {
     let style = Arc::new(DenialStyle { problem_details: true, ..DenialStyle::default() });
     let key = Verification::active("k").with_scopes(["read:users"]);
     let shortfall = Policy::all(["read:users", "write:users"]).check(&key, true).unwrap_err();
-    let response = Denial::shortfall(shortfall, &key, &style).response();
+    let response = style.shortfall(shortfall, &key).response();
     assert!(response.headers.contains(&("content-type", "application/problem+json".to_owned())));
     assert_eq!(
         String::from_utf8(response.body).unwrap(),
@@ -172,7 +154,7 @@ proptest! {
     fn no_scope_breaks_out_of_the_challenge(scopes in prop::collection::vec(any::<String>(), 1..4)) {
         let key = Verification::active("k");
         let shortfall = Policy::all(scopes).check(&key, true).unwrap_err();
-        let response = Denial::shortfall(shortfall, &key, &style()).response();
+        let response = style().shortfall(shortfall, &key).response();
         let (_, challenge) = response.headers.iter().find(|(name, _)| *name == "www-authenticate").unwrap();
         prop_assert!(challenge.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
         prop_assert_eq!(challenge.matches('"').count(), 6);
@@ -180,8 +162,7 @@ proptest! {
 
     #[test]
     fn waiting_is_rounded_up_and_never_zero(milliseconds in 0_u64..100_000) {
-        let detail = Detail::RetryAfter(Duration::from_millis(milliseconds));
-        let denial = Denial::with_detail(DenialCode::VerificationUnavailable, detail, &style());
+        let denial = style().unavailable(Duration::from_millis(milliseconds));
         prop_assert_eq!(denial.retry_after_seconds(), Some(milliseconds.div_ceil(1000).max(1)));
     }
 }
@@ -192,7 +173,7 @@ fn the_readme_shows_this_table() {
         .iter()
         .map(|code| format!("| {} | `{code}` | {} |\n", code.status(), code.description()))
         .collect();
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     assert!(readme.contains(&rows), "README.md should hold:\n{rows}");
 }
 

@@ -1,0 +1,123 @@
+//! The table of denials.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Whether an answer challenges the caller to present a key, and with which error (RFC 6750, section 3).
+#[derive(Clone, Copy)]
+pub(super) enum Challenge {
+    /// None: presenting the key again would not help.
+    None,
+    Bare,
+    Error(&'static str),
+    /// `insufficient_scope`, with the scopes that the policy names.
+    Scope,
+}
+
+pub(super) struct Row {
+    status: u16,
+    code: &'static str,
+    message: &'static str,
+    pub(super) challenge: Challenge,
+}
+
+macro_rules! denial_table {
+    ($($variant:ident: $status:literal $code:literal $message:literal $challenge:expr, $doc:literal;)*) => {
+        /// Every reason for which a request is refused.
+        ///
+        /// The texts of [`as_str`](Self::as_str) are stable: programs may depend on them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum DenialCode {
+            $(
+                #[doc = concat!("`", $code, "`, status ", stringify!($status), ", “", $message, "”: ", $doc, ".")]
+                $variant,
+            )*
+        }
+
+        impl DenialCode {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            pub(super) const fn row(self) -> Row {
+                match self {
+                    $(Self::$variant => Row {
+                        status: $status,
+                        code: $code,
+                        message: $message,
+                        challenge: $challenge,
+                    },)*
+                }
+            }
+
+            /// When this is answered, in a few words.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+denial_table! {
+    MissingKey: 401 "MISSING_KEY" "No authorization header" Challenge::Bare,
+        "nothing was presented";
+    InvalidFormat: 401 "INVALID_FORMAT" "Invalid authorization format" Challenge::Error("invalid_token"),
+        "another scheme, or something that is no key by its form";
+    MultipleKeys: 400 "MULTIPLE_KEYS" "More than one API key presented" Challenge::Error("invalid_request"),
+        "the header is repeated, or keys stand in two places";
+    InvalidKey: 401 "INVALID_KEY" "Invalid API key" Challenge::Error("invalid_token"),
+        "Kinde says that the key is not valid";
+    KeyRevoked: 401 "KEY_REVOKED" "API key is not active" Challenge::Error("invalid_token"),
+        "the key has been revoked";
+    KeyInactive: 401 "KEY_INACTIVE" "API key is not active" Challenge::Error("invalid_token"),
+        "the key is not active";
+    InsufficientScope: 403 "INSUFFICIENT_SCOPE" "Insufficient scope. Required: …" Challenge::Scope,
+        "the key lacks scopes, which the message names";
+    OrganizationKeyRequired: 403 "ORGANIZATION_KEY_REQUIRED" "An organization API key is required" Challenge::None,
+        "the route is for keys of organizations";
+    UserKeyRequired: 403 "USER_KEY_REQUIRED" "A user API key is required" Challenge::None,
+        "the route is for keys of users";
+    OrganizationMismatch: 403 "ORGANIZATION_MISMATCH" "API key belongs to another organization" Challenge::None,
+        "the route is bound to another organization";
+    RateLimited: 429 "RATE_LIMITED" "Too many verification attempts" Challenge::None,
+        "too many keys of this client's had to be verified lately";
+    VerificationUnavailable: 503 "VERIFICATION_UNAVAILABLE" "API key verification is temporarily unavailable" Challenge::None,
+        "Kinde can't answer; the key may be good";
+    InternalError: 500 "INTERNAL_ERROR" "Internal server error" Challenge::None,
+        "this service is set up wrong; its log says what to mend";
+}
+
+impl DenialCode {
+    /// The stable text in the body's `code`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().code
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        self.row().status
+    }
+
+    /// The message, without the particulars of one request.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        self.row().message
+    }
+}
+
+impl fmt::Display for DenialCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// As its stable text.
+impl Serialize for DenialCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

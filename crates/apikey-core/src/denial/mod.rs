@@ -1,0 +1,209 @@
+//! What a refused caller is told: one table, rendered once for every framework.
+
+mod code;
+mod render;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::Limited;
+use crate::extract::Malformed;
+use crate::policy::{MissingOwner, Shortfall};
+use crate::verification::{Refusal, Verification};
+use crate::verifier::ServerFault;
+
+pub use code::DenialCode;
+pub use render::DenialResponse;
+use render::Rendered;
+
+/// How denials look: the same for all of one authenticator.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DenialStyle {
+    pub(crate) realm: String,
+    pub(crate) scheme: String,
+    pub(crate) missing_key_message: Cow<'static, str>,
+    pub(crate) problem_details: bool,
+    pub(crate) rendered: Rendered,
+}
+
+impl Default for DenialStyle {
+    fn default() -> Self {
+        Self {
+            realm: "api".to_owned(),
+            scheme: "Bearer".to_owned(),
+            missing_key_message: Cow::Borrowed(DenialCode::MissingKey.message()),
+            problem_details: false,
+            rendered: Rendered::default(),
+        }
+    }
+}
+
+/// Why a request was refused, and the answer that says so.
+///
+/// The adapters turn it into their framework's response; [`response`](Self::response) is what they send. It holds
+/// nothing of the server's side and nothing of the key, so its `Debug` is harmless.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Denial(Box<Inner>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
+    code: DenialCode,
+    detail: Detail,
+    style: Arc<DenialStyle>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Detail {
+    None,
+    Scopes { missing: String, required: Vec<String>, available: Vec<String> },
+    RetryAfter(Duration),
+    Limited(Limited),
+}
+
+/// Each denial, worded in this style.
+impl DenialStyle {
+    fn denial(self: &Arc<Self>, code: DenialCode) -> Denial {
+        self.denial_with(code, Detail::None)
+    }
+
+    fn denial_with(self: &Arc<Self>, code: DenialCode, detail: Detail) -> Denial {
+        Denial(Box::new(Inner { code, detail, style: Arc::clone(self) }))
+    }
+
+    pub(crate) fn missing_key(self: &Arc<Self>) -> Denial {
+        self.denial(DenialCode::MissingKey)
+    }
+
+    /// What is wrong with a request that presents no well-formed key, or more than one.
+    pub(crate) fn malformed(self: &Arc<Self>, malformed: Malformed) -> Denial {
+        self.denial(match malformed {
+            Malformed::Format => DenialCode::InvalidFormat,
+            Malformed::SeveralKeys => DenialCode::MultipleKeys,
+        })
+    }
+
+    pub(crate) fn refused(self: &Arc<Self>, refusal: Refusal) -> Denial {
+        self.denial(match refusal {
+            Refusal::Invalid => DenialCode::InvalidKey,
+            Refusal::Revoked => DenialCode::KeyRevoked,
+            Refusal::Inactive => DenialCode::KeyInactive,
+        })
+    }
+
+    pub(crate) fn shortfall(self: &Arc<Self>, shortfall: Shortfall, key: &Verification) -> Denial {
+        match shortfall {
+            Shortfall::Owner(MissingOwner::AnyOrganization) => {
+                self.denial(DenialCode::OrganizationKeyRequired)
+            }
+            Shortfall::Owner(MissingOwner::AnyUser) => self.denial(DenialCode::UserKeyRequired),
+            Shortfall::Owner(MissingOwner::ThatOrganization) => self.denial(DenialCode::OrganizationMismatch),
+            Shortfall::Stale => self.server_fault(ServerFault::UNAVAILABLE),
+            Shortfall::Scopes { missing, required } => {
+                let available = key.scopes().map(str::to_owned).collect();
+                let detail = Detail::Scopes { missing, required, available };
+                self.denial_with(DenialCode::InsufficientScope, detail)
+            }
+        }
+    }
+
+    pub(crate) fn server_fault(self: &Arc<Self>, fault: ServerFault) -> Denial {
+        match fault {
+            ServerFault::Unavailable { retry_after } => self.unavailable(retry_after),
+            ServerFault::Internal => self.denial(DenialCode::InternalError),
+        }
+    }
+
+    pub(crate) fn unavailable(self: &Arc<Self>, retry_after: Duration) -> Denial {
+        self.denial_with(DenialCode::VerificationUnavailable, Detail::RetryAfter(retry_after))
+    }
+
+    pub(crate) fn limited(self: &Arc<Self>, limited: Limited) -> Denial {
+        self.denial_with(DenialCode::RateLimited, Detail::Limited(limited))
+    }
+}
+
+impl Denial {
+    /// The answer for a server that is wired wrong, for example an extractor without its authenticator. It is
+    /// logged at level `ERROR` with `mistake`, which should say what to change; the caller sees `INTERNAL_ERROR`.
+    #[must_use]
+    pub fn wiring_mistake(mistake: &str) -> Self {
+        tracing::error!(mistake, "API key protection is wired wrong");
+        Arc::<DenialStyle>::default().denial(DenialCode::InternalError)
+    }
+
+    /// The reason.
+    #[must_use]
+    pub fn code(&self) -> DenialCode {
+        self.0.code
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.code().status()
+    }
+
+    /// The message that the caller reads.
+    #[must_use]
+    pub fn message(&self) -> Cow<'_, str> {
+        match (&self.0.detail, self.code()) {
+            (Detail::Scopes { missing, .. }, _) => {
+                Cow::Owned(format!("Insufficient scope. Required: {missing}"))
+            }
+            (_, DenialCode::MissingKey) => Cow::Borrowed(&self.0.style.missing_key_message),
+            (_, code) => Cow::Borrowed(code.message()),
+        }
+    }
+
+    /// All the scopes that the route asks for, where scopes are what is missing.
+    #[must_use]
+    pub fn required_scopes(&self) -> Option<&[String]> {
+        match &self.0.detail {
+            Detail::Scopes { required, .. } => Some(required),
+            _ => None,
+        }
+    }
+
+    /// The scopes that the key carries, where scopes are what is missing.
+    #[must_use]
+    pub fn available_scopes(&self) -> Option<&[String]> {
+        match &self.0.detail {
+            Detail::Scopes { available, .. } => Some(available),
+            _ => None,
+        }
+    }
+
+    /// After how many whole seconds a retry makes sense, where the answer says so; at least 1.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match self.0.detail {
+            Detail::RetryAfter(after) => Some(whole_seconds(after)),
+            Detail::Limited(limited) => Some(whole_seconds(limited.resets_in)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Denial {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Denial({} {})", self.status(), self.code())
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message())
+    }
+}
+
+impl std::error::Error for Denial {}
+
+/// Rounded up, and at least 1.
+fn whole_seconds(duration: Duration) -> u64 {
+    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! The answer to a refused request, in bytes.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use serde::Serialize;
+
+use super::code::Challenge;
+use super::{Denial, DenialCode, DenialStyle, Detail, whole_seconds};
+use crate::policy::is_scope_token;
+
+/// The answers that are the same each time, kept once they are rendered: under a flood, rendering would cost more than
+/// finding out that the key is bad.
+#[derive(Default)]
+pub(crate) struct Rendered(pub(super) [OnceLock<DenialResponse>; DenialCode::ALL.len()]);
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Rendered(..)")
+    }
+}
+
+/// It follows from all the rest.
+impl PartialEq for Rendered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Rendered {}
+
+impl Denial {
+    /// The whole answer.
+    ///
+    /// ```
+    /// # use apikey_core::{Authenticator, PlainRequest};
+    /// # async fn example(authenticator: &Authenticator) {
+    /// let nothing_presented = PlainRequest::new();
+    /// let denial = authenticator.authenticate(&nothing_presented).await.unwrap_err();
+    /// let response = denial.response();
+    /// assert_eq!(response.status, 401);
+    /// assert_eq!(response.body, br#"{"error":"No authorization header","code":"MISSING_KEY"}"#);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn response(&self) -> DenialResponse {
+        let kept = match &self.0.detail {
+            Detail::None => self.0.style.rendered.0.get(self.code() as usize),
+            _ => None,
+        };
+        kept.map_or_else(|| self.render(), |kept| kept.get_or_init(|| self.render()).clone())
+    }
+
+    fn render(&self) -> DenialResponse {
+        let content_type =
+            if self.0.style.problem_details { "application/problem+json" } else { "application/json" };
+        let mut headers =
+            vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())];
+        headers.extend(self.challenge().map(|challenge| ("www-authenticate", challenge)));
+        headers.extend(self.retry_after_seconds().map(|seconds| ("retry-after", seconds.to_string())));
+        if let Detail::Limited(limited) = &self.0.detail {
+            // The fields of draft-ietf-httpapi-ratelimit-headers.
+            let (quota, window) = (limited.limit.attempts, whole_seconds(limited.limit.window));
+            let resets_in = whole_seconds(limited.resets_in);
+            headers.push(("ratelimit-policy", format!("\"default\";q={quota};w={window}")));
+            headers.push(("ratelimit", format!("\"default\";r=0;t={resets_in}")));
+        }
+        DenialResponse { status: self.status(), headers, body: self.body() }
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let (status, message, code) = (self.status(), self.message(), self.code().as_str());
+        let (required_scopes, available_scopes) = (self.required_scopes(), self.available_scopes());
+        let body = if self.0.style.problem_details {
+            serde_json::to_vec(&ProblemDetails {
+                kind: "about:blank",
+                title: reason_phrase(status),
+                status,
+                detail: &message,
+                code,
+                required_scopes,
+                available_scopes,
+            })
+        } else {
+            serde_json::to_vec(&Body { error: &message, code, required_scopes, available_scopes })
+        };
+        // Strings and numbers always serialise; an empty body is the harmless answer if that ever changes.
+        body.unwrap_or_default()
+    }
+
+    fn challenge(&self) -> Option<String> {
+        let DenialStyle { scheme, realm, .. } = &*self.0.style;
+        let bare = || format!("{scheme} realm=\"{}\"", quoted(realm));
+        match self.code().row().challenge {
+            Challenge::None => None,
+            Challenge::Bare => Some(bare()),
+            Challenge::Error(error) => Some(format!("{}, error=\"{error}\"", bare())),
+            Challenge::Scope => {
+                let required = self.required_scopes().unwrap_or_default();
+                // A scope that can't stand in a challenge is named in the body alone.
+                let tokens: Vec<&str> =
+                    required.iter().map(String::as_str).filter(|scope| is_scope_token(scope)).collect();
+                Some(format!("{}, error=\"insufficient_scope\", scope=\"{}\"", bare(), tokens.join(" ")))
+            }
+        }
+    }
+}
+
+/// A rendered denial: what every adapter sends, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenialResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header names in lower case, with values of visible ASCII characters and spaces.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body: JSON.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_scopes: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_scopes: Option<&'a [String]>,
+}
+
+/// RFC 9457.
+#[derive(Serialize)]
+struct ProblemDetails<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_scopes: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_scopes: Option<&'a [String]>,
+}
+
+/// With the type `about:blank`, the title is the status's own phrase (RFC 9457, section 4.2.1).
+fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    }
+}
+
+/// The inside of a quoted-string (RFC 9110, section 5.6.4).
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
