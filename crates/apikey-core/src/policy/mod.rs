@@ -1,7 +1,11 @@
 //! What a route asks of a key: scopes and owner, as values that one function evaluates.
 
+mod typed;
+
 use std::borrow::Cow;
 use std::fmt;
+
+pub use typed::{AnyOf, Fresh, OrganizationKey, TypedPolicies, TypedPolicy, UserKey};
 
 use crate::verification::Verification;
 
@@ -291,90 +295,6 @@ impl fmt::Display for MissingScopes<'_> {
     }
 }
 
-/// A policy as a type, for the signatures of handlers: a scope made by [`scopes!`](crate::scopes), a tuple of such
-/// (all of them), or [`AnyOf`] such a tuple.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` names no scope",
-    label = "expected a type made by `scopes! {{ .. }}`, a tuple of up to eight of them, or `AnyOf<(..)>`"
-)]
-pub trait TypedPolicy: Send + Sync + 'static {
-    /// The policy that the type stands for.
-    const POLICY: &'static Policy;
-}
-
-/// At least one of a tuple of scopes: `Scoped<AnyOf<(Admin, ReadUsers)>>`.
-#[derive(Debug, Clone, Copy)]
-pub struct AnyOf<T>(std::marker::PhantomData<fn() -> T>);
-
-/// As a type: the key belongs to an organization. `Scoped<(OrganizationKey, ReadTickets)>`.
-#[derive(Debug, Clone, Copy)]
-pub struct OrganizationKey;
-
-impl TypedPolicy for OrganizationKey {
-    const POLICY: &'static Policy = &Policy::organization_key();
-}
-
-/// As a type: the key belongs to a user.
-#[derive(Debug, Clone, Copy)]
-pub struct UserKey;
-
-impl TypedPolicy for UserKey {
-    const POLICY: &'static Policy = &Policy::user_key();
-}
-
-/// As a type: the answer about the key is not stale ([`Policy::fresh`]). `Scoped<(Fresh, Admin)>`.
-#[derive(Debug, Clone, Copy)]
-pub struct Fresh;
-
-impl TypedPolicy for Fresh {
-    const POLICY: &'static Policy = &Policy::fresh();
-}
-
-#[doc(hidden)]
-pub trait TypedPolicies: Send + Sync + 'static {
-    const POLICIES: &'static [Policy];
-}
-
-impl<T: TypedPolicies> TypedPolicy for AnyOf<T> {
-    const POLICY: &'static Policy = &Policy(Requirement::Any(Cow::Borrowed(T::POLICIES)));
-}
-
-macro_rules! tuples {
-    ($(($($name:ident),+))+) => {$(
-        impl<$($name: TypedPolicy),+> TypedPolicies for ($($name,)+) {
-            const POLICIES: &'static [Policy] = &[$(Policy::copy_of($name::POLICY)),+];
-        }
-        impl<$($name: TypedPolicy),+> TypedPolicy for ($($name,)+) {
-            const POLICY: &'static Policy =
-                &Policy(Requirement::All(Cow::Borrowed(<Self as TypedPolicies>::POLICIES)));
-        }
-    )+};
-}
-tuples! { (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F) (A, B, C, D, E, F, G) (A, B, C, D, E, F, G, H) }
-
-impl Policy {
-    /// Clones a policy at compile time; those that types stand for own nothing on the heap.
-    const fn copy_of(policy: &'static Policy) -> Policy {
-        Policy(match &policy.0 {
-            Requirement::Scope(Cow::Borrowed(scope)) => Requirement::Scope(Cow::Borrowed(scope)),
-            Requirement::All(Cow::Borrowed(policies)) => Requirement::All(Cow::Borrowed(policies)),
-            Requirement::Any(Cow::Borrowed(policies)) => Requirement::Any(Cow::Borrowed(policies)),
-            Requirement::OrganizationKey => Requirement::OrganizationKey,
-            Requirement::UserKey => Requirement::UserKey,
-            Requirement::Fresh => Requirement::Fresh,
-            // Never satisfied; no typed policy is built from these.
-            _ => Requirement::Any(Cow::Borrowed(&[])),
-        })
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn literal_scope(scope: &'static str) -> Self {
-        assert!(is_scope_token(scope), "a scope is one or more visible ASCII characters, without \" and \\");
-        Self(Requirement::Scope(Cow::Borrowed(scope)))
-    }
-}
-
 /// `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )` (RFC 6749, section 3.3): what can stand in a challenge.
 pub(crate) const fn is_scope_token(scope: &str) -> bool {
     let mut rest = scope.as_bytes();
@@ -385,38 +305,6 @@ pub(crate) const fn is_scope_token(scope: &str) -> bool {
         rest = tail;
     }
     !scope.is_empty()
-}
-
-/// Declares a type for each scope, to be named in the signatures of handlers.
-///
-/// ```
-/// use apikey_core::{TypedPolicy, scopes};
-///
-/// scopes! {
-///     /// May read users.
-///     pub ReadUsers = "read:users";
-///     pub WriteUsers = "write:users";
-/// }
-/// assert_eq!(<(ReadUsers, WriteUsers)>::POLICY.scopes(), ["read:users", "write:users"]);
-/// ```
-///
-/// A scope that could not stand in a challenge (RFC 6749, section 3.3) does not compile:
-///
-/// ```compile_fail
-/// apikey_core::scopes! { pub Wrong = "read users"; }
-/// ```
-#[macro_export]
-macro_rules! scopes {
-    ($($(#[$attribute:meta])* $visibility:vis $name:ident = $scope:literal;)*) => {$(
-        $(#[$attribute])*
-        #[doc = concat!("The scope `", $scope, "`.")]
-        #[derive(Debug, Clone, Copy)]
-        $visibility struct $name;
-
-        impl $crate::TypedPolicy for $name {
-            const POLICY: &'static $crate::Policy = &const { $crate::Policy::literal_scope($scope) };
-        }
-    )*};
 }
 
 #[cfg(test)]
