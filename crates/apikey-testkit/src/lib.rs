@@ -5,13 +5,10 @@
 //!   and with faults that tests script: latency, hangs, resets, floods of 429, bodies that are no JSON, for all calls or
 //!   for single keys, connections and backends. The binary `kinde-emulator` serves the same thing, without TLS, to
 //!   people who develop without a Kinde account.
-//! - [`conformance`]: one suite for every framework adapter, over raw sockets on both sides. Whoever writes an adapter
-//!   of their own gets all of it by one macro; its page says how.
 //! - [`raw`]: an HTTP/1.1 client that sends exactly the bytes it is given, for requests no well-behaved client makes.
 //!
 //! Nothing here is needed at run time by a protected API.
 
-pub mod conformance;
 pub mod emulator;
 pub mod raw;
 mod verifier;

@@ -7,7 +7,7 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpRequest, HttpResponse, Resource, Result, Route, web};
 use apikey_actix::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, RequireKey, Scoped};
-use apikey_testkit::conformance::{Adapter, RunningServer, routes};
+use apikey_conformance::{Adapter, RunningServer, routes};
 
 use crate::server;
 
@@ -23,7 +23,7 @@ impl Adapter for Actix {
     }
 }
 
-apikey_testkit::conformance_tests!(Actix);
+apikey_conformance::conformance_tests!(Actix);
 
 fn wire(keys: &Authenticator, config: &mut web::ServiceConfig) {
     config.route("/unwired", web::get().to(me));

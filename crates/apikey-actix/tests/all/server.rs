@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, HttpServer, rt::System};
-use apikey_testkit::conformance::RunningServer;
+use apikey_conformance::RunningServer;
 
 pub(crate) const WORKERS: usize = 2;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use apikey_actix::{ApiKey, Authenticator, Verification};
+use apikey_conformance::RunningServer;
 use apikey_core::{Judgement, PresentedKey, Verifier, VerifierError};
-use apikey_testkit::conformance::RunningServer;
 use apikey_testkit::raw::{Connection, get};
 use tokio::sync::Semaphore;
 

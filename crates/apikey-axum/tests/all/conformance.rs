@@ -1,7 +1,7 @@
 //! The suite that every adapter passes.
 
 use apikey_axum::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, Scoped};
-use apikey_testkit::conformance::{Adapter, Differences, RunningServer, routes};
+use apikey_conformance::{Adapter, Differences, RunningServer, routes};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -112,4 +112,4 @@ fn app(keys: Authenticator) -> Router {
     app.with_state(keys)
 }
 
-apikey_testkit::conformance_tests!(Axum);
+apikey_conformance::conformance_tests!(Axum);

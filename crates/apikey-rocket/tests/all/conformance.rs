@@ -2,4 +2,4 @@
 
 use crate::server::RocketAdapter;
 
-apikey_testkit::conformance_tests!(RocketAdapter);
+apikey_conformance::conformance_tests!(RocketAdapter);

@@ -1,5 +1,5 @@
+use apikey_conformance::Adapter as _;
 use apikey_rocket::{ApiKey, ApiKeys, DenialCode, MaybeApiKey, Rejection, Scoped, scopes};
-use apikey_testkit::conformance::Adapter as _;
 use apikey_testkit::raw;
 use rocket::http::{Header, Status};
 use rocket::request::{FromRequest, Outcome};

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use apikey_conformance::{Adapter, Differences, RunningServer, routes};
 use apikey_rocket::{ApiKey, ApiKeys, Authenticator, DenialCode, MaybeApiKey, Policy, Rejection, Scoped};
-use apikey_testkit::conformance::{Adapter, Differences, RunningServer, routes};
 use rocket::config::Shutdown;
 use rocket::data::{Data, ToByteUnit as _};
 use rocket::fairing::AdHoc;

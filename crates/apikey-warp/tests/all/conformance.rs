@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use apikey_testkit::conformance::routes::{
+use apikey_conformance::routes::{
     AnyScope, ReadUsers, SUB_REQUEST_HEADERS, Scoped as BothScopes, SureReader, branches_body, layered,
     me_body, open_body, optional_body, seen_body, twice_body,
 };
-use apikey_testkit::conformance::{Adapter, Differences, RunningServer};
+use apikey_conformance::{Adapter, Differences, RunningServer};
 use apikey_warp::{
     ApiKey, Authenticator, MaybeApiKey, Policy, Scoped, api_key, optional_api_key, per_request, preflight,
     recover, require, scoped,
@@ -26,7 +26,7 @@ use warp::http::header::{ALLOW, CONTENT_TYPE};
 use warp::http::{HeaderMap, Request, StatusCode};
 use warp::reply::{Reply, Response, with_header};
 
-apikey_testkit::conformance_tests!(Warp);
+apikey_conformance::conformance_tests!(Warp);
 
 struct Warp;
 
@@ -101,7 +101,7 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
 
     let open = path("open").and(read()).map(|| json(open_body()));
     let block = path("block").and(warp::get()).map(|| {
-        apikey_testkit::conformance::routes::block();
+        apikey_conformance::routes::block();
         json(open_body())
     });
     let me = path("me").and(read()).and(any_key()).map(|key: ApiKey| json(me_body(&key)));

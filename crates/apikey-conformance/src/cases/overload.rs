@@ -1,0 +1,149 @@
+//! A Kinde that has too much to do, or is slow: as many get in as it can take.
+
+use std::time::Duration;
+
+use tokio::time::interval;
+
+use super::steps::{MINUTE, SECOND, all, fail, recover, timed, until, until_let_in};
+use crate::{
+    adapter::Subject,
+    client::{Answer, SEVERAL_CLIENTS, get},
+    expected::*,
+    world::World,
+};
+use apikey_testkit::emulator::{ConcurrencyLimit, Fault};
+
+/// Kinde takes so many calls at once, of 50 ms each, and answers 429 beyond.
+fn limit(world: &World, most: u64, retry_after: Option<u64>) {
+    let latency = Duration::from_millis(50);
+    world.emulator.limit_concurrency(Some(ConcurrencyLimit {
+        most,
+        latency,
+        retry_after,
+        rate_limit_reset: None,
+    }));
+}
+
+pub async fn a_cold_start_gets_through_a_kinde_that_takes_few_at_once(subject: Subject) {
+    for clients in if SEVERAL_CLIENTS { [1, 20].as_slice() } else { &[1] } {
+        // Long enough that a slow machine does not decide.
+        let world =
+            World::protected(subject, |builder| builder.verification_timeout(Duration::from_secs(15))).await;
+        limit(&world, 10, None);
+        let keys = world.create_many("cold", 200);
+        let mut running = Vec::new();
+        for (key, client) in keys.iter().zip((1..=*clients).cycle()) {
+            running.push(world.start_as(client, get("/me").key(key)).await);
+        }
+        for (running, key) in running.into_iter().zip(&keys) {
+            running.answer().await.is_me(key);
+        }
+    }
+}
+
+/// Offers half as much again as Kinde can take. Returns how many keys of a hundred are let in.
+async fn let_in(subject: Subject, clients: u8, retry_after: Option<u64>) -> usize {
+    const OFFERED: usize = 600;
+    // The core's tests hold the bounds at the default budget, where no slow machine decides.
+    let budget = Duration::from_secs(6);
+    let world = World::protected(subject, |builder| builder.verification_timeout(budget)).await;
+    limit(&world, 5, retry_after);
+    let keys = world.create_many("offered", OFFERED);
+    let mut ticks = interval(SECOND / 150);
+    let mut running = Vec::new();
+    for (key, client) in keys.iter().zip((1..=clients).cycle()) {
+        ticks.tick().await;
+        running.push(world.start_as(client, get("/me").key(key)).await);
+    }
+    let mut let_in = 0;
+    for (running, key) in running.into_iter().zip(&keys) {
+        let answer = running.answer().await;
+        match answer.response.status {
+            200 => {
+                answer.is_me(key);
+                let_in += 1;
+            }
+            _ => answer.is_denied(&unavailable()),
+        }
+    }
+    println!("{let_in} of {OFFERED} keys of {clients} clients, with {retry_after:?}");
+    100 * let_in / OFFERED
+}
+
+/// The numbers of clients that keys come from.
+fn crowds() -> Vec<u8> {
+    if SEVERAL_CLIENTS { vec![1, 20] } else { vec![1] }
+}
+
+pub async fn under_overload_most_of_what_kinde_can_take_gets_in(subject: Subject) {
+    all(crowds().into_iter().map(|clients| async move {
+        let let_in = let_in(subject, clients, None).await;
+        assert!(let_in >= 53, "{let_in} of 100 keys of {clients} clients");
+    }))
+    .await;
+}
+
+pub async fn a_moment_on_each_429_pauses_the_key_that_drew_it_alone(subject: Subject) {
+    all(crowds().into_iter().map(|clients| async move {
+        let let_in = let_in(subject, clients, Some(1)).await;
+        assert!(let_in >= 27, "{let_in} of 100 keys of {clients} clients");
+    }))
+    .await;
+}
+
+pub async fn a_silence_that_kinde_asks_of_everybody_is_kept(subject: Subject) {
+    let (world, clock) = timed(subject, |builder| builder.circuit_breaker(true).retries(true)).await;
+    world.ask("/me", &world.admin).await.is_me(&world.admin);
+    world.emulator.ask_for_silence(60);
+    let keys = world.create_many("silenced", 40);
+    let mut fresh = keys.iter();
+    let mut next = || get("/me").key(fresh.next().expect("the pause begins after a few keys"));
+    // A few keys draw it; then the service's own question does, and everybody waits.
+    let mut spent = 0;
+    loop {
+        world.calls();
+        world.send(next()).await.is_denied(&unavailable().retry_after(60));
+        if world.calls() == 0 {
+            break;
+        }
+        spent += 1;
+        assert!(spent < 30, "the silence is not kept");
+        world.settle().await;
+    }
+    world.settle().await;
+    world.calls();
+    for passed in (0..60).step_by(4) {
+        for key in [&world.reader, &world.writer] {
+            world.ask("/me", key).await.is_denied(&unavailable().retry_after(60 - passed));
+        }
+        world.ask("/me", &world.admin).await.is_me(&world.admin);
+        clock.advance(4 * SECOND);
+    }
+    assert_eq!(world.calls(), 0, "somebody asked within the silence");
+    // The first one afterwards reminds the service of its question, which draws the same.
+    let request = || get("/me").key(&world.reader);
+    let is_long = |answer: &Answer| answer.response.header("retry-after") == Some("60");
+    until("another pause", &world, request, is_long).await.is_denied(&unavailable());
+    assert_eq!(world.calls(), 1, "one question, and no caller's key");
+    recover(&world);
+    clock.advance(MINUTE);
+    until_let_in(&world, &world.reader).await;
+    world.ask("/me", &world.writer).await.is_me(&world.writer);
+}
+
+pub async fn answers_that_take_most_of_the_budget_are_good_ones(subject: Subject) {
+    let budget = Duration::from_secs(6);
+    all([75, 95].map(|percent| async move {
+        let world = World::protected(subject, |builder| builder.verification_timeout(budget)).await;
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+        let keys = world.create_many("slow", 40);
+        fail(&world, Fault::Latency(budget * percent / 100));
+        let running = world.start_all_as(1, &keys).await;
+        for (running, key) in running.into_iter().zip(&keys) {
+            running.answer().await.is_me(key);
+        }
+        recover(&world);
+        world.ask("/me", &world.writer).await.is_me(&world.writer);
+    }))
+    .await;
+}

@@ -1,0 +1,216 @@
+//! Other places for a key, each off unless asked for.
+
+use apikey_core::CredentialSource;
+
+use crate::{adapter::Subject, client::get, expected::*, world::World};
+
+async fn with_sources<const N: usize>(subject: Subject, sources: [CredentialSource; N]) -> World {
+    World::with(subject, |builder| builder.credential_sources(sources)).await
+}
+
+fn api_key_header() -> CredentialSource {
+    CredentialSource::header("X-Api-Key")
+}
+
+fn api_key_parameter() -> CredentialSource {
+    CredentialSource::insecure_query_parameter("api_key")
+}
+
+/// `user-id:password` in the form of HTTP Basic.
+fn basic(user_and_password: &str) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = "Basic ".to_owned();
+    for three in user_and_password.as_bytes().chunks(3) {
+        let byte = |place: usize| u32::from(three.get(place).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for sextet in 0..=three.len() {
+            encoded.push(char::from(ALPHABET[(bits >> (18 - 6 * sextet)) as usize & 63]));
+        }
+        encoded.push_str(&"=="[..3 - three.len()]);
+    }
+    encoded
+}
+
+pub async fn a_header_of_its_own_holds_the_key_alone(subject: Subject) {
+    let world = with_sources(subject, [api_key_header()]).await;
+    let secret = &world.reader.secret;
+    for (name, value) in
+        [("X-Api-Key", secret.clone()), ("x-api-key", secret.clone()), ("X-API-KEY", format!("  {secret}\t"))]
+    {
+        world.send(get("/me").header(name, value)).await.is_me(&world.reader);
+    }
+    assert_eq!(world.calls(), 1);
+    for value in
+        [format!("Bearer {secret}"), format!("{secret} x"), format!("{secret},{secret}"), "k".repeat(513)]
+    {
+        world.send(get("/me").header("X-Api-Key", value)).await.is_denied(&invalid_format());
+    }
+    let twice = get("/me").header("X-Api-Key", secret).header("x-api-key", "");
+    world.send(twice).await.is_denied(&multiple_keys());
+    assert_eq!(world.calls(), 0);
+}
+
+pub async fn a_missing_header_of_its_own_is_named(subject: Subject) {
+    let world = with_sources(subject, [api_key_header()]).await;
+    let missing = missing_key().saying("No X-Api-Key header");
+    world.send(get("/me")).await.is_denied(&missing);
+    world.send(get("/me").header("X-Api-Key", "")).await.is_denied(&missing);
+    // Authorization is not looked at any more.
+    world.ask("/me", &world.reader).await.is_denied(&missing);
+    assert_eq!(world.calls(), 0);
+}
+
+pub async fn another_scheme_is_asked_for_in_the_challenge(subject: Subject) {
+    let world = with_sources(subject, [CredentialSource::authorization("ApiKey")]).await;
+    let secret = &world.reader.secret;
+    for scheme in ["ApiKey", "apikey", "APIKEY "] {
+        let request = get("/me").authorization(format!("{scheme} {secret}"));
+        world.send(request).await.is_me(&world.reader);
+    }
+    world.send(get("/me")).await.is_denied(&missing_key().challenging("ApiKey", "api"));
+    let invalid_format = invalid_format().challenging("ApiKey", "api");
+    world.ask("/me", &world.reader).await.is_denied(&invalid_format);
+    let required = ["read:users", "write:users"];
+    let insufficient = insufficient_scope("write:users", &required, &["read:users"]);
+    let request = get("/scoped").authorization(format!("ApiKey {secret}"));
+    world.send(request).await.is_denied(&insufficient.challenging("ApiKey", "api"));
+    assert_eq!(world.calls(), 1);
+}
+
+pub async fn the_user_name_of_http_basic_is_the_key(subject: Subject) {
+    let world = with_sources(subject, [CredentialSource::basic_user_name()]).await;
+    let secret = &world.reader.secret;
+    for value in [
+        basic(&format!("{secret}:")),
+        basic(&format!("{secret}:password")),
+        basic(&format!("{secret}:a:b")),
+        basic(&format!("{secret}:")).trim_end_matches('=').to_owned(),
+        basic(&format!("{secret}:\u{fc}")).replace("Basic", "basic"),
+    ] {
+        world.send(get("/me").authorization(value)).await.is_me(&world.reader);
+    }
+    assert_eq!(world.calls(), 1);
+    let invalid_format = invalid_format().challenging("Basic", "api");
+    for value in [
+        basic(secret),
+        basic(":password"),
+        basic(&format!("{secret} :")),
+        format!("Basic {secret}:"),
+        "Basic".to_owned(),
+        "Basic !!!!".to_owned(),
+        basic(&format!("{}:", "k".repeat(513))),
+        format!("Bearer {secret}"),
+    ] {
+        world.send(get("/me").authorization(value)).await.is_denied(&invalid_format);
+    }
+    world.send(get("/me")).await.is_denied(&missing_key().challenging("Basic", "api"));
+    assert_eq!(world.calls(), 0);
+}
+
+pub async fn a_query_parameter_is_the_key(subject: Subject) {
+    let world = with_sources(subject, [api_key_parameter()]).await;
+    let secret = &world.reader.secret;
+    let escaped = secret.replace('_', "%5F");
+    for query in [
+        format!("api_key={secret}"),
+        format!("page=2&api_key={secret}&sort=up"),
+        format!("api_key={escaped}"),
+        format!("api%5Fkey={secret}"),
+        format!("API_KEY=other&api_key={secret}"),
+    ] {
+        world.send(get(format!("/me?{query}"))).await.is_me(&world.reader);
+    }
+    assert_eq!(world.calls(), 1);
+    for query in [
+        format!("api_key={secret}%20x"),
+        format!("api_key={secret}+x%2C"),
+        format!("api_key=Bearer%20{secret}"),
+        "api_key=%C3%A9".to_owned(),
+        "api_key=%FF".to_owned(),
+        "api_key=a%00b".to_owned(),
+        format!("api_key={}", "k".repeat(513)),
+    ] {
+        world.send(get(format!("/me?{query}"))).await.is_denied(&invalid_format());
+    }
+    for query in [format!("api_key={secret}&api_key={secret}"), format!("api_key={secret}&api%5fkey=")] {
+        world.send(get(format!("/me?{query}"))).await.is_denied(&multiple_keys());
+    }
+    assert_eq!(world.calls(), 0);
+}
+
+pub async fn a_missing_query_parameter_is_named(subject: Subject) {
+    let world = with_sources(subject, [api_key_parameter()]).await;
+    let missing = missing_key().saying("No api_key query parameter");
+    let secret = &world.reader.secret;
+    for target in [
+        "/me".to_owned(),
+        "/me?".to_owned(),
+        "/me?api_key=".to_owned(),
+        "/me?api_key".to_owned(),
+        format!("/me?key={secret}"),
+    ] {
+        world.send(get(target)).await.is_denied(&missing);
+    }
+    assert_eq!(world.calls(), 0);
+}
+
+pub async fn of_several_places_exactly_one_is_used(subject: Subject) {
+    let sources = [CredentialSource::bearer(), api_key_header(), api_key_parameter()];
+    let world = with_sources(subject, sources).await;
+    let secret = &world.reader.secret;
+    let with_query = format!("/me?api_key={secret}");
+    for request in [
+        get("/me").key(&world.reader),
+        get("/me").header("X-Api-Key", secret),
+        get(&with_query),
+        get("/me?api_key=").header("X-Api-Key", secret).authorization(""),
+    ] {
+        world.send(request).await.is_me(&world.reader);
+    }
+    assert_eq!(world.calls(), 1);
+    for request in [
+        get("/me").key(&world.reader).header("X-Api-Key", secret),
+        get("/me").authorization("nonsense").header("X-Api-Key", secret),
+        get("/me").key(&world.reader).header("X-Api-Key", "not a key"),
+        get(&with_query).header("X-Api-Key", secret),
+        get(&with_query).key(&world.writer),
+        get(&with_query).header("X-Api-Key", "").header("X-Api-Key", ""),
+    ] {
+        world.send(request).await.is_denied(&multiple_keys());
+    }
+    assert_eq!(world.calls(), 0);
+}
+
+pub async fn a_missing_key_names_every_place_in_order(subject: Subject) {
+    let sources = [api_key_header(), CredentialSource::bearer(), api_key_parameter()];
+    let world = with_sources(subject, sources).await;
+    let missing =
+        missing_key().saying("No X-Api-Key header or authorization header or api_key query parameter");
+    world.send(get("/me")).await.is_denied(&missing);
+}
+
+pub async fn one_header_may_carry_several_schemes(subject: Subject) {
+    let sources = [CredentialSource::bearer(), CredentialSource::basic_user_name()];
+    let world = with_sources(subject, sources).await;
+    let secret = &world.reader.secret;
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    let request = get("/me").authorization(basic(&format!("{secret}:")));
+    world.send(request).await.is_me(&world.reader);
+    assert_eq!(world.calls(), 1);
+    let both = get("/me").key(&world.reader).authorization(basic(&format!("{secret}:")));
+    world.send(both).await.is_denied(&multiple_keys());
+    world.send(get("/me").authorization(format!("Token {secret}"))).await.is_denied(&invalid_format());
+    world.send(get("/me")).await.is_denied(&missing_key());
+    assert_eq!(world.calls(), 0);
+}
+
+pub async fn a_key_with_another_prefix_asks_nobody(subject: Subject) {
+    let world = World::with(subject, |builder| builder.accepted_prefixes(["k_live_", "k_old_"])).await;
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    world.send(get("/me").bearer("k_old_1")).await.is_denied(&invalid_key());
+    assert_eq!(world.calls(), 2);
+    for secret in ["k_test_1", "K_LIVE_1", "k_live", "x", "xk_live_1", "sk_live_1"] {
+        world.send(get("/me").bearer(secret)).await.is_denied(&invalid_format());
+    }
+    assert_eq!(world.calls(), 0);
+}

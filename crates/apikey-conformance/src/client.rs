@@ -1,0 +1,292 @@
+//! Requests of the cases, and what they expect of the answers.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tokio::{task::JoinHandle, time::Instant};
+
+use apikey_testkit::raw::{Connection, RawResponse};
+
+use super::{
+    expected::Denied,
+    world::{Key, World},
+};
+
+/// The headers of the contract. Each is there once with its exact value, or not at all.
+const NAMED_HEADERS: [&str; 6] =
+    ["content-type", "cache-control", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
+
+/// Texts shorter than this may stand in an answer by chance.
+const SHORTEST_SECRET: usize = 8;
+
+/// A request, sent as exactly these bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    method: &'static str,
+    target: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Option<Vec<u8>>,
+    note: String,
+}
+
+pub(crate) fn get(target: impl Into<String>) -> Request {
+    Request::new("GET", target)
+}
+
+impl Request {
+    pub(crate) fn new(method: &'static str, target: impl Into<String>) -> Self {
+        Self { method, target: target.into(), headers: Vec::new(), body: None, note: String::new() }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    pub(crate) fn authorization(self, value: impl AsRef<[u8]>) -> Self {
+        self.header("Authorization", value)
+    }
+
+    /// Presents a key.
+    pub(crate) fn key(self, key: &Key) -> Self {
+        self.bearer(&key.secret)
+    }
+
+    pub(crate) fn bearer(self, secret: &str) -> Self {
+        self.authorization(format!("Bearer {secret}"))
+    }
+
+    pub(crate) fn body(self, body: &[u8]) -> Self {
+        let length = body.len().to_string();
+        Self { body: Some(body.to_vec()), ..self }.header("Content-Length", length)
+    }
+
+    /// What a failure is to tell beside the request.
+    pub(crate) fn note(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes =
+            format!("{} {} HTTP/1.1\r\nHost: localhost\r\n", self.method, self.target).into_bytes();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        bytes
+    }
+
+    fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// Whatever in it may be a key.
+    fn presented(&self) -> impl Iterator<Item = &[u8]> {
+        let headers = self.headers.iter().filter(|(name, _)| {
+            name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("x-api-key")
+        });
+        let query = self.target.split(['?', '&', '=']).skip(1).map(str::as_bytes);
+        headers
+            .flat_map(|(_, value)| value.split(|byte| matches!(byte, b' ' | b'\t' | b',')))
+            .chain(query)
+            .filter(|text| text.len() >= SHORTEST_SECRET)
+    }
+}
+
+/// Whether there can be several clients: elsewhere the local host has one address alone.
+pub(crate) const SEVERAL_CLIENTS: bool = cfg!(target_os = "linux");
+
+/// The address of a client.
+pub(crate) fn address_of(client: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, if SEVERAL_CLIENTS { client } else { 1 }))
+}
+
+/// A request that was sent on a connection of its own, and whose answer a task of its own waits for. Dropping this does not
+/// end it.
+pub(crate) struct Running {
+    request: Request,
+    secrets: Vec<Vec<u8>>,
+    exchange: JoinHandle<io::Result<(RawResponse, Duration)>>,
+}
+
+impl Running {
+    pub(super) async fn start(world: &World, client: u8, request: Request) -> Self {
+        let connection = Connection::connect_from(address_of(client), world.address()).await;
+        let mut connection = connection.expect("the server accepts a connection");
+        let (start, is_head) = (Instant::now(), request.is_head());
+        connection.send(&request.bytes()).await.expect("the server takes a request");
+        let exchange = tokio::spawn(async move {
+            let response = connection.read_response(is_head).await?;
+            Ok((response, start.elapsed()))
+        });
+        Self { secrets: secrets(world, &request), request, exchange }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.exchange.is_finished()
+    }
+
+    pub(crate) async fn answer(self) -> Answer {
+        self.answer_and_time().await.0
+    }
+
+    /// The answer, and what it took from the request on.
+    pub(crate) async fn answer_and_time(self) -> (Answer, Duration) {
+        let exchanged = self.exchange.await.expect("the request's task ends by itself");
+        let (response, took) =
+            exchanged.unwrap_or_else(|error| panic!("no answer ({error}) to {}", shown(&self.request)));
+        (Answer { request: self.request, response, secrets: self.secrets }, took)
+    }
+}
+
+/// What the answer to this request must not tell.
+fn secrets(world: &World, request: &Request) -> Vec<Vec<u8>> {
+    let mut secrets = world.secrets();
+    secrets.extend(request.presented().map(<[u8]>::to_vec));
+    secrets
+}
+
+/// A connection that is kept.
+pub(crate) struct Session<'a> {
+    world: &'a World,
+    connection: Connection,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) async fn open(world: &'a World) -> Self {
+        let connection = Connection::connect(world.address()).await.expect("the server accepts a connection");
+        Self { world, connection }
+    }
+
+    /// From this address of the local host.
+    pub(crate) async fn open_from(world: &'a World, source: IpAddr) -> Self {
+        let connection = Connection::connect_from(source, world.address()).await;
+        Self { world, connection: connection.expect("the server accepts a connection") }
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        self.connection.send(bytes).await.expect("the server takes a request");
+    }
+
+    pub(crate) async fn read(&mut self, request: &Request) -> Answer {
+        let response = self.connection.read_response(request.is_head()).await;
+        let response = response.unwrap_or_else(|error| panic!("no answer ({error}) to {}", shown(request)));
+        Answer { request: request.clone(), response, secrets: secrets(self.world, request) }
+    }
+
+    pub(crate) async fn send(&mut self, request: Request) -> Answer {
+        self.write(&request.bytes()).await;
+        self.read(&request).await
+    }
+}
+
+/// An answer, with what must not be in it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    request: Request,
+    pub(crate) response: RawResponse,
+    secrets: Vec<Vec<u8>>,
+}
+
+impl Answer {
+    /// It is this denial, to the byte, and tells no secret.
+    #[track_caller]
+    pub(crate) fn is_denied(&self, expected: &Denied) {
+        self.has(expected.status, &expected.body(), &expected.headers(), expected.retry_after.as_ref());
+        let RawResponse { headers, body, .. } = &self.response;
+        let texts =
+            headers.iter().flat_map(|(name, value)| [name.as_bytes(), value]).chain([body.as_slice()]);
+        for text in texts {
+            for secret in &self.secrets {
+                let leaks = text.windows(secret.len()).any(|part| part == secret);
+                assert!(!leaks, "the denial tells a secret, {}: {self}", secret.escape_ascii());
+            }
+        }
+    }
+
+    /// It is a 200 with this JSON.
+    #[track_caller]
+    pub(crate) fn is_json(&self, body: &str) {
+        self.has(200, body.as_bytes(), &[("content-type", "application/json")], None);
+    }
+
+    /// It tells who this key is.
+    #[track_caller]
+    pub(crate) fn is_me(&self, key: &Key) {
+        self.is_json(key.me());
+    }
+
+    /// It is what the open route answers.
+    #[track_caller]
+    pub(crate) fn is_open(&self) {
+        self.is_json(r#"{"open":true}"#);
+    }
+
+    /// It is what the `OPTIONS` handlers answer.
+    #[track_caller]
+    pub(crate) fn is_options(&self) {
+        self.has(204, b"", &[], None);
+        assert_eq!(self.response.header_values("allow"), ["GET"], "{self}");
+    }
+
+    /// It is the request's own body.
+    #[track_caller]
+    pub(crate) fn is_echo(&self, body: &[u8]) {
+        self.has(200, body, &[("content-type", "application/octet-stream")], None);
+    }
+
+    #[track_caller]
+    fn has(
+        &self,
+        status: u16,
+        body: &[u8],
+        headers: &[(&str, &str)],
+        retry_after: Option<&RangeInclusive<u64>>,
+    ) {
+        assert_eq!(self.response.status, status, "the status, in {self}");
+        if self.request.is_head() {
+            assert!(self.response.body.is_empty(), "HEAD is answered without a body: {self}");
+            let announced = self.response.header("content-length");
+            let right = announced.is_none_or(|announced| announced == body.len().to_string());
+            assert!(right, "HEAD announces the length of GET's body, {}: {self}", body.len());
+        } else {
+            let expected = String::from_utf8_lossy(body);
+            assert_eq!(self.response.body_text(), expected, "the body, in {self}");
+            assert_eq!(self.response.body, body, "the body's bytes, in {self}");
+        }
+        for name in NAMED_HEADERS {
+            let values = self.response.header_values(name);
+            if let (Some(expected), "retry-after") = (retry_after, name) {
+                let [seconds] = values.as_slice() else { panic!("one Retry-After is due: {self}") };
+                let digits = seconds.bytes().all(|byte| byte.is_ascii_digit());
+                let seconds = seconds.parse::<u64>().ok().filter(|_| digits);
+                let is_right = seconds.is_some_and(|seconds| expected.contains(&seconds));
+                assert!(is_right, "Retry-After is a whole number of seconds within {expected:?}: {self}");
+                continue;
+            }
+            let expected: Vec<&str> =
+                headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| *value).collect();
+            assert_eq!(values, expected, "the header {name}, in {self}");
+        }
+    }
+}
+
+fn shown(request: &Request) -> String {
+    format!("{} {}", request.bytes().escape_ascii(), request.note)
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "the answer to {}\n{}", shown(&self.request), self.response.status)?;
+        for (name, value) in &self.response.headers {
+            write!(formatter, "\n{name}: {}", value.escape_ascii())?;
+        }
+        write!(formatter, "\n\n{}", self.response.body.escape_ascii())
+    }
+}

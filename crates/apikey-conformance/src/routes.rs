@@ -1,0 +1,168 @@
+//! The routes that an adapter's test server offers.
+//!
+//! | route | protected by | answers |
+//! | --- | --- | --- |
+//! | `GET`, `HEAD /open` | nothing | [`open_body`] |
+//! | `GET /block` | nothing | [`open_body`], by a handler that first calls [`block`] on a thread that serves requests |
+//! | `GET`, `HEAD /me` | an extractor for any key | [`me_body`] |
+//! | `GET`, `HEAD /scoped` | an extractor for the typed policy [`Scoped`] | [`me_body`] |
+//! | `GET /any` | an extractor for the typed policy [`AnyScope`] | [`me_body`] |
+//! | `GET`, `HEAD` and the path of each of [`layered`] | a layer (middleware, filter) with that policy | [`me_body`] |
+//! | `OPTIONS /layered` | the same layer as its `GET` | 204, header `allow: GET`, no body |
+//! | `GET /optional` | an extractor for an optional key | [`optional_body`] |
+//! | `GET /twice` | in one handler two extractors for any key, and one for [`ReadUsers`] | [`twice_body`] |
+//! | `GET /sure` | in one handler an extractor for any key, then one for [`SureReader`] | [`me_body`] of the latter |
+//! | `GET /layered-twice` | a layer for any key, then in one handler as `/twice` | [`twice_body`] |
+//! | `GET /branches` | a handler (rank, alternative) for keys with [`Admin`], else one for any key | [`branches_body`] |
+//! | `POST /echo` | an extractor for [`ReadUsers`] | the request's body, `application/octet-stream` |
+//! | `GET /seen` | a layer for any key | [`seen_body`], of the request as the handler sees it |
+//! | `GET /preflight` | a layer for any key that lets pre-flights pass | [`me_body`] |
+//! | `OPTIONS /preflight` | the same layer | 204, header `allow: GET`, no body |
+//! | `GET /sub-request` | a layer for any key, then an extractor for an optional key of a sub-request: see [`SUB_REQUEST_HEADERS`] | [`optional_body`] |
+//! | `GET /unwired` | an extractor for any key, where no authenticator is wired | [`me_body`], if it ever came to that |
+//!
+//! All bodies are sent as `application/json` but for the echo's; statuses are 200 unless said otherwise. Where a framework
+//! has no layers, its own way to protect a whole route stands in; where it has no alternatives for one path, `/branches` is
+//! one handler that decides by an optional extractor or a `Result`. The handlers themselves add no header.
+//!
+//! A route that a framework can't serve as described is a difference to declare in
+//! [`Differences`](crate::Differences), or a defect of the adapter.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use apikey_core::{AnyOf, Fresh, Policy, Verification};
+use serde::Serialize;
+
+apikey_core::scopes! {
+    /// May read users.
+    pub ReadUsers = "read:users";
+    /// May write users.
+    pub WriteUsers = "write:users";
+    /// May do everything.
+    pub Admin = "admin";
+}
+
+/// What the handler of `GET /sub-request` makes of its own request's headers: a request with clones of its extensions, of
+/// which the second header has the value of the first, and is absent where that is absent. Its answer is the route's.
+///
+/// Where a framework can't clone extensions, the headers are changed between two looks at the one request.
+pub const SUB_REQUEST_HEADERS: [(&str, &str); 2] =
+    [("x-sub-authorization", "authorization"), ("x-sub-api-key", "x-api-key")];
+
+/// What `GET /scoped` asks for.
+pub type Scoped = (ReadUsers, WriteUsers);
+
+/// What `GET /sure` asks for.
+pub type SureReader = (ReadUsers, Fresh);
+
+/// What `GET /any` asks for.
+pub type AnyScope = AnyOf<(Admin, ReadUsers)>;
+
+/// The routes that are protected by a layer with a policy, all of which answer [`me_body`].
+#[must_use]
+pub fn layered() -> [(&'static str, Policy); 7] {
+    [
+        ("/layered", Policy::all(["admin"])),
+        ("/nested", Policy::all([Policy::scope("read:users"), Policy::any(["admin", "write:users"])])),
+        ("/organization", Policy::organization_key()),
+        ("/user", Policy::user_key()),
+        ("/bound", Policy::organization("org_acme")),
+        // The scope stands first, for the order must not matter.
+        ("/owner-and-scope", Policy::all([Policy::scope("read:tickets"), Policy::organization_key()])),
+        ("/fresh", Policy::fresh()),
+    ]
+}
+
+/// The body of `GET /open`.
+#[must_use]
+pub fn open_body() -> Vec<u8> {
+    br#"{"open":true}"#.to_vec()
+}
+
+/// For how long [`block`] blocks.
+pub const BLOCKED: Duration = Duration::from_secs(2);
+
+static BLOCKED_THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Blocks this thread for two seconds, as a handler does that forgets to be asynchronous.
+pub fn block() {
+    BLOCKED_THREADS.fetch_add(1, Ordering::SeqCst);
+    std::thread::sleep(BLOCKED);
+}
+
+/// How many threads have been blocked so far.
+pub(crate) fn blocked_threads() -> usize {
+    BLOCKED_THREADS.load(Ordering::SeqCst)
+}
+
+/// Tells who the key is.
+#[must_use]
+pub fn me_body(key: &Verification) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Me<'a> {
+        key_id: &'a str,
+        status: &'a str,
+        scopes: Vec<&'a str>,
+        org_code: Option<&'a str>,
+        user_id: Option<&'a str>,
+    }
+    rendered(&Me {
+        key_id: key.key_id(),
+        status: key.status(),
+        scopes: key.scopes().collect(),
+        org_code: key.organization_code(),
+        user_id: key.user_id(),
+    })
+}
+
+/// The body of `GET /optional`.
+#[must_use]
+pub fn optional_body(key: Option<&Verification>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Optional<'a> {
+        authenticated: bool,
+        key_id: Option<&'a str>,
+    }
+    rendered(&Optional { authenticated: key.is_some(), key_id: key.map(Verification::key_id) })
+}
+
+/// The body of a handler with three extractors: [`me_body`], if they agree.
+///
+/// # Panics
+///
+/// When they speak of different keys.
+#[must_use]
+pub fn twice_body(first: &Verification, second: &Verification, scoped: &Verification) -> Vec<u8> {
+    assert_eq!(first, second, "the extractors of one handler speak of different keys");
+    assert_eq!(first, scoped, "the extractors of one handler speak of different keys");
+    me_body(first)
+}
+
+/// The body of `GET /branches`; `admin` says which branch answers.
+#[must_use]
+pub fn branches_body(admin: bool, key: &Verification) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Branch<'a> {
+        branch: &'a str,
+        key_id: &'a str,
+    }
+    rendered(&Branch { branch: if admin { "admin" } else { "any" }, key_id: key.key_id() })
+}
+
+/// The body of `GET /seen`: whether the handler sees these headers, and the query that it sees.
+#[must_use]
+pub fn seen_body(authorization: bool, x_api_key: bool, query: Option<&str>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Seen<'a> {
+        authorization: bool,
+        #[serde(rename = "x-api-key")]
+        x_api_key: bool,
+        query: &'a str,
+    }
+    rendered(&Seen { authorization, x_api_key, query: query.unwrap_or_default() })
+}
+
+fn rendered(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("texts and booleans are always JSON")
+}

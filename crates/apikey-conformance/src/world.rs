@@ -1,0 +1,258 @@
+//! What a case starts from: an emulator with keys in it, and a server under test in front of it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use apikey_core::{
+    Authenticator, AuthenticatorBuilder, Clock, KindeSettings, KindeVerifier, MachineToMachine, ManualClock,
+    SystemClock,
+};
+use serde_json::json;
+
+use apikey_testkit::emulator::{Emulator, KeySpecification};
+
+use super::{
+    adapter::{Differences, RunningServer, Subject},
+    client::{Answer, Request, Running, Session, get},
+};
+
+/// A key that the emulator knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    me: String,
+}
+
+impl Key {
+    /// What the routes answer that tell who the key is: built here, not by the functions that the server calls.
+    pub(crate) fn me(&self) -> &str {
+        &self.me
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) emulator: Emulator,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) differences: Differences,
+    server: RunningServer,
+    /// `read:users`.
+    pub(crate) reader: Key,
+    /// `read:users`, `write:users`.
+    pub(crate) writer: Key,
+    /// `admin`.
+    pub(crate) admin: Key,
+    /// No scopes, and no owner.
+    pub(crate) unscoped: Key,
+    /// Of `org_acme`, with `read:tickets`.
+    pub(crate) acme: Key,
+    /// Of `org_acme`, without scopes.
+    pub(crate) acme_unscoped: Key,
+    /// Of `org_globex`, with `read:tickets`.
+    pub(crate) globex: Key,
+    /// Of a user, with `read:users`.
+    pub(crate) user: Key,
+    /// Of `org_acme` and a user, with `read:tickets`.
+    pub(crate) both_owners: Key,
+    pub(crate) inactive: Key,
+    pub(crate) revoked: Key,
+}
+
+impl World {
+    /// Everything at its default, but for what protects Kinde in an outage or a flood: that is turned off.
+    pub(crate) async fn new(subject: Subject) -> Self {
+        Self::with(subject, |builder| builder).await
+    }
+
+    /// The cache is off: every request is verified.
+    pub(crate) async fn uncached(subject: Subject) -> Self {
+        Self::with(subject, |builder| builder.cache_time_to_live(Duration::ZERO)).await
+    }
+
+    pub(crate) async fn with(
+        subject: Subject,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        Self::started(subject, Arc::new(SystemClock), |builder| configure(bare(builder))).await
+    }
+
+    /// The same with a clock to move, by which the service's tokens age, too.
+    pub(crate) async fn timed(
+        subject: Subject,
+        clock: &Arc<ManualClock>,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        let now = Arc::clone(clock);
+        Self::started(subject, Arc::clone(clock) as _, |builder| configure(bare(builder).clock(now))).await
+    }
+
+    /// Everything at its default.
+    pub(crate) async fn protected(
+        subject: Subject,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        Self::started(subject, Arc::new(SystemClock), configure).await
+    }
+
+    /// `clock` decides how old tokens are.
+    async fn started(
+        subject: Subject,
+        clock: Arc<dyn Clock>,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        let emulator = Emulator::start().await.expect("the emulator starts");
+        let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
+        let settings =
+            KindeSettings::new(emulator.url()).machine_to_machine(credentials).audience(emulator.audience());
+        let verifier = KindeVerifier::with_clock(settings, clock).expect("the emulator's settings are good");
+        let builder = configure(Authenticator::builder(verifier));
+        let authenticator = builder.build().expect("the case's settings are good");
+        let server = subject.start(authenticator.clone()).await;
+        let key = |name: &str| KeySpecification::new(name);
+        World {
+            reader: create(&emulator, key("reader").scopes(["read:users"])),
+            writer: create(&emulator, key("writer").scopes(["read:users", "write:users"])),
+            admin: create(&emulator, key("admin").scopes(["admin"])),
+            unscoped: create(&emulator, key("unscoped")),
+            acme: create(&emulator, key("acme").organization("org_acme").scopes(["read:tickets"])),
+            acme_unscoped: create(&emulator, key("acme_unscoped").organization("org_acme")),
+            globex: create(&emulator, key("globex").organization("org_globex").scopes(["read:tickets"])),
+            user: create(&emulator, key("user").user("kp_user").scopes(["read:users"])),
+            both_owners: create(
+                &emulator,
+                key("both_owners").organization("org_acme").user("kp_user").scopes(["read:tickets"]),
+            ),
+            inactive: create(&emulator, key("inactive").status("inactive")),
+            revoked: create(&emulator, key("revoked").status("revoked")),
+            differences: subject.differences(),
+            authenticator,
+            server,
+            emulator,
+        }
+    }
+
+    /// So many more keys with the scope `read:users`.
+    pub(crate) fn create_many(&self, name: &str, count: usize) -> Vec<Key> {
+        let key = |number| KeySpecification::new(format!("{name}_{number}")).scopes(["read:users"]);
+        (0..count).map(|number| self.create(key(number))).collect()
+    }
+
+    /// One more key.
+    pub(crate) fn create(&self, specification: KeySpecification) -> Key {
+        create(&self.emulator, specification)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Sends a request on a connection of its own.
+    pub(crate) async fn send(&self, request: Request) -> Answer {
+        Session::open(self).await.send(request).await
+    }
+
+    /// `GET` with this key.
+    pub(crate) async fn ask(&self, path: &str, key: &Key) -> Answer {
+        self.send(get(path).key(key)).await
+    }
+
+    pub(crate) async fn session(&self) -> Session<'_> {
+        Session::open(self).await
+    }
+
+    /// `GET /me` with this key, by this client.
+    pub(crate) async fn ask_as(&self, client: u8, key: &Key) -> Answer {
+        self.start_as(client, get("/me").key(key)).await.answer().await
+    }
+
+    /// Sends a request on a connection of its own, by this client: 1, or any other number if
+    /// [`SEVERAL_CLIENTS`](super::client::SEVERAL_CLIENTS). The answer is still to come.
+    pub(crate) async fn start_as(&self, client: u8, request: Request) -> Running {
+        Running::start(self, client, request).await
+    }
+
+    /// `GET /me` with each of these keys, each on a connection of its own, by this client.
+    pub(crate) async fn start_all_as(&self, client: u8, keys: &[Key]) -> Vec<Running> {
+        let mut running = Vec::with_capacity(keys.len());
+        for key in keys {
+            running.push(self.start_as(client, get("/me").key(key)).await);
+        }
+        running
+    }
+
+    /// How many verify calls presented one of these keys since the counters were reset.
+    pub(crate) fn calls_for(&self, keys: &[Key]) -> u64 {
+        keys.iter().map(|key| self.emulator.verify_calls_for(&key.secret)).sum()
+    }
+
+    /// How many verify calls have reached Kinde since the last look; counting starts anew.
+    pub(crate) fn calls(&self) -> u64 {
+        let calls = self.emulator.counters().verify_calls;
+        self.emulator.reset_counters();
+        calls
+    }
+
+    /// How many calls of both kinds, verify and token, have reached Kinde since the last look.
+    pub(crate) fn calls_and_tokens(&self) -> (u64, u64) {
+        let counters = self.emulator.counters();
+        self.emulator.reset_counters();
+        (counters.verify_calls, counters.token_calls)
+    }
+
+    /// Makes some round trips, so that the server has come to what was sent before.
+    ///
+    /// A request that is still not read then makes a case easier to pass, never harder.
+    pub(crate) async fn settle(&self) {
+        // Several connections, for a server with several workers.
+        let mut sessions = [(); 4].map(|()| None);
+        for session in &mut sessions {
+            *session = Some(self.session().await);
+        }
+        for _ in 0..16 {
+            for session in sessions.iter_mut().flatten() {
+                session.send(get("/open")).await.is_open();
+            }
+        }
+    }
+
+    /// What no denial may tell.
+    pub(crate) fn secrets(&self) -> Vec<Vec<u8>> {
+        let mut secrets = vec![
+            self.emulator.client_id().to_owned(),
+            self.emulator.client_secret().to_owned(),
+            self.emulator.address().to_string(),
+        ];
+        secrets.extend(self.emulator.issued_tokens());
+        let keys = [
+            &self.reader,
+            &self.writer,
+            &self.admin,
+            &self.unscoped,
+            &self.acme,
+            &self.globex,
+            &self.user,
+            &self.inactive,
+            &self.revoked,
+        ];
+        secrets.extend(keys.iter().map(|key| key.secret.clone()));
+        secrets.into_iter().map(String::into_bytes).collect()
+    }
+}
+
+/// Cases count calls to the emulator, and send many keys from one address.
+fn bare(builder: AuthenticatorBuilder) -> AuthenticatorBuilder {
+    builder.refresh_ahead(false).retries(false).circuit_breaker(false).attempt_limit(None)
+}
+
+fn create(emulator: &Emulator, specification: KeySpecification) -> Key {
+    let specification =
+        KeySpecification { key_id: Some(format!("api_key_{}", specification.name)), ..specification };
+    let KeySpecification { scopes, organization, user, .. } = &specification;
+    let (scopes, organization, user) =
+        (json!(scopes.clone().unwrap_or_default()), json!(organization), json!(user));
+    let issued = emulator.create_key(specification);
+    let id = json!(issued.key_id);
+    let me = format!(
+        r#"{{"key_id":{id},"status":"active","scopes":{scopes},"org_code":{organization},"user_id":{user}}}"#
+    );
+    Key { id: issued.key_id, secret: issued.secret, me }
+}

@@ -1,0 +1,9 @@
+//! The conformance suite, on the smallest adapter there can be, and on adapters that are wrong on purpose; and crowds.
+
+mod can_fail;
+mod crowds;
+mod reference;
+
+use reference::Reference;
+
+apikey_conformance::conformance_tests!(Reference);

@@ -1,0 +1,307 @@
+//! An adapter over plain hyper: what the core asks of any adapter, without a framework in the way.
+//!
+//! It has no layers and no extractors, so a [`Visit`] stands for both: it asks as often as it likes, and its memo sees to
+//! it that the core is asked once.
+
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use apikey_conformance::{
+    Adapter, RunningServer,
+    routes::{self, Admin, AnyScope, ReadUsers, Scoped, SureReader},
+};
+use apikey_core::{
+    Authenticator, Denial, Memo, Policy, RequestHead, TypedPolicy as _, VerifiedKey, is_preflight,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Method, Request, Response, Uri, body::Incoming, header::HeaderName, http::request::Parts,
+    server::conn::http1, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, task::JoinSet};
+
+pub(crate) struct Reference;
+
+impl Adapter for Reference {
+    async fn start(authenticator: Authenticator) -> RunningServer {
+        serve(authenticator, Flaws::default()).await
+    }
+}
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// Ways to be wrong, for adapters that the suite must catch.
+#[derive(Clone, Copy)]
+pub(crate) struct Flaws {
+    /// Changes the answer to a request, of which it sees the `Authorization`.
+    pub(crate) spoil: fn(Option<&[u8]>, &mut Answer),
+    /// Forgets the attempt, so that each look asks again.
+    pub(crate) forgets: bool,
+    /// Takes a key that can't be verified for no key.
+    pub(crate) optional_swallows_refusals: bool,
+    /// Reads the first of several values.
+    pub(crate) sees_one_value_alone: bool,
+    /// Lets every pre-flight pass.
+    pub(crate) passes_every_preflight: bool,
+    /// Takes this for the peer; `claimed` is the value of `X-Forwarded-For`.
+    pub(crate) peer: fn(peer: IpAddr, claimed: Option<&str>) -> Option<IpAddr>,
+    /// Lets older answers pass everywhere.
+    pub(crate) forgets_freshness: bool,
+    /// Takes the older answer that it was offered first.
+    pub(crate) is_impatient: bool,
+    /// Takes a sub-request for the request that it was made of.
+    pub(crate) takes_sub_requests_for_the_outer: bool,
+}
+
+impl Default for Flaws {
+    fn default() -> Self {
+        Self {
+            spoil: |_, _| {},
+            forgets: false,
+            optional_swallows_refusals: false,
+            sees_one_value_alone: false,
+            passes_every_preflight: false,
+            peer: |peer, _| Some(peer),
+            forgets_freshness: false,
+            is_impatient: false,
+            takes_sub_requests_for_the_outer: false,
+        }
+    }
+}
+
+pub(crate) async fn serve(authenticator: Authenticator, flaws: Flaws) -> RunningServer {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, peer)) = listener.accept().await {
+            let authenticator = authenticator.clone();
+            connections.spawn(async move {
+                let service =
+                    service_fn(move |request| handle(authenticator.clone(), flaws, peer.ip(), request));
+                // An error is a client that went away, or sent no HTTP.
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    RunningServer::new(address, move || server.abort())
+}
+
+async fn handle(
+    authenticator: Authenticator,
+    flaws: Flaws,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let (parts, body) = request.into_parts();
+    let authorization = parts.headers.get("authorization").map(|value| value.as_bytes().to_vec());
+    let visit = Visit { authenticator, parts, memo: Memo::default(), flaws, peer };
+    let mut answer = route(visit, body).await.unwrap_or_else(|denial| refusal(&denial));
+    (flaws.spoil)(authorization.as_deref(), &mut answer);
+    Ok(answer)
+}
+
+/// One request, before its body.
+struct Visit {
+    authenticator: Authenticator,
+    parts: Parts,
+    memo: Memo,
+    flaws: Flaws,
+    peer: IpAddr,
+}
+
+/// What the core sees of a request.
+struct Head<'a> {
+    parts: &'a Parts,
+    limit: usize,
+    peer: Option<IpAddr>,
+}
+
+impl RequestHead for Head<'_> {
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.parts.headers.get_all(name).iter().map(|value| value.as_bytes()).take(self.limit)
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.parts.uri.query()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+}
+
+impl Visit {
+    fn head(&self) -> Head<'_> {
+        let limit = if self.flaws.sees_one_value_alone { 1 } else { usize::MAX };
+        let claimed = self.parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        Head { parts: &self.parts, limit, peer: (self.flaws.peer)(self.peer, claimed) }
+    }
+
+    /// The key, if one is presented.
+    async fn optional_key(&mut self, policy: &Policy) -> Result<Option<VerifiedKey>, Denial> {
+        let attempt = match self.memo.recall(&self.authenticator, &self.head()) {
+            Some(attempt) if !self.flaws.forgets => attempt,
+            _ => {
+                let attempt = self.authenticator.begin(&self.head());
+                self.memo.note(&self.authenticator, attempt.clone());
+                self.remove_credential();
+                attempt
+            }
+        };
+        let attempt = if self.flaws.is_impatient { attempt } else { attempt.for_policy(policy) };
+        attempt.authentication().await
+    }
+
+    async fn key(&mut self) -> Result<VerifiedKey, Denial> {
+        self.key_for(&Policy::any_key()).await
+    }
+
+    async fn key_for(&mut self, policy: &Policy) -> Result<VerifiedKey, Denial> {
+        let key = self.optional_key(policy).await?.ok_or_else(|| self.authenticator.missing_key())?;
+        if !(self.flaws.forgets_freshness && *policy == Policy::fresh()) {
+            self.authenticator.authorize(&key, policy)?;
+        }
+        Ok(key)
+    }
+
+    /// A visit of its own, with the same memo.
+    fn sub_request(mut self) -> Self {
+        for (from, to) in routes::SUB_REQUEST_HEADERS {
+            if self.flaws.takes_sub_requests_for_the_outer {
+                break;
+            }
+            match self.parts.headers.get(from).cloned() {
+                Some(value) => drop(self.parts.headers.insert(to, value)),
+                None => drop(self.parts.headers.remove(to)),
+            }
+        }
+        self
+    }
+
+    fn remove_credential(&mut self) {
+        for name in self.authenticator.removed_headers() {
+            self.parts.headers.remove(name);
+        }
+        let (path, query) = (self.parts.uri.path(), self.parts.uri.query());
+        if let Some(target) = self.authenticator.target_without_credential(path, query) {
+            self.parts.uri = target.parse::<Uri>().unwrap();
+        }
+    }
+
+    fn sees(&self, name: &str) -> bool {
+        self.parts.headers.contains_key(name)
+    }
+
+    fn is_preflight(&self) -> bool {
+        let is_options = self.parts.method == Method::OPTIONS;
+        is_preflight(self.parts.method.as_str(), &self.head())
+            || (is_options && self.flaws.passes_every_preflight)
+    }
+}
+
+async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
+    let method = match visit.parts.method.clone() {
+        Method::HEAD => Method::GET,
+        method => method,
+    };
+    let path = visit.parts.uri.path().to_owned();
+    if let Some((_, policy)) = routes::layered().into_iter().find(|(layered, _)| *layered == path) {
+        let key = visit.key_for(&policy).await?;
+        return match (method, path.as_str()) {
+            (Method::GET, _) => Ok(json(routes::me_body(&key))),
+            (Method::OPTIONS, "/layered") => Ok(options()),
+            _ => Ok(empty(405)),
+        };
+    }
+    let body = match (method, path.as_str()) {
+        (Method::GET, "/open") => routes::open_body(),
+        (Method::GET, "/block") => {
+            routes::block();
+            routes::open_body()
+        }
+        (Method::GET, "/me") => routes::me_body(&*visit.key().await?),
+        (Method::GET, "/scoped") => routes::me_body(&*visit.key_for(Scoped::POLICY).await?),
+        (Method::GET, "/any") => routes::me_body(&*visit.key_for(AnyScope::POLICY).await?),
+        (Method::GET, "/optional") => {
+            let key = visit.optional_key(&Policy::any_key()).await;
+            let key = if visit.flaws.optional_swallows_refusals { key.unwrap_or_default() } else { key? };
+            routes::optional_body(key.as_deref())
+        }
+        (Method::GET, "/sub-request") => {
+            visit.key().await?;
+            let key = visit.sub_request().optional_key(&Policy::any_key()).await?;
+            routes::optional_body(key.as_deref())
+        }
+        (Method::GET, "/twice") => {
+            let (first, second) = (visit.key().await?, visit.key().await?);
+            routes::twice_body(&first, &second, &*visit.key_for(ReadUsers::POLICY).await?)
+        }
+        (Method::GET, "/sure") => {
+            visit.key().await?;
+            routes::me_body(&*visit.key_for(SureReader::POLICY).await?)
+        }
+        (Method::GET, "/layered-twice") => {
+            visit.key_for(&Policy::any_key()).await?;
+            let (first, second) = (visit.key().await?, visit.key().await?);
+            routes::twice_body(&first, &second, &*visit.key_for(ReadUsers::POLICY).await?)
+        }
+        (Method::GET, "/branches") => match visit.key_for(Admin::POLICY).await {
+            Ok(key) => routes::branches_body(true, &key),
+            Err(_) => routes::branches_body(false, &*visit.key().await?),
+        },
+        (Method::POST, "/echo") => {
+            visit.key_for(ReadUsers::POLICY).await?;
+            let Ok(body) = body.collect().await else { return Ok(empty(400)) };
+            return Ok(with_type("application/octet-stream", body.to_bytes()));
+        }
+        (Method::GET, "/seen") => {
+            visit.key().await?;
+            let query = visit.parts.uri.query();
+            routes::seen_body(visit.sees("authorization"), visit.sees("x-api-key"), query)
+        }
+        (Method::GET, "/preflight") => routes::me_body(&*visit.key().await?),
+        (Method::OPTIONS, "/preflight") => {
+            if !visit.is_preflight() {
+                visit.key().await?;
+            }
+            return Ok(options());
+        }
+        (Method::GET, "/unwired") => {
+            return Err(Denial::wiring_mistake("GET /unwired has no authenticator, on purpose"));
+        }
+        _ => return Ok(empty(404)),
+    };
+    Ok(json(body))
+}
+
+/// A denial as this server sends it: exactly what the core rendered.
+fn refusal(denial: &Denial) -> Answer {
+    let rendered = denial.response();
+    let mut answer = Response::new(Full::from(rendered.body));
+    *answer.status_mut() = rendered.status.try_into().unwrap();
+    for (name, value) in rendered.headers {
+        answer.headers_mut().append(HeaderName::from_static(name), value.parse().unwrap());
+    }
+    answer
+}
+
+fn json(body: Vec<u8>) -> Answer {
+    with_type("application/json", body.into())
+}
+
+fn with_type(content_type: &'static str, body: Bytes) -> Answer {
+    Response::builder().header("content-type", content_type).body(Full::new(body)).unwrap()
+}
+
+fn options() -> Answer {
+    Response::builder().status(204).header("allow", "GET").body(Full::default()).unwrap()
+}
+
+fn empty(status: u16) -> Answer {
+    Response::builder().status(status).body(Full::default()).unwrap()
+}

@@ -1,9 +1,0 @@
-//! The conformance suite, on the smallest adapter there can be, and on adapters that are wrong on purpose; and crowds.
-
-mod can_fail;
-mod crowds;
-mod reference;
-
-use reference::Reference;
-
-apikey_testkit::conformance_tests!(Reference);
