@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
 }
 
 fn core(directory: &Path, is_quick: bool) -> Result<ExitCode, String> {
-    let program = build("apikey-decision", &["--release"])?;
+    let program = build("decision-bench", &["--release"])?;
     std::fs::create_dir_all(directory)
         .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     let mut compare = Command::new(program);

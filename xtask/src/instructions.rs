@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::cargo::{build, root};
 use crate::tools;
 
-const PACKAGE: &str = "apikey-decision";
-/// The cases of `apikey-decision instructions`.
+const PACKAGE: &str = "decision-bench";
+/// The cases of `decision-bench instructions`.
 const CASES: &[&str] = &["hit", "hit_with_a_nested_policy", "malformed"];
 /// What is counted: this function of the program, and what it calls.
-const COUNTED: &str = "apikey_decision::instructions::counted";
+const COUNTED: &str = "decision_bench::instructions::counted";
 /// How many decisions a run takes; what the function itself takes is then next to nothing.
 const TIMES: u64 = 10_000;
 /// How much a case may grow, in per cent.
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     for case in CASES {
         counts.insert((*case).to_owned(), count(&program, case)? / TIMES);
     }
-    let file = root().join("crates").join(PACKAGE).join("instructions.json");
+    let file = root().join("tools").join(PACKAGE).join("instructions.json");
     let compiler = compiler()?;
     if is_recording {
         let record = json!({ "compiler": compiler, "instructions": counts });

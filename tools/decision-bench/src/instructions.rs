@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use apikey_core::{Authenticator, Denial, Policy, VerifiedKey};
-use apikey_decision::{bearer, decide, filled};
+use decision_bench::{bearer, decide, filled};
 
 /// So many keys are cached, and asked for in turn: the fingerprints are others in each run, and over so many of them what a
 /// look-up takes evens out to a hundredth.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use apikey_core::{Authenticator, Policy, Verification};
-use apikey_decision::{bearer, decide, filled, secret, verification};
+use decision_bench::{bearer, decide, filled, secret, verification};
 use serde::Serialize;
 
 /// Look-ups of one round.

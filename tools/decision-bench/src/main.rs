@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("apikey-decision: {message}");
+            eprintln!("decision-bench: {message}");
             ExitCode::FAILURE
         }
     }

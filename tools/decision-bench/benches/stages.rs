@@ -1,7 +1,7 @@
-//! The stages of a decision, each alone: `cargo bench --package apikey-decision`.
+//! The stages of a decision, each alone: `cargo bench --package decision-bench`.
 
 use apikey_core::{Attempt, Authenticator, Policy, PresentedKey};
-use apikey_decision::{Request, bearer, decide, filled, secret};
+use decision_bench::{Request, bearer, decide, filled, secret};
 use divan::{Bencher, black_box};
 
 const KEYS: [u64; 3] = [1, 10_000, 1_000_000];
