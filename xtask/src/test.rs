@@ -12,7 +12,15 @@ const CHECKS: &[&[&str]] = &[
 ];
 
 /// The crates that build alone, and without their default features.
-const ALONE: &[&str] = &["apikey-core", "apikey-axum", "apikey-actix", "apikey-rocket", "apikey-warp"];
+const ALONE: &[&str] = &[
+    "apikey-core",
+    "apikey-axum",
+    "apikey-actix",
+    "apikey-rocket",
+    "apikey-warp",
+    "apikey-testkit",
+    "apikey-conformance",
+];
 
 /// Every test of the workspace, documentation examples included, as `cargo test` runs them; then the walk through every
 /// reference server. With arguments, which go to `cargo test`, the walks are left out.
