@@ -44,6 +44,7 @@ mod client;
 mod expected;
 mod grammar;
 pub mod routes;
+mod steps;
 mod suite;
 mod world;
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use apikey_core::{AttemptLimit, AuthenticatorBuilder, ManualClock};
 
 use super::denials::{ANY_KEY, MORE};
-use super::steps::{until_let_in, until_open};
+use crate::steps::{until_let_in, until_open};
 use crate::{
     adapter::Subject,
     client::{Request, get},

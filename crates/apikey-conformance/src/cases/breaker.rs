@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use apikey_core::{AttemptLimit, AuthenticatorBuilder, ManualClock};
 
-use super::steps::{
+use crate::steps::{
     MINUTE, NOBODYS, SECOND, STALE, TTL, fail, recover, timed, until, until_let_in, until_open, wrong_set_ups,
 };
 use crate::{

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use apikey_core::AttemptLimit;
 
-use super::steps::{MINUTE, STALE, TTL, fail, hold, in_flight, start, timed};
+use crate::steps::{MINUTE, STALE, TTL, fail, hold, in_flight, start, timed};
 use crate::{
     adapter::Subject,
     client::{Request, Running, SEVERAL_CLIENTS, get},

@@ -1,6 +1,6 @@
 //! Many requests at once.
 
-use super::steps::hold;
+use crate::steps::hold;
 use crate::{
     adapter::Subject,
     client::{Session, get},

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use apikey_core::{AuthenticatorBuilder, ManualClock};
 use serde_json::json;
 
-use super::steps::{all, until, until_let_in};
+use crate::steps::{all, until, until_let_in};
 use crate::{
     adapter::Subject,
     client::{Answer, get},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apikey_core::Authenticator;
 
-use super::steps::{STALE, TTL, fail, hold, hold_next, in_flight, recover, start, timed};
+use crate::steps::{STALE, TTL, fail, hold, hold_next, in_flight, recover, start, timed};
 use crate::{
     adapter::Subject,
     expected::*,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::steps::{all, hold, in_flight, recover};
+use crate::steps::{all, hold, in_flight, recover};
 use crate::{
     adapter::Subject,
     client::{Running, get},
@@ -134,6 +134,6 @@ pub async fn a_kinde_that_refuses_connections_for_a_moment_is_found_again(subjec
         world.ask("/me", key).await.is_denied(&unavailable());
     }
     emulator.refuse_connections(false).await.expect("the port is still there");
-    super::steps::until_let_in(&world, &world.writer).await;
+    crate::steps::until_let_in(&world, &world.writer).await;
     all_are_let_in(world.start_all_as(1, &keys).await, &keys).await;
 }

@@ -29,7 +29,6 @@ pub mod rendering;
 pub mod retries;
 pub mod sources;
 pub mod stale;
-mod steps;
 pub mod sub_requests;
 pub mod tokens;
 pub mod wiring;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::steps::{MINUTE, NOBODYS, SECOND, fail, failures, recover, timed};
+use crate::steps::{MINUTE, NOBODYS, SECOND, fail, failures, recover, timed};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::KeySpecification;
 

@@ -7,7 +7,7 @@ use apikey_core::AttemptLimit;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::steps::{MINUTE, SECOND, STALE, TTL, all, timed};
+use crate::steps::{MINUTE, SECOND, STALE, TTL, all, timed};
 use crate::{
     adapter::Subject,
     client::{SEVERAL_CLIENTS, get},

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::steps::{SECOND, SOON, in_flight, recover, start, timed};
+use crate::steps::{SECOND, SOON, in_flight, recover, start, timed};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, ScriptedAnswer};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::interval;
 
-use super::steps::{MINUTE, SECOND, all, fail, recover, timed, until, until_let_in};
+use crate::steps::{MINUTE, SECOND, all, fail, recover, timed, until, until_let_in};
 use crate::{
     adapter::Subject,
     client::{Answer, SEVERAL_CLIENTS, get},

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apikey_core::{AttemptLimit, AuthenticatorBuilder, ManualClock};
 
-use super::steps::{MINUTE, STALE, fail, hold, in_flight, timed};
+use crate::steps::{MINUTE, STALE, fail, hold, in_flight, timed};
 use crate::{adapter::Subject, expected::*, world::World};
 use apikey_testkit::emulator::Fault;
 

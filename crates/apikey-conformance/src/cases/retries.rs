@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::steps::{MINUTE, SECOND, SOON, fail, oddities, outages, recover, start, wrong_set_ups};
+use crate::steps::{MINUTE, SECOND, SOON, fail, oddities, outages, recover, start, wrong_set_ups};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, Gate};
 

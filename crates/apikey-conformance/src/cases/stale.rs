@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use apikey_core::ManualClock;
 use serde_json::json;
 
-use super::steps::{
+use crate::steps::{
     MINUTE, SECOND, SOON, STALE, TTL, fail, failures, hold, in_flight, oddities, outages, overloads, recover,
     timed, until_open, wrong_set_ups,
 };

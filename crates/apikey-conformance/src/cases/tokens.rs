@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::steps::{MINUTE, NOBODYS, SECOND, timed};
+use crate::steps::{MINUTE, NOBODYS, SECOND, timed};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, ScriptedAnswer};
 

@@ -1,4 +1,4 @@
-//! What the cases of several rooms do with their world.
+//! Steps that the cases of several themes share.
 
 use std::{
     future::{Future, poll_fn},
@@ -19,52 +19,52 @@ use crate::{
 };
 use apikey_testkit::emulator::{Endpoint, Fault, Gate, KeySpecification, ScriptedAnswer};
 
-pub(super) const TTL: Duration = Duration::from_secs(300);
-pub(super) const STALE: Duration = Duration::from_secs(600);
-pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const TTL: Duration = Duration::from_secs(300);
+pub(crate) const STALE: Duration = Duration::from_secs(600);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 /// What no request may take that need not wait for a budget of a minute.
-pub(super) const SOON: Duration = Duration::from_secs(5);
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// How long something is waited for that comes by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-pub(super) const NOBODYS: &str = "k_live_nobody_knows_it";
+pub(crate) const NOBODYS: &str = "k_live_nobody_knows_it";
 
-pub(super) fn fail(world: &World, fault: Fault) {
+pub(crate) fn fail(world: &World, fault: Fault) {
     world.emulator.set_fault(Endpoint::Verify, Some(fault));
 }
 
-pub(super) fn recover(world: &World) {
+pub(crate) fn recover(world: &World) {
     world.emulator.set_fault(Endpoint::Verify, None);
 }
 
 /// Holds every verification back until the gate opens.
-pub(super) fn hold(world: &World) -> Gate {
+pub(crate) fn hold(world: &World) -> Gate {
     let gate = Gate::new();
     fail(world, Fault::Hold(gate.clone()));
     gate
 }
 
 /// Holds only the next verification back.
-pub(super) fn hold_next(world: &World) -> Gate {
+pub(crate) fn hold_next(world: &World) -> Gate {
     let gate = Gate::new();
     world.emulator.script_faults(Endpoint::Verify, vec![Some(Fault::Hold(gate.clone()))]);
     gate
 }
 
 /// A request that is under way and not answered yet.
-pub(super) async fn start<'a>(world: &'a World, key: &Key) -> (Session<'a>, Request) {
+pub(crate) async fn start<'a>(world: &'a World, key: &Key) -> (Session<'a>, Request) {
     let request = get("/me").key(key);
     let mut session = world.session().await;
     session.write(&request.bytes()).await;
     (session, request)
 }
 
-pub(super) async fn in_flight(world: &World, verifications: u64) {
+pub(crate) async fn in_flight(world: &World, verifications: u64) {
     world.emulator.wait_until(|counters| counters.verifications_in_flight == verifications).await;
 }
 
 /// With a clock to move.
-pub(super) async fn timed(
+pub(crate) async fn timed(
     subject: Subject,
     configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
 ) -> (World, Arc<ManualClock>) {
@@ -74,14 +74,14 @@ pub(super) async fn timed(
 }
 
 /// By which Kinde can fail without anybody having to wait, each of class *outage*.
-pub(super) fn outages() -> Vec<Fault> {
+pub(crate) fn outages() -> Vec<Fault> {
     let mut outages = vec![Fault::Reset, Fault::Close, Fault::RawGarbage];
     outages.extend([408, 421, 500, 502, 503, 599].map(Fault::status));
     outages
 }
 
 /// What Kinde says when it has too much to do, asking for five seconds: class *overload*.
-pub(super) fn overloads() -> Vec<Fault> {
+pub(crate) fn overloads() -> Vec<Fault> {
     let busy = ScriptedAnswer::new(503, "<html>Busy</html>").header("retry-after", "5");
     vec![
         Fault::TooManyRequests { rate_limit_reset: Some(5), retry_after: None },
@@ -91,12 +91,12 @@ pub(super) fn overloads() -> Vec<Fault> {
 }
 
 /// What tells of a wrong set-up, whatever the key.
-pub(super) fn wrong_set_ups() -> Vec<Fault> {
+pub(crate) fn wrong_set_ups() -> Vec<Fault> {
     vec![Fault::status(404), Fault::status(405), Fault::Redirect("/elsewhere".to_owned())]
 }
 
 /// Answers that judge nothing, and prove nothing but that this key draws them: class *unjudged*.
-pub(super) fn oddities() -> Vec<Fault> {
+pub(crate) fn oddities() -> Vec<Fault> {
     let mut oddities = vec![
         Fault::Garbage,
         Fault::Empty,
@@ -114,12 +114,12 @@ pub(super) fn oddities() -> Vec<Fault> {
 }
 
 /// Everything by which Kinde can fail to judge a key without anybody having to wait.
-pub(super) fn failures() -> Vec<Fault> {
+pub(crate) fn failures() -> Vec<Fault> {
     [outages(), overloads(), wrong_set_ups(), oddities()].concat()
 }
 
 /// Runs some futures side by side.
-pub(super) async fn all<F: Future<Output = ()>>(futures: impl IntoIterator<Item = F>) {
+pub(crate) async fn all<F: Future<Output = ()>>(futures: impl IntoIterator<Item = F>) {
     let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
     poll_fn(|context| {
         running.retain_mut(|future| future.as_mut().poll(context).is_pending());
@@ -130,7 +130,7 @@ pub(super) async fn all<F: Future<Output = ()>>(futures: impl IntoIterator<Item 
 
 /// Sends requests until one is answered as this says. Meanwhile something may have to happen in the background that
 /// takes no time of the case's clock.
-pub(super) async fn until(
+pub(crate) async fn until(
     what: &str,
     world: &World,
     request: impl Fn() -> Request,
@@ -148,13 +148,13 @@ pub(super) async fn until(
 }
 
 /// Waits until this key is let in.
-pub(super) async fn until_let_in(world: &World, key: &Key) {
+pub(crate) async fn until_let_in(world: &World, key: &Key) {
     let request = || get("/me").key(key);
     until("a good key to be let in", world, request, |answer| answer.response.status == 200).await.is_me(key);
 }
 
 /// Waits until the circuit breaker is open, in an outage that the service's own question sees, too. Retries are off.
-pub(super) async fn until_open(world: &World, clock: &ManualClock) {
+pub(crate) async fn until_open(world: &World, clock: &ManualClock) {
     let key = world.create(KeySpecification::new("in_an_outage"));
     world.calls();
     for _ in 0..5 {
