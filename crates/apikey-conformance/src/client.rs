@@ -1,7 +1,7 @@
 //! Requests of the cases, and what they expect of the answers.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -9,10 +9,7 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use apikey_testkit::raw::{Connection, RawResponse};
 
-use super::{
-    expected::Denied,
-    world::{Key, World},
-};
+use crate::{expected::Denied, key::Key, secrets::Secrets};
 
 /// The headers of the contract. Each is there once with its exact value, or not at all.
 const NAMED_HEADERS: [&str; 6] =
@@ -116,8 +113,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(super) async fn start(world: &World, client: u8, request: Request) -> Self {
-        let connection = Connection::connect_from(address_of(client), world.address()).await;
+    pub(super) async fn start(
+        client: u8,
+        server: SocketAddr,
+        secrets: &Secrets<'_>,
+        request: Request,
+    ) -> Self {
+        let connection = Connection::connect_from(address_of(client), server).await;
         let mut connection = connection.expect("the server accepts a connection");
         let (start, is_head) = (Instant::now(), request.is_head());
         connection.send(&request.bytes()).await.expect("the server takes a request");
@@ -125,7 +127,7 @@ impl Running {
             let response = connection.read_response(is_head).await?;
             Ok((response, start.elapsed()))
         });
-        Self { secrets: secrets(world, &request), request, exchange }
+        Self { secrets: untold(secrets, &request), request, exchange }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -146,28 +148,28 @@ impl Running {
 }
 
 /// What the answer to this request must not tell.
-fn secrets(world: &World, request: &Request) -> Vec<Vec<u8>> {
-    let mut secrets = world.secrets();
+fn untold(secrets: &Secrets<'_>, request: &Request) -> Vec<Vec<u8>> {
+    let mut secrets = secrets.all();
     secrets.extend(request.presented().map(<[u8]>::to_vec));
     secrets
 }
 
 /// A connection that is kept.
 pub(crate) struct Session<'a> {
-    world: &'a World,
+    secrets: Secrets<'a>,
     connection: Connection,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) async fn open(world: &'a World) -> Self {
-        let connection = Connection::connect(world.address()).await.expect("the server accepts a connection");
-        Self { world, connection }
+    pub(super) async fn open(server: SocketAddr, secrets: Secrets<'a>) -> Self {
+        let connection = Connection::connect(server).await.expect("the server accepts a connection");
+        Self { secrets, connection }
     }
 
     /// From this address of the local host.
-    pub(crate) async fn open_from(world: &'a World, source: IpAddr) -> Self {
-        let connection = Connection::connect_from(source, world.address()).await;
-        Self { world, connection: connection.expect("the server accepts a connection") }
+    pub(super) async fn open_from(source: IpAddr, server: SocketAddr, secrets: Secrets<'a>) -> Self {
+        let connection = Connection::connect_from(source, server).await;
+        Self { secrets, connection: connection.expect("the server accepts a connection") }
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
@@ -177,7 +179,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn read(&mut self, request: &Request) -> Answer {
         let response = self.connection.read_response(request.is_head()).await;
         let response = response.unwrap_or_else(|error| panic!("no answer ({error}) to {}", shown(request)));
-        Answer { request: request.clone(), response, secrets: secrets(self.world, request) }
+        Answer { request: request.clone(), response, secrets: untold(&self.secrets, request) }
     }
 
     pub(crate) async fn send(&mut self, request: Request) -> Answer {

@@ -15,7 +15,8 @@ use crate::{
     adapter::Subject,
     client::{Answer, Request, Session, get},
     expected::unavailable,
-    world::{Key, World},
+    key::Key,
+    world::World,
 };
 use apikey_testkit::emulator::{Endpoint, Fault, Gate, KeySpecification, ScriptedAnswer};
 

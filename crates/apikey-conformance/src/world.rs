@@ -1,34 +1,21 @@
 //! What a case starts from: an emulator with keys in it, and a server under test in front of it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::net::{IpAddr, SocketAddr};
+use std::{sync::Arc, time::Duration};
 
 use apikey_core::{
     Authenticator, AuthenticatorBuilder, Clock, KindeSettings, KindeVerifier, MachineToMachine, ManualClock,
     SystemClock,
 };
-use serde_json::json;
 
 use apikey_testkit::emulator::{Emulator, KeySpecification};
 
 use super::{
     adapter::{Differences, RunningServer, Subject},
     client::{Answer, Request, Running, Session, get},
+    key::Key,
+    secrets::Secrets,
 };
-
-/// A key that the emulator knows.
-#[derive(Clone, Debug)]
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) secret: String,
-    me: String,
-}
-
-impl Key {
-    /// What the routes answer that tell who the key is: built here, not by the functions that the server calls.
-    pub(crate) fn me(&self) -> &str {
-        &self.me
-    }
-}
 
 pub(crate) struct World {
     pub(crate) emulator: Emulator,
@@ -109,20 +96,20 @@ impl World {
         let server = subject.start(authenticator.clone()).await;
         let key = |name: &str| KeySpecification::new(name);
         World {
-            reader: create(&emulator, key("reader").scopes(["read:users"])),
-            writer: create(&emulator, key("writer").scopes(["read:users", "write:users"])),
-            admin: create(&emulator, key("admin").scopes(["admin"])),
-            unscoped: create(&emulator, key("unscoped")),
-            acme: create(&emulator, key("acme").organization("org_acme").scopes(["read:tickets"])),
-            acme_unscoped: create(&emulator, key("acme_unscoped").organization("org_acme")),
-            globex: create(&emulator, key("globex").organization("org_globex").scopes(["read:tickets"])),
-            user: create(&emulator, key("user").user("kp_user").scopes(["read:users"])),
-            both_owners: create(
+            reader: Key::create(&emulator, key("reader").scopes(["read:users"])),
+            writer: Key::create(&emulator, key("writer").scopes(["read:users", "write:users"])),
+            admin: Key::create(&emulator, key("admin").scopes(["admin"])),
+            unscoped: Key::create(&emulator, key("unscoped")),
+            acme: Key::create(&emulator, key("acme").organization("org_acme").scopes(["read:tickets"])),
+            acme_unscoped: Key::create(&emulator, key("acme_unscoped").organization("org_acme")),
+            globex: Key::create(&emulator, key("globex").organization("org_globex").scopes(["read:tickets"])),
+            user: Key::create(&emulator, key("user").user("kp_user").scopes(["read:users"])),
+            both_owners: Key::create(
                 &emulator,
                 key("both_owners").organization("org_acme").user("kp_user").scopes(["read:tickets"]),
             ),
-            inactive: create(&emulator, key("inactive").status("inactive")),
-            revoked: create(&emulator, key("revoked").status("revoked")),
+            inactive: Key::create(&emulator, key("inactive").status("inactive")),
+            revoked: Key::create(&emulator, key("revoked").status("revoked")),
             differences: subject.differences(),
             authenticator,
             server,
@@ -138,7 +125,7 @@ impl World {
 
     /// One more key.
     pub(crate) fn create(&self, specification: KeySpecification) -> Key {
-        create(&self.emulator, specification)
+        Key::create(&self.emulator, specification)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -147,7 +134,7 @@ impl World {
 
     /// Sends a request on a connection of its own.
     pub(crate) async fn send(&self, request: Request) -> Answer {
-        Session::open(self).await.send(request).await
+        self.session().await.send(request).await
     }
 
     /// `GET` with this key.
@@ -156,7 +143,12 @@ impl World {
     }
 
     pub(crate) async fn session(&self) -> Session<'_> {
-        Session::open(self).await
+        Session::open(self.address(), self.secrets()).await
+    }
+
+    /// From this address of the local host.
+    pub(crate) async fn session_from(&self, source: IpAddr) -> Session<'_> {
+        Session::open_from(source, self.address(), self.secrets()).await
     }
 
     /// `GET /me` with this key, by this client.
@@ -167,7 +159,7 @@ impl World {
     /// Sends a request on a connection of its own, by this client: 1, or any other number if
     /// [`SEVERAL_CLIENTS`](super::client::SEVERAL_CLIENTS). The answer is still to come.
     pub(crate) async fn start_as(&self, client: u8, request: Request) -> Running {
-        Running::start(self, client, request).await
+        Running::start(client, self.address(), &self.secrets(), request).await
     }
 
     /// `GET /me` with each of these keys, each on a connection of its own, by this client.
@@ -215,13 +207,7 @@ impl World {
     }
 
     /// What no denial may tell.
-    pub(crate) fn secrets(&self) -> Vec<Vec<u8>> {
-        let mut secrets = vec![
-            self.emulator.client_id().to_owned(),
-            self.emulator.client_secret().to_owned(),
-            self.emulator.address().to_string(),
-        ];
-        secrets.extend(self.emulator.issued_tokens());
+    pub(crate) fn secrets(&self) -> Secrets<'_> {
         let keys = [
             &self.reader,
             &self.writer,
@@ -233,26 +219,11 @@ impl World {
             &self.inactive,
             &self.revoked,
         ];
-        secrets.extend(keys.iter().map(|key| key.secret.clone()));
-        secrets.into_iter().map(String::into_bytes).collect()
+        Secrets::new(&self.emulator, &keys)
     }
 }
 
 /// Cases count calls to the emulator, and send many keys from one address.
 fn bare(builder: AuthenticatorBuilder) -> AuthenticatorBuilder {
     builder.refresh_ahead(false).retries(false).circuit_breaker(false).attempt_limit(None)
-}
-
-fn create(emulator: &Emulator, specification: KeySpecification) -> Key {
-    let specification =
-        KeySpecification { key_id: Some(format!("api_key_{}", specification.name)), ..specification };
-    let KeySpecification { scopes, organization, user, .. } = &specification;
-    let (scopes, organization, user) =
-        (json!(scopes.clone().unwrap_or_default()), json!(organization), json!(user));
-    let issued = emulator.create_key(specification);
-    let id = json!(issued.key_id);
-    let me = format!(
-        r#"{{"key_id":{id},"status":"active","scopes":{scopes},"org_code":{organization},"user_id":{user}}}"#
-    );
-    Key { id: issued.key_id, secret: issued.secret, me }
 }

@@ -5,7 +5,7 @@ use apikey_core::{ForwardingHeader, TrustedProxies};
 use super::attempts::{attempt, limited, limited_and};
 use crate::{
     adapter::Subject,
-    client::{SEVERAL_CLIENTS, Session, address_of},
+    client::{SEVERAL_CLIENTS, address_of},
     expected::*,
     world::World,
 };
@@ -35,10 +35,10 @@ pub async fn the_peer_is_the_client(subject: Subject) {
     let (world, _clock) = limited(subject, 1).await;
     for client in 1..=if SEVERAL_CLIENTS { 4 } else { 1 } {
         let source = address_of(client);
-        let mut session = Session::open_from(&world, source).await;
+        let mut session = world.session_from(source).await;
         session.send(attempt()).await.is_denied(&invalid_key());
         session.send(attempt()).await.is_denied(&rate_limited(1, 900, 900));
-        let mut another = Session::open_from(&world, source).await;
+        let mut another = world.session_from(source).await;
         another.send(attempt()).await.is_denied(&rate_limited(1, 900, 900));
     }
 }

@@ -5,7 +5,8 @@ use crate::{
     adapter::Subject,
     client::{Session, get},
     expected::*,
-    world::{Key, World},
+    key::Key,
+    world::World,
 };
 use apikey_testkit::emulator::{Endpoint, Fault, Gate, KeySpecification};
 

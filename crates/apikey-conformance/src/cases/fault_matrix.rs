@@ -10,7 +10,8 @@ use crate::{
     adapter::Subject,
     client::{Answer, get},
     expected::*,
-    world::{Key, World},
+    key::Key,
+    world::World,
 };
 use apikey_testkit::emulator::{Endpoint, Fault, Gate, KeySpecification, ScriptedAnswer};
 

@@ -5,11 +5,7 @@ use std::time::Duration;
 use apikey_core::Authenticator;
 
 use crate::steps::{STALE, TTL, fail, hold, hold_next, in_flight, recover, start, timed};
-use crate::{
-    adapter::Subject,
-    expected::*,
-    world::{Key, World},
-};
+use crate::{adapter::Subject, expected::*, key::Key, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, Gate};
 
 type Purge = fn(&Authenticator, &Key);

@@ -7,7 +7,8 @@ use crate::{
     adapter::Subject,
     client::{Running, get},
     expected::*,
-    world::{Key, World},
+    key::Key,
+    world::World,
 };
 use apikey_testkit::emulator::{Backends, Fault};
 

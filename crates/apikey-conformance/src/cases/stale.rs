@@ -14,7 +14,8 @@ use crate::{
     adapter::Subject,
     client::{Request, get},
     expected::*,
-    world::{Key, World},
+    key::Key,
+    world::World,
 };
 use apikey_testkit::emulator::{Endpoint, Fault, KeySpecification, NegativeAnswer, ScriptedAnswer};
 

@@ -6,7 +6,8 @@ use crate::{
     adapter::Subject,
     client::{Request, get},
     expected::*,
-    world::{Key, World},
+    key::Key,
+    world::World,
 };
 
 const ANONYMOUS: &str = r#"{"authenticated":false,"key_id":null}"#;
