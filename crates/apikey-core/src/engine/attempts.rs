@@ -89,7 +89,7 @@ pub(super) struct Window {
 }
 
 /// One attempt, counted against one window of a client's.
-pub(super) struct Attempt {
+pub(super) struct CountedAttempt {
     window: Window,
     began: Instant,
 }
@@ -97,7 +97,7 @@ pub(super) struct Attempt {
 /// What becomes of a wish to make an attempt.
 pub(super) enum Opening {
     /// It is made. `None` if nobody counts.
-    Opened(Option<Attempt>),
+    Opened(Option<CountedAttempt>),
     /// The attempts under way must be decided first.
     Later,
     Limited(Limited),
@@ -164,7 +164,7 @@ impl Window {
         match self.limited(&mut counts, open, now) {
             None => {
                 counts.open += 1;
-                Opening::Opened(Some(Attempt { window: self.clone(), began: counts.began }))
+                Opening::Opened(Some(CountedAttempt { window: self.clone(), began: counts.began }))
             }
             // Some of those that are under way may turn out to count for nothing.
             Some(_) if self.settings.counts_only_refused && counts.used < self.settings.attempts => {
@@ -190,7 +190,7 @@ impl Window {
     }
 }
 
-impl Attempt {
+impl CountedAttempt {
     pub(super) fn end(self, ended: Ended) {
         let Window { counts, settings, outages } = &self.window;
         let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     impl Attempts {
-        fn opened(&self, client: Client, now: Instant) -> Result<Attempt, Option<Limited>> {
+        fn opened(&self, client: Client, now: Instant) -> Result<CountedAttempt, Option<Limited>> {
             match self.window(client, now).open(now) {
                 Opening::Opened(attempt) => Ok(attempt.unwrap()),
                 Opening::Later => Err(None),
@@ -293,9 +293,9 @@ mod tests {
     fn what_is_given_back_counts_in_its_own_window_alone() {
         let (attempts, now) = (Attempts::new(LIMIT), Instant::now());
         let one = client("192.0.2.1");
-        let early: Vec<Attempt> = (0..3).map(|_| attempts.opened(one, now).ok().unwrap()).collect();
+        let early: Vec<CountedAttempt> = (0..3).map(|_| attempts.opened(one, now).ok().unwrap()).collect();
         let later = now + LIMIT.window;
-        let _open: Vec<Attempt> = (0..3).map(|_| attempts.opened(one, later).ok().unwrap()).collect();
+        let _open: Vec<CountedAttempt> = (0..3).map(|_| attempts.opened(one, later).ok().unwrap()).collect();
         early.into_iter().for_each(|attempt| attempt.end(Ended::NotMade));
         assert!(attempts.opened(one, later).is_err());
     }
@@ -312,7 +312,7 @@ mod tests {
     fn attempts_under_way_make_others_wait_and_draw_no_429() {
         let now = Instant::now();
         let (attempts, one) = (Attempts::new(LIMIT), client("192.0.2.1"));
-        let mut open: Vec<Attempt> = (0..3).map(|_| attempts.opened(one, now).ok().unwrap()).collect();
+        let mut open: Vec<CountedAttempt> = (0..3).map(|_| attempts.opened(one, now).ok().unwrap()).collect();
         assert!(attempts.window(one, now).check(now).is_ok());
         assert_eq!(attempts.opened(one, now).err(), Some(None), "later");
         open.pop().unwrap().end(Ended::Accepted);
@@ -321,7 +321,7 @@ mod tests {
         assert!(attempts.opened(one, now).err().unwrap().is_some(), "limited");
 
         let all = Attempts::new(LIMIT.count_all_attempts());
-        let _open: Vec<Attempt> = (0..3).map(|_| all.opened(one, now).ok().unwrap()).collect();
+        let _open: Vec<CountedAttempt> = (0..3).map(|_| all.opened(one, now).ok().unwrap()).collect();
         assert!(all.window(one, now).check(now).is_err());
         assert!(all.opened(one, now).err().unwrap().is_some());
     }

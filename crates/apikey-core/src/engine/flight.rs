@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::admission::{Applicant, Decided, Turn, Used};
-use super::attempts::{Attempt, Ended};
+use super::attempts::{CountedAttempt, Ended};
 use super::breaker::Seen;
 use super::crowd::Place;
 use super::purge::Purges;
@@ -199,7 +199,7 @@ pub(crate) struct Flight {
     pub(super) is_probe: bool,
     has_landed: bool,
     stage: Stage,
-    attempt: Option<Attempt>,
+    attempt: Option<CountedAttempt>,
 }
 
 enum Stage {

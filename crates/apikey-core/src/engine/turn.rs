@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::attempts::{Attempt, Limited};
+use super::attempts::{CountedAttempt, Limited};
 
 /// It is decided once, and taken up once.
 pub(super) struct Turn {
@@ -19,7 +19,7 @@ pub(super) struct Turn {
 
 pub(super) enum TurnState {
     Waiting,
-    Come(Option<Attempt>),
+    Come(Option<CountedAttempt>),
     Limited(Limited),
     /// Somebody else needed the place in the queue more.
     Crowded,
@@ -28,7 +28,7 @@ pub(super) enum TurnState {
 
 /// What became of a turn.
 pub(super) enum Decided {
-    Come(Option<Attempt>),
+    Come(Option<CountedAttempt>),
     Limited(Limited),
     Crowded,
 }
