@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::client::Clients;
 use crate::clock::Clock;
 use crate::denial::{Denial, DenialStyle};
-use crate::engine::{Answer, CROWDED, Engine, News, Outcome, Purge, Standing, Step, Waiter};
+use crate::engine::{CROWDED, CachedKey, Engine, News, Outcome, Purge, Standing, Step, Waiter};
 use crate::extract::{Extraction, Malformed};
 use crate::key::{Credential, Fingerprint, MalformedKey, PresentedKey};
 use crate::memo::Presented;
@@ -492,23 +492,23 @@ impl fmt::Debug for PendingVerification {
 /// It dereferences to the [`Verification`], and says where the answer came from and how old it is.
 #[derive(Debug, Clone)]
 pub struct VerifiedKey {
-    answer: Arc<Answer>,
+    answer: Arc<CachedKey>,
     decided_at: Instant,
     from_cache: bool,
     stale: bool,
 }
 
 impl VerifiedKey {
-    fn fresh(answer: Arc<Answer>, now: Instant) -> Self {
+    fn fresh(answer: Arc<CachedKey>, now: Instant) -> Self {
         Self { answer, decided_at: now, from_cache: true, stale: false }
     }
 
-    fn from_cache(answer: Arc<Answer>, now: Instant) -> Self {
+    fn from_cache(answer: Arc<CachedKey>, now: Instant) -> Self {
         let stale = answer.standing(now) != Standing::Fresh;
         Self { answer, decided_at: now, from_cache: true, stale }
     }
 
-    fn from_verifier(answer: Arc<Answer>, now: Instant) -> Self {
+    fn from_verifier(answer: Arc<CachedKey>, now: Instant) -> Self {
         Self { answer, decided_at: now, from_cache: false, stale: false }
     }
 

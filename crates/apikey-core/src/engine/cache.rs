@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::answer::Answer;
+use super::cached_key::CachedKey;
 use super::usage::{Spreading, hand_out};
 use crate::key::{Fingerprint, FingerprintHashing};
 use places::{Place, Places};
@@ -22,7 +22,7 @@ use places::{Place, Places};
 /// How many entries are looked at under one lock: changes of other entries wait for this.
 const MOST_HELD: usize = 256;
 
-type Entries = papaya::HashMap<Fingerprint, Arc<Answer>, FingerprintHashing>;
+type Entries = papaya::HashMap<Fingerprint, Arc<CachedKey>, FingerprintHashing>;
 
 /// What the engine needs of a cache: nothing else in the crate knows which one it is.
 pub(super) struct Cache {
@@ -38,7 +38,7 @@ pub(super) struct Cache {
 enum Change {
     Keep,
     Remove,
-    Replace(Arc<Answer>),
+    Replace(Arc<CachedKey>),
 }
 
 impl Cache {
@@ -56,8 +56,8 @@ impl Cache {
     pub(super) fn answer(
         &self,
         key: &Fingerprint,
-        is_wanted: impl FnOnce(&Answer) -> bool,
-    ) -> Option<Arc<Answer>> {
+        is_wanted: impl FnOnce(&CachedKey) -> bool,
+    ) -> Option<Arc<CachedKey>> {
         let entries = self.entries.pin();
         let answer = entries.get(key).filter(|answer| is_wanted(answer))?;
         Some(hand_out(answer, &self.spreading))
@@ -65,7 +65,7 @@ impl Cache {
 
     /// Keeps an answer. If a key id has one secret, a secret that it had before is forgotten: such keys are rotated without a
     /// grace.
-    pub(super) fn store(&self, key: Fingerprint, answer: Arc<Answer>) {
+    pub(super) fn store(&self, key: Fingerprint, answer: Arc<CachedKey>) {
         let entries = self.entries.pin();
         let mut places = self.places();
         let key_id = answer.verification.key_id();
@@ -99,7 +99,7 @@ impl Cache {
 
     /// The answer that is kept for this key id, whatever its secret. `None` if a key id may have several secrets: then none of
     /// them says anything about another.
-    pub(super) fn answer_for_id(&self, key_id: &str) -> Option<Arc<Answer>> {
+    pub(super) fn answer_for_id(&self, key_id: &str) -> Option<Arc<CachedKey>> {
         if !self.one_secret_per_key_id {
             return None;
         }
@@ -138,7 +138,7 @@ impl Cache {
     }
 
     /// Looks at every entry. It takes time in proportion to the size of the cache, in which the cache is used and changed.
-    pub(super) fn remove_where(&self, matches: impl Fn(&Fingerprint, &Answer) -> bool) {
+    pub(super) fn remove_where(&self, matches: impl Fn(&Fingerprint, &CachedKey) -> bool) {
         self.walk(|place| if matches(&place.key, &place.answer) { Change::Remove } else { Change::Keep });
     }
 
@@ -199,7 +199,13 @@ impl Cache {
     }
 
     /// Puts an entry into a place that is in the index. Says who held it.
-    fn put(&self, places: &mut Places, place: usize, key: Fingerprint, answer: Arc<Answer>) -> Option<Place> {
+    fn put(
+        &self,
+        places: &mut Places,
+        place: usize,
+        key: Fingerprint,
+        answer: Arc<CachedKey>,
+    ) -> Option<Place> {
         let older = places.hold(place, key, Arc::clone(&answer));
         self.entries.pin().insert(key, answer);
         older

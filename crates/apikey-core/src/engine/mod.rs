@@ -4,10 +4,10 @@
 
 mod adaptive;
 mod admission;
-mod answer;
 mod attempts;
 mod breaker;
 mod cache;
+mod cached_key;
 mod crowd;
 mod flight;
 mod interner;
@@ -24,9 +24,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::futures::Notified;
 
 use admission::{Admitted, Applicant};
-pub(crate) use answer::{Answer, Standing};
 pub use attempts::AttemptLimit;
 pub(crate) use attempts::Limited;
+pub(crate) use cached_key::{CachedKey, Standing};
 
 use breaker::{Admit, Change, Seen};
 pub(crate) use flight::{Flight, News, NoTurn, Waiter};
@@ -42,7 +42,7 @@ use crate::verifier::{Health, VerifierError};
 /// What everybody hears who waits for one verification.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
-    Accepted(Arc<Answer>),
+    Accepted(Arc<CachedKey>),
     Refused(Refusal),
     Failed {
         fault: ServerFault,
@@ -69,9 +69,9 @@ pub(crate) enum Report {
 /// What to do about a presented key.
 pub(crate) enum Step {
     /// It is known, and this is its answer.
-    Hit(Arc<Answer>),
+    Hit(Arc<CachedKey>),
     /// It is known, and the caller's duty is to renew it in the background.
-    Refresh(Arc<Answer>, Flight),
+    Refresh(Arc<CachedKey>, Flight),
     /// Kinde refused it a moment ago.
     Refused(Refusal),
     /// Somebody is asking already.
@@ -79,7 +79,7 @@ pub(crate) enum Step {
     /// The caller's duty: verify, and land the flight with the outcome.
     Verify(Flight, Waiter),
     /// Kinde is not to be asked now, so an older answer serves.
-    Stale(Arc<Answer>),
+    Stale(Arc<CachedKey>),
     /// Kinde is not to be asked now, but perhaps after this long.
     Unavailable(Duration),
     /// Too many callers ask or wait.
@@ -261,18 +261,18 @@ impl Engine {
 
     /// The answer that may serve while Kinde can't answer. A refusal or a purge has taken it out of the cache, so no
     /// outage brings a refused key back.
-    pub(crate) fn stale(&self, key: &Fingerprint, now: Instant) -> Option<Arc<Answer>> {
+    pub(crate) fn stale(&self, key: &Fingerprint, now: Instant) -> Option<Arc<CachedKey>> {
         self.cache.answer(key, |answer| answer.standing(now) != Standing::Over)
     }
 
-    fn fresh(&self, key: &Fingerprint, now: Instant) -> Option<Arc<Answer>> {
+    fn fresh(&self, key: &Fingerprint, now: Instant) -> Option<Arc<CachedKey>> {
         self.cache.answer(key, |answer| answer.standing(now) == Standing::Fresh)
     }
 
     fn refresh(
         self: &Arc<Self>,
         key: Fingerprint,
-        answer: Arc<Answer>,
+        answer: Arc<CachedKey>,
         client: Option<Client>,
         now: Instant,
     ) -> Step {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::breaker::{Change, Seen};
-use super::{Answer, CROWDED, Engine, EngineSettings, Flight, Outcome, Report, Standing, tell};
+use super::{CROWDED, CachedKey, Engine, EngineSettings, Flight, Outcome, Report, Standing, tell};
 use crate::evidence::OlderAnswer;
 use crate::verification::{Judgement, Refusal, Verdict};
 use crate::verifier::FailureClass;
@@ -12,7 +12,7 @@ use crate::verifier::ServerFault;
 
 impl Engine {
     /// Makes a positive answer of a judgement, as old as its question.
-    fn answer(&self, flight: &Flight, judgement: Judgement) -> Result<Arc<Answer>, Refusal> {
+    fn answer(&self, flight: &Flight, judgement: Judgement) -> Result<Arc<CachedKey>, Refusal> {
         let asked_at = judgement.asked_at().map_or(flight.asked_at, |asked_at| asked_at.min(flight.asked_at));
         let expires_at = judgement.expires_at();
         let mut verification = match judgement.into_verdict() {
@@ -22,7 +22,7 @@ impl Engine {
         self.interner.intern(&mut verification);
         let Self { settings: EngineSettings { time_to_live, stale_if_error, .. }, .. } = self;
         let bits = flight.fingerprint.bits();
-        let answer = Answer::new(verification, asked_at, bits, *time_to_live, *stale_if_error, expires_at);
+        let answer = CachedKey::new(verification, asked_at, bits, *time_to_live, *stale_if_error, expires_at);
         Ok(Arc::new(answer))
     }
 

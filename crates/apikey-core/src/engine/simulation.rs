@@ -380,7 +380,7 @@ fn check_served(
     settings: &EngineSettings,
     kinde: &Kinde,
     secret: usize,
-    answer: &Answer,
+    answer: &CachedKey,
     now: Instant,
     stale: bool,
 ) {

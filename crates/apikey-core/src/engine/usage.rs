@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::answer::Answer;
+use super::cached_key::CachedKey;
 
 /// The cache itself holds so many references to an answer: one in its map, one in its place.
 const OF_THE_CACHE: usize = 2;
@@ -55,7 +55,7 @@ impl Usage {
 /// One copy for each processor, and their place among those that are spread.
 #[derive(Debug)]
 struct Copies {
-    answers: Box<[Arc<Answer>]>,
+    answers: Box<[Arc<CachedKey>]>,
     _place: SpreadPlace,
 }
 
@@ -95,7 +95,7 @@ impl Drop for SpreadPlace {
 }
 
 /// A reference to the answer, or to a copy of it.
-pub(super) fn hand_out(answer: &Arc<Answer>, spreading: &Spreading) -> Arc<Answer> {
+pub(super) fn hand_out(answer: &Arc<CachedKey>, spreading: &Spreading) -> Arc<CachedKey> {
     let usage = &answer.usage;
     if !usage.used.load(Ordering::Relaxed) {
         usage.used.store(true, Ordering::Relaxed);
@@ -111,7 +111,7 @@ pub(super) fn hand_out(answer: &Arc<Answer>, spreading: &Spreading) -> Arc<Answe
 
 /// Somebody else uses the answer at this moment.
 #[cold]
-fn sight(answer: &Answer, spreading: &Spreading) {
+fn sight(answer: &CachedKey, spreading: &Spreading) {
     let sightings = answer.usage.sightings.load(Ordering::Relaxed);
     if sightings < SIGHTINGS {
         // Sightings that threads overwrite for each other are made up for by the next.
@@ -125,7 +125,7 @@ fn sight(answer: &Answer, spreading: &Spreading) {
 }
 
 impl Copies {
-    fn of_this_thread(&self) -> Option<&Arc<Answer>> {
+    fn of_this_thread(&self) -> Option<&Arc<CachedKey>> {
         // The number of copies is a power of two.
         self.answers.get(thread_number() & (self.answers.len() - 1))
     }
@@ -155,23 +155,23 @@ mod tests {
     use crate::verification::Verification;
 
     /// An answer with the references that the cache holds, in which it is seen alone.
-    fn cached() -> [Arc<Answer>; OF_THE_CACHE] {
+    fn cached() -> [Arc<CachedKey>; OF_THE_CACHE] {
         let verification = Verification::active("id1").with_scopes(["read:users"]);
         let answer =
-            Answer::new(verification, Instant::now(), 0, Duration::from_secs(300), Duration::ZERO, None);
+            CachedKey::new(verification, Instant::now(), 0, Duration::from_secs(300), Duration::ZERO, None);
         let answer = Arc::new(answer);
         [Arc::clone(&answer), answer]
     }
 
     /// Hands the answer out to two at once, so often that it has copies if it is to have any.
-    fn crowd([answer, _]: &[Arc<Answer>; OF_THE_CACHE], spreading: &Spreading) {
+    fn crowd([answer, _]: &[Arc<CachedKey>; OF_THE_CACHE], spreading: &Spreading) {
         let _elsewhere = hand_out(answer, spreading);
         for _ in 0..=SIGHTINGS {
             hand_out(answer, spreading);
         }
     }
 
-    fn is_spread([answer, _]: &[Arc<Answer>; OF_THE_CACHE]) -> bool {
+    fn is_spread([answer, _]: &[Arc<CachedKey>; OF_THE_CACHE]) -> bool {
         answer.usage.copies.get().is_some()
     }
 

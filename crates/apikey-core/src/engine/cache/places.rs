@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use crate::engine::answer::Answer;
+use crate::engine::cached_key::CachedKey;
 use crate::key::Fingerprint;
 
 /// How many places are looked at for one that may go, before the next one goes all the same: changes wait for this.
@@ -34,7 +34,7 @@ pub(super) struct Places {
 
 pub(super) struct Place {
     pub(super) key: Fingerprint,
-    pub(super) answer: Arc<Answer>,
+    pub(super) answer: Arc<CachedKey>,
 }
 
 /// The places that hold secrets of one key id form a ring.
@@ -124,7 +124,7 @@ impl Places {
     }
 
     /// Puts an entry into a place that is in the index under the key id of the answer. Says who held it.
-    pub(super) fn hold(&mut self, place: usize, key: Fingerprint, answer: Arc<Answer>) -> Option<Place> {
+    pub(super) fn hold(&mut self, place: usize, key: Fingerprint, answer: Arc<CachedKey>) -> Option<Place> {
         answer.usage.set_place(place);
         self.slots.get_mut(place)?.replace(Place { key, answer })
     }

@@ -34,18 +34,18 @@ impl Looks {
 }
 
 /// An answer that its number tells from all others, copies included.
-fn answer(key_id: &str, number: u64) -> Arc<Answer> {
+fn answer(key_id: &str, number: u64) -> Arc<CachedKey> {
     let verification = Verification::active(key_id).with_verification_count(number);
-    Arc::new(Answer::new(verification, Instant::now(), 0, TTL, STALE, None))
+    Arc::new(CachedKey::new(verification, Instant::now(), 0, TTL, STALE, None))
 }
 
-fn number(answer: &Answer) -> u64 {
+fn number(answer: &CachedKey) -> u64 {
     answer.verification.verification_count().unwrap()
 }
 
 impl Cache {
     /// What is kept for this secret, without using it.
-    fn look<T>(&self, key: &Fingerprint, look: impl FnOnce(&Answer) -> T) -> Option<T> {
+    fn look<T>(&self, key: &Fingerprint, look: impl FnOnce(&CachedKey) -> T) -> Option<T> {
         let mut seen = None;
         let unwanted = self.answer(key, |answer| {
             seen = Some(look(answer));
@@ -231,7 +231,7 @@ fn who_comes_alone_gets_the_answer_itself_and_a_crowd_gets_copies() {
     let (key, kept) = (fingerprinter.fingerprint(b"k1"), answer("id1", 1));
     let kept_at = Arc::as_ptr(&kept);
     cache.store(key, kept);
-    let is_itself = |answer: &Arc<Answer>| Arc::as_ptr(answer) == kept_at;
+    let is_itself = |answer: &Arc<CachedKey>| Arc::as_ptr(answer) == kept_at;
     for _ in 0..1000 {
         assert!(is_itself(&cache.answer(&key, |_| true).unwrap()));
     }
@@ -265,7 +265,7 @@ fn no_change_of_all_holds_the_lock_for_too_many_entries() {
         assert!(cache.most_held() <= MOST_HELD, "{which}: {}", cache.most_held());
         let left = [ENTRIES / 2, 0, ENTRIES, 0][which];
         assert_eq!((cache.len(), cache.sizes()), (left, [left; 3]), "{which}");
-        let is_fresh = |answer: &Answer| answer.standing(answer.asked_at()) == Standing::Fresh;
+        let is_fresh = |answer: &CachedKey| answer.standing(answer.asked_at()) == Standing::Fresh;
         let fresh = keys.iter().filter_map(|key| cache.look(key, is_fresh)).filter(|fresh| *fresh).count();
         assert_eq!(fresh, if which == 2 { 0 } else { left }, "{which}");
     }
@@ -298,8 +298,8 @@ fn a_key_that_lost_its_extension_serves_while_it_is_fresh() {
     let (cache, keys) = filled(2, 2);
     let before = Arc::downgrade(&cache.answer(&keys[0], |_| true).unwrap());
     cache.end_extension(&keys[0]);
-    assert_eq!(cache.look(&keys[0], Answer::times), Some([TTL, TTL]));
-    assert_eq!(cache.look(&keys[1], Answer::times), Some([TTL, TTL + STALE]));
+    assert_eq!(cache.look(&keys[0], CachedKey::times), Some([TTL, TTL]));
+    assert_eq!(cache.look(&keys[1], CachedKey::times), Some([TTL, TTL + STALE]));
     assert_eq!(cache.sizes(), [2; 3]);
     drop(before);
     cache.remove_id("id0");

@@ -15,7 +15,7 @@ const REFRESH_RETRY: Duration = Duration::from_secs(5);
 
 /// Everything counts from when the question was asked, in nanoseconds.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct CachedKey {
     pub(crate) verification: Verification,
     asked_at: Instant,
     fresh_for: u64,
@@ -34,7 +34,7 @@ pub(crate) enum Standing {
     Over,
 }
 
-impl Answer {
+impl CachedKey {
     /// `bits` are uniform over keys and decide the jitter. If the key expires, the answer serves no longer than it, neither
     /// fresh nor stale.
     pub(super) fn new(
@@ -127,7 +127,7 @@ impl Answer {
 }
 
 #[cfg(test)]
-impl Answer {
+impl CachedKey {
     /// How long it is fresh, and how long it serves.
     pub(super) fn times(&self) -> [Duration; 2] {
         [self.fresh_for, self.serves_for].map(Duration::from_nanos)
@@ -145,16 +145,16 @@ mod tests {
 
     const NANOSECOND: Duration = Duration::from_nanos(1);
 
-    fn answer(bits: u64, time_to_live: Duration, stale_if_error: Duration) -> Answer {
-        Answer::new(Verification::active("id1"), Instant::now(), bits, time_to_live, stale_if_error, None)
+    fn answer(bits: u64, time_to_live: Duration, stale_if_error: Duration) -> CachedKey {
+        CachedKey::new(Verification::active("id1"), Instant::now(), bits, time_to_live, stale_if_error, None)
     }
 
-    fn standing(answer: &Answer, age: Duration) -> Standing {
+    fn standing(answer: &CachedKey, age: Duration) -> Standing {
         answer.standing(answer.asked_at() + age)
     }
 
     /// How long it is fresh, to the nanosecond.
-    fn fresh_for(answer: &Answer) -> Duration {
+    fn fresh_for(answer: &CachedKey) -> Duration {
         let fresh_for = Duration::from_nanos(answer.fresh_for);
         assert_eq!(standing(answer, fresh_for - NANOSECOND), Standing::Fresh);
         assert_ne!(standing(answer, fresh_for), Standing::Fresh);
@@ -222,7 +222,7 @@ mod tests {
         #[test]
         fn no_answer_serves_past_the_end_of_its_key(bits: u64, ttl in span(), stale in span(), end in span()) {
             let asked_at = Instant::now();
-            let expiring = |at| Answer::new(Verification::active("id1"), asked_at, bits, ttl, stale, Some(at));
+            let expiring = |at| CachedKey::new(Verification::active("id1"), asked_at, bits, ttl, stale, Some(at));
             let free = answer(bits, ttl, stale).times();
             prop_assert_eq!(expiring(asked_at + end).times(), free.map(|time| time.min(end)));
             prop_assert_eq!(expiring(asked_at + ttl + stale).times(), free, "what ends later changes nothing");
