@@ -14,8 +14,8 @@ pub(super) struct Crowd {
     waiting: Arc<Mutex<Tally>>,
 }
 
-/// The place of a caller that waits.
-pub(super) struct Place {
+/// The slot of a caller that waits.
+pub(super) struct WaitingSlot {
     client: Option<Client>,
     waiting: Arc<Mutex<Tally>>,
     left: AtomicBool,
@@ -26,8 +26,8 @@ impl Crowd {
         Self { most, waiting: Arc::default() }
     }
 
-    /// A place for one more caller of this client; `None` if there is none.
-    pub(super) fn enter(&self, client: Option<Client>) -> Option<Place> {
+    /// A slot for one more caller of this client; `None` if there is none.
+    pub(super) fn enter(&self, client: Option<Client>) -> Option<WaitingSlot> {
         let mut waiting = lock(&self.waiting);
         let mine = waiting.of(client);
         let share = (self.most / SHARE).max(1);
@@ -37,7 +37,7 @@ impl Crowd {
         }
         waiting.add(client);
         drop(waiting);
-        Some(Place { client, waiting: Arc::clone(&self.waiting), left: AtomicBool::new(false) })
+        Some(WaitingSlot { client, waiting: Arc::clone(&self.waiting), left: AtomicBool::new(false) })
     }
 
     #[cfg(test)]
@@ -46,7 +46,7 @@ impl Crowd {
     }
 }
 
-impl Place {
+impl WaitingSlot {
     pub(super) fn enter(&self) {
         if self.left.swap(false, Ordering::Relaxed) {
             lock(&self.waiting).add(self.client);
@@ -60,7 +60,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for WaitingSlot {
     fn drop(&mut self) {
         self.leave();
     }
@@ -82,14 +82,14 @@ mod tests {
     #[test]
     fn a_client_alone_has_all_but_an_eighth_and_beside_others_an_eighth() {
         let crowd = Crowd::new(16);
-        let alone: Vec<Option<Place>> = (0..16).map(|_| crowd.enter(client(1))).collect();
+        let alone: Vec<Option<WaitingSlot>> = (0..16).map(|_| crowd.enter(client(1))).collect();
         assert_eq!(alone.iter().flatten().count(), 14);
-        let others: Vec<Option<Place>> = (0..3).map(|_| crowd.enter(client(2))).collect();
+        let others: Vec<Option<WaitingSlot>> = (0..3).map(|_| crowd.enter(client(2))).collect();
         assert_eq!(others.iter().flatten().count(), 2, "an eighth of 16");
         assert!(crowd.enter(client(3)).is_none(), "it is full");
         drop(alone);
         assert_eq!(crowd.len(), 2);
-        let again: Vec<Option<Place>> = (0..3).map(|_| crowd.enter(client(1))).collect();
+        let again: Vec<Option<WaitingSlot>> = (0..3).map(|_| crowd.enter(client(1))).collect();
         assert_eq!(again.iter().flatten().count(), 2, "others wait, too");
         drop((others, again));
         assert_eq!(crowd.len(), 0);

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::admission::{Applicant, Decided, Turn, Used};
 use super::attempts::{CountedAttempt, Ended};
 use super::breaker::Seen;
-use super::crowd::Place;
+use super::crowd::WaitingSlot;
 use super::purge::Purges;
 use super::{CROWDED, Engine, Outcome, Report};
 use crate::client::Client;
@@ -376,12 +376,12 @@ impl Drop for Flight {
     }
 }
 
-/// Waits for a flight; clones share its place in the crowd.
+/// Waits for a flight; clones share its slot in the crowd.
 #[derive(Clone)]
 pub(crate) struct Waiter {
     landing: Arc<Landing>,
     /// Only of those who wait for somebody else's flight.
-    place: Option<Arc<Place>>,
+    slot: Option<Arc<WaitingSlot>>,
 }
 
 /// What somebody who waits hears.
@@ -401,21 +401,21 @@ impl Stuck {
 }
 
 impl Waiter {
-    pub(super) fn new(landing: Arc<Landing>, place: Option<Place>) -> Self {
-        Self { landing, place: place.map(Arc::new) }
+    pub(super) fn new(landing: Arc<Landing>, slot: Option<WaitingSlot>) -> Self {
+        Self { landing, slot: slot.map(Arc::new) }
     }
 
-    /// Takes the place again, if it was given up: a request may wait a second time, for a surer answer.
+    /// Takes the slot again, if it was given up: a request may wait a second time, for a surer answer.
     pub(crate) fn enter(&self) {
-        if let Some(place) = &self.place {
-            place.enter();
+        if let Some(slot) = &self.slot {
+            slot.enter();
         }
     }
 
-    /// Gives the place up: a request may live on for long after its key was verified, and keep a clone.
+    /// Gives the slot up: a request may live on for long after its key was verified, and keep a clone.
     pub(crate) fn leave(&self) {
-        if let Some(place) = &self.place {
-            place.leave();
+        if let Some(slot) = &self.slot {
+            slot.leave();
         }
     }
 
@@ -428,7 +428,7 @@ impl Waiter {
             if let Some(outcome) = self.landing.outcome.get() {
                 return News::Landed(match outcome {
                     // It is the limit of the client whose flight it was. This one made no attempt.
-                    Outcome::Limited(_) if self.place.is_some() => Outcome::Failed {
+                    Outcome::Limited(_) if self.slot.is_some() => Outcome::Failed {
                         fault: ServerFault::Unavailable { retry_after: CROWDED },
                         older_may_serve: false,
                     },

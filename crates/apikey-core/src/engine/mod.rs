@@ -206,7 +206,7 @@ impl Engine {
         if let Some(landing) = flights.join(&key, now, self.settings.overdue_after) {
             drop(flights);
             return match self.crowd.enter(client) {
-                Some(place) => Step::Wait(Waiter::new(landing, Some(place))),
+                Some(slot) => Step::Wait(Waiter::new(landing, Some(slot))),
                 None => Step::Crowded,
             };
         }
