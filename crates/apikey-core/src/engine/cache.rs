@@ -1,12 +1,12 @@
 //! The cache of positive answers: bounded in entries, and found by secret and by key id.
 //!
 //! Look-ups take no lock and write nothing that two threads share. Changes come one at a time, and keep three things in
-//! step: the map, the places (which bound it), and the index by key id (which is part of the places).
+//! step: the map, the slots (which bound it), and the index by key id (which is part of the slots).
 //!
 //! Whoever changes one entry may hold the lock that every cold key needs. So a change of many entries handles at most
 //! [`MOST_HELD`] of them under the lock, passes it on to a thread that waits, frees what it took out, and goes on.
 
-mod places;
+mod slots;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::cached_key::CachedKey;
 use super::usage::{Spreading, hand_out};
 use crate::key::{Fingerprint, FingerprintHashing};
-use places::{Place, Places};
+use slots::{Slot, Slots};
 
 /// How many entries are looked at under one lock: changes of other entries wait for this.
 const MOST_HELD: usize = 256;
@@ -27,8 +27,8 @@ type Entries = papaya::HashMap<Fingerprint, Arc<CachedKey>, FingerprintHashing>;
 /// What the engine needs of a cache: nothing else in the crate knows which one it is.
 pub(super) struct Cache {
     entries: Entries,
-    places: Mutex<Places>,
-    /// How many places are taken.
+    slots: Mutex<Slots>,
+    /// How many slots are taken.
     length: AtomicUsize,
     one_secret_per_key_id: bool,
     spreading: Spreading,
@@ -45,7 +45,7 @@ impl Cache {
     pub(super) fn new(capacity: usize, one_secret_per_key_id: bool) -> Self {
         Self {
             entries: papaya::HashMap::with_hasher(FingerprintHashing::default()),
-            places: Mutex::new(Places::new(capacity, one_secret_per_key_id)),
+            slots: Mutex::new(Slots::new(capacity, one_secret_per_key_id)),
             length: AtomicUsize::new(0),
             one_secret_per_key_id,
             spreading: Spreading::over_the_processors(),
@@ -67,34 +67,34 @@ impl Cache {
     /// grace.
     pub(super) fn store(&self, key: Fingerprint, answer: Arc<CachedKey>) {
         let entries = self.entries.pin();
-        let mut places = self.places();
+        let mut slots = self.slots();
         let key_id = answer.verification.key_id();
         let known =
-            entries.get(&key).map(|known| (known.usage.place(), known.verification.key_id() == key_id));
+            entries.get(&key).map(|known| (known.usage.slot(), known.verification.key_id() == key_id));
         let held = match known {
-            Some((place, true)) => Some(place),
+            Some((slot, true)) => Some(slot),
             other => {
-                if let Some((place, _)) = other {
-                    // The secret came under another key id before, and leaves the place that it had there.
-                    places.free(place);
+                if let Some((slot, _)) = other {
+                    // The secret came under another key id before, and leaves the slot that it had there.
+                    slots.free(slot);
                 }
-                self.one_secret_per_key_id.then(|| places.find(key_id)).flatten()
+                self.one_secret_per_key_id.then(|| slots.find(key_id)).flatten()
             }
         };
-        let place = held.unwrap_or_else(|| {
-            let (place, gone) = places.vacate();
+        let slot = held.unwrap_or_else(|| {
+            let (slot, gone) = slots.vacate();
             if let Some(gone) = gone {
                 entries.remove(&gone.key);
             }
-            places.enter(place, key_id);
-            place
+            slots.enter(slot, key_id);
+            slot
         });
-        if let Some(older) = self.put(&mut places, place, key, answer)
+        if let Some(older) = self.put(&mut slots, slot, key, answer)
             && older.key != key
         {
             entries.remove(&older.key);
         }
-        self.count(&places);
+        self.count(&slots);
     }
 
     /// The answer that is kept for this key id, whatever its secret. `None` if a key id may have several secrets: then none of
@@ -103,15 +103,15 @@ impl Cache {
         if !self.one_secret_per_key_id {
             return None;
         }
-        let places = self.places();
-        places.at(places.find(key_id)?).map(|place| Arc::clone(&place.answer))
+        let slots = self.slots();
+        slots.at(slots.find(key_id)?).map(|slot| Arc::clone(&slot.answer))
     }
 
     pub(super) fn remove(&self, key: &Fingerprint) {
-        let mut places = self.places();
-        let gone = self.take_out(&mut places, key);
-        self.count(&places);
-        drop(places);
+        let mut slots = self.slots();
+        let gone = self.take_out(&mut slots, key);
+        self.count(&slots);
+        drop(slots);
         drop(gone);
     }
 
@@ -120,15 +120,14 @@ impl Cache {
         let mut gone = Vec::new();
         loop {
             let entries = self.entries.pin();
-            let mut places = self.places();
+            let mut slots = self.slots();
             while gone.len() < MOST_HELD
-                && let Some(key) =
-                    places.find(key_id).and_then(|place| places.at(place)).map(|place| place.key)
+                && let Some(key) = slots.find(key_id).and_then(|slot| slots.at(slot)).map(|slot| slot.key)
             {
-                gone.extend(self.take_out(&mut places, &key));
+                gone.extend(self.take_out(&mut slots, &key));
             }
-            self.count(&places);
-            MutexGuard::unlock_fair(places);
+            self.count(&slots);
+            MutexGuard::unlock_fair(slots);
             drop(entries);
             if gone.len() < MOST_HELD {
                 return;
@@ -139,7 +138,7 @@ impl Cache {
 
     /// Looks at every entry. It takes time in proportion to the size of the cache, in which the cache is used and changed.
     pub(super) fn remove_where(&self, matches: impl Fn(&Fingerprint, &CachedKey) -> bool) {
-        self.walk(|place| if matches(&place.key, &place.answer) { Change::Remove } else { Change::Keep });
+        self.walk(|slot| if matches(&slot.key, &slot.answer) { Change::Remove } else { Change::Keep });
     }
 
     pub(super) fn clear(&self) {
@@ -149,17 +148,17 @@ impl Cache {
     /// The machine slept for so long, which the age of an answer does not tell: none that is kept is fresh any longer, and as
     /// much less time is left in which it may serve past that.
     pub(super) fn make_all_stale(&self, slept: Duration) {
-        self.walk(|place| Change::Replace(Arc::new(place.answer.slept(slept))));
+        self.walk(|slot| Change::Replace(Arc::new(slot.answer.slept(slept))));
     }
 
     /// The answer of this key serves while it is fresh, and no longer: Kinde could make nothing of the key.
     pub(super) fn end_extension(&self, key: &Fingerprint) {
         let entries = self.entries.pin();
-        let mut places = self.places();
+        let mut slots = self.slots();
         if let Some(answer) = entries.get(key)
             && let Some(shorter) = answer.without_extension()
         {
-            let _older = self.put(&mut places, answer.usage.place(), *key, Arc::new(shorter));
+            let _older = self.put(&mut slots, answer.usage.slot(), *key, Arc::new(shorter));
         }
     }
 
@@ -167,28 +166,28 @@ impl Cache {
         self.length.load(Ordering::Relaxed)
     }
 
-    /// Goes through the places that are taken when it begins, a few at a time. Entries don't move, so it meets each of them that
+    /// Goes through the slots that are taken when it begins, a few at a time. Entries don't move, so it meets each of them that
     /// is still there. Those that come in meanwhile it may meet or not.
-    fn walk(&self, change: impl Fn(&Place) -> Change) {
+    fn walk(&self, change: impl Fn(&Slot) -> Change) {
         let mut gone = Vec::with_capacity(MOST_HELD);
         let mut next = 0;
         loop {
-            // What the map holds is freed when this is dropped, and what the places held with `gone`: both after the lock.
+            // What the map holds is freed when this is dropped, and what the slots held with `gone`: both after the lock.
             let entries = self.entries.pin();
-            let mut places = self.places();
-            let end = places.len();
-            for place in next..end.min(next + MOST_HELD) {
-                let Some(held) = places.at(place) else { continue };
+            let mut slots = self.slots();
+            let end = slots.len();
+            for slot in next..end.min(next + MOST_HELD) {
+                let Some(held) = slots.at(slot) else { continue };
                 let key = held.key;
                 match change(held) {
                     Change::Keep => {}
-                    Change::Remove => gone.extend(self.take_out(&mut places, &key)),
-                    Change::Replace(answer) => gone.extend(self.put(&mut places, place, key, answer)),
+                    Change::Remove => gone.extend(self.take_out(&mut slots, &key)),
+                    Change::Replace(answer) => gone.extend(self.put(&mut slots, slot, key, answer)),
                 }
             }
-            self.count(&places);
+            self.count(&slots);
             // Who waits has its turn before this goes on. An ordinary unlock would let this thread take the lock again at once.
-            MutexGuard::unlock_fair(places);
+            MutexGuard::unlock_fair(slots);
             drop(entries);
             gone.clear();
             next += MOST_HELD;
@@ -198,34 +197,28 @@ impl Cache {
         }
     }
 
-    /// Puts an entry into a place that is in the index. Says who held it.
-    fn put(
-        &self,
-        places: &mut Places,
-        place: usize,
-        key: Fingerprint,
-        answer: Arc<CachedKey>,
-    ) -> Option<Place> {
-        let older = places.hold(place, key, Arc::clone(&answer));
+    /// Puts an entry into a slot that is in the index. Says who held it.
+    fn put(&self, slots: &mut Slots, slot: usize, key: Fingerprint, answer: Arc<CachedKey>) -> Option<Slot> {
+        let older = slots.hold(slot, key, Arc::clone(&answer));
         self.entries.pin().insert(key, answer);
         older
     }
 
-    fn take_out(&self, places: &mut Places, key: &Fingerprint) -> Option<Place> {
+    fn take_out(&self, slots: &mut Slots, key: &Fingerprint) -> Option<Slot> {
         let entries = self.entries.pin();
-        let place = entries.remove(key)?.usage.place();
-        places.free(place)
+        let slot = entries.remove(key)?.usage.slot();
+        slots.free(slot)
     }
 
-    fn count(&self, places: &Places) {
-        self.length.store(places.taken(), Ordering::Relaxed);
+    fn count(&self, slots: &Slots) {
+        self.length.store(slots.taken(), Ordering::Relaxed);
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
-        let places = self.places.lock();
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        let slots = self.slots.lock();
         #[cfg(test)]
-        places.looks.begin();
-        places
+        slots.looks.begin();
+        slots
     }
 }
 

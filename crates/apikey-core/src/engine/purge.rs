@@ -178,7 +178,7 @@ impl Purges {
 /// means are taken out of the caches, a few at a time, without that lock. No answer that was asked for before the note is in a
 /// cache after the second step:
 ///
-/// - It was stored before the note: then the second step finds it. An entry never changes its place.
+/// - It was stored before the note: then the second step finds it. An entry never changes its slot.
 /// - It is stored after the note: then its question was open at the moment of the note, so the purge was noted for it, and it is
 ///   not stored. If no question was open, there is none whose answer could come. (A flight that was disowned stores nothing.)
 ///

@@ -210,11 +210,7 @@ fn run(seed: u64) {
         }
         take_turns(&world, &settings, &kinde, &mut ledger, &mut questions);
         hear(&mut callers, &kinde);
-        assert_eq!(
-            world.engine.cache.sizes(),
-            [world.engine.cached_keys(); 3],
-            "map, places and index agree"
-        );
+        assert_eq!(world.engine.cache.sizes(), [world.engine.cached_keys(); 3], "map, slots and index agree");
     }
     finish(world, questions, callers, kinde);
 }

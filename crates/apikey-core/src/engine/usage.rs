@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::cached_key::CachedKey;
 
-/// The cache itself holds so many references to an answer: one in its map, one in its place.
+/// The cache itself holds so many references to an answer: one in its map, one in its slot.
 const OF_THE_CACHE: usize = 2;
 /// An answer that was seen in use elsewhere so often is copied.
 const SIGHTINGS: u8 = 64;
@@ -26,9 +26,9 @@ const MOST_COPIES: usize = 64;
 pub(super) struct Usage {
     used: AtomicBool,
     sightings: AtomicU8,
-    /// Of the cache's places, the one that holds the answer. The cache writes and reads it under its lock. It fills what would
+    /// Of the cache's slots, the one that holds the answer. The cache writes and reads it under its lock. It fills what would
     /// be padding here, and saves the cache another index.
-    place: AtomicU32,
+    slot: AtomicU32,
     copies: OnceLock<Box<Copies>>,
 }
 
@@ -43,12 +43,12 @@ impl Usage {
         self.used.swap(false, Ordering::Relaxed)
     }
 
-    pub(super) fn place(&self) -> usize {
-        self.place.load(Ordering::Relaxed) as usize
+    pub(super) fn slot(&self) -> usize {
+        self.slot.load(Ordering::Relaxed) as usize
     }
 
-    pub(super) fn set_place(&self, place: usize) {
-        self.place.store(u32::try_from(place).unwrap_or(u32::MAX), Ordering::Relaxed);
+    pub(super) fn set_slot(&self, slot: usize) {
+        self.slot.store(u32::try_from(slot).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::places::{MOST_LOOKED_AT, TABLE};
+use super::slots::{MOST_LOOKED_AT, TABLE};
 use super::*;
 use crate::engine::Standing;
 use crate::key::Fingerprinter;
@@ -15,7 +15,7 @@ const TTL: Duration = Duration::from_secs(300);
 const STALE: Duration = Duration::from_secs(600);
 const SLEEP: Duration = Duration::from_secs(200);
 
-/// Counts how many places are looked at under one lock.
+/// Counts how many slots are looked at under one lock.
 #[derive(Default)]
 pub(super) struct Looks {
     now: Cell<usize>,
@@ -57,19 +57,19 @@ impl Cache {
 
     /// The sizes of the three things that are kept in step.
     pub(in crate::engine) fn sizes(&self) -> [usize; 3] {
-        let [taken, indexed] = self.places().sizes();
+        let [taken, indexed] = self.slots().sizes();
         [self.entries.len(), taken, indexed]
     }
 
     /// Does something while no entry can be changed.
     pub(in crate::engine) fn while_changes_wait<T>(&self, deed: impl FnOnce() -> T) -> T {
-        let _places = self.places();
+        let _places = self.slots();
         deed()
     }
 
-    /// How many places were looked at under one lock, at most.
+    /// How many slots were looked at under one lock, at most.
     fn most_held(&self) -> usize {
-        self.places().looks.most.get()
+        self.slots().looks.most.get()
     }
 }
 
@@ -114,7 +114,7 @@ struct Known {
 }
 
 proptest! {
-    /// The cache holds what a plain list holds, and lets go of something only for want of a place: of nothing in use
+    /// The cache holds what a plain list holds, and lets go of something only for want of a slot: of nothing in use
     /// while there is something that is not.
     #[test]
     fn only_a_newcomer_to_a_full_cache_drives_out_one_and_none_in_use(
@@ -276,7 +276,7 @@ fn no_change_of_all_holds_the_lock_for_too_many_entries() {
 fn no_table_of_the_index_is_large_however_many_key_ids_there_are() {
     let (cache, _) = filled(50_000, 50_000);
     assert_eq!(cache.sizes(), [50_000; 3]);
-    assert!(cache.places().largest_table() <= TABLE, "{}", cache.places().largest_table());
+    assert!(cache.slots().largest_table() <= TABLE, "{}", cache.slots().largest_table());
 }
 
 #[test]
@@ -336,8 +336,8 @@ fn entries_come_and_go_while_others_are_removed() {
     });
     assert_eq!(cache.sizes(), [cache.len(); 3]);
     for key in &keys {
-        if let Some(shared) = cache.look(key, |answer| answer.usage.place()) {
-            assert_eq!(cache.places().at(shared).map(|place| place.key), Some(*key));
+        if let Some(shared) = cache.look(key, |answer| answer.usage.slot()) {
+            assert_eq!(cache.slots().at(shared).map(|slot| slot.key), Some(*key));
         }
     }
     cache.clear();

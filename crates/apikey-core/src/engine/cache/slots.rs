@@ -1,0 +1,215 @@
+//! The slots of the cache: which are taken, which goes for a newcomer, and which hold the secrets of a key id.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::engine::cached_key::CachedKey;
+use crate::key::Fingerprint;
+
+/// How many slots are looked at for one that may go, before the next one goes all the same: changes wait for this.
+pub(super) const MOST_LOOKED_AT: usize = 64;
+
+/// How many key ids share a table of the index, about: when it grows, all of them are entered anew while changes wait.
+pub(super) const TABLE: usize = 1024;
+const MOST_TABLES: usize = 65_536;
+
+/// A slot for each entry of the map, and for nothing else. What goes where there is none left is decided by the clock
+/// algorithm: a hand goes round, spares the entries that were used since it came by last, and takes the first other one.
+pub(super) struct Slots {
+    capacity: usize,
+    entries: Vec<Option<Slot>>,
+    vacant: Vec<usize>,
+    hand: usize,
+    /// Finds a slot of a key id; the others of this id are its siblings. Many small tables, because one large one would take
+    /// 0.4 s to grow past a million key ids.
+    by_key_id: Box<[HashTable<usize>]>,
+    /// The siblings of each slot. `None` if a key id has one secret: then a slot has no sibling but itself.
+    siblings: Option<Vec<Siblings>>,
+    hashing: RandomState,
+    #[cfg(test)]
+    pub(super) looks: super::tests::Looks,
+}
+
+pub(super) struct Slot {
+    pub(super) key: Fingerprint,
+    pub(super) answer: Arc<CachedKey>,
+}
+
+/// The slots that hold secrets of one key id form a ring.
+#[derive(Clone, Copy)]
+struct Siblings {
+    previous: usize,
+    next: usize,
+}
+
+impl Slots {
+    pub(super) fn new(capacity: usize, one_secret_per_key_id: bool) -> Self {
+        // The number of a slot is kept in 32 bits.
+        let capacity = capacity.min(u32::MAX as usize);
+        let tables = (capacity / TABLE).clamp(1, MOST_TABLES).next_power_of_two();
+        Self {
+            capacity,
+            entries: Vec::new(),
+            vacant: Vec::new(),
+            hand: 0,
+            by_key_id: (0..tables).map(|_| HashTable::new()).collect(),
+            siblings: (!one_secret_per_key_id).then(Vec::new),
+            hashing: RandomState::new(),
+            #[cfg(test)]
+            looks: Default::default(),
+        }
+    }
+
+    /// How many slots there are, vacant ones included.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.entries.len() - self.vacant.len()
+    }
+
+    pub(super) fn at(&self, slot: usize) -> Option<&Slot> {
+        #[cfg(test)]
+        self.looks.look();
+        self.entries.get(slot)?.as_ref()
+    }
+
+    /// A slot that holds a secret of this key id.
+    pub(super) fn find(&self, key_id: &str) -> Option<usize> {
+        let hash = self.hashing.hash_one(key_id);
+        let table = self.by_key_id.get(table_of(hash, self.by_key_id.len()))?;
+        table.find(hash, |slot| holds(&self.entries, *slot, key_id)).copied()
+    }
+
+    /// A slot for one more entry, and its former holder, if it had to go for that.
+    pub(super) fn vacate(&mut self) -> (usize, Option<Slot>) {
+        if let Some(slot) = self.vacant.pop() {
+            return (slot, None);
+        }
+        if self.entries.len() < self.capacity {
+            let slot = self.entries.len();
+            self.entries.push(None);
+            if let Some(siblings) = &mut self.siblings {
+                siblings.push(Siblings { previous: slot, next: slot });
+            }
+            return (slot, None);
+        }
+        let slot = self.next_to_go();
+        (slot, self.leave(slot))
+    }
+
+    /// Enters an empty slot into the index, for a secret of this key id.
+    pub(super) fn enter(&mut self, slot: usize, key_id: &str) {
+        if self.siblings.is_some()
+            && let Some(sibling) = self.find(key_id)
+        {
+            let next = self.siblings_of(sibling).next;
+            self.join(sibling, slot);
+            self.join(slot, next);
+            return;
+        }
+        self.join(slot, slot);
+        let Self { entries, by_key_id, hashing, .. } = self;
+        let hash_of = |slot: &usize| {
+            let held = entries.get(*slot).and_then(Option::as_ref);
+            hashing.hash_one(held.map_or(key_id, |held| held.answer.verification.key_id()))
+        };
+        let hash = hashing.hash_one(key_id);
+        if let Some(table) = by_key_id.get_mut(table_of(hash, by_key_id.len())) {
+            table.insert_unique(hash, slot, hash_of);
+        }
+    }
+
+    /// Puts an entry into a slot that is in the index under the key id of the answer. Says who held it.
+    pub(super) fn hold(&mut self, slot: usize, key: Fingerprint, answer: Arc<CachedKey>) -> Option<Slot> {
+        answer.usage.set_slot(slot);
+        self.entries.get_mut(slot)?.replace(Slot { key, answer })
+    }
+
+    /// Takes the holder out of its slot and the index. The slot is vacant then.
+    pub(super) fn free(&mut self, slot: usize) -> Option<Slot> {
+        let gone = self.leave(slot)?;
+        self.vacant.push(slot);
+        Some(gone)
+    }
+
+    fn leave(&mut self, slot: usize) -> Option<Slot> {
+        let Siblings { previous, next } = self.siblings_of(slot);
+        let Self { entries, by_key_id, hashing, .. } = self;
+        let key_id = entries.get(slot)?.as_ref()?.answer.verification.key_id();
+        let hash = hashing.hash_one(key_id);
+        // Of siblings, only one is in the table.
+        if let Some(table) = by_key_id.get_mut(table_of(hash, by_key_id.len()))
+            && let Ok(mut entry) = table.find_entry(hash, |held| *held == slot)
+        {
+            if next == slot {
+                entry.remove();
+            } else {
+                *entry.get_mut() = next;
+            }
+        }
+        self.join(previous, next);
+        self.entries.get_mut(slot)?.take()
+    }
+
+    fn siblings_of(&self, slot: usize) -> Siblings {
+        let siblings = self.siblings.as_ref().and_then(|siblings| siblings.get(slot));
+        siblings.copied().unwrap_or(Siblings { previous: slot, next: slot })
+    }
+
+    /// Makes two slots neighbours in a ring.
+    fn join(&mut self, one: usize, other: usize) {
+        if let Some(siblings) = &mut self.siblings {
+            if let Some(one) = siblings.get_mut(one) {
+                one.next = other;
+            }
+            if let Some(other) = siblings.get_mut(other) {
+                other.previous = one;
+            }
+        }
+    }
+
+    /// The slot whose holder goes for a newcomer, where all are taken.
+    fn next_to_go(&mut self) -> usize {
+        let mut looked_at = 0;
+        loop {
+            let slot = self.hand;
+            self.hand = if slot + 1 < self.entries.len() { slot + 1 } else { 0 };
+            looked_at += 1;
+            let spared = self.at(slot).is_some_and(|slot| slot.answer.usage.was_used());
+            if !spared || looked_at > MOST_LOOKED_AT {
+                return slot;
+            }
+        }
+    }
+
+    /// How many entries have a slot, and how many are found by their key ids.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> [usize; 2] {
+        let ring = |first: usize| {
+            let next = |slot: &usize| Some(self.siblings_of(*slot).next).filter(|next| *next != first);
+            std::iter::successors(Some(first), next).count()
+        };
+        let indexed = self.by_key_id.iter().flatten().map(|slot| ring(*slot)).sum();
+        [self.entries.iter().flatten().count(), indexed]
+    }
+
+    /// How many key ids the largest table of the index has.
+    #[cfg(test)]
+    pub(super) fn largest_table(&self) -> usize {
+        self.by_key_id.iter().map(HashTable::len).max().unwrap_or_default()
+    }
+}
+
+/// Which of so many tables, a power of two. A table goes by the lowest and the highest bits of the hash, so this does not.
+fn table_of(hash: u64, tables: usize) -> usize {
+    (hash >> 32) as usize & (tables - 1)
+}
+
+fn holds(entries: &[Option<Slot>], slot: usize, key_id: &str) -> bool {
+    let held = entries.get(slot).and_then(Option::as_ref);
+    held.is_some_and(|held| held.answer.verification.key_id() == key_id)
+}
