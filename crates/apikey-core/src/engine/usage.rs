@@ -52,11 +52,11 @@ impl Usage {
     }
 }
 
-/// One copy for each processor, and their place among those that are spread.
+/// One copy for each processor, and their slot among those that are spread.
 #[derive(Debug)]
 struct Copies {
     answers: Box<[Arc<CachedKey>]>,
-    _place: SpreadPlace,
+    _slot: SpreadSlot,
 }
 
 /// How many copies are made of an answer, and of how many answers there are any.
@@ -76,19 +76,19 @@ impl Spreading {
         Self { copies, spread: Arc::default() }
     }
 
-    fn place(&self) -> Option<SpreadPlace> {
+    fn slot(&self) -> Option<SpreadSlot> {
         if self.copies < 2 || self.spread.load(Ordering::Relaxed) >= MOST_SPREAD {
             return None;
         }
         self.spread.fetch_add(1, Ordering::Relaxed);
-        Some(SpreadPlace(Arc::clone(&self.spread)))
+        Some(SpreadSlot(Arc::clone(&self.spread)))
     }
 }
 
 #[derive(Debug)]
-struct SpreadPlace(Arc<AtomicUsize>);
+struct SpreadSlot(Arc<AtomicUsize>);
 
-impl Drop for SpreadPlace {
+impl Drop for SpreadSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -116,10 +116,10 @@ fn sight(answer: &CachedKey, spreading: &Spreading) {
     if sightings < SIGHTINGS {
         // Sightings that threads overwrite for each other are made up for by the next.
         answer.usage.sightings.store(sightings + 1, Ordering::Relaxed);
-    } else if let Some(place) = spreading.place() {
+    } else if let Some(slot) = spreading.slot() {
         answer.usage.copies.get_or_init(|| {
             let answers = (0..spreading.copies).map(|_| Arc::new(answer.copy())).collect();
-            Box::new(Copies { answers, _place: place })
+            Box::new(Copies { answers, _slot: slot })
         });
     }
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     /// Hands the answer out to two at once, so often that it has copies if it is to have any.
-    fn crowd([answer, _]: &[Arc<CachedKey>; OF_THE_CACHE], spreading: &Spreading) {
+    fn use_from_two([answer, _]: &[Arc<CachedKey>; OF_THE_CACHE], spreading: &Spreading) {
         let _elsewhere = hand_out(answer, spreading);
         for _ in 0..=SIGHTINGS {
             hand_out(answer, spreading);
@@ -197,7 +197,7 @@ mod tests {
     fn a_processor_that_is_alone_needs_no_copies() {
         for copies in [1, 2, 4, MOST_COPIES] {
             let kept = cached();
-            crowd(&kept, &Spreading::over(copies));
+            use_from_two(&kept, &Spreading::over(copies));
             assert_eq!(is_spread(&kept), copies > 1, "{copies}");
         }
     }
@@ -213,7 +213,7 @@ mod tests {
     fn threads_that_come_one_after_another_count_on_copies_of_their_own() {
         const COPIES: usize = 4;
         let (kept, spreading) = (cached(), Spreading::over(COPIES));
-        crowd(&kept, &spreading);
+        use_from_two(&kept, &spreading);
         let seen_by_one = || {
             let [one, other] = [0, 1].map(|_| hand_out(&kept[0], &spreading));
             assert!(Arc::ptr_eq(&one, &other), "a thread keeps to its copy");
@@ -238,15 +238,15 @@ mod tests {
         let spreading = Spreading::over(2);
         let mut all: Vec<_> = (0..MOST_SPREAD).map(|_| cached()).collect();
         for kept in &all {
-            crowd(kept, &spreading);
+            use_from_two(kept, &spreading);
             assert!(is_spread(kept));
         }
         let one_more = cached();
-        crowd(&one_more, &spreading);
+        use_from_two(&one_more, &spreading);
         assert!(!is_spread(&one_more));
         all.pop();
-        crowd(&one_more, &spreading);
-        assert!(is_spread(&one_more), "the place of an answer that is gone is free again");
+        use_from_two(&one_more, &spreading);
+        assert!(is_spread(&one_more), "the slot of an answer that is gone is free again");
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Cache {
 
     /// Does something while no entry can be changed.
     pub(in crate::engine) fn while_changes_wait<T>(&self, deed: impl FnOnce() -> T) -> T {
-        let _places = self.slots();
+        let _slots = self.slots();
         deed()
     }
 
