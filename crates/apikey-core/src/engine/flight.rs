@@ -64,7 +64,7 @@ struct Entry {
     began: Instant,
     landing: Arc<Landing>,
     /// The number of the latest purge when the question was asked.
-    heeds_after: u64,
+    purges_seen: u64,
 }
 
 impl Entry {
@@ -126,9 +126,9 @@ impl Table {
     ) -> (Flight, Arc<Landing>, Option<Stuck>) {
         let landing = Arc::<Landing>::default();
         self.last_id += 1;
-        let (id, heeds_after) = (self.last_id, self.purges.now());
+        let (id, purges_seen) = (self.last_id, self.purges.now());
         let (client, seat) = (applicant.client, Arc::clone(&turn));
-        let entry = Entry { id, client, turn: seat, began: now, landing: Arc::clone(&landing), heeds_after };
+        let entry = Entry { id, client, turn: seat, began: now, landing: Arc::clone(&landing), purges_seen };
         let replaced = self.by_key.insert(fingerprint, entry).map(Entry::into_stuck);
         let flight = Flight {
             engine,
@@ -148,16 +148,16 @@ impl Table {
     }
 
     /// The number of the latest purge when this flight asked; `None` if it is disowned.
-    pub(super) fn heeds_after(&self, flight: &Flight) -> Option<u64> {
+    pub(super) fn purges_seen(&self, flight: &Flight) -> Option<u64> {
         let entry = self.by_key.get(&flight.fingerprint).filter(|entry| entry.id == flight.id)?;
-        Some(entry.heeds_after)
+        Some(entry.purges_seen)
     }
 
     /// From now on the flight heeds later purges only, because it asks now.
     pub(super) fn ask_now(&mut self, flight: &Flight) {
         let now = self.purges.now();
         if let Some(entry) = self.by_key.get_mut(&flight.fingerprint).filter(|entry| entry.id == flight.id) {
-            entry.heeds_after = now;
+            entry.purges_seen = now;
         }
         self.forget_purges();
     }
@@ -171,7 +171,7 @@ impl Table {
 
     pub(super) fn end(&mut self, flight: &Flight) {
         self.landed = self.landed.wrapping_add(1);
-        if self.heeds_after(flight).is_some() {
+        if self.purges_seen(flight).is_some() {
             self.by_key.remove(&flight.fingerprint);
             self.forget_purges();
         }
@@ -179,7 +179,7 @@ impl Table {
 
     fn forget_purges(&mut self) {
         if !self.purges.is_empty() {
-            let oldest = self.by_key.values().map(|entry| entry.heeds_after).min();
+            let oldest = self.by_key.values().map(|entry| entry.purges_seen).min();
             self.purges.forget_before(oldest);
         }
     }

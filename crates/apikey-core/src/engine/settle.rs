@@ -31,7 +31,7 @@ impl Engine {
         let Report::Judged(judgement) = report else { return false };
         let key = flight.fingerprint;
         let flights = self.flights.lock();
-        let Some(asked) = flights.heeds_after(flight) else { return false };
+        let Some(asked) = flights.purges_seen(flight) else { return false };
         match judgement.verdict() {
             Verdict::Accepted(verification) => {
                 flights.purges.concerns(asked, key, Some(verification))
@@ -66,7 +66,7 @@ impl Engine {
         self.overloads.forget(&key);
         let mut flights = self.flights.lock();
         // What a disowned flight brings back may be older than a purge that nobody has noted for it.
-        let asked = flights.heeds_after(flight);
+        let asked = flights.purges_seen(flight);
         let mut remembered = None;
         // If a purge came between once more, or since the look before, nobody may rely on what is heard.
         let outcome = match judged {
