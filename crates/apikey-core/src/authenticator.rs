@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::client::Clients;
 use crate::clock::Clock;
 use crate::denial::{Denial, DenialStyle};
-use crate::engine::{CROWDED, CachedKey, Engine, News, Outcome, Purge, Standing, Step, Waiter};
+use crate::engine::{CROWDED, CachedKey, Engine, Freshness, News, Outcome, Purge, Step, Waiter};
 use crate::extract::{Extraction, Malformed};
 use crate::key::{Credential, Fingerprint, MalformedKey, PresentedKey};
 use crate::memo::Presented;
@@ -504,7 +504,7 @@ impl VerifiedKey {
     }
 
     fn from_cache(answer: Arc<CachedKey>, now: Instant) -> Self {
-        let stale = answer.standing(now) != Standing::Fresh;
+        let stale = answer.freshness(now) != Freshness::Fresh;
         Self { answer, decided_at: now, from_cache: true, stale }
     }
 

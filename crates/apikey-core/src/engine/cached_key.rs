@@ -28,10 +28,10 @@ pub(crate) struct CachedKey {
 
 /// Whether an answer outlived its time to live because Kinde could not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Freshness {
     Fresh,
     Stale,
-    Over,
+    Expired,
 }
 
 impl CachedKey {
@@ -92,11 +92,11 @@ impl CachedKey {
         self.asked_at
     }
 
-    pub(crate) fn standing(&self, now: Instant) -> Standing {
+    pub(crate) fn freshness(&self, now: Instant) -> Freshness {
         match self.nanoseconds_old(now) {
-            age if self.is_fresh_at(age) => Standing::Fresh,
-            age if age < self.serves_for => Standing::Stale,
-            _ => Standing::Over,
+            age if self.is_fresh_at(age) => Freshness::Fresh,
+            age if age < self.serves_for => Freshness::Stale,
+            _ => Freshness::Expired,
         }
     }
 
@@ -149,15 +149,15 @@ mod tests {
         CachedKey::new(Verification::active("id1"), Instant::now(), bits, time_to_live, stale_if_error, None)
     }
 
-    fn standing(answer: &CachedKey, age: Duration) -> Standing {
-        answer.standing(answer.asked_at() + age)
+    fn freshness(answer: &CachedKey, age: Duration) -> Freshness {
+        answer.freshness(answer.asked_at() + age)
     }
 
     /// How long it is fresh, to the nanosecond.
     fn fresh_for(answer: &CachedKey) -> Duration {
         let fresh_for = Duration::from_nanos(answer.fresh_for);
-        assert_eq!(standing(answer, fresh_for - NANOSECOND), Standing::Fresh);
-        assert_ne!(standing(answer, fresh_for), Standing::Fresh);
+        assert_eq!(freshness(answer, fresh_for - NANOSECOND), Freshness::Fresh);
+        assert_ne!(freshness(answer, fresh_for), Freshness::Fresh);
         fresh_for
     }
 
@@ -186,17 +186,17 @@ mod tests {
         ) {
             let answer = answer(bits, time_to_live, stale_if_error);
             let end = time_to_live + stale_if_error;
-            prop_assert_eq!(standing(&answer, fresh_for(&answer)), Standing::Stale);
-            prop_assert_eq!(standing(&answer, end - NANOSECOND), Standing::Stale);
-            prop_assert_eq!(standing(&answer, end), Standing::Over);
+            prop_assert_eq!(freshness(&answer, fresh_for(&answer)), Freshness::Stale);
+            prop_assert_eq!(freshness(&answer, end - NANOSECOND), Freshness::Stale);
+            prop_assert_eq!(freshness(&answer, end), Freshness::Expired);
         }
 
         #[test]
         fn what_is_off_never_serves(bits: u64, time in span()) {
             let never_stale = answer(bits, time, Duration::ZERO);
-            prop_assert_eq!(standing(&never_stale, fresh_for(&never_stale)), Standing::Over);
+            prop_assert_eq!(freshness(&never_stale, fresh_for(&never_stale)), Freshness::Expired);
             let never_fresh = answer(bits, Duration::ZERO, time);
-            prop_assert_eq!(standing(&never_fresh, Duration::ZERO), Standing::Over);
+            prop_assert_eq!(freshness(&never_fresh, Duration::ZERO), Freshness::Expired);
         }
 
         #[test]
@@ -226,7 +226,7 @@ mod tests {
             let free = answer(bits, ttl, stale).times();
             prop_assert_eq!(expiring(asked_at + end).times(), free.map(|time| time.min(end)));
             prop_assert_eq!(expiring(asked_at + ttl + stale).times(), free, "what ends later changes nothing");
-            prop_assert_eq!(standing(&expiring(asked_at + end), end), Standing::Over);
+            prop_assert_eq!(freshness(&expiring(asked_at + end), end), Freshness::Expired);
             prop_assert_eq!(expiring(asked_at).times(), [Duration::ZERO; 2]);
             prop_assert_eq!(expiring(asked_at.checked_sub(end).unwrap_or(asked_at)).times(), [Duration::ZERO; 2]);
             let renewed_from = fresh_for(&expiring(asked_at + end)).mul_f64(0.95);
@@ -256,7 +256,7 @@ mod tests {
             prop_assert_eq!(once.times(), [Duration::ZERO, (ttl + stale).saturating_sub(slept)]);
             prop_assert_eq!(once.slept(slept).times(), [Duration::ZERO, (ttl + stale).saturating_sub(2 * slept)]);
             let never_stale = answer(bits, ttl, Duration::ZERO).slept(slept);
-            prop_assert_eq!(standing(&never_stale, Duration::ZERO), Standing::Over);
+            prop_assert_eq!(freshness(&never_stale, Duration::ZERO), Freshness::Expired);
         }
 
         #[test]
@@ -266,7 +266,7 @@ mod tests {
             prop_assert_eq!(&copy.verification, &answer.verification);
             for age in [age, fresh_for(&answer), fresh_for(&answer) - NANOSECOND, ttl + stale] {
                 let now = answer.asked_at() + age;
-                prop_assert_eq!((copy.age(now), copy.standing(now)), (answer.age(now), answer.standing(now)));
+                prop_assert_eq!((copy.age(now), copy.freshness(now)), (answer.age(now), answer.freshness(now)));
             }
         }
     }
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn times_without_end_do_not_wrap_around() {
         let answer = answer(0, Duration::MAX / 4, Duration::MAX / 4);
-        assert_eq!(standing(&answer, Duration::from_secs(1 << 30)), Standing::Fresh);
+        assert_eq!(freshness(&answer, Duration::from_secs(1 << 30)), Freshness::Fresh);
         assert!(!answer.claims_refresh(1 << 62));
     }
 }

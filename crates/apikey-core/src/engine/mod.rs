@@ -26,7 +26,7 @@ use tokio::sync::futures::Notified;
 use admission::{Admitted, Applicant};
 pub use attempts::AttemptLimit;
 pub(crate) use attempts::Limited;
-pub(crate) use cached_key::{CachedKey, Standing};
+pub(crate) use cached_key::{CachedKey, Freshness};
 
 use breaker::{Admit, Change, Seen};
 pub(crate) use flight::{Flight, News, NoTurn, Waiter};
@@ -262,11 +262,11 @@ impl Engine {
     /// The answer that may serve while Kinde can't answer. A refusal or a purge has taken it out of the cache, so no
     /// outage brings a refused key back.
     pub(crate) fn stale(&self, key: &Fingerprint, now: Instant) -> Option<Arc<CachedKey>> {
-        self.cache.answer(key, |answer| answer.standing(now) != Standing::Over)
+        self.cache.answer(key, |answer| answer.freshness(now) != Freshness::Expired)
     }
 
     fn fresh(&self, key: &Fingerprint, now: Instant) -> Option<Arc<CachedKey>> {
-        self.cache.answer(key, |answer| answer.standing(now) == Standing::Fresh)
+        self.cache.answer(key, |answer| answer.freshness(now) == Freshness::Fresh)
     }
 
     fn refresh(

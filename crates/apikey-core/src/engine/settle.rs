@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::breaker::{Change, Seen};
-use super::{CROWDED, CachedKey, Engine, EngineSettings, Flight, Outcome, Report, Standing, tell};
+use super::{CROWDED, CachedKey, Engine, EngineSettings, Flight, Freshness, Outcome, Report, tell};
 use crate::evidence::OlderAnswer;
 use crate::verification::{Judgement, Refusal, Verdict};
 use crate::verifier::FailureClass;
@@ -78,7 +78,7 @@ impl Engine {
                 if is_void {
                     Outcome::Failed { fault: ServerFault::UNAVAILABLE, older_may_serve: false }
                 } else {
-                    if answer.standing(answer.asked_at()) == Standing::Fresh {
+                    if answer.freshness(answer.asked_at()) == Freshness::Fresh {
                         self.cache.store(key, Arc::clone(&answer));
                     }
                     Outcome::Accepted(answer)

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::slots::{MOST_LOOKED_AT, TABLE};
 use super::*;
-use crate::engine::Standing;
+use crate::engine::Freshness;
 use crate::key::Fingerprinter;
 use crate::verification::Verification;
 use proptest::prelude::*;
@@ -265,7 +265,7 @@ fn no_change_of_all_holds_the_lock_for_too_many_entries() {
         assert!(cache.most_held() <= MOST_HELD, "{which}: {}", cache.most_held());
         let left = [ENTRIES / 2, 0, ENTRIES, 0][which];
         assert_eq!((cache.len(), cache.sizes()), (left, [left; 3]), "{which}");
-        let is_fresh = |answer: &CachedKey| answer.standing(answer.asked_at()) == Standing::Fresh;
+        let is_fresh = |answer: &CachedKey| answer.freshness(answer.asked_at()) == Freshness::Fresh;
         let fresh = keys.iter().filter_map(|key| cache.look(key, is_fresh)).filter(|fresh| *fresh).count();
         assert_eq!(fresh, if which == 2 { 0 } else { left }, "{which}");
     }
