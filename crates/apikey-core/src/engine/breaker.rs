@@ -68,7 +68,7 @@ pub(super) enum Admit {
 
 /// What a question has changed.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Change {
+pub(super) enum Transition {
     Opened(VerifierError),
     OpenedByOutcomes,
     Closed,
@@ -78,7 +78,7 @@ pub(super) enum Change {
 /// What follows from an answer to the question.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Answered {
-    pub(super) change: Option<Change>,
+    pub(super) transition: Option<Transition>,
     /// An outage that our own question has seen is over.
     pub(super) outage_is_over: bool,
 }
@@ -90,7 +90,7 @@ pub(super) struct Breaker {
 
 struct Inner {
     state: State,
-    latest: VecDeque<Outcome>,
+    latest: VecDeque<Sample>,
     unconnected: u32,
     /// When the question was asked last, and whether its answer is still to come.
     asked_at: Option<Instant>,
@@ -118,7 +118,7 @@ impl WrongSetUp {
     }
 }
 
-struct Outcome {
+struct Sample {
     is_bad: bool,
     client: Option<Client>,
 }
@@ -135,7 +135,7 @@ enum State {
         pause: Duration,
         questions: u32,
         next: Instant,
-        slot: Slot,
+        slot: ProbeSlot,
         /// The client whose key went last and changed nothing: the next place is for another one.
         barred: Option<Option<Client>>,
     },
@@ -148,7 +148,7 @@ enum State {
 
 /// The place for one caller's key while the breaker is open.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Slot {
+enum ProbeSlot {
     Shut,
     /// At first a key with an older answer may go, because its caller need not wait.
     ForOlder,
@@ -184,12 +184,12 @@ impl Breaker {
             State::Open { slot, next, barred, .. } => {
                 let is_free = *barred != Some(client)
                     && match slot {
-                        Slot::ForAnybody => true,
-                        Slot::ForOlder => has_older_answer,
-                        Slot::Shut | Slot::Taken => false,
+                        ProbeSlot::ForAnybody => true,
+                        ProbeSlot::ForOlder => has_older_answer,
+                        ProbeSlot::Shut | ProbeSlot::Taken => false,
                     };
                 if is_free {
-                    *slot = Slot::Taken;
+                    *slot = ProbeSlot::Taken;
                     *barred = None;
                     return Admit::Yes { is_probe: true };
                 }
@@ -232,23 +232,23 @@ impl Breaker {
         client: Option<Client>,
         is_probe: bool,
         now: Instant,
-    ) -> Option<Change> {
+    ) -> Option<Transition> {
         let mut inner = self.lock()?;
         if is_probe && let State::Open { slot, barred, .. } = &mut inner.state {
             match seen {
                 Seen::Judged => {
                     inner.recover();
-                    return Some(Change::Closed);
+                    return Some(Transition::Closed);
                 }
                 // Another caller's key may go instead.
-                Seen::Nothing => *slot = Slot::ForAnybody,
-                Seen::Bad { .. } | Seen::SetUp => (*slot, *barred) = (Slot::Shut, Some(client)),
+                Seen::Nothing => *slot = ProbeSlot::ForAnybody,
+                Seen::Bad { .. } | Seen::SetUp => (*slot, *barred) = (ProbeSlot::Shut, Some(client)),
             }
         }
         match seen {
             Seen::Judged => {
                 inner.unconnected = 0;
-                inner.note(Outcome { is_bad: false, client });
+                inner.note(Sample { is_bad: false, client });
                 if let State::Suspected { judged, .. } = &mut inner.state {
                     *judged = true;
                 }
@@ -258,7 +258,7 @@ impl Breaker {
             }
             Seen::Bad { never_connected } => {
                 inner.unconnected = if never_connected { inner.unconnected + 1 } else { 0 };
-                inner.note(Outcome { is_bad: true, client });
+                inner.note(Sample { is_bad: true, client });
                 if matches!(inner.state, State::Well) && inner.is_suspicious() {
                     inner.state = State::Suspected { failures: 0, judged: false, is_busy: false };
                     self.wake.notify_one();
@@ -305,10 +305,10 @@ impl Breaker {
             *questions += 1;
             if questions.is_multiple_of(2) {
                 // A place that nobody else took is for the barred client, too, the next time.
-                if matches!(slot, Slot::ForOlder | Slot::ForAnybody) {
+                if matches!(slot, ProbeSlot::ForOlder | ProbeSlot::ForAnybody) {
                     *barred = None;
                 }
-                *slot = Slot::ForOlder;
+                *slot = ProbeSlot::ForOlder;
             }
         }
         true
@@ -341,7 +341,7 @@ impl Breaker {
 }
 
 impl Inner {
-    fn note(&mut self, outcome: Outcome) {
+    fn note(&mut self, outcome: Sample) {
         self.latest.push_back(outcome);
         if self.latest.len() > WINDOW {
             self.latest.pop_front();
@@ -355,7 +355,7 @@ impl Inner {
 
     /// The same over clients, each counted once, for a verifier that can't tell. All callers without an address are one client.
     fn most_clients_fail(&self) -> bool {
-        let mut counted: Vec<&Outcome> = Vec::with_capacity(WINDOW);
+        let mut counted: Vec<&Sample> = Vec::with_capacity(WINDOW);
         for outcome in self.latest.iter().rev() {
             if counted.iter().all(|other| other.client != outcome.client) {
                 counted.push(outcome);
@@ -367,16 +367,16 @@ impl Inner {
 
     /// Kinde answers.
     fn recover(&mut self) -> Answered {
-        let (change, outage_is_over) = match self.state {
+        let (transition, outage_is_over) = match self.state {
             State::Well => (None, false),
             State::Suspected { failures, .. } => (None, failures > 0),
             State::Paused { .. } => (None, true),
-            State::Open { .. } => (Some(Change::Closed), true),
+            State::Open { .. } => (Some(Transition::Closed), true),
         };
         self.state = State::Well;
         self.latest.clear();
         self.unconnected = 0;
-        Answered { change, outage_is_over }
+        Answered { transition, outage_is_over }
     }
 
     fn overload(&mut self, named: Option<Duration>, now: Instant) -> Answered {
@@ -403,18 +403,18 @@ impl Inner {
         let silence = named.unwrap_or(unnamed);
         let is_new = !matches!(self.state, State::Paused { .. });
         self.state = State::Paused { until: later(now, silence), unnamed };
-        Answered { change: is_new.then_some(Change::Paused(silence)), outage_is_over: false }
+        Answered { transition: is_new.then_some(Transition::Paused(silence)), outage_is_over: false }
     }
 
     /// The question failed, or (without an error) its verifier can't tell.
     fn fail(&mut self, error: Option<VerifierError>, now: Instant) -> Answered {
-        let mut change = None;
+        let mut transition = None;
         match &mut self.state {
             State::Open { pause, next, slot, .. } => {
                 *pause = (*pause * 2).min(LONGEST_PAUSE);
                 *next = later(now, *pause);
-                if *slot == Slot::ForOlder || (error.is_none() && *slot == Slot::Shut) {
-                    *slot = Slot::ForAnybody;
+                if *slot == ProbeSlot::ForOlder || (error.is_none() && *slot == ProbeSlot::Shut) {
+                    *slot = ProbeSlot::ForAnybody;
                 }
             }
             State::Suspected { judged: true, .. } => self.state = State::Well,
@@ -428,7 +428,7 @@ impl Inner {
                         pause: FIRST_PAUSE,
                         questions: 0,
                         next: later(now, FIRST_PAUSE),
-                        slot: Slot::Shut,
+                        slot: ProbeSlot::Shut,
                         barred: None,
                     },
                     (false, true) => {
@@ -436,10 +436,10 @@ impl Inner {
                     }
                     (false, false) => State::Well,
                 };
-                change = opens.then(|| error.map_or(Change::OpenedByOutcomes, Change::Opened));
+                transition = opens.then(|| error.map_or(Transition::OpenedByOutcomes, Transition::Opened));
             }
         }
-        Answered { change, outage_is_over: false }
+        Answered { transition, outage_is_over: false }
     }
 }
 

@@ -28,7 +28,7 @@ pub use attempts::AttemptLimit;
 pub(crate) use attempts::Limited;
 pub(crate) use cached_key::{CachedKey, Freshness};
 
-use breaker::{Admit, Change, Seen};
+use breaker::{Admit, Seen, Transition};
 pub(crate) use flight::{Flight, News, NoTurn, Waiter};
 pub(crate) use purge::Purge;
 
@@ -342,8 +342,8 @@ impl Engine {
         {
             attempts.forget_the_outage();
         }
-        if let Some(change) = answered.change {
-            tell(&change);
+        if let Some(transition) = answered.transition {
+            tell(&transition);
         }
     }
 
@@ -353,18 +353,18 @@ impl Engine {
 }
 
 /// Tells the operator. Never called under a lock.
-fn tell(change: &Change) {
-    match change {
-        Change::Opened(error) => tracing::warn!(
+fn tell(transition: &Transition) {
+    match transition {
+        Transition::Opened(error) => tracing::warn!(
             "circuit_breaker: the service's own question failed twice, so callers' keys are not sent for a while: {error}"
         ),
-        Change::OpenedByOutcomes => {
+        Transition::OpenedByOutcomes => {
             tracing::warn!(
                 "circuit_breaker: most verifications fail, so callers' keys are not sent for a while"
             );
         }
-        Change::Closed => tracing::info!("circuit_breaker: verifying works again"),
-        Change::Paused(silence) => tracing::warn!(
+        Transition::Closed => tracing::info!("circuit_breaker: verifying works again"),
+        Transition::Paused(silence) => tracing::warn!(
             "the verifier asks everybody to wait: no key is sent for {} ms",
             silence.as_millis()
         ),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::breaker::{Change, Seen};
+use super::breaker::{Seen, Transition};
 use super::{CROWDED, CachedKey, Engine, EngineSettings, Flight, Freshness, Outcome, Report, tell};
 use crate::evidence::OlderAnswer;
 use crate::verification::{Judgement, Refusal, Verdict};
@@ -157,12 +157,12 @@ impl Engine {
 
     /// Takes in what a flight says about Kinde's health.
     pub(super) fn learn(&self, seen: Seen, flight: &Flight, now: Instant) {
-        let change = self.breaker.record(seen, flight.client, flight.is_probe, now);
-        if let Some(change) = change {
-            if let (Change::Closed, Some(attempts)) = (&change, &self.attempts) {
+        let transition = self.breaker.record(seen, flight.client, flight.is_probe, now);
+        if let Some(transition) = transition {
+            if let (Transition::Closed, Some(attempts)) = (&transition, &self.attempts) {
                 attempts.forget_the_outage();
             }
-            tell(&change);
+            tell(&transition);
         }
     }
 
