@@ -17,7 +17,7 @@ use crate::extract::{CredentialSource, ExtractionSettings};
 use crate::key::Fingerprinter;
 use crate::runtime::VerificationRuntime;
 use crate::verifier::Verifier;
-use crate::worker::{Worker, WorkerSettings, question_timeout};
+use crate::worker::{Worker, WorkerSettings, health_check_timeout};
 
 /// The time to live of a cached positive answer, as Kinde's guide recommends: five minutes.
 pub const DEFAULT_CACHE_TIME_TO_LIVE: Duration = Duration::from_secs(300);
@@ -357,7 +357,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             attempt_limit: self.attempt_limit,
             circuit_breaker: self.circuit_breaker,
             queue_patience: self.verification_timeout / QUEUE_PART,
-            question_timeout: question_timeout(self.verification_timeout),
+            health_check_timeout: health_check_timeout(self.verification_timeout),
             overdue_after: self.verification_timeout + GRACE,
             one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),
         };

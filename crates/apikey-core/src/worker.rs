@@ -1,4 +1,4 @@
-//! The background work: verifications that no caller can cancel, the service's own question, and the watch for a machine that
+//! The background work: verifications that no caller can cancel, health checks, and the watch for a machine that
 //! slept. All of it ends with its authenticator.
 
 use std::future::poll_fn;
@@ -28,8 +28,8 @@ use crate::verifier::{FailureClass, FirstTry, Health, Verifier, VerifierError};
 const SLEEP_WATCH: Duration = Duration::from_secs(1);
 /// A gap between the two clocks that is no sleep.
 const NO_SLEEP: Duration = Duration::from_millis(100);
-/// Our own question may take at least this long, because nobody waits for it.
-const LEAST_QUESTION_TIMEOUT: Duration = Duration::from_secs(3);
+/// A health check may take at least this long, because nobody waits for it.
+const LEAST_HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A flight whose turn has come waits so long for a pause to end; past it its caller is told to come back.
 const LONGEST_WAIT_FOR_EVERYBODY: Duration = Duration::from_secs(1);
@@ -69,9 +69,9 @@ struct Tools {
     checked: tokio::sync::Mutex<Option<(std::time::Instant, Health)>>,
 }
 
-/// How long our own question may take, for this verification timeout.
-pub(crate) fn question_timeout(verification_timeout: Duration) -> Duration {
-    verification_timeout.max(LEAST_QUESTION_TIMEOUT)
+/// How long a health check may take, for this verification timeout.
+pub(crate) fn health_check_timeout(verification_timeout: Duration) -> Duration {
+    verification_timeout.max(LEAST_HEALTH_CHECK_TIMEOUT)
 }
 
 impl Worker {
@@ -96,7 +96,7 @@ impl Worker {
             checked: tokio::sync::Mutex::default(),
         });
         let worker = Self { tools, runtime, alive: watch::channel(()).0 };
-        worker.spawn(Arc::clone(&worker.tools).ask_when_wanted());
+        worker.spawn(Arc::clone(&worker.tools).check_health_when_wanted());
         worker.spawn(Arc::clone(&worker.tools).watch_for_sleep());
         worker
     }
@@ -120,8 +120,8 @@ impl Worker {
             {
                 return health.clone();
             }
-            let health = match tools.question().await {
-                Health::Down(_) | Health::Overload(_) => tools.question().await,
+            let health = match tools.health_check().await {
+                Health::Down(_) | Health::Overload(_) => tools.health_check().await,
                 health => health,
             };
             *latest = Some((tools.clock.now(), health.clone()));
@@ -339,37 +339,37 @@ impl Tools {
 }
 
 impl Tools {
-    /// Asks the service's own question whenever the engine wants it.
-    async fn ask_when_wanted(self: Arc<Self>) {
+    /// Checks the health whenever the engine wants it.
+    async fn check_health_when_wanted(self: Arc<Self>) {
         loop {
             let now = self.clock.now();
-            match self.engine.next_question(now) {
-                None => self.engine.question_wanted().await,
+            match self.engine.next_health_check(now) {
+                None => self.engine.health_check_wanted().await,
                 Some(wait) if !wait.is_zero() => {
                     tokio::select! {
-                        () = self.engine.question_wanted() => {}
+                        () = self.engine.health_check_wanted() => {}
                         () = sleep(wait) => {}
                     }
                 }
                 Some(_) => {
-                    if self.engine.begin_question(now) {
-                        let health = self.question().await;
+                    if self.engine.begin_health_check(now) {
+                        let health = self.health_check().await;
                         let now = self.clock.now();
                         if let Health::Refused(error) = &health {
                             self.log.tell(error, now);
                         }
-                        self.engine.end_question(health, now);
+                        self.engine.end_health_check(health, now);
                     }
                 }
             }
         }
     }
 
-    /// Asks our own question once.
-    async fn question(&self) -> Health {
-        let patience = question_timeout(self.settings.timeout);
+    /// Checks the health once.
+    async fn health_check(&self) -> Health {
+        let patience = health_check_timeout(self.settings.timeout);
         let verifier = Arc::clone(&self.verifier);
-        // In a task of its own, so that a panic ends the question alone.
+        // In a task of its own, so that a panic ends the check alone.
         let mut task = JoinSet::new();
         task.spawn(async move { verifier.check().await });
         match timeout(patience, task.join_next()).await {
@@ -378,7 +378,7 @@ impl Tools {
             Err(_elapsed) => {
                 let patience = patience.as_millis();
                 Health::Down(VerifierError::outage(format!(
-                    "no answer to our own question within {patience} ms"
+                    "no answer to the health check within {patience} ms"
                 )))
             }
         }

@@ -1,14 +1,14 @@
 //! The circuit breaker. Bad outcomes of callers' keys only raise a suspicion, because whoever chooses a key must not be able
-//! to make Kinde look ill for others. Then the service asks with a made-up key of its own, and that question decides.
+//! to make Kinde look ill for others. Then the service asks with a made-up key of its own, and that health check decides.
 //!
 //! - Suspicion: half of the last 20 outcomes, at least 5, were overload, outage or unjudged; or three connections in a row
 //!   could not be made.
-//! - The breaker opens if the question fails twice in a row and no key was judged since the suspicion. While it is open, the
+//! - The breaker opens if the health check fails twice in a row and no key was judged since the suspicion. While it is open, the
 //!   question is repeated after pauses that double from 1 s to 30 s; with every second one, one caller's key may go, too.
-//! - A question that tells nothing counts as one that failed if half of the clients that asked last failed, too.
-//! - If the question draws overload and no key was judged since the suspicion, everybody waits until the moment that Kinde
-//!   names, for at most 60 s. If it names none, the question must draw overload twice in a row.
-//! - If the question shows that this service is set up wrong, callers hear so from memory for one second.
+//! - A health check that tells nothing counts as one that failed if half of the clients that asked last failed, too.
+//! - If the health check draws overload and no key was judged since the suspicion, everybody waits until the moment that Kinde
+//!   names, for at most 60 s. If it names none, the health check must draw overload twice in a row.
+//! - If the health check shows that this service is set up wrong, callers hear so from memory for one second.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,9 +25,9 @@ const WINDOW: usize = 20;
 const LEAST: usize = 5;
 /// So many connections in a row that could not be made raise a suspicion.
 const UNCONNECTED: u32 = 3;
-/// The question is asked at most so often.
-const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
-/// How many questions in a row must fail.
+/// Health checks are at least this far apart.
+const BETWEEN_HEALTH_CHECKS: Duration = Duration::from_secs(1);
+/// How many checks in a row must fail.
 const FAILURES: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ const FIRST_SILENCE: Duration = Duration::from_millis(100);
 const LONGEST_UNNAMED_SILENCE: Duration = Duration::from_secs(1);
 /// For how long a wrong set-up is remembered.
 const MEMORY: Duration = Duration::from_secs(1);
-/// What callers are told while the question is under way.
+/// What callers are told while the health check is under way.
 const SOON: Duration = Duration::from_secs(1);
 
 /// What the outcome of a caller's key says.
@@ -62,11 +62,11 @@ pub(super) enum Admit {
     },
     /// Not before this time has passed.
     NotYet(Duration),
-    /// This service is set up wrong; and what our own question drew.
+    /// This service is set up wrong; and what a health check drew.
     SetUp(FailureClass),
 }
 
-/// What a question has changed.
+/// What has changed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Transition {
     Opened(VerifierError),
@@ -75,11 +75,11 @@ pub(super) enum Transition {
     Paused(Duration),
 }
 
-/// What follows from an answer to the question.
+/// What follows from a health check.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Answered {
+pub(super) struct Checked {
     pub(super) transition: Option<Transition>,
-    /// An outage that our own question has seen is over.
+    /// An outage that a health check has seen is over.
     pub(super) outage_is_over: bool,
 }
 
@@ -92,10 +92,10 @@ struct Inner {
     state: State,
     latest: VecDeque<Sample>,
     unconnected: u32,
-    /// When the question was asked last, and whether its answer is still to come.
+    /// When the latest health check began, and whether its outcome is still to come.
     asked_at: Option<Instant>,
-    is_asking: bool,
-    /// A question that takes longer is lost, for example because its runtime is blocked.
+    is_checking: bool,
+    /// A health check that takes longer is lost, for example because its runtime is blocked.
     lost_after: Duration,
     /// Whose key drew an answer that speaks of this service.
     set_up_is_doubted_by: Option<Option<Client>>,
@@ -128,12 +128,12 @@ enum State {
     Suspected {
         failures: u32,
         judged: bool,
-        /// The question drew overload without a moment: such a one may be a matter of milliseconds.
+        /// The health check drew overload without a moment: such a one may be a matter of milliseconds.
         is_busy: bool,
     },
     Open {
         pause: Duration,
-        questions: u32,
+        checks: u32,
         next: Instant,
         slot: ProbeSlot,
         /// The client whose key went last and changed nothing: the next place is for another one.
@@ -157,15 +157,15 @@ enum ProbeSlot {
 }
 
 impl Breaker {
-    /// `longest` is what a question may take.
+    /// `longest` is what a health check may take.
     pub(super) fn new(is_on: bool, longest: Duration) -> Self {
         let inner = Inner {
             state: State::Well,
             latest: VecDeque::new(),
             unconnected: 0,
             asked_at: None,
-            is_asking: false,
-            lost_after: longest + BETWEEN_QUESTIONS,
+            is_checking: false,
+            lost_after: longest + BETWEEN_HEALTH_CHECKS,
             set_up_is_doubted_by: None,
             set_up_is_wrong: None,
         };
@@ -178,7 +178,7 @@ impl Breaker {
         if let Some(wrong) = inner.set_up_is_wrong.filter(|wrong| wrong.concerns(client, now)) {
             return Admit::SetUp(wrong.class);
         }
-        let is_asking = inner.is_asking;
+        let is_checking = inner.is_checking;
         let (admit, is_due) = match &mut inner.state {
             State::Well | State::Suspected { .. } => return Admit::Yes { is_probe: false },
             State::Open { slot, next, barred, .. } => {
@@ -193,11 +193,11 @@ impl Breaker {
                     *barred = None;
                     return Admit::Yes { is_probe: true };
                 }
-                (Admit::NotYet(wait(*next, is_asking, now)), *next <= now)
+                (Admit::NotYet(wait(*next, is_checking, now)), *next <= now)
             }
-            State::Paused { until, .. } => (Admit::NotYet(wait(*until, is_asking, now)), *until <= now),
+            State::Paused { until, .. } => (Admit::NotYet(wait(*until, is_checking, now)), *until <= now),
         };
-        if is_due && !is_asking {
+        if is_due && !is_checking {
             self.wake.notify_one();
         }
         admit
@@ -208,8 +208,8 @@ impl Breaker {
         let inner = self.lock()?;
         match inner.state {
             State::Well | State::Suspected { .. } => None,
-            State::Open { next, .. } => Some((wait(next, inner.is_asking, now), false)),
-            State::Paused { until, .. } => Some((wait(until, inner.is_asking, now), true)),
+            State::Open { next, .. } => Some((wait(next, inner.is_checking, now), false)),
+            State::Paused { until, .. } => Some((wait(until, inner.is_checking, now), true)),
         }
     }
 
@@ -252,7 +252,7 @@ impl Breaker {
                 if let State::Suspected { judged, .. } = &mut inner.state {
                     *judged = true;
                 }
-                if !inner.is_asking && matches!(inner.state, State::Suspected { .. }) {
+                if !inner.is_checking && matches!(inner.state, State::Suspected { .. }) {
                     inner.state = State::Well;
                 }
             }
@@ -275,13 +275,13 @@ impl Breaker {
         None
     }
 
-    /// Waits until there may be a question to ask.
+    /// Waits until a health check may be due.
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
     }
 
-    /// How long until the question is to be asked; `None` if nothing asks for it.
-    pub(super) fn next_question(&self, now: Instant) -> Option<Duration> {
+    /// How long until the next health check; `None` if none is wanted.
+    pub(super) fn next_health_check(&self, now: Instant) -> Option<Duration> {
         let inner = self.lock()?;
         let wanted = match inner.state {
             State::Well if inner.set_up_is_doubted_by.is_none() => return None,
@@ -289,21 +289,21 @@ impl Breaker {
             State::Open { next, .. } => next,
             State::Paused { until, .. } => until,
         };
-        let pause = if inner.is_asking { inner.lost_after } else { BETWEEN_QUESTIONS };
+        let pause = if inner.is_checking { inner.lost_after } else { BETWEEN_HEALTH_CHECKS };
         let earliest = inner.asked_at.and_then(|at| at.checked_add(pause)).unwrap_or(now);
         Some(wanted.max(earliest).saturating_duration_since(now))
     }
 
-    /// Begins the question if its time has come.
-    pub(super) fn begin_question(&self, now: Instant) -> bool {
-        if self.next_question(now) != Some(Duration::ZERO) {
+    /// Begins a health check if one is due.
+    pub(super) fn begin_health_check(&self, now: Instant) -> bool {
+        if self.next_health_check(now) != Some(Duration::ZERO) {
             return false;
         }
         let Some(mut inner) = self.lock() else { return false };
-        (inner.is_asking, inner.asked_at) = (true, Some(now));
-        if let State::Open { questions, slot, barred, .. } = &mut inner.state {
-            *questions += 1;
-            if questions.is_multiple_of(2) {
+        (inner.is_checking, inner.asked_at) = (true, Some(now));
+        if let State::Open { checks, slot, barred, .. } = &mut inner.state {
+            *checks += 1;
+            if checks.is_multiple_of(2) {
                 // A place that nobody else took is for the barred client, too, the next time.
                 if matches!(slot, ProbeSlot::ForOlder | ProbeSlot::ForAnybody) {
                     *barred = None;
@@ -314,10 +314,10 @@ impl Breaker {
         true
     }
 
-    /// Takes in the answer to the question.
-    pub(super) fn end_question(&self, health: Health, now: Instant) -> Answered {
-        let Some(mut inner) = self.lock() else { return Answered::default() };
-        inner.is_asking = false;
+    /// Takes in the outcome of a health check.
+    pub(super) fn end_health_check(&self, health: Health, now: Instant) -> Checked {
+        let Some(mut inner) = self.lock() else { return Checked::default() };
+        inner.is_checking = false;
         let doubted_by = inner.set_up_is_doubted_by.take();
         match health {
             Health::Up => inner.recover(),
@@ -366,7 +366,7 @@ impl Inner {
     }
 
     /// Kinde answers.
-    fn recover(&mut self) -> Answered {
+    fn recover(&mut self) -> Checked {
         let (transition, outage_is_over) = match self.state {
             State::Well => (None, false),
             State::Suspected { failures, .. } => (None, failures > 0),
@@ -376,26 +376,26 @@ impl Inner {
         self.state = State::Well;
         self.latest.clear();
         self.unconnected = 0;
-        Answered { transition, outage_is_over }
+        Checked { transition, outage_is_over }
     }
 
-    fn overload(&mut self, named: Option<Duration>, now: Instant) -> Answered {
+    fn overload(&mut self, named: Option<Duration>, now: Instant) -> Checked {
         let named = named.filter(|named| !named.is_zero()).map(|named| named.min(LONGEST_SILENCE));
         let unnamed = match &mut self.state {
             State::Open { pause, next, .. } => {
                 *next = later(now, named.unwrap_or(*pause).max(*pause));
                 *pause = (*pause * 2).min(LONGEST_PAUSE);
-                return Answered::default();
+                return Checked::default();
             }
             State::Suspected { judged: true, .. } => {
                 self.state = State::Well;
-                return Answered::default();
+                return Checked::default();
             }
-            State::Well => return Answered::default(),
+            State::Well => return Checked::default(),
             // Overload without a moment stops everybody only if it lasts.
             State::Suspected { is_busy: is_busy @ false, failures, .. } if named.is_none() => {
                 (*is_busy, *failures) = (true, 0);
-                return Answered::default();
+                return Checked::default();
             }
             State::Suspected { .. } => FIRST_SILENCE,
             State::Paused { unnamed, .. } => (*unnamed * 2).min(LONGEST_UNNAMED_SILENCE),
@@ -403,11 +403,11 @@ impl Inner {
         let silence = named.unwrap_or(unnamed);
         let is_new = !matches!(self.state, State::Paused { .. });
         self.state = State::Paused { until: later(now, silence), unnamed };
-        Answered { transition: is_new.then_some(Transition::Paused(silence)), outage_is_over: false }
+        Checked { transition: is_new.then_some(Transition::Paused(silence)), outage_is_over: false }
     }
 
-    /// The question failed, or (without an error) its verifier can't tell.
-    fn fail(&mut self, error: Option<VerifierError>, now: Instant) -> Answered {
+    /// The health check failed, or (without an error) its verifier can't tell.
+    fn fail(&mut self, error: Option<VerifierError>, now: Instant) -> Checked {
         let mut transition = None;
         match &mut self.state {
             State::Open { pause, next, slot, .. } => {
@@ -426,7 +426,7 @@ impl Inner {
                 self.state = match (opens, has_failed) {
                     (true, _) => State::Open {
                         pause: FIRST_PAUSE,
-                        questions: 0,
+                        checks: 0,
                         next: later(now, FIRST_PAUSE),
                         slot: ProbeSlot::Shut,
                         barred: None,
@@ -439,13 +439,13 @@ impl Inner {
                 transition = opens.then(|| error.map_or(Transition::OpenedByOutcomes, Transition::Opened));
             }
         }
-        Answered { transition, outage_is_over: false }
+        Checked { transition, outage_is_over: false }
     }
 }
 
-fn wait(moment: Instant, is_asking: bool, now: Instant) -> Duration {
+fn wait(moment: Instant, is_checking: bool, now: Instant) -> Duration {
     let wait = moment.saturating_duration_since(now);
-    if is_asking || wait.is_zero() { SOON } else { wait }
+    if is_checking || wait.is_zero() { SOON } else { wait }
 }
 
 fn later(now: Instant, wait: Duration) -> Instant {

@@ -106,8 +106,8 @@ pub(crate) struct EngineSettings {
     pub(crate) circuit_breaker: bool,
     /// How long a caller waits in the queue.
     pub(crate) queue_patience: Duration,
-    /// What our own question may take.
-    pub(crate) question_timeout: Duration,
+    /// What a health check may take.
+    pub(crate) health_check_timeout: Duration,
     /// A flight that takes longer is stuck.
     pub(crate) overdue_after: Duration,
     /// A newer secret of a key id ends the older ones.
@@ -145,7 +145,7 @@ impl Engine {
             negative: negative::Negative::new(settings.negative_time_to_live),
             attempts: settings.attempt_limit.map(attempts::Attempts::new),
             overloads: overload::Overloads::new(),
-            breaker: breaker::Breaker::new(settings.circuit_breaker, settings.question_timeout),
+            breaker: breaker::Breaker::new(settings.circuit_breaker, settings.health_check_timeout),
             admission: admission::Admission::new(admission),
             crowd: crowd::Crowd::new(settings.max_waiting),
             flights: flight::Flights::default(),
@@ -320,29 +320,29 @@ impl Engine {
         self.admission.freed()
     }
 
-    /// Waits until there may be a question of our own to ask.
-    pub(crate) async fn question_wanted(&self) {
+    /// Waits until a health check may be due.
+    pub(crate) async fn health_check_wanted(&self) {
         self.breaker.woken().await;
     }
 
-    /// How long until our own question is to be asked; `None` if nothing asks for it.
-    pub(crate) fn next_question(&self, now: Instant) -> Option<Duration> {
-        self.breaker.next_question(now)
+    /// How long until the next health check; `None` if none is wanted.
+    pub(crate) fn next_health_check(&self, now: Instant) -> Option<Duration> {
+        self.breaker.next_health_check(now)
     }
 
-    /// Begins our own question if its time has come. Whoever begins it ends it.
-    pub(crate) fn begin_question(&self, now: Instant) -> bool {
-        self.breaker.begin_question(now)
+    /// Begins a health check if one is due. Whoever begins it ends it.
+    pub(crate) fn begin_health_check(&self, now: Instant) -> bool {
+        self.breaker.begin_health_check(now)
     }
 
-    pub(crate) fn end_question(&self, health: Health, now: Instant) {
-        let answered = self.breaker.end_question(health, now);
-        if answered.outage_is_over
+    pub(crate) fn end_health_check(&self, health: Health, now: Instant) {
+        let checked = self.breaker.end_health_check(health, now);
+        if checked.outage_is_over
             && let Some(attempts) = &self.attempts
         {
             attempts.forget_the_outage();
         }
-        if let Some(transition) = answered.transition {
+        if let Some(transition) = checked.transition {
             tell(&transition);
         }
     }
@@ -356,7 +356,7 @@ impl Engine {
 fn tell(transition: &Transition) {
     match transition {
         Transition::Opened(error) => tracing::warn!(
-            "circuit_breaker: the service's own question failed twice, so callers' keys are not sent for a while: {error}"
+            "circuit_breaker: the health check failed twice, so callers' keys are not sent for a while: {error}"
         ),
         Transition::OpenedByOutcomes => {
             tracing::warn!(

@@ -88,7 +88,7 @@ struct Kinde {
     told_bad: HashMap<usize, Instant>,
     /// Of which keys it made nothing the last time, while the breaker was closed.
     unjudged: [bool; SECRETS],
-    /// How often our own question failed in a row.
+    /// How often the health check failed in a row.
     failures: u32,
 }
 
@@ -101,7 +101,7 @@ impl Kinde {
         }
     }
 
-    /// What it says to our own question, about a key that nobody chose.
+    /// What it says to the health check, about a key that nobody chose.
     fn health(&self) -> Health {
         let error = |class| VerifierError::new(class, "as the simulation wants");
         match self.ill {
@@ -197,13 +197,13 @@ fn run(seed: u64) {
                 let class = ALL_FAILURES[random.below(ALL_FAILURES.len())];
                 kinde.odd[secret] = if kinde.odd[secret].is_some() { None } else { Some(class) };
             }
-            20 if world.engine.begin_question(now) => {
+            20 if world.engine.begin_health_check(now) => {
                 let health = kinde.health();
                 kinde.failures = if matches!(health, Health::Down(_)) { kinde.failures + 1 } else { 0 };
                 let was_open = world.engine.breaker.is_open();
-                world.engine.end_question(health, now);
+                world.engine.end_health_check(health, now);
                 let opened = !was_open && world.engine.breaker.is_open();
-                assert!(!opened || kinde.failures >= 2, "opened without our own question failing twice");
+                assert!(!opened || kinde.failures >= 2, "opened without the health check failing twice");
             }
             21 => world.clock.advance(Duration::from_millis(random.next() % 1_000)),
             _ => world.clock.advance(Duration::from_millis(random.next() % 30_000)),

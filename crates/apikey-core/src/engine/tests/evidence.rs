@@ -37,9 +37,9 @@ fn while_the_breaker_is_open_an_older_answer_outlives_every_failure() {
         let world = with_an_older_answer();
         world.break_down();
         world.clock.advance(SECOND);
-        assert!(world.question(ill()));
+        assert!(world.health_check(ill()));
         world.clock.advance(2 * SECOND);
-        assert!(world.question(ill()), "the second question");
+        assert!(world.health_check(ill()), "the second health check");
         let (probe, waiter) = world.start("k1");
         world.land_at_once(probe, Said::Failed(class));
         assert!(
@@ -75,10 +75,10 @@ fn one_odd_key_opens_nothing_and_its_client_is_limited_in_the_end() {
                     world.land_at_once(flight, Said::Failed(class));
                 }
                 Step::Limited(_) => break,
-                // Our own question tells that this service is well, so nothing is remembered for it.
+                // The health check tells that this service is well, so nothing is remembered for it.
                 other => panic!("{class:?} {:?}", kind(&other)),
             }
-            world.question(Health::Up);
+            world.health_check(Health::Up);
             world.clock.advance(SECOND);
             assert_eq!(world.kind(&format!("good{second}")), Kind::Verify, "{class:?}");
         }
@@ -87,17 +87,17 @@ fn one_odd_key_opens_nothing_and_its_client_is_limited_in_the_end() {
 }
 
 #[test]
-fn the_breaker_opens_only_if_our_own_question_fails_twice() {
+fn the_breaker_opens_only_if_the_health_check_fails_twice() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     for key in 0..100 {
         world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
     }
     assert!(!world.engine.breaker.is_open(), "suspicion changes nothing");
-    assert!(world.question(ill()));
-    assert!(!world.question(ill()), "at most once a second");
+    assert!(world.health_check(ill()));
+    assert!(!world.health_check(ill()), "at most once a second");
     assert_eq!(world.kind("another"), Kind::Verify);
     world.clock.advance(SECOND);
-    assert!(world.question(ill()));
+    assert!(world.health_check(ill()));
     assert_eq!(world.kind("another"), Kind::Unavailable);
 }
 
@@ -108,7 +108,7 @@ fn a_key_that_is_judged_meanwhile_keeps_the_breaker_closed() {
         for key in 0..10 {
             world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
         }
-        world.question(ill());
+        world.health_check(ill());
         world.land_at_once(world.start(&format!("good{round}")).0, REVOKED);
         world.clock.advance(SECOND);
     }
@@ -116,21 +116,21 @@ fn a_key_that_is_judged_meanwhile_keeps_the_breaker_closed() {
 }
 
 #[test]
-fn an_answer_to_our_question_or_a_judged_key_closes_the_breaker() {
+fn an_answer_to_a_health_check_or_a_judged_key_closes_the_breaker() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     world.break_down();
     world.clock.advance(SECOND);
-    assert!(world.question(Health::Up));
+    assert!(world.health_check(Health::Up));
     assert_eq!(world.kind("k"), Kind::Verify);
 
     for said in [accepted("k"), REVOKED] {
         let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
         world.break_down();
         world.clock.advance(SECOND);
-        world.question(ill());
-        assert_eq!(world.kind("k"), Kind::Unavailable, "only with every second question");
+        world.health_check(ill());
+        assert_eq!(world.kind("k"), Kind::Unavailable, "only with every second health check");
         world.clock.advance(2 * SECOND);
-        world.question(ill());
+        world.health_check(ill());
         let (probe, _waiter) = world.start("k");
         assert_eq!(world.kind("another"), Kind::Unavailable, "one key at a time");
         world.land_at_once(probe, said);
@@ -139,7 +139,7 @@ fn an_answer_to_our_question_or_a_judged_key_closes_the_breaker() {
 }
 
 #[test]
-fn callers_are_told_the_next_questions_moment() {
+fn callers_are_told_the_next_health_checks_moment() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     world.break_down();
     for pause in [1, 2, 4, 8, 16, 30, 30] {
@@ -147,13 +147,13 @@ fn callers_are_told_the_next_questions_moment() {
         let Step::Unavailable(wait) = world.step("k") else { panic!("open") };
         assert_eq!(wait, pause * SECOND - SECOND / 2);
         world.clock.advance(wait);
-        assert!(world.engine.begin_question(world.clock.now()));
-        // From the second question on a caller's key may go, too.
+        assert!(world.engine.begin_health_check(world.clock.now()));
+        // From the second health check on a caller's key may go, too.
         match world.step("k") {
-            Step::Unavailable(wait) => assert_eq!(wait, SECOND, "the question is under way"),
+            Step::Unavailable(wait) => assert_eq!(wait, SECOND, "the health check is under way"),
             other => panic!("{:?}", kind(&other)),
         }
-        world.engine.end_question(ill(), world.clock.now());
+        world.engine.end_health_check(ill(), world.clock.now());
         if let Step::Verify(probe, _waiter) = world.step("k") {
             world.land_at_once(probe, DOWN);
         }
@@ -161,25 +161,25 @@ fn callers_are_told_the_next_questions_moment() {
 }
 
 #[test]
-fn everybody_waits_only_if_our_own_question_draws_overload() {
+fn everybody_waits_only_if_the_health_check_draws_overload() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     let busy = |seconds| Health::Overload(VerifierError::overload("busy").retry_after(seconds * SECOND));
     for key in 0..5 {
         world.land_at_once(world.start(&format!("k{key}")).0, Said::Failed(FailureClass::Overload));
     }
     assert_eq!(world.kind("another"), Kind::Verify);
-    assert!(world.question(busy(45)));
+    assert!(world.health_check(busy(45)));
     world.clock.advance(5 * SECOND);
     let Step::Unavailable(wait) = world.step("another") else { panic!("everybody waits") };
     assert_eq!(wait, 40 * SECOND, "callers are told the rest of it");
-    assert!(!world.question(busy(45)), "and nobody is asked");
+    assert!(!world.health_check(busy(45)), "and nobody is asked");
     world.clock.advance(40 * SECOND);
-    assert_eq!(world.kind("another"), Kind::Unavailable, "first our own question");
-    assert!(world.question(busy(3600)));
+    assert_eq!(world.kind("another"), Kind::Unavailable, "first the health check");
+    assert!(world.health_check(busy(3600)));
     let Step::Unavailable(wait) = world.step("another") else { panic!("everybody waits") };
     assert_eq!(wait, 60 * SECOND, "at most a minute");
     world.clock.advance(60 * SECOND);
-    assert!(world.question(Health::Up));
+    assert!(world.health_check(Health::Up));
     assert_eq!(world.kind("another"), Kind::Verify);
 }
 
@@ -190,10 +190,10 @@ fn overload_without_a_moment_stops_everybody_only_if_it_lasts() {
     for key in 0..5 {
         world.land_at_once(world.start(&format!("k{key}")).0, Said::Failed(FailureClass::Overload));
     }
-    assert!(world.question(busy()));
+    assert!(world.health_check(busy()));
     assert_eq!(world.kind("another"), Kind::Verify);
     world.clock.advance(SECOND);
-    assert!(world.question(busy()));
+    assert!(world.health_check(busy()));
     let Step::Unavailable(wait) = world.step("another") else { panic!("everybody waits") };
     assert_eq!(wait, Duration::from_millis(100));
 }
@@ -206,10 +206,10 @@ fn nobody_pauses_while_keys_are_judged() {
             let key = format!("k{round}_{key}");
             world.land_at_once(world.start(&key).0, Said::Failed(FailureClass::Overload));
         }
-        assert!(world.engine.begin_question(world.clock.now()) || round > 0);
+        assert!(world.engine.begin_health_check(world.clock.now()) || round > 0);
         world.land_at_once(world.start(&format!("good{round}")).0, accepted("good"));
         let busy = VerifierError::overload("busy").retry_after(30 * SECOND);
-        world.engine.end_question(Health::Overload(busy), world.clock.now());
+        world.engine.end_health_check(Health::Overload(busy), world.clock.now());
         assert_eq!(world.kind("another"), Kind::Verify);
         world.clock.advance(SECOND);
     }
@@ -219,16 +219,16 @@ fn nobody_pauses_while_keys_are_judged() {
 fn a_wrong_set_up_is_told_from_memory_for_a_second() {
     for class in [FailureClass::SetUp, FailureClass::ServiceRefused] {
         let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
-        assert!(!world.question(Health::Up), "nothing asks for it");
+        assert!(!world.health_check(Health::Up), "nothing asks for it");
         world.land_at_once(world.start("k").0, Said::Failed(class));
-        assert!(world.question(Health::Refused(VerifierError::new(class, "as the test wants"))));
+        assert!(world.health_check(Health::Refused(VerifierError::new(class, "as the test wants"))));
         for _ in 0..100 {
             assert_eq!(world.kind("another"), Kind::SetUp);
         }
         world.clock.advance(SECOND);
         assert_eq!(world.kind("another"), Kind::Verify);
         world.land_at_once(world.start("k").0, Said::Failed(class));
-        assert!(world.question(Health::Up));
+        assert!(world.health_check(Health::Up));
         assert_eq!(world.kind("another"), Kind::Verify, "it was this key alone");
     }
 }
@@ -239,7 +239,7 @@ fn a_refused_service_is_remembered_for_the_client_that_drew_it() {
     {
         let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
         world.land_at_once(world.start("junk").0, Said::Failed(class));
-        assert!(world.question(Health::Refused(VerifierError::new(class, "as the test wants"))));
+        assert!(world.health_check(Health::Refused(VerifierError::new(class, "as the test wants"))));
         assert_eq!(world.kind("more junk"), Kind::SetUp);
         assert_eq!(kind(&world.step_from("192.0.2.2", "good")), others, "{class:?}");
     }
@@ -250,9 +250,9 @@ fn one_client_does_not_take_every_place_of_an_open_breaker() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     world.break_down();
     let ask = |world: &World| {
-        let wait = world.engine.next_question(world.clock.now()).unwrap();
+        let wait = world.engine.next_health_check(world.clock.now()).unwrap();
         world.clock.advance(wait);
-        assert!(world.question(Health::Unknown));
+        assert!(world.health_check(Health::Unknown));
     };
     ask(&world);
     world.land_at_once(world.start("junk").0, Said::Failed(FailureClass::Unjudged));
@@ -291,7 +291,7 @@ fn a_set_up_that_no_caller_doubts_is_not_remembered_as_wrong() {
     for key in 0..5 {
         world.land_at_once(world.start(&format!("k{key}")).0, Said::Failed(FailureClass::Unjudged));
     }
-    assert!(world.question(Health::Refused(VerifierError::service_refused("as the test wants"))));
+    assert!(world.health_check(Health::Refused(VerifierError::service_refused("as the test wants"))));
     assert_eq!(world.kind("another"), Kind::Verify);
 }
 
@@ -306,24 +306,24 @@ fn without_an_answer_of_its_own_each_client_counts_once() {
     for key in 0..100 {
         fail(&world, "192.0.2.66", &format!("k{key}"));
     }
-    assert!(world.question(Health::Unknown));
+    assert!(world.health_check(Health::Unknown));
     assert!(!world.engine.breaker.is_open(), "one client is not everybody");
     for client in 0..5 {
         fail(&world, &format!("192.0.2.{client}"), "k");
     }
     for is_open in [false, true] {
         world.clock.advance(SECOND);
-        assert!(world.question(Health::Unknown));
-        assert_eq!(world.engine.breaker.is_open(), is_open, "twice in a row, as a question that fails");
+        assert!(world.health_check(Health::Unknown));
+        assert_eq!(world.engine.breaker.is_open(), is_open, "twice in a row, as a health check that fails");
     }
     world.clock.advance(SECOND);
-    assert!(world.question(Health::Unknown));
+    assert!(world.health_check(Health::Unknown));
     world.land_at_once(world.start("k").0, accepted("k"));
     assert!(!world.engine.breaker.is_open(), "a judged key closes it");
 }
 
 #[test]
-fn a_question_that_tells_nothing_opens_nothing_while_keys_are_judged() {
+fn a_health_check_that_tells_nothing_opens_nothing_while_keys_are_judged() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     for round in 0..5 {
         for client in 0..20 {
@@ -333,7 +333,7 @@ fn a_question_that_tells_nothing_opens_nothing_while_keys_are_judged() {
             }
         }
         world.clock.advance(SECOND);
-        assert!(world.question(Health::Unknown));
+        assert!(world.health_check(Health::Unknown));
         let key = format!("good {round}");
         world.land_at_once(world.start(&key).0, accepted(&key));
         assert!(!world.engine.breaker.is_open());
@@ -344,13 +344,13 @@ fn a_question_that_tells_nothing_opens_nothing_while_keys_are_judged() {
 fn three_connections_that_could_not_be_made_raise_the_suspicion() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     for key in 0..3 {
-        assert!(world.engine.next_question(world.clock.now()).is_none());
+        assert!(world.engine.next_health_check(world.clock.now()).is_none());
         let mut flight = world.start(&format!("k{key}")).0;
         assert!(turn_of(&mut flight).is_some());
         let error = VerifierError::outage("refused").never_connected();
         assert!(flight.land(Report::Failed(error), world.clock.now()).is_none());
     }
-    assert!(world.question(Health::Up));
+    assert!(world.health_check(Health::Up));
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn what_an_outage_gave_back_is_forgotten_once_it_is_over() {
     }
     world.break_down();
     world.clock.advance(SECOND);
-    assert!(world.question(Health::Up));
+    assert!(world.health_check(Health::Up));
     for key in 0..90 {
         world.land_at_once(world.start(&format!("k{key}")).0, DOWN);
     }
@@ -370,14 +370,14 @@ fn what_an_outage_gave_back_is_forgotten_once_it_is_over() {
 }
 
 #[test]
-fn a_lost_question_does_not_keep_the_breaker_open() {
+fn a_lost_health_check_does_not_keep_the_breaker_open() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     world.break_down();
     world.clock.advance(SECOND);
-    assert!(world.engine.begin_question(world.clock.now()));
+    assert!(world.engine.begin_health_check(world.clock.now()));
     world.clock.advance(3 * SECOND);
-    assert!(!world.engine.begin_question(world.clock.now()));
+    assert!(!world.engine.begin_health_check(world.clock.now()));
     world.clock.advance(SECOND);
-    assert!(world.question(Health::Up));
+    assert!(world.health_check(Health::Up));
     assert_eq!(world.kind("k"), Kind::Verify);
 }

@@ -129,7 +129,7 @@ fn in_an_outage_an_older_answer_serves_a_limited_client_too() {
     assert_eq!(world.kind("k1"), Kind::Stale);
     assert_eq!(world.kind("k2"), Kind::Limited, "and no other key profits");
     world.clock.advance(SECOND);
-    assert!(world.question(Health::Up));
+    assert!(world.health_check(Health::Up));
     assert_eq!(world.kind("k1"), Kind::Limited, "Kinde answers again");
 }
 

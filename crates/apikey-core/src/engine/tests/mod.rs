@@ -33,7 +33,7 @@ pub(super) fn plain() -> EngineSettings {
         attempt_limit: None,
         circuit_breaker: false,
         queue_patience: SECOND,
-        question_timeout: 3 * SECOND,
+        health_check_timeout: 3 * SECOND,
         overdue_after: Duration::from_secs(1_000_000),
     }
 }
@@ -103,17 +103,17 @@ impl World {
         flight.land(report, self.clock.now())
     }
 
-    /// Asks our own question, if the engine wants it.
-    fn question(&self, health: Health) -> bool {
+    /// Makes a health check, if the engine wants one.
+    fn health_check(&self, health: Health) -> bool {
         let now = self.clock.now();
-        let is_asked = self.engine.begin_question(now);
-        if is_asked {
-            self.engine.end_question(health, now);
+        let is_due = self.engine.begin_health_check(now);
+        if is_due {
+            self.engine.end_health_check(health, now);
         }
-        is_asked
+        is_due
     }
 
-    /// Lets verifications and our own question fail until the breaker is open.
+    /// Lets verifications and the health check fail until the breaker is open.
     fn break_down(&self) {
         for number in 0..5 {
             let client = format!("198.51.100.{number}");
@@ -121,9 +121,9 @@ impl World {
                 self.land_at_once(flight, DOWN);
             }
         }
-        assert!(self.question(ill()));
+        assert!(self.health_check(ill()));
         self.clock.advance(SECOND);
-        assert!(self.question(ill()));
+        assert!(self.health_check(ill()));
         assert!(self.engine.breaker.is_open());
     }
 
