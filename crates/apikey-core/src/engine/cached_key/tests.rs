@@ -1,0 +1,137 @@
+use super::*;
+use proptest::prelude::*;
+
+const NANOSECOND: Duration = Duration::from_nanos(1);
+
+fn answer(bits: u64, time_to_live: Duration, stale_if_error: Duration) -> CachedKey {
+    CachedKey::new(Verification::active("id1"), Instant::now(), bits, time_to_live, stale_if_error, None)
+}
+
+fn freshness(answer: &CachedKey, age: Duration) -> Freshness {
+    answer.freshness(answer.asked_at() + age)
+}
+
+/// How long it is fresh, to the nanosecond.
+fn fresh_for(answer: &CachedKey) -> Duration {
+    let fresh_for = Duration::from_nanos(answer.fresh_for);
+    assert_eq!(freshness(answer, fresh_for - NANOSECOND), Freshness::Fresh);
+    assert_ne!(freshness(answer, fresh_for), Freshness::Fresh);
+    fresh_for
+}
+
+fn span() -> impl Strategy<Value = Duration> {
+    (1_u64..100_000_000_000).prop_map(Duration::from_micros)
+}
+
+proptest! {
+    #[test]
+    fn jitter_takes_a_tenth_at_most_and_equal_steps_of_it(bits: u64, time_to_live in span()) {
+        let of = |bits| fresh_for(&answer(bits, time_to_live, Duration::ZERO));
+        let steps = u64::from(JITTER_STEPS);
+        prop_assert_eq!(of(0), time_to_live);
+        prop_assert!(of(steps - 1) >= time_to_live - time_to_live / 10);
+        prop_assert!(of(steps - 1) <= time_to_live - time_to_live / 11 + Duration::from_micros(2));
+        prop_assert_eq!(of(bits), of(bits % steps));
+        let one = of(0) - of(1);
+        prop_assert_eq!(of(bits), time_to_live - one * u32::try_from(bits % steps).unwrap());
+    }
+
+    #[test]
+    fn an_old_answer_serves_until_both_times_are_over_and_not_a_moment_longer(
+        bits: u64,
+        time_to_live in span(),
+        stale_if_error in span(),
+    ) {
+        let answer = answer(bits, time_to_live, stale_if_error);
+        let end = time_to_live + stale_if_error;
+        prop_assert_eq!(freshness(&answer, fresh_for(&answer)), Freshness::Stale);
+        prop_assert_eq!(freshness(&answer, end - NANOSECOND), Freshness::Stale);
+        prop_assert_eq!(freshness(&answer, end), Freshness::Expired);
+    }
+
+    #[test]
+    fn what_is_off_never_serves(bits: u64, time in span()) {
+        let never_stale = answer(bits, time, Duration::ZERO);
+        prop_assert_eq!(freshness(&never_stale, fresh_for(&never_stale)), Freshness::Expired);
+        let never_fresh = answer(bits, Duration::ZERO, time);
+        prop_assert_eq!(freshness(&never_fresh, Duration::ZERO), Freshness::Expired);
+    }
+
+    #[test]
+    fn one_caller_renews_in_the_last_twentieth_and_the_next_five_seconds_later(
+        bits: u64,
+        time_to_live in span(),
+        late in span(),
+    ) {
+        let answer = answer(bits, time_to_live, Duration::ZERO);
+        let fresh_for = fresh_for(&answer);
+        let from = nanoseconds(fresh_for - fresh_for / 20);
+        prop_assert!(!answer.claims_refresh(from - 1));
+        let claimed = from + nanoseconds(late);
+        prop_assert!(answer.copy().claims_refresh(from), "what is claimed of a copy is not claimed of this");
+        prop_assert!(answer.claims_refresh(claimed));
+        for answer in [&answer, &answer.copy()] {
+            prop_assert!(!answer.claims_refresh(claimed));
+            prop_assert!(!answer.claims_refresh(claimed + nanoseconds(REFRESH_RETRY) - 1));
+            prop_assert!(answer.claims_refresh(claimed + nanoseconds(REFRESH_RETRY)));
+        }
+    }
+
+    #[test]
+    fn no_answer_serves_past_the_end_of_its_key(bits: u64, ttl in span(), stale in span(), end in span()) {
+        let asked_at = Instant::now();
+        let expiring = |at| CachedKey::new(Verification::active("id1"), asked_at, bits, ttl, stale, Some(at));
+        let free = answer(bits, ttl, stale).times();
+        prop_assert_eq!(expiring(asked_at + end).times(), free.map(|time| time.min(end)));
+        prop_assert_eq!(expiring(asked_at + ttl + stale).times(), free, "what ends later changes nothing");
+        prop_assert_eq!(freshness(&expiring(asked_at + end), end), Freshness::Expired);
+        prop_assert_eq!(expiring(asked_at).times(), [Duration::ZERO; 2]);
+        prop_assert_eq!(expiring(asked_at.checked_sub(end).unwrap_or(asked_at)).times(), [Duration::ZERO; 2]);
+        let renewed_from = fresh_for(&expiring(asked_at + end)).mul_f64(0.95);
+        prop_assert!(expiring(asked_at + end).claims_refresh(nanoseconds(renewed_from + Duration::from_micros(1))));
+    }
+
+    #[test]
+    fn an_answer_without_extension_serves_while_it_is_fresh(bits: u64, ttl in span(), stale in span()) {
+        let extended = answer(bits, ttl, stale);
+        let [fresh_for, _] = extended.times();
+        let shorter = extended.without_extension().expect("it had one");
+        prop_assert_eq!(shorter.times(), [fresh_for; 2]);
+        prop_assert_eq!(shorter.asked_at(), extended.asked_at());
+        prop_assert_eq!(&shorter.verification, &extended.verification);
+        prop_assert!(shorter.without_extension().is_none());
+        prop_assert!(answer(bits, ttl, Duration::ZERO).without_extension().is_none());
+    }
+
+    #[test]
+    fn after_a_sleep_an_answer_is_stale_and_the_sleep_counts(
+        bits: u64,
+        ttl in span(),
+        stale in span(),
+        slept in span(),
+    ) {
+        let once = answer(bits, ttl, stale).slept(slept);
+        prop_assert_eq!(once.times(), [Duration::ZERO, (ttl + stale).saturating_sub(slept)]);
+        prop_assert_eq!(once.slept(slept).times(), [Duration::ZERO, (ttl + stale).saturating_sub(2 * slept)]);
+        let never_stale = answer(bits, ttl, Duration::ZERO).slept(slept);
+        prop_assert_eq!(freshness(&never_stale, Duration::ZERO), Freshness::Expired);
+    }
+
+    #[test]
+    fn a_copy_serves_as_long_as_its_original(bits: u64, ttl in span(), stale in span(), age in span()) {
+        let answer = answer(bits, ttl, stale);
+        let copy = answer.copy();
+        prop_assert_eq!(&copy.verification, &answer.verification);
+        for age in [age, fresh_for(&answer), fresh_for(&answer) - NANOSECOND, ttl + stale] {
+            let now = answer.asked_at() + age;
+            prop_assert_eq!((copy.age(now), copy.freshness(now)), (answer.age(now), answer.freshness(now)));
+        }
+    }
+}
+
+#[test]
+fn times_without_end_do_not_wrap_around() {
+    let answer = answer(0, Duration::MAX / 4, Duration::MAX / 4);
+    assert_eq!(freshness(&answer, Duration::from_secs(1 << 30)), Freshness::Fresh);
+    assert!(!answer.claims_refresh(1 << 62));
+}

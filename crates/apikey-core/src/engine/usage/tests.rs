@@ -1,0 +1,121 @@
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::verification::Verification;
+
+/// An answer with the references that the cache holds, in which it is seen alone.
+fn cached() -> [Arc<CachedKey>; OF_THE_CACHE] {
+    let verification = Verification::active("id1").with_scopes(["read:users"]);
+    let answer =
+        CachedKey::new(verification, Instant::now(), 0, Duration::from_secs(300), Duration::ZERO, None);
+    let answer = Arc::new(answer);
+    [Arc::clone(&answer), answer]
+}
+
+/// Hands the answer out to two at once, so often that it has copies if it is to have any.
+fn use_from_two([answer, _]: &[Arc<CachedKey>; OF_THE_CACHE], spreading: &Spreading) {
+    let _elsewhere = hand_out(answer, spreading);
+    for _ in 0..=SIGHTINGS {
+        hand_out(answer, spreading);
+    }
+}
+
+fn is_spread([answer, _]: &[Arc<CachedKey>; OF_THE_CACHE]) -> bool {
+    answer.usage.copies.get().is_some()
+}
+
+#[test]
+fn an_answer_seen_in_use_elsewhere_so_often_is_copied_and_no_sooner() {
+    let (kept, spreading) = (cached(), Spreading::over(2));
+    for _ in 0..1000 {
+        assert!(Arc::ptr_eq(&hand_out(&kept[0], &spreading), &kept[0]), "nobody else uses it");
+    }
+    let _elsewhere = hand_out(&kept[0], &spreading);
+    for _ in 0..SIGHTINGS {
+        assert!(Arc::ptr_eq(&hand_out(&kept[0], &spreading), &kept[0]));
+        assert!(!is_spread(&kept));
+    }
+    hand_out(&kept[0], &spreading);
+    let copy = hand_out(&kept[0], &spreading);
+    assert!(!Arc::ptr_eq(&copy, &kept[0]));
+    assert_eq!(copy.verification, kept[0].verification);
+    assert_eq!(copy.asked_at(), kept[0].asked_at());
+}
+
+#[test]
+fn a_processor_that_is_alone_needs_no_copies() {
+    for copies in [1, 2, 4, MOST_COPIES] {
+        let kept = cached();
+        use_from_two(&kept, &Spreading::over(copies));
+        assert_eq!(is_spread(&kept), copies > 1, "{copies}");
+    }
+}
+
+#[test]
+fn there_are_never_more_copies_than_allowed_and_threads_find_one_by_a_mask() {
+    let copies = Spreading::over_the_processors().copies;
+    assert!(copies.is_power_of_two() && copies <= MOST_COPIES, "{copies}");
+}
+
+/// Threads take turns at a copy only where there are more threads than copies.
+#[test]
+fn threads_that_come_one_after_another_count_on_copies_of_their_own() {
+    const COPIES: usize = 4;
+    let (kept, spreading) = (cached(), Spreading::over(COPIES));
+    use_from_two(&kept, &spreading);
+    let seen_by_one = || {
+        let [one, other] = [0, 1].map(|_| hand_out(&kept[0], &spreading));
+        assert!(Arc::ptr_eq(&one, &other), "a thread keeps to its copy");
+        assert!(!Arc::ptr_eq(&one, &kept[0]));
+        assert_eq!(thread_number(), thread_number());
+        (thread_number(), one)
+    };
+    let seen: Vec<_> = (0..4 * COPIES)
+        .map(|_| std::thread::scope(|scope| scope.spawn(seen_by_one).join().unwrap()))
+        .collect();
+    let numbers: HashSet<_> = seen.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers.len(), seen.len(), "each thread has a number of its own");
+    for (one, copy) in &seen {
+        for (other, others) in &seen {
+            assert_eq!(Arc::ptr_eq(copy, others), one % COPIES == other % COPIES, "{one}, {other}");
+        }
+    }
+}
+
+#[test]
+fn only_so_many_answers_are_copied_at_once() {
+    let spreading = Spreading::over(2);
+    let mut all: Vec<_> = (0..MOST_SPREAD).map(|_| cached()).collect();
+    for kept in &all {
+        use_from_two(kept, &spreading);
+        assert!(is_spread(kept));
+    }
+    let one_more = cached();
+    use_from_two(&one_more, &spreading);
+    assert!(!is_spread(&one_more));
+    all.pop();
+    use_from_two(&one_more, &spreading);
+    assert!(is_spread(&one_more), "the slot of an answer that is gone is free again");
+}
+
+#[test]
+fn the_successor_of_an_answer_in_use_is_in_use() {
+    let (kept, spreading) = (cached(), Spreading::over(2));
+    assert!(!kept[0].usage.of_successor().was_used());
+    hand_out(&kept[0], &spreading);
+    assert!(kept[0].usage.of_successor().was_used());
+    assert!(kept[0].usage.was_used(), "as it was");
+}
+
+#[test]
+fn an_answer_was_used_once_for_all_its_uses() {
+    let (kept, spreading) = (cached(), Spreading::over(2));
+    for uses in [0, 1, 2, 1000] {
+        for _ in 0..uses {
+            hand_out(&kept[0], &spreading);
+        }
+        assert_eq!(kept[0].usage.was_used(), uses > 0);
+        assert!(!kept[0].usage.was_used(), "since it was asked last");
+    }
+}
