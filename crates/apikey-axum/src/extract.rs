@@ -1,4 +1,4 @@
-use apikey_core::{Authentication, TypedPolicy};
+use apikey_core::{Policy, TypedPolicy, VerifiedKey};
 use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
@@ -74,18 +74,35 @@ apikey_core::adapter_keys! {
     Scoped;
 }
 
-async fn authenticate(parts: &mut Parts, authenticator: &Authenticator) -> Authentication {
-    request::begin(parts, authenticator).authentication().await
+/// Any key that is valid and active will do.
+static ANY_KEY: Policy = Policy::any_key();
+
+async fn required<S, K>(
+    parts: &mut Parts,
+    state: &S,
+    policy: &Policy,
+    wrap: fn(VerifiedKey) -> K,
+) -> Result<K, Rejection>
+where
+    Authenticator: FromRef<S>,
+{
+    let keys = Authenticator::from_ref(state);
+    let attempt = request::begin(parts, &keys);
+    Ok(keys.gate(policy).decide(attempt, wrap).wait().await?)
 }
 
-async fn scoped<P: TypedPolicy>(
+async fn optional<S, K>(
     parts: &mut Parts,
-    authenticator: &Authenticator,
-) -> Result<Option<Scoped<P>>, Rejection> {
-    let attempt = request::begin(parts, authenticator).for_policy(P::POLICY);
-    let Some(key) = attempt.authentication().await? else { return Ok(None) };
-    authenticator.authorize(&key, P::POLICY)?;
-    Ok(Some(Scoped::new(key)))
+    state: &S,
+    policy: &Policy,
+    wrap: fn(Option<VerifiedKey>) -> K,
+) -> Result<K, Rejection>
+where
+    Authenticator: FromRef<S>,
+{
+    let keys = Authenticator::from_ref(state);
+    let attempt = request::begin(parts, &keys);
+    Ok(keys.gate(policy).decide_optional(attempt, wrap).wait().await?)
 }
 
 impl<S> FromRequestParts<S> for MaybeApiKey
@@ -96,7 +113,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        Ok(Self(authenticate(parts, &Authenticator::from_ref(state)).await?))
+        optional(parts, state, &ANY_KEY, Self::from).await
     }
 }
 
@@ -108,9 +125,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let authenticator = Authenticator::from_ref(state);
-        let key = authenticate(parts, &authenticator).await?;
-        Ok(Self(key.ok_or_else(|| authenticator.missing_key())?))
+        required(parts, state, &ANY_KEY, Self::from).await
     }
 }
 
@@ -122,7 +137,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        Ok(authenticate(parts, &Authenticator::from_ref(state)).await?.map(Self))
+        optional(parts, state, &ANY_KEY, |key| key.map(Self::from)).await
     }
 }
 
@@ -135,9 +150,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let authenticator = Authenticator::from_ref(state);
-        let key = scoped(parts, &authenticator).await?;
-        Ok(key.ok_or_else(|| authenticator.missing_key())?)
+        required(parts, state, P::POLICY, Self::assume_authorized).await
     }
 }
 
@@ -150,6 +163,6 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        scoped(parts, &Authenticator::from_ref(state)).await
+        optional(parts, state, P::POLICY, |key| key.map(Self::assume_authorized)).await
     }
 }

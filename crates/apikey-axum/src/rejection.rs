@@ -1,29 +1,13 @@
-use std::fmt;
-
-use apikey_core::Denial;
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// A refused request, as axum's extractors report it. As a response it is the [`Denial`]'s answer.
-///
-/// To answer in words of your own, take `Result<ApiKey, Rejection>` in the handler and look at
-/// [`denial`](Self::denial).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection(Denial);
-
-impl Rejection {
-    /// The reason, and the answer that says so.
-    #[must_use]
-    pub fn denial(&self) -> &Denial {
-        &self.0
-    }
-}
-
-impl From<Denial> for Rejection {
-    fn from(denial: Denial) -> Self {
-        Self(denial)
-    }
+apikey_core::adapter_rejection! {
+    /// A refused request, as axum's extractors report it. As a response it is the [`Denial`](apikey_core::Denial)'s answer.
+    ///
+    /// To answer in words of your own, take `Result<ApiKey, Rejection>` in the handler and look at
+    /// [`denial`](Self::denial).
+    Rejection;
 }
 
 impl IntoResponse for Rejection {
@@ -40,11 +24,3 @@ impl IntoResponse for Rejection {
         response
     }
 }
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl std::error::Error for Rejection {}

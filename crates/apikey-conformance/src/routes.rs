@@ -31,7 +31,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use apikey_core::{AnyOf, Fresh, Policy, Verification};
+use apikey_core::{AnyOf, Fresh, Policy, VerifiedKey};
 use serde::Serialize;
 
 apikey_core::scopes! {
@@ -98,7 +98,7 @@ pub(crate) fn blocked_threads() -> usize {
 
 /// Tells who the key is.
 #[must_use]
-pub fn me_body(key: &Verification) -> Vec<u8> {
+pub fn me_body(key: &VerifiedKey) -> Vec<u8> {
     #[derive(Serialize)]
     struct Me<'a> {
         key_id: &'a str,
@@ -118,13 +118,13 @@ pub fn me_body(key: &Verification) -> Vec<u8> {
 
 /// The body of `GET /optional`.
 #[must_use]
-pub fn optional_body(key: Option<&Verification>) -> Vec<u8> {
+pub fn optional_body(key: Option<&VerifiedKey>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Optional<'a> {
         authenticated: bool,
         key_id: Option<&'a str>,
     }
-    rendered(&Optional { authenticated: key.is_some(), key_id: key.map(Verification::key_id) })
+    rendered(&Optional { authenticated: key.is_some(), key_id: key.map(VerifiedKey::key_id) })
 }
 
 /// The body of a handler with three extractors: [`me_body`], if they agree.
@@ -133,7 +133,7 @@ pub fn optional_body(key: Option<&Verification>) -> Vec<u8> {
 ///
 /// When they speak of different keys.
 #[must_use]
-pub fn twice_body(first: &Verification, second: &Verification, scoped: &Verification) -> Vec<u8> {
+pub fn twice_body(first: &VerifiedKey, second: &VerifiedKey, scoped: &VerifiedKey) -> Vec<u8> {
     assert_eq!(first, second, "the extractors of one handler speak of different keys");
     assert_eq!(first, scoped, "the extractors of one handler speak of different keys");
     me_body(first)
@@ -141,7 +141,7 @@ pub fn twice_body(first: &Verification, second: &Verification, scoped: &Verifica
 
 /// The body of `GET /branches`; `admin` says which branch answers.
 #[must_use]
-pub fn branches_body(admin: bool, key: &Verification) -> Vec<u8> {
+pub fn branches_body(admin: bool, key: &VerifiedKey) -> Vec<u8> {
     #[derive(Serialize)]
     struct Branch<'a> {
         branch: &'a str,

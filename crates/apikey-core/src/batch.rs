@@ -5,12 +5,15 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use crate::authenticator::{Attempt, Authenticator, PendingVerification, Shared, VerifiedKey};
+use crate::attempt::{Attempt, PendingVerification, State};
+use crate::authenticator::Authenticator;
 use crate::denial::Denial;
 use crate::engine::CROWDED;
 use crate::extract::Malformed;
 use crate::key::Credential;
+use crate::verified_key::VerifiedKey;
 use crate::verifier::ServerFault;
+use crate::view::View;
 
 /// How many verifications of one batch are under way at once.
 pub const BATCH_CONCURRENCY: usize = 16;
@@ -32,7 +35,7 @@ impl Authenticator {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<VerifiedKey, Denial>> {
-        let Shared { extraction, engine, clock, timeout, .. } = self.shared();
+        let View { extraction, engine, clock, style, timeout, .. } = &*self.0;
         let keys: Vec<K> = keys.into_iter().collect();
         let mut first_places: HashMap<&str, usize> = HashMap::new();
         let mut answers: Vec<Option<Result<VerifiedKey, Denial>>> = Vec::with_capacity(keys.len());
@@ -50,7 +53,7 @@ impl Authenticator {
                 let key =
                     Credential::borrowed(key.as_bytes()).filter(|key| extraction.accepts(key.as_bytes()));
                 let Some(key) = key else {
-                    let malformed = self.style().malformed(Malformed::Format);
+                    let malformed = style.malformed(Malformed::Format);
                     answer(&mut answers, place, Err(malformed));
                     break;
                 };
@@ -60,10 +63,10 @@ impl Authenticator {
                 let mut freed = std::pin::pin!(engine.place_freed());
                 // From here on no place that comes free is missed.
                 freed.as_mut().enable();
-                match self.begin_or_crowded(key) {
-                    Some(Attempt::Pending(pending)) => under_way.push((place, pending)),
-                    Some(Attempt::Decided(decision)) => answer(&mut answers, place, decision),
-                    Some(Attempt::Anonymous) => {}
+                match self.0.begin_or_crowded(key) {
+                    Some(Attempt(State::Pending(pending))) => under_way.push((place, pending)),
+                    Some(Attempt(State::Decided(decision))) => answer(&mut answers, place, decision),
+                    Some(Attempt(State::Anonymous)) => {}
                     // Others ask as much as may be asked. Keys are fed in as places come free.
                     None if clock.now().saturating_duration_since(began) < *timeout => {
                         if under_way.is_empty() {
@@ -73,7 +76,7 @@ impl Authenticator {
                         }
                         continue;
                     }
-                    None => answer(&mut answers, place, Err(self.style().unavailable(CROWDED))),
+                    None => answer(&mut answers, place, Err(style.unavailable(CROWDED))),
                 }
                 break;
             }
@@ -88,7 +91,7 @@ impl Authenticator {
         }
         answers
             .into_iter()
-            .map(|answer| answer.unwrap_or_else(|| Err(self.style().server_fault(ServerFault::Internal))))
+            .map(|answer| answer.unwrap_or_else(|| Err(style.server_fault(ServerFault::Internal))))
             .collect()
     }
 }

@@ -59,6 +59,7 @@
 )]
 
 mod adapter;
+mod attempt;
 mod authenticator;
 mod batch;
 mod builder;
@@ -73,29 +74,35 @@ mod extract;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 mod hedge;
 mod key;
 #[cfg(feature = "kinde")]
 mod kinde;
 mod log_gate;
 mod memo;
+mod options;
 mod policy;
 mod request;
 mod retry;
 mod runtime;
 mod tally;
 mod verification;
+mod verified_key;
 mod verifier;
+mod view;
 mod worker;
 
 pub use adapter::application;
 /// What an implementation of [`Verifier`] is written under.
 pub use async_trait::async_trait;
-pub use authenticator::{Attempt, Authentication, Authenticator, PendingVerification, VerifiedKey};
+pub use attempt::Attempt;
+pub use authenticator::Authenticator;
 pub use batch::BATCH_CONCURRENCY;
 pub use builder::{
     AuthenticatorBuilder, DEFAULT_CACHE_CAPACITY, DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_MAX_IN_FLIGHT,
     DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING, DEFAULT_STALE_WHILE_SLOW, DEFAULT_VERIFICATION_TIMEOUT,
+    RouteOptions,
 };
 pub use client::{ForwardingHeader, TrustedProxies};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -103,15 +110,17 @@ pub use config_error::ConfigError;
 pub use denial::{Denial, DenialCode, DenialResponse};
 pub use engine::AttemptLimit;
 pub use extract::CredentialSource;
+pub use gate::{Decision, Gate, PendingDecision};
 pub use key::{LONGEST_KEY, MalformedKey, PresentedKey};
 #[cfg(feature = "kinde")]
 pub use kinde::{KindeSettings, KindeVerifier, MachineToMachine};
-pub use memo::{Memo, Presented};
+pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
 pub use request::{PlainRequest, RequestHead, is_preflight};
 pub use verification::{Judgement, Refusal, Verdict, Verification};
+pub use verified_key::VerifiedKey;
 pub use verifier::{FailureClass, FirstTry, Health, Verifier, VerifierError};
 
 // Its samples must compile.

@@ -1,41 +1,117 @@
 //! What one request has asked already, so that a layer and an extractor together verify once.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::authenticator::{Attempt, Authenticator};
-use crate::extract::Malformed;
-use crate::key::Fingerprint;
+use crate::attempt::Attempt;
+use crate::authenticator::Authenticator;
+use crate::client::Client;
+use crate::key::{Credential, PresentedKey};
 use crate::request::RequestHead;
 
-/// Remembers, for the length of one request, each authenticator's attempt at it. It is the attempt that is kept and not
-/// its result, since extractors may run concurrently. Adapters keep it in the request's own storage, under a type that
-/// only they can name.
+/// Remembers, for the length of one request, each authenticator's attempt at it. It keeps the attempt and not its result,
+/// because extractors may run concurrently. Adapters keep it in the request's own storage, under a type that only they
+/// can name.
 ///
-/// An attempt counts only for the credential that it was made for. A request whose credential changes on its way is looked
-/// at anew.
+/// An attempt counts only for the credential that it was made for. If the credential of a request changes on its way, the
+/// request is looked at anew.
 ///
 /// A clone is empty. Whoever clones the storage of a request makes another request, such as one of a batch. That request
 /// must be judged by what it presents itself, and a purge since then must be heeded.
 #[derive(Default)]
-pub struct Memo(Vec<(Authenticator, Attempt)>);
+pub struct Memo(Vec<(Authenticator, Known)>);
+
+enum Known {
+    Attempt(Attempt),
+    /// The credential was taken out of the request, and nobody has asked about it yet.
+    Taken {
+        key: PresentedKey,
+        client: Option<Client>,
+    },
+}
 
 impl Memo {
     /// This authenticator's attempt, if it made one at what the request presents now. Another authenticator's never counts.
     ///
-    /// If the authenticator [takes credentials out](Authenticator::removes_credential), a noted attempt counts while the
+    /// If the authenticator [takes credentials out](Authenticator::removes_credential), an attempt counts while the
     /// request presents nothing, because its credential is gone. Otherwise only an attempt counts that waits for a
     /// verification of the same key: to look at everything else again asks nobody.
     #[must_use]
     pub fn recall(&self, authenticator: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
-        let (_, attempt) = self.0.iter().find(|(known, _)| known.is_same_as(authenticator))?;
+        let Known::Attempt(attempt) = self.of(authenticator)? else { return None };
         authenticator.is_made_for(attempt, request).then(|| attempt.clone())
     }
 
-    /// Notes this authenticator's attempt, in place of one that it made before.
+    /// Stores this authenticator's attempt, in place of one that it made before.
     pub fn note(&mut self, authenticator: &Authenticator, attempt: Attempt) {
-        match self.0.iter_mut().find(|(known, _)| known.is_same_as(authenticator)) {
-            Some((_, known)) => *known = attempt,
-            None => self.0.push((authenticator.clone(), attempt)),
+        self.set(authenticator, Known::Attempt(attempt));
+    }
+
+    /// Takes up the credential that the request presents, in place of one taken up before, and asks nobody about it yet: for
+    /// middleware that takes credentials out of requests. [`begin_taken`](Self::begin_taken) begins the attempt.
+    ///
+    /// It is false if there is nothing to do: the request presents nothing, because its credential was taken up before.
+    /// Otherwise the adapter must now take the credential out of the request.
+    pub fn take(&mut self, authenticator: &Authenticator, request: &impl RequestHead) -> bool {
+        let view = &authenticator.0;
+        let known = match view.extraction.extract(request) {
+            Ok(None) if self.of(authenticator).is_some() => return false,
+            Ok(None) => Known::Attempt(Attempt::ANONYMOUS),
+            Ok(Some(key)) => Known::Taken { key: key.into_presented_key(), client: view.client_of(request) },
+            Err(malformed) => Known::Attempt(Attempt::denied(view.style.malformed(malformed))),
+        };
+        self.set(authenticator, known);
+        true
+    }
+
+    /// The attempt with the credential that was [taken up](Self::take). The first call begins it. `None` if nothing was
+    /// taken up, or if the request presents another credential by now: then the adapter is wired wrong.
+    pub fn begin_taken(
+        &mut self,
+        authenticator: &Authenticator,
+        request: &impl RequestHead,
+    ) -> Option<Attempt> {
+        if !matches!(authenticator.0.extraction.extract(request), Ok(None)) {
+            return None;
+        }
+        let (_, known) = self.0.iter_mut().find(|(owner, _)| owner.is_same_as(authenticator))?;
+        let before = std::mem::replace(known, Known::Attempt(Attempt::ANONYMOUS));
+        let attempt = match before {
+            Known::Attempt(attempt) => attempt,
+            Known::Taken { key, client } => {
+                authenticator.0.begin_if_accepted(Credential::from(key), &|| client)
+            }
+        };
+        *known = Known::Attempt(attempt.clone());
+        Some(attempt)
+    }
+
+    fn of(&self, authenticator: &Authenticator) -> Option<&Known> {
+        self.0.iter().find(|(owner, _)| owner.is_same_as(authenticator)).map(|(_, known)| known)
+    }
+
+    fn set(&mut self, authenticator: &Authenticator, new: Known) {
+        match self.0.iter_mut().find(|(owner, _)| owner.is_same_as(authenticator)) {
+            Some((_, known)) => *known = new,
+            None => self.0.push((authenticator.clone(), new)),
+        }
+    }
+}
+
+impl Authenticator {
+    /// Whether both are clones of one authenticator, and of one view of it.
+    fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether an attempt that was stored before was made for what this request presents now.
+    fn is_made_for(&self, attempt: &Attempt, request: &impl RequestHead) -> bool {
+        match self.0.extraction.extract(request) {
+            Ok(None) => self.removes_credential(),
+            // What is presented after a removal came later, and must be taken out, too.
+            Ok(Some(_)) if self.removes_credential() => false,
+            Ok(Some(key)) => attempt.waits_for(self.0.engine.fingerprint(key.as_bytes())),
+            Err(_) => false,
         }
     }
 }
@@ -50,30 +126,5 @@ impl Clone for Memo {
 impl fmt::Debug for Memo {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Memo(..)")
-    }
-}
-
-/// What a request presents to one authenticator, without the secret: nothing, something malformed, or a key. Two are equal
-/// if they are judged alike.
-///
-/// For adapters that must keep more than a [`Memo`] does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Presented(Option<Result<Fingerprint, Malformed>>);
-
-impl Presented {
-    pub(crate) const NOTHING: Self = Self(None);
-
-    pub(crate) fn key(fingerprint: Fingerprint) -> Self {
-        Self(Some(Ok(fingerprint)))
-    }
-
-    pub(crate) fn malformed(code: Malformed) -> Self {
-        Self(Some(Err(code)))
-    }
-}
-
-impl fmt::Debug for Presented {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Presented(..)")
     }
 }

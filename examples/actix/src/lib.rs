@@ -61,7 +61,7 @@ async fn create(key: Scoped<(ReadUsers, WriteUsers)>, store: Data<Store>, body: 
 }
 
 async fn me(key: ApiKey) -> HttpResponse {
-    send(Reply::ok(&MeAnswer::from(&**key)))
+    send(Reply::ok(&MeAnswer::from(&*key)))
 }
 
 async fn optional(key: MaybeApiKey) -> HttpResponse {

@@ -60,7 +60,7 @@ async fn create(key: Scoped<(ReadUsers, WriteUsers)>, State(store): State<Store>
 }
 
 async fn me(key: ApiKey) -> Response {
-    send(Reply::ok(&MeAnswer::from(&**key)))
+    send(Reply::ok(&MeAnswer::from(&*key)))
 }
 
 async fn optional(key: MaybeApiKey) -> Response {

@@ -109,7 +109,7 @@ fn create(key: Scoped<'_, (ReadUsers, WriteUsers)>, store: &State<Store>, body: 
 
 #[get("/api/me")]
 fn me(key: ApiKey<'_>) -> Response {
-    send(Reply::ok(&MeAnswer::from(&**key)))
+    send(Reply::ok(&MeAnswer::from(&*key)))
 }
 
 #[get("/api/optional")]

@@ -69,8 +69,8 @@ pub struct MeAnswer<'a> {
     pub user_id: Option<&'a str>,
 }
 
-impl<'a> From<&'a apikey_core::Verification> for MeAnswer<'a> {
-    fn from(key: &'a apikey_core::Verification) -> Self {
+impl<'a> From<&'a apikey_core::VerifiedKey> for MeAnswer<'a> {
+    fn from(key: &'a apikey_core::VerifiedKey) -> Self {
         Self {
             key_id: key.key_id(),
             status: key.status(),

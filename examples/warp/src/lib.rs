@@ -72,7 +72,7 @@ async fn create_record(key: Scoped<(ReadUsers, WriteUsers)>, store: Store, body:
 }
 
 async fn me(key: ApiKey) -> Response {
-    send(Reply::ok(&MeAnswer::from(&**key)))
+    send(Reply::ok(&MeAnswer::from(&*key)))
 }
 
 async fn optional(key: MaybeApiKey) -> Response {

@@ -1,6 +1,6 @@
 //! The stages of a decision, each alone: `cargo bench --package decision-bench`.
 
-use apikey_core::{Attempt, Authenticator, Policy, PresentedKey};
+use apikey_core::{Authenticator, Policy, PresentedKey};
 use decision_bench::{Request, bearer, decide, filled, secret};
 use divan::{Bencher, black_box};
 
@@ -48,7 +48,7 @@ fn find(bencher: Bencher, keys: u64) {
 #[divan::bench(args = [1, 4, 16])]
 fn authorize(bencher: Bencher, scopes: usize) {
     let authenticator = authenticator(1);
-    let Attempt::Decided(Ok(key)) = authenticator.begin(&Request(&bearer(0))) else { unreachable!("a hit") };
+    let Some(Ok(key)) = decide(&authenticator, &Policy::any_key(), &bearer(0)) else { unreachable!("a hit") };
     let policy =
         Policy::any((1..scopes).map(|number| format!("scope:{number}")).chain(["read:users".to_owned()]));
     bencher.bench(|| authenticator.authorize(black_box(&key), black_box(&policy)));

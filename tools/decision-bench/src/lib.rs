@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apikey_core::{
-    Attempt, Authenticator, Denial, Judgement, Policy, PresentedKey, RequestHead, Verification, VerifiedKey,
+    Authenticator, Decision, Denial, Judgement, Policy, PresentedKey, RequestHead, Verification, VerifiedKey,
     Verifier, VerifierError,
 };
 use async_trait::async_trait;
@@ -98,12 +98,9 @@ pub fn decide(
     policy: &Policy,
     authorization: &[u8],
 ) -> Option<Result<VerifiedKey, Denial>> {
-    match authenticator.begin(&Request(authorization)) {
-        Attempt::Decided(decision) => {
-            Some(decision.and_then(|key| authenticator.authorize(&key, policy).map(|()| key)))
-        }
-        Attempt::Anonymous => Some(Err(authenticator.missing_key())),
-        Attempt::Pending(_) => None,
+    match authenticator.gate(policy).decide(authenticator.begin(&Request(authorization)), |key| key) {
+        Decision::Decided(decision) => Some(decision),
+        Decision::Pending(_) => None,
     }
 }
 

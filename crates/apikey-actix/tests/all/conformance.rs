@@ -94,7 +94,7 @@ async fn any(key: Scoped<routes::AnyScope>) -> HttpResponse {
 }
 
 async fn optional(key: MaybeApiKey) -> HttpResponse {
-    json(routes::optional_body(key.key().map(|key| &**key)))
+    json(routes::optional_body(key.key()))
 }
 
 /// actix has no extensions that could be cloned: the nearest thing is to change the request.

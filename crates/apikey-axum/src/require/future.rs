@@ -2,14 +2,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use apikey_core::{Denial, PendingVerification};
+use apikey_core::{Denial, PendingDecision, VerifiedKey};
 use axum_core::response::{IntoResponse, Response};
 use http::Request;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::layer::RequireLayer;
-use super::service::admit;
 use crate::rejection::Rejection;
 
 pin_project! {
@@ -34,10 +32,9 @@ pin_project! {
 
 /// A request whose key is being verified, and the service that was made ready for it.
 struct Waiting<S, B> {
-    pending: PendingVerification,
+    decision: PendingDecision<VerifiedKey>,
     request: Request<B>,
     inner: S,
-    settings: RequireLayer,
 }
 
 impl<S, B> ResponseFuture<S, B>
@@ -52,13 +49,8 @@ where
         Self { state: State::Inner { future } }
     }
 
-    pub(super) fn pending(
-        pending: PendingVerification,
-        request: Request<B>,
-        inner: S,
-        settings: RequireLayer,
-    ) -> Self {
-        Self { state: State::Pending { waiting: Some(Waiting { pending, request, inner, settings }) } }
+    pub(super) fn pending(decision: PendingDecision<VerifiedKey>, request: Request<B>, inner: S) -> Self {
+        Self { state: State::Pending { waiting: Some(Waiting { decision, request, inner }) } }
     }
 }
 
@@ -82,12 +74,15 @@ where
                 },
                 StateProjection::Pending { waiting } => {
                     let Some(held) = waiting else { return Poll::Pending };
-                    let decision = ready!(Pin::new(&mut held.pending).poll(context));
-                    let Some(Waiting { request, mut inner, settings, .. }) = waiting.take() else {
+                    let decision = ready!(Pin::new(&mut held.decision).poll(context));
+                    let Some(Waiting { mut request, mut inner, .. }) = waiting.take() else {
                         return Poll::Pending;
                     };
-                    match admit(decision, &settings.authenticator, &settings.policy) {
-                        Ok(()) => State::Inner { future: inner.call(request) },
+                    match decision {
+                        Ok(key) => {
+                            request.extensions_mut().insert(key);
+                            State::Inner { future: inner.call(request) }
+                        }
                         Err(denial) => State::Denied { denial: Some(denial) },
                     }
                 }

@@ -1,6 +1,6 @@
 use std::task::{Context, Poll};
 
-use apikey_core::{Attempt, Authenticator, Denial, Policy, VerifiedKey, is_preflight};
+use apikey_core::{Decision, VerifiedKey, is_preflight};
 use axum_core::response::{IntoResponse, Response};
 use http::Request;
 use tower_service::Service;
@@ -30,32 +30,26 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Self { inner, settings } = self;
-        let RequireLayer { authenticator, policy, passes_preflight } = settings;
+        let RequireLayer { authenticator, policy, passes_preflight } = &self.settings;
+        // A request that was made of another one must not be taken for that one's.
+        request.extensions_mut().remove::<VerifiedKey>();
         if *passes_preflight && is_preflight(request.method().as_str(), &request.head()) {
-            return ResponseFuture::inner(inner.call(request));
+            return ResponseFuture::inner(self.inner.call(request));
         }
-        match request::begin(&mut request, authenticator) {
-            Attempt::Anonymous => ResponseFuture::denied(authenticator.missing_key()),
-            Attempt::Decided(decision) => match admit(decision, authenticator, policy) {
-                Ok(()) => ResponseFuture::inner(inner.call(request)),
-                Err(denial) => ResponseFuture::denied(denial),
-            },
-            Attempt::Pending(pending) => {
+        let attempt = request::begin(&mut request, authenticator);
+        match authenticator.gate(policy).decide(attempt, |key| key) {
+            Decision::Decided(Ok(key)) => {
+                request.extensions_mut().insert(key);
+                ResponseFuture::inner(self.inner.call(request))
+            }
+            Decision::Decided(Err(denial)) => ResponseFuture::denied(denial),
+            Decision::Pending(decision) => {
                 // The service that was made ready is the one to call later; its clone takes its place. Elsewhere it is
                 // called at once, and so needs no clone, which of a boxed service is an allocation.
-                let clone = inner.clone();
-                let ready = std::mem::replace(inner, clone);
-                ResponseFuture::pending(pending.for_policy(policy), request, ready, settings.clone())
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::pending(decision, request, ready)
             }
         }
     }
-}
-
-pub(super) fn admit(
-    decision: Result<VerifiedKey, Denial>,
-    authenticator: &Authenticator,
-    policy: &Policy,
-) -> Result<(), Denial> {
-    authenticator.authorize(&decision?, policy)
 }

@@ -37,7 +37,7 @@ async fn me(key: ApiKey) -> impl IntoResponse {
     json(routes::me_body(&key))
 }
 async fn optional(key: MaybeApiKey) -> impl IntoResponse {
-    json(routes::optional_body(key.key().map(|key| &**key)))
+    json(routes::optional_body(key.key()))
 }
 async fn sub_request(State(keys): State<Authenticator>, request: Request) -> Response {
     let mut sub_request = Request::builder().uri("/optional").body(Body::empty()).unwrap();

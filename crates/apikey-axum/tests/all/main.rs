@@ -1,6 +1,7 @@
 //! What is axum's and tower's own; what all adapters have in common is in the conformance suite.
 
 mod allocations;
+mod attached;
 mod conformance;
 mod layer;
 mod state;

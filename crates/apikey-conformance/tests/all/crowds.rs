@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apikey_conformance::Adapter as _;
 use apikey_core::{
-    Attempt, Authenticator, AuthenticatorBuilder, KindeSettings, KindeVerifier, MachineToMachine,
+    Authenticator, AuthenticatorBuilder, Decision, KindeSettings, KindeVerifier, MachineToMachine,
     PlainRequest, PresentedKey, Verification,
 };
 use apikey_testkit::FakeVerifier;
@@ -42,7 +42,7 @@ async fn ten_thousand_callers_one_key_one_call() {
     let key = emulator.create_key(KeySpecification::new("one"));
     let authenticator = builder(&emulator).build().unwrap();
     let server = Reference::start(authenticator.clone()).await;
-    let gate = hold(&emulator);
+    let (gate, any_key) = (hold(&emulator), Policy::any_key());
 
     let bearer = format!("Bearer {}", key.secret);
     let pipelined = raw::get("/me", &[("Authorization", &bearer)]).repeat(10);
@@ -56,13 +56,14 @@ async fn ten_thousand_callers_one_key_one_call() {
     let mut waiting = JoinSet::new();
     for number in 0..5_000 {
         let attempt = authenticator.begin(&request(&key.secret, number));
-        assert!(matches!(attempt, Attempt::Pending(_)), "the gate is closed: {attempt:?}");
-        waiting.spawn(attempt.authentication());
+        let decision = authenticator.gate(&any_key).decide(attempt, |key| key);
+        let Decision::Pending(pending) = decision else { panic!("the gate is closed: {decision:?}") };
+        waiting.spawn(pending);
     }
     gate.open();
     let mut answers = 0;
     while let Some(answered) = waiting.join_next().await {
-        assert_eq!(answered.unwrap().unwrap().unwrap().key_id(), key.key_id);
+        assert_eq!(answered.unwrap().unwrap().key_id(), key.key_id);
         answers += 1;
     }
     for connection in &mut connections {
@@ -87,16 +88,17 @@ async fn ten_thousand_distinct_cold_keys_never_pass_the_cap() {
         })
         .collect();
 
-    let gate = hold(&emulator);
+    let (gate, any_key) = (hold(&emulator), Policy::any_key());
     let mut waiting = JoinSet::new();
     let mut turned_away = Vec::new();
     for (number, secret) in secrets.iter().enumerate() {
-        match authenticator.begin(&request(secret, number)) {
-            Attempt::Decided(Err(denial)) => {
+        let attempt = authenticator.begin(&request(secret, number));
+        match authenticator.gate(&any_key).decide(attempt, |key| key) {
+            Decision::Decided(Err(denial)) => {
                 assert_eq!((denial.status(), denial.retry_after_seconds()), (503, Some(1)));
                 turned_away.push(number);
             }
-            Attempt::Pending(pending) => drop(waiting.spawn(async move { (number, pending.await) })),
+            Decision::Pending(pending) => drop(waiting.spawn(async move { (number, pending.await) })),
             other => panic!("{other:?}"),
         }
     }

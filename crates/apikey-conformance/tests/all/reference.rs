@@ -142,9 +142,8 @@ impl Visit {
         Head { parts: &self.parts, limit, peer: (self.flaws.peer)(self.peer, claimed) }
     }
 
-    /// The key, if one is presented.
-    async fn optional_key(&mut self, policy: &Policy) -> Result<Option<VerifiedKey>, Denial> {
-        let attempt = match self.memo.recall(&self.authenticator, &self.head()) {
+    fn attempt(&mut self) -> Attempt {
+        match self.memo.recall(&self.authenticator, &self.head()) {
             Some(attempt) if !self.flaws.forgets => attempt,
             _ => {
                 let attempt = self.authenticator.begin(&self.head());
@@ -152,9 +151,13 @@ impl Visit {
                 self.remove_credential();
                 attempt
             }
-        };
-        let attempt = if self.flaws.is_impatient { attempt } else { attempt.for_policy(policy) };
-        attempt.authentication().await
+        }
+    }
+
+    /// The key, if one is presented.
+    async fn optional_key(&mut self) -> Result<Option<VerifiedKey>, Denial> {
+        let attempt = self.attempt();
+        self.authenticator.gate(&Policy::any_key()).decide_optional(attempt, |key| key).wait().await
     }
 
     async fn key(&mut self) -> Result<VerifiedKey, Denial> {
@@ -162,8 +165,11 @@ impl Visit {
     }
 
     async fn key_for(&mut self, policy: &Policy) -> Result<VerifiedKey, Denial> {
-        let key = self.optional_key(policy).await?.ok_or_else(|| self.authenticator.missing_key())?;
-        if !(self.flaws.forgets_freshness && *policy == Policy::fresh()) {
+        let (attempt, any_key) = (self.attempt(), Policy::any_key());
+        let forgets = self.flaws.forgets_freshness && *policy == Policy::fresh();
+        let asked = if forgets || self.flaws.is_impatient { &any_key } else { policy };
+        let key = self.authenticator.gate(asked).decide(attempt, |key| key).wait().await?;
+        if self.flaws.is_impatient {
             self.authenticator.authorize(&key, policy)?;
         }
         Ok(key)
@@ -228,13 +234,13 @@ async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
         (Method::GET, "/scoped") => routes::me_body(&*visit.key_for(Scoped::POLICY).await?),
         (Method::GET, "/any") => routes::me_body(&*visit.key_for(AnyScope::POLICY).await?),
         (Method::GET, "/optional") => {
-            let key = visit.optional_key(&Policy::any_key()).await;
+            let key = visit.optional_key().await;
             let key = if visit.flaws.optional_swallows_refusals { key.unwrap_or_default() } else { key? };
             routes::optional_body(key.as_deref())
         }
         (Method::GET, "/sub-request") => {
             visit.key().await?;
-            let key = visit.sub_request().optional_key(&Policy::any_key()).await?;
+            let key = visit.sub_request().optional_key().await?;
             routes::optional_body(key.as_deref())
         }
         (Method::GET, "/twice") => {

@@ -55,6 +55,11 @@ impl CachedKey {
         Self { verification, asked_at, fresh_for, serves_for, refresh_from, usage: Usage::default() }
     }
 
+    /// An answer that never stood in a cache and serves nobody else.
+    pub(crate) fn outside_of_any_cache(verification: Verification, asked_at: Instant) -> Self {
+        Self::new(verification, asked_at, 0, Duration::ZERO, Duration::ZERO, None)
+    }
+
     /// The same answer in another place of memory. What is claimed of one is not claimed of the other.
     pub(super) fn copy(&self) -> Self {
         self.copy_that_serves(self.fresh_for, self.serves_for)
@@ -86,6 +91,11 @@ impl CachedKey {
 
     pub(crate) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.asked_at)
+    }
+
+    /// Whether the answer is not older than this. `None` bounds nothing.
+    pub(super) fn is_within(&self, max_age: Option<Duration>, now: Instant) -> bool {
+        max_age.is_none_or(|max_age| self.age(now) <= max_age)
     }
 
     pub(super) fn asked_at(&self) -> Instant {

@@ -176,14 +176,34 @@ impl Engine {
         if let Some(answer) = known {
             return if must_refresh { self.refresh(key, answer, client(), now) } else { Step::Hit(answer) };
         }
-        self.step_without_answer(key, client(), now)
+        self.step_without_answer(key, client(), None, now)
+    }
+
+    /// [`step`](Self::step) for a route on which no answer serves that is older than `max_age`.
+    pub(crate) fn step_within(
+        self: &Arc<Self>,
+        key: Fingerprint,
+        client: &dyn Fn() -> Option<Client>,
+        max_age: Duration,
+        now: Instant,
+    ) -> Step {
+        match self.fresh(&key, Some(max_age), now) {
+            Some(answer) => Step::Hit(answer),
+            None => self.step_without_answer(key, client(), Some(max_age), now),
+        }
     }
 
     /// The rest of [`step`](Self::step), for a key without a fresh answer.
-    fn step_without_answer(self: &Arc<Self>, key: Fingerprint, client: Option<Client>, now: Instant) -> Step {
+    fn step_without_answer(
+        self: &Arc<Self>,
+        key: Fingerprint,
+        client: Option<Client>,
+        max_age: Option<Duration>,
+        now: Instant,
+    ) -> Step {
         // All that may look into other caches comes before the lock.
         let window = self.attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
-        let stale = self.stale(&key, now);
+        let stale = self.stale(&key, max_age, now);
         let applicant = Applicant { client, has_older_answer: stale.is_some(), window };
         self.give_up_stuck(now);
         let mut looks = 0;
@@ -200,7 +220,7 @@ impl Engine {
                 break (flights, rest);
             }
         };
-        if let Some(answer) = self.fresh(&key, now) {
+        if let Some(answer) = self.fresh(&key, max_age, now) {
             return Step::Hit(answer);
         }
         if let Some(landing) = flights.join(&key, now, self.settings.overdue_after) {
@@ -261,12 +281,20 @@ impl Engine {
 
     /// The answer that may serve while Kinde can't answer. A refusal or a purge has taken it out of the cache, so no
     /// outage brings a refused key back.
-    pub(crate) fn stale(&self, key: &Fingerprint, now: Instant) -> Option<Arc<CachedKey>> {
-        self.cache.answer(key, |answer| answer.freshness(now) != Freshness::Expired)
+    pub(crate) fn stale(
+        &self,
+        key: &Fingerprint,
+        max_age: Option<Duration>,
+        now: Instant,
+    ) -> Option<Arc<CachedKey>> {
+        self.cache.answer(key, |answer| {
+            answer.freshness(now) != Freshness::Expired && answer.is_within(max_age, now)
+        })
     }
 
-    fn fresh(&self, key: &Fingerprint, now: Instant) -> Option<Arc<CachedKey>> {
-        self.cache.answer(key, |answer| answer.freshness(now) == Freshness::Fresh)
+    fn fresh(&self, key: &Fingerprint, max_age: Option<Duration>, now: Instant) -> Option<Arc<CachedKey>> {
+        self.cache
+            .answer(key, |answer| answer.freshness(now) == Freshness::Fresh && answer.is_within(max_age, now))
     }
 
     fn refresh(

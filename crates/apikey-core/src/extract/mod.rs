@@ -129,6 +129,11 @@ impl Extraction {
         })
     }
 
+    /// Whether a key may stand in the query.
+    pub(crate) fn reads_query(&self) -> bool {
+        self.locations.iter().any(|(location, _)| matches!(location, Location::QueryParameter(_)))
+    }
+
     /// Whether anything is taken out of requests.
     pub(crate) fn removes_credential(&self) -> bool {
         self.remove_credential

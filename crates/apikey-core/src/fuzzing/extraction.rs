@@ -5,9 +5,9 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::lines;
 use crate::authenticator::Authenticator;
-use crate::denial::DenialCode;
+use crate::denial::{Denial, DenialCode};
 use crate::extract::CredentialSource;
-use crate::key::PresentedKey;
+use crate::key::{Credential, PresentedKey};
 use crate::request::PlainRequest;
 use crate::verification::Judgement;
 use crate::verifier::{Verifier, VerifierError};
@@ -27,7 +27,7 @@ use crate::verifier::{Verifier, VerifierError};
 pub fn extraction(input: &[u8]) {
     let case = Case::read(input);
     let Some(authenticator) = case.authenticator() else { return };
-    let found = authenticator.extract(&case.request(&[], case.query.clone()));
+    let found = extract(&authenticator, &case.request(&[], case.query.clone()));
     let found = match &found {
         Ok(key) => Ok(key.as_ref().map(PresentedKey::expose)),
         Err(denial) => {
@@ -60,7 +60,7 @@ pub fn extraction(input: &[u8]) {
         Some(target) => target.strip_prefix("/?").unwrap_or_default().to_owned(),
         None => query.to_owned(),
     });
-    let left = authenticator.extract(&case.request(&removed, query)).map(|key| key.is_some());
+    let left = extract(&authenticator, &case.request(&removed, query)).map(|key| key.is_some());
     assert_eq!(left, Ok(false), "a credential is left after its removal");
 }
 
@@ -264,6 +264,14 @@ impl Presented {
         };
         if is_token68(&key) && key.len() <= 512 { String::from_utf8(key).ok() } else { None }
     }
+}
+
+/// The key that a request presents, or the denial that says what is wrong.
+fn extract(authenticator: &Authenticator, request: &PlainRequest) -> Result<Option<PresentedKey>, Denial> {
+    let extracted = authenticator.0.extraction.extract(request);
+    extracted
+        .map(|key| key.map(Credential::into_presented_key))
+        .map_err(|malformed| authenticator.0.style.malformed(malformed))
 }
 
 /// The guide's case, read as its regular expression reads it: `^Bearer +([A-Za-z0-9._~+/-]+=*)$` in any case.

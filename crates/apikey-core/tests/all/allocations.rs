@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use apikey_core::{
-    Attempt, Authenticator, CredentialSource, PlainRequest, Policy, TypedPolicy as _, Verification, scopes,
+    Authenticator, CredentialSource, Decision, PlainRequest, Policy, TypedPolicy as _, Verification, scopes,
 };
 use apikey_testkit::FakeVerifier;
 use tokio::runtime::{Builder, Runtime};
@@ -27,10 +27,11 @@ fn authenticator(runtime: &Runtime) -> Authenticator {
 
 /// How many allocations a whole decision makes: extract, look up, check the policy, let the key go.
 fn allocations(authenticator: &Authenticator, request: &PlainRequest, policy: &Policy) -> u64 {
-    let counted = measure(|| match authenticator.begin(request) {
-        Attempt::Decided(Ok(key)) => authenticator.authorize(&key, policy).unwrap(),
-        other => panic!("{other:?}"),
-    });
+    let counted =
+        measure(|| match authenticator.gate(policy).decide(authenticator.begin(request), |key| key) {
+            Decision::Decided(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        });
     counted.count_total
 }
 

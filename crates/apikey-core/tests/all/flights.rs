@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use apikey_core::{Attempt, Authenticator, Judgement, PlainRequest, Verification};
+use apikey_core::{Authenticator, Decision, Judgement, PlainRequest, Policy, Verification};
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate};
 use tokio::task::JoinSet;
 
@@ -23,8 +23,8 @@ async fn crowd(authenticator: &Authenticator, secret: &str, count: usize) -> Joi
         tasks.spawn(async move {
             let attempt = authenticator.begin(&request);
             joined.add_permits(1);
-            match attempt {
-                Attempt::Pending(pending) => told(&pending.await),
+            match authenticator.gate(&Policy::any_key()).decide(attempt, |key| key) {
+                Decision::Pending(pending) => told(&pending.await),
                 other => format!("{other:?}"),
             }
         });

@@ -261,11 +261,14 @@ async fn all_that_kinde_tells_of_a_key_arrives() {
     assert_eq!(verified.key_id(), issued.key_id);
     assert_eq!(verified.scopes().collect::<Vec<_>>(), ["read:users", "write:users"]);
     assert_eq!((verified.organization_code(), verified.user_id()), (Some("org_1"), Some("kp_1")));
-    assert_eq!((verified.code(), verified.message()), (Some("API_KEY_VERIFIED"), Some("API key verified")));
-    assert_eq!(verified.verification_count(), Some(1));
+    assert_eq!(
+        (verified.verification().code(), verified.verification().message()),
+        (Some("API_KEY_VERIFIED"), Some("API key verified"))
+    );
+    assert_eq!(verified.verification().verification_count(), Some(1));
     assert!(!verified.is_from_cache());
     let again = authenticator.verify(key(&issued.secret)).await.unwrap();
-    assert!(again.last_verified_at().is_some(), "{again:?}");
+    assert!(again.verification().last_verified_at().is_some(), "{again:?}");
 }
 
 /// Writes without end, and counts what the socket has taken before the client hung up.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use apikey_core::{Attempt, Authenticator, CredentialSource, DenialCode, Memo, PlainRequest, Verification};
+use apikey_core::{
+    Attempt, Authenticator, CredentialSource, Denial, DenialCode, Memo, PlainRequest, Policy, Verification,
+    VerifiedKey,
+};
 use apikey_testkit::FakeVerifier;
 
 /// With every kind of place, and the cache off.
@@ -66,7 +69,7 @@ async fn an_attempt_counts_for_its_own_key_alone() {
         let memo = noted(&authenticator, &made_for);
         for same in everywhere() {
             let attempt = memo.recall(&authenticator, &same);
-            let key = attempt.unwrap().authentication().await.unwrap().unwrap();
+            let key = decided(&authenticator, attempt.unwrap()).await.unwrap().unwrap();
             assert_eq!(key.key_id(), "one");
         }
         for other in others().into_iter().chain([nothing()]) {
@@ -80,7 +83,7 @@ async fn a_removed_key_is_remembered_while_nothing_is_presented() {
     let authenticator = authenticator(true);
     for made_for in everywhere() {
         let memo = noted(&authenticator, &made_for);
-        let key = memo.recall(&authenticator, &nothing()).unwrap().authentication().await;
+        let key = decided(&authenticator, memo.recall(&authenticator, &nothing()).unwrap()).await;
         assert_eq!(key.unwrap().unwrap().key_id(), "one");
         // The same key must be taken out again, so it is looked at again.
         for presented in others().into_iter().chain(everywhere()) {
@@ -93,10 +96,11 @@ async fn a_removed_key_is_remembered_while_nothing_is_presented() {
 async fn what_was_removed_stays_malformed_or_absent() {
     let authenticator = authenticator(true);
     let memo = noted(&authenticator, &bearer("two words"));
-    let denial = memo.recall(&authenticator, &nothing()).unwrap().authentication().await.unwrap_err();
+    let denial = decided(&authenticator, memo.recall(&authenticator, &nothing()).unwrap()).await.unwrap_err();
     assert_eq!(denial.code(), DenialCode::InvalidFormat);
     let memo = noted(&authenticator, &nothing());
-    assert!(matches!(memo.recall(&authenticator, &nothing()), Some(Attempt::Anonymous)));
+    let anonymous = memo.recall(&authenticator, &nothing()).unwrap();
+    assert_eq!(decided(&authenticator, anonymous).await, Ok(None));
     assert!(memo.recall(&authenticator, &bearer("one")).is_none());
 }
 
@@ -107,7 +111,7 @@ async fn a_new_attempt_takes_the_place_of_an_older_one() {
         let mut memo = noted(&authenticator, &bearer("one"));
         memo.note(&authenticator, authenticator.begin(&bearer("two")));
         let request = if remove { nothing() } else { bearer("two") };
-        let key = memo.recall(&authenticator, &request).unwrap().authentication().await;
+        let key = decided(&authenticator, memo.recall(&authenticator, &request).unwrap()).await;
         assert_eq!(key.unwrap().unwrap().key_id(), "two");
         assert!(memo.recall(&authenticator, &bearer("one")).is_none());
     }
@@ -124,7 +128,7 @@ async fn one_authenticators_attempt_never_counts_for_another() {
         memo.note(&other, other.begin(&bearer("two")));
         let request = |key| if remove { nothing() } else { bearer(key) };
         for (authenticator, key) in [(&one, "one"), (&other, "two")] {
-            let known = memo.recall(authenticator, &request(key)).unwrap().authentication().await;
+            let known = decided(authenticator, memo.recall(authenticator, &request(key)).unwrap()).await;
             assert_eq!(known.unwrap().unwrap().key_id(), key);
         }
     }
@@ -142,17 +146,43 @@ async fn a_clone_of_a_memo_is_empty() {
 }
 
 #[tokio::test]
-async fn what_is_presented_is_equal_where_it_is_judged_alike() {
-    let authenticator = authenticator(false);
-    let presented = |request: &PlainRequest| authenticator.presented(request);
-    for request in everywhere() {
-        assert_eq!(presented(&request), presented(&bearer("one")));
+async fn a_credential_that_was_taken_stands_for_its_request() {
+    let authenticator = authenticator(true);
+    for made_for in everywhere() {
+        let mut memo = Memo::default();
+        assert!(memo.begin_taken(&authenticator, &nothing()).is_none(), "nothing was taken");
+        assert!(memo.take(&authenticator, &made_for));
+        assert!(!memo.take(&authenticator, &nothing()), "it was taken before");
+        assert!(memo.begin_taken(&authenticator, &bearer("two")).is_none(), "another credential came later");
+        for _ in 0..2 {
+            let attempt = memo.begin_taken(&authenticator, &nothing()).unwrap();
+            let key = decided(&authenticator, attempt).await;
+            assert_eq!(key.unwrap().unwrap().key_id(), "one");
+        }
     }
-    for request in others().into_iter().chain([nothing()]) {
-        assert_ne!(presented(&request), presented(&bearer("one")));
-        assert_eq!(presented(&request), authenticator.begin_presented(&request).0);
-    }
-    assert_eq!(presented(&nothing().with_header("x-api-key", "")), presented(&nothing()));
-    assert_ne!(presented(&bearer("two words")), presented(&bearer("one").with_header("x-api-key", "a")));
-    assert_eq!(format!("{:?}", presented(&bearer("one"))), "Presented(..)");
+}
+
+#[tokio::test]
+async fn a_credential_taken_later_takes_the_place_of_the_first() {
+    let authenticator = authenticator(true);
+    let mut memo = Memo::default();
+    assert!(memo.take(&authenticator, &bearer("one")) && memo.take(&authenticator, &bearer("two")));
+    let attempt = memo.begin_taken(&authenticator, &nothing()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap().unwrap().key_id(), "two");
+    assert!(memo.take(&authenticator, &bearer("two words")));
+    let attempt = memo.begin_taken(&authenticator, &nothing()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap_err().code(), DenialCode::InvalidFormat);
+}
+
+#[tokio::test]
+async fn a_request_without_a_credential_stays_anonymous() {
+    let authenticator = authenticator(true);
+    let mut memo = Memo::default();
+    assert!(memo.take(&authenticator, &nothing()));
+    let attempt = memo.begin_taken(&authenticator, &nothing()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await, Ok(None));
+}
+
+async fn decided(authenticator: &Authenticator, attempt: Attempt) -> Result<Option<VerifiedKey>, Denial> {
+    authenticator.gate(&Policy::any_key()).decide_optional(attempt, |key| key).wait().await
 }

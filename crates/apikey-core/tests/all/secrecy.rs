@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use apikey_core::{
-    Attempt, Authenticator, CredentialSource, Denial, Judgement, KindeSettings, KindeVerifier,
-    MachineToMachine, Memo, PlainRequest, Policy, PresentedKey, VerifiedKey, Verifier, VerifierError,
+    Authenticator, CredentialSource, Denial, Judgement, KindeSettings, KindeVerifier, MachineToMachine, Memo,
+    PlainRequest, Policy, PresentedKey, VerifiedKey, Verifier, VerifierError,
 };
 use apikey_testkit::emulator::{
     Emulator, Endpoint, Fault, IssuedKey, KeySpecification, NegativeAnswer, ScriptedAnswer,
@@ -276,21 +276,21 @@ impl Stage {
         let presented = key(&secret);
         self.watch.show(&presented);
         self.watch.show_answer(&authenticator.verify(presented).await);
-        let (presented, attempt) = authenticator.begin_presented(&request);
-        self.watch.show(&presented);
+        let attempt = authenticator.begin(&request);
         self.watch.show(&attempt);
         let mut memo = Memo::default();
         memo.note(authenticator, attempt.clone());
         self.watch.show(&memo);
         self.watch.show(&memo.recall(authenticator, &request));
-        let answer = match attempt {
-            Attempt::Pending(pending) => {
-                self.watch.show(&pending);
-                pending.await
-            }
-            Attempt::Decided(decision) => decision,
-            Attempt::Anonymous => Err(authenticator.missing_key()),
-        };
+        let mut taken = Memo::default();
+        taken.take(authenticator, &request);
+        self.watch.show(&taken);
+        let policy = Policy::any_key();
+        let gate = authenticator.gate(&policy);
+        self.watch.show(&gate);
+        let decision = gate.decide(attempt, |key| key);
+        self.watch.show(&decision);
+        let answer = decision.wait().await;
         self.watch.show_answer(&answer);
         self.watch.show(&memo.recall(authenticator, &request));
         for answer in

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apikey_core::{
-    Authenticator, AuthenticatorBuilder, Clock, FirstTry, Health, Judgement, PlainRequest, PresentedKey,
-    SystemClock, Verification, Verifier, VerifierError, async_trait,
+    Authenticator, AuthenticatorBuilder, Clock, FirstTry, Health, Judgement, PlainRequest, Policy,
+    PresentedKey, SystemClock, Verification, Verifier, VerifierError, async_trait,
 };
 use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep};
@@ -362,7 +362,9 @@ fn a_blocked_worker_delays_its_own_request_alone() {
                 let begun = authenticator.begin(&bearer("k1"));
                 blocked.send(()).unwrap();
                 let _ = unblocked.recv();
-                begun.authentication().await.unwrap().unwrap().key_id().to_owned()
+                let policy = Policy::any_key();
+                let decision = authenticator.gate(&policy).decide(begun, |key| key);
+                decision.wait().await.unwrap().key_id().to_owned()
             })
         }
     });

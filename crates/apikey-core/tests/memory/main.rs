@@ -9,8 +9,8 @@ mod scan;
 use std::net::IpAddr;
 
 use apikey_core::{
-    Authenticator, CredentialSource, Judgement, KindeSettings, KindeVerifier, MachineToMachine, PresentedKey,
-    RequestHead, Verification, Verifier, VerifierError,
+    Authenticator, CredentialSource, Judgement, KindeSettings, KindeVerifier, MachineToMachine, Memo,
+    PresentedKey, RequestHead, Verification, Verifier, VerifierError,
 };
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -71,10 +71,11 @@ fn decide(request: &Request<'_>) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let authenticator = authenticator();
-        let extracted = authenticator.extract(request);
+        let mut memo = Memo::default();
+        memo.take(&authenticator, request);
         let answer = authenticator.authenticate(request).await;
         drop(authenticator.begin(request));
-        assert_eq!(extracted.is_ok(), answer.is_ok());
+        drop(memo);
         match answer {
             Ok(key) => key.key_id().to_owned(),
             Err(denial) => denial.code().as_str().to_owned(),

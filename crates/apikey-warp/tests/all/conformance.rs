@@ -110,7 +110,7 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let any = path("any").and(warp::get()).and(scoped::<AnyScope>(keys));
     let any = any.map(|key: Scoped<AnyScope>| json(me_body(&key)));
     let optional = path("optional").and(warp::get()).and(optional_api_key(keys));
-    let optional = optional.map(|key: MaybeApiKey| json(optional_body(key.key().map(|key| &**key))));
+    let optional = optional.map(|key: MaybeApiKey| json(optional_body(key.key())));
 
     let outer = path("sub-request").and(warp::get()).and(guard()).map(|| json(open_body()));
 

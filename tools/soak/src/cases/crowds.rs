@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use apikey_core::Attempt;
+use apikey_core::{Decision, Policy};
 use apikey_testkit::emulator::KeySpecification;
 use apikey_testkit::raw::Connection;
 use tokio::sync::Mutex;
@@ -43,20 +43,21 @@ pub(super) async fn one_key(is_quick: bool) -> Result<Vec<Row>, String> {
     while world.server.received() < connections.len() && Instant::now() < patience {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let mut waiting = JoinSet::new();
+    let (mut waiting, any_key) = (JoinSet::new(), Policy::any_key());
     let mut early = 0;
     for _ in connections.len()..crowd(is_quick) {
         let request = head(&key.secret).with_peer(Ipv4Addr::LOCALHOST.into());
         let attempt = world.server.keys.begin(&request);
-        early += usize::from(!matches!(attempt, Attempt::Pending(_)));
-        waiting.spawn(attempt.authentication());
+        let decision = world.server.keys.gate(&any_key).decide(attempt, |key| key);
+        early += usize::from(!matches!(decision, Decision::Pending(_)));
+        waiting.spawn(decision.wait());
     }
     let (over_sockets, in_process) = (connections.len(), waiting.len());
     let opened = Instant::now();
     gate.open();
     let mut right = 0;
     while let Some(answer) = waiting.join_next().await {
-        right += usize::from(matches!(answer, Ok(Ok(Some(found))) if found.key_id() == key.key_id));
+        right += usize::from(matches!(answer, Ok(Ok(found)) if found.key_id() == key.key_id));
     }
     for connection in &mut connections {
         let answer = connection.read_response(false).await.map_err(socket)?;
@@ -99,13 +100,14 @@ pub(super) async fn distinct_keys(is_quick: bool) -> Result<Vec<Row>, String> {
     );
     // The first half comes in process as one client, and takes all places that one client may have.
     let (in_process, mut waiting, mut other) = (secrets.len() / 2, JoinSet::new(), 0);
-    let mut turned_away = Vec::new();
+    let (mut turned_away, any_key) = (Vec::new(), Policy::any_key());
     for secret in &secrets[..in_process] {
         let request = head(secret);
         let began = Instant::now();
-        match world.server.keys.begin(&request) {
-            Attempt::Decided(Err(denial)) if denial.status() == 503 => turned_away.push(began.elapsed()),
-            Attempt::Pending(pending) => drop(waiting.spawn(pending)),
+        let attempt = world.server.keys.begin(&request);
+        match world.server.keys.gate(&any_key).decide(attempt, |key| key) {
+            Decision::Decided(Err(denial)) if denial.status() == 503 => turned_away.push(began.elapsed()),
+            Decision::Pending(pending) => drop(waiting.spawn(pending)),
             _ => other += 1,
         }
     }

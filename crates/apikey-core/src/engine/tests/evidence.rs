@@ -26,7 +26,7 @@ fn each_class_says_what_the_caller_and_the_older_answer_get() {
             panic!("{class:?}");
         };
         assert_eq!((told, older_may_serve), (fault, serves), "{class:?}");
-        let is_kept = world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_some();
+        let is_kept = world.engine.stale(&world.engine.fingerprint("k1"), None, world.clock.now()).is_some();
         assert_eq!(is_kept, serves, "{class:?}: what may not serve is forgotten");
     }
 }

@@ -16,7 +16,7 @@ fn a_purged_key_is_asked_about_again() {
         world.engine.purge(purge);
         let (flight, _waiter) = world.start("k1");
         world.land_at_once(flight, DOWN);
-        assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
+        assert!(world.engine.stale(&world.engine.fingerprint("k1"), None, world.clock.now()).is_none());
         assert_eq!(world.is_cached("k2"), !forgets_all, "absent never matches absent");
         assert_eq!(world.is_cached("k3"), !forgets_all);
         assert_eq!(world.engine.cache.sizes(), [world.engine.cached_keys(); 3]);
@@ -244,7 +244,7 @@ fn no_answer_from_before_a_purge_is_kept_after_it() {
                 }
             }
             for key in concerned {
-                if let Some(answer) = world.engine.stale(&key_of(key), world.clock.now())
+                if let Some(answer) = world.engine.stale(&key_of(key), None, world.clock.now())
                     && answer.verification.verification_count().unwrap() < change
                 {
                     kept.push((round, key));
@@ -271,8 +271,9 @@ fn after_a_sleep_of_the_machine_every_key_is_asked_about_again() {
     world.land_at_once(again, accepted("open"));
     assert_eq!(heard(waiter), let_in("open"));
     assert!(world.is_cached("open"), "asked after the sleep");
-    let serves =
-        |after| world.engine.stale(&world.engine.fingerprint("cached"), world.clock.now() + after).is_some();
+    let serves = |after| {
+        world.engine.stale(&world.engine.fingerprint("cached"), None, world.clock.now() + after).is_some()
+    };
     assert!(serves(TTL - SECOND), "of {TTL:?} and {STALE:?}, the sleep is over");
     assert!(!serves(TTL));
 }

@@ -73,7 +73,7 @@ fn an_answer_that_kinde_makes_nothing_of_serves_no_longer_than_fresh() {
         world.land_at_once(renewal, Said::Failed(class));
         assert!(world.is_cached("k1"), "it is fresh");
         world.clock.advance(TTL);
-        assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
+        assert!(world.engine.stale(&world.engine.fingerprint("k1"), None, world.clock.now()).is_none());
     }
 }
 

@@ -13,15 +13,15 @@ fn an_old_answer_serves_up_to_an_absolute_age() {
         let (flight, waiter) = world.start("k1");
         world.land_at_once(flight, DOWN);
         assert!(matches!(heard_outcome(waiter), Some(Outcome::Failed { older_may_serve: true, .. })));
-        assert!(world.engine.stale(&key, world.clock.now()).is_some());
+        assert!(world.engine.stale(&key, None, world.clock.now()).is_some());
     }
     world.break_down();
     assert_eq!(world.kind("k1"), Kind::Stale, "the breaker is open");
     assert_eq!(world.kind("k2"), Kind::Unavailable);
     world.clock.advance(STALE - 2 * SECOND);
-    assert!(world.engine.stale(&key, world.clock.now()).is_some());
+    assert!(world.engine.stale(&key, None, world.clock.now()).is_some());
     world.clock.advance(SECOND);
-    assert!(world.engine.stale(&key, world.clock.now()).is_none(), "failures do not renew it");
+    assert!(world.engine.stale(&key, None, world.clock.now()).is_none(), "failures do not renew it");
 }
 
 #[test]
@@ -31,14 +31,15 @@ fn a_refused_key_is_brought_back_by_no_outage() {
     world.clock.advance(TTL);
     world.land_at_once(world.start("k1").0, REVOKED);
     world.land_at_once(world.start("k1").0, DOWN);
-    assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
+    assert!(world.engine.stale(&world.engine.fingerprint("k1"), None, world.clock.now()).is_none());
 }
 
 #[test]
 fn a_refusal_that_comes_late_still_keeps_the_key_out() {
     let settings = EngineSettings { stale_if_error: STALE, overdue_after: SECOND, ..plain() };
-    let is_kept =
-        |world: &World| world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_some();
+    let is_kept = |world: &World| {
+        world.engine.stale(&world.engine.fingerprint("k1"), None, world.clock.now()).is_some()
+    };
     let world = World::new(settings);
     world.cache("k1");
     world.clock.advance(TTL);
@@ -57,7 +58,7 @@ fn off_by_default_an_old_answer_does_not_serve() {
     let world = World::new(plain());
     world.cache("k1");
     world.clock.advance(TTL);
-    assert!(world.engine.stale(&world.engine.fingerprint("k1"), world.clock.now()).is_none());
+    assert!(world.engine.stale(&world.engine.fingerprint("k1"), None, world.clock.now()).is_none());
 }
 
 #[test]
@@ -76,7 +77,7 @@ proptest! {
         let world = World::new(plain());
         world.cache(&key);
         world.clock.advance(SECOND * u32::try_from(second).unwrap());
-        let serves = world.engine.stale(&world.engine.fingerprint(&key), world.clock.now()).is_some();
+        let serves = world.engine.stale(&world.engine.fingerprint(&key), None, world.clock.now()).is_some();
         prop_assert_eq!(serves, world.is_cached(&key));
     }
 

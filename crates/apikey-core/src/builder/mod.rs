@@ -1,23 +1,24 @@
 //! How an authenticator is configured, and what is refused before the first request.
 
+mod build;
+mod route_options;
+
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::authenticator::{Authenticator, Shared};
-use crate::client::Clients;
-use crate::client::{DEFAULT_IPV6_PREFIX, IPV6_PREFIXES, TrustedProxies};
+pub use route_options::RouteOptions;
+
+use crate::authenticator::Authenticator;
+use crate::client::{DEFAULT_IPV6_PREFIX, TrustedProxies};
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
-use crate::denial::DenialStyle;
-use crate::engine::{AttemptLimit, Engine, EngineSettings};
-use crate::extract::{CredentialSource, ExtractionSettings};
-use crate::key::Fingerprinter;
-use crate::runtime::VerificationRuntime;
+use crate::engine::AttemptLimit;
+use crate::extract::CredentialSource;
+use crate::options::Options;
 use crate::verifier::Verifier;
-use crate::worker::{Worker, WorkerSettings, health_check_timeout};
 
 /// The time to live of a cached positive answer, as Kinde's guide recommends: five minutes.
 pub const DEFAULT_CACHE_TIME_TO_LIVE: Duration = Duration::from_secs(300);
@@ -35,14 +36,6 @@ pub const DEFAULT_MAX_WAITING: usize = 16_384;
 /// How long a caller waits for a slow Kinde where an older answer could serve, unless something else is set.
 pub const DEFAULT_STALE_WHILE_SLOW: Duration = Duration::from_millis(500);
 
-/// A revoked key stays good for as long as its answer is cached, so longer than a day can only be a mistake.
-const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long past the timeout others join a flight that does not land.
-const GRACE: Duration = Duration::from_millis(250);
-/// The part of its budget that a caller waits in the queue at most.
-const QUEUE_PART: u32 = 3;
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-
 /// Configures an [`Authenticator`]. Every setting has a safe default.
 ///
 /// `A` is what [`build`](Self::build) makes: the core's [`Authenticator`], or the adapter's own, which holds one.
@@ -50,9 +43,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub struct AuthenticatorBuilder<A = Authenticator> {
     verifier: Arc<dyn Verifier>,
     clock: Arc<dyn Clock>,
-    extraction: ExtractionSettings,
-    realm: String,
-    problem_details: bool,
+    options: Options,
     cache_time_to_live: Duration,
     cache_capacity: usize,
     verification_timeout: Duration,
@@ -66,10 +57,26 @@ pub struct AuthenticatorBuilder<A = Authenticator> {
     max_queued: usize,
     max_waiting: usize,
     runtime: Option<Handle>,
-    attempt_limit: Option<AttemptLimit>,
     trusted_proxies: TrustedProxies,
     ipv6_prefix: u8,
     makes: PhantomData<fn() -> A>,
+}
+
+impl Authenticator {
+    /// Starts configuring an authenticator over any verifier.
+    pub fn builder(verifier: impl Verifier) -> AuthenticatorBuilder {
+        AuthenticatorBuilder::new(verifier)
+    }
+
+    /// The authenticator that asks the Kinde business which the environment names, with every other setting at its
+    /// default. See [`KindeVerifier::from_env`](crate::KindeVerifier::from_env) for the variables.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the variable that is missing or can't be used.
+    #[cfg(feature = "kinde")]
+    pub fn kinde_from_env() -> Result<Self, ConfigError> {
+        Self::builder(crate::KindeVerifier::from_env()?).build()
+    }
 }
 
 impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
@@ -78,9 +85,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         Self {
             verifier: Arc::new(verifier),
             clock: Arc::new(SystemClock),
-            extraction: ExtractionSettings::default(),
-            realm: DenialStyle::default().realm,
-            problem_details: false,
+            options: Options::default(),
             cache_time_to_live: DEFAULT_CACHE_TIME_TO_LIVE,
             cache_capacity: DEFAULT_CACHE_CAPACITY,
             verification_timeout: DEFAULT_VERIFICATION_TIMEOUT,
@@ -94,7 +99,6 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             max_queued: DEFAULT_MAX_QUEUED,
             max_waiting: DEFAULT_MAX_WAITING,
             runtime: None,
-            attempt_limit: Some(AttemptLimit::default()),
             trusted_proxies: TrustedProxies::none(),
             ipv6_prefix: DEFAULT_IPV6_PREFIX,
             makes: PhantomData,
@@ -214,7 +218,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// `None` turns the limit off, and [`AttemptLimit::count_all_attempts`] counts accepted keys, too. A client is an IP
     /// address; see [`trusted_proxies`](Self::trusted_proxies).
     pub fn attempt_limit(mut self, limit: impl Into<Option<AttemptLimit>>) -> Self {
-        self.attempt_limit = limit.into();
+        self.options.attempt_limit = limit.into();
         self
     }
 
@@ -236,7 +240,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// Where a key may be presented, in the order in which messages name the places. Default:
     /// `Authorization: Bearer` alone.
     pub fn credential_sources(mut self, sources: impl IntoIterator<Item = CredentialSource>) -> Self {
-        self.extraction.sources = sources.into_iter().collect();
+        self.options.extraction.sources = sources.into_iter().collect();
         self
     }
 
@@ -244,7 +248,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// requests, [`verify`](Authenticator::verify) and [`verify_many`](Authenticator::verify_many) alike. Default: all
     /// are accepted, because Kinde publishes no grammar of its keys.
     pub fn accepted_prefixes<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
-        self.extraction.accepted_prefixes = prefixes.into_iter().map(Into::into).collect();
+        self.options.extraction.accepted_prefixes = prefixes.into_iter().map(Into::into).collect();
         self
     }
 
@@ -259,19 +263,19 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// the extensions are moved into another request and not cloned, that cannot be told from the request itself, and the
     /// credential that was taken out stands for it. So clone them, or present a credential in each sub-request.
     pub fn remove_credential(mut self, remove: bool) -> Self {
-        self.extraction.remove_credential = remove;
+        self.options.extraction.remove_credential = remove;
         self
     }
 
     /// The realm of the challenges. Default `api`.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
-        self.realm = realm.into();
+        self.options.realm = realm.into();
         self
     }
 
     /// Answers denials as `application/problem+json` (RFC 9457). Default: off.
     pub fn problem_details(mut self, problem_details: bool) -> Self {
-        self.problem_details = problem_details;
+        self.options.problem_details = problem_details;
         self
     }
 
@@ -280,118 +284,13 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self.clock = clock;
         self
     }
-
-    /// Checks the settings and builds.
-    ///
-    /// # Errors
-    /// [`ConfigError`], naming the setting that can't be used.
-    pub fn build(self) -> Result<A, ConfigError> {
-        if self.cache_time_to_live > LONGEST_TIME_TO_LIVE {
-            return Err(ConfigError::new(
-                "cache_time_to_live",
-                "at most a day (86400 s); zero turns the cache off",
-            ));
-        }
-        if self.stale_if_error > LONGEST_TIME_TO_LIVE {
-            return Err(ConfigError::new("stale_if_error", "at most a day (86400 s); zero turns it off"));
-        }
-        if !self.stale_if_error.is_zero() && self.cache_time_to_live.is_zero() {
-            return Err(ConfigError::new(
-                "stale_if_error",
-                "it needs the cache: set cache_time_to_live, too",
-            ));
-        }
-        if self.negative_time_to_live > LONGEST_TIME_TO_LIVE {
-            return Err(ConfigError::new(
-                "negative_time_to_live",
-                "at most a day (86400 s); zero turns it off",
-            ));
-        }
-        for (setting, value) in [("max_in_flight", self.max_in_flight), ("max_waiting", self.max_waiting)] {
-            if value == 0 {
-                return Err(ConfigError::new(setting, "at least 1"));
-            }
-        }
-        if self.attempt_limit.is_some_and(|limit| {
-            limit.attempts == 0 || limit.window.is_zero() || limit.window > LONGEST_TIME_TO_LIVE
-        }) {
-            return Err(ConfigError::new(
-                "attempt_limit",
-                "at least 1 attempt, and a window of at most a day (86400 s); None turns the limit off",
-            ));
-        }
-        if !IPV6_PREFIXES.contains(&self.ipv6_prefix) {
-            return Err(ConfigError::new("ipv6_client_prefix", "32 to 64 bits"));
-        }
-        if self.cache_capacity == 0 {
-            return Err(ConfigError::new(
-                "cache_capacity",
-                "at least 1; to turn the cache off, set cache_time_to_live to zero",
-            ));
-        }
-        if self.verification_timeout.is_zero() || self.verification_timeout > LONGEST_TIMEOUT {
-            return Err(ConfigError::new("verification_timeout", "more than zero, and at most 600 s"));
-        }
-        if self.stale_while_slow > LONGEST_TIMEOUT {
-            return Err(ConfigError::new("stale_while_slow", "at most 600 s"));
-        }
-        if self.realm.is_empty() || !self.realm.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-            return Err(ConfigError::new("realm", "visible ASCII characters and spaces, at least one"));
-        }
-        let style = DenialStyle {
-            realm: self.realm,
-            scheme: self.extraction.challenge_scheme().to_owned(),
-            missing_key_message: format!("No {}", self.extraction.location_names().join(" or ")).into(),
-            problem_details: self.problem_details,
-            ..DenialStyle::default()
-        };
-        let engine = EngineSettings {
-            cache_capacity: self.cache_capacity,
-            time_to_live: self.cache_time_to_live,
-            stale_if_error: self.stale_if_error,
-            negative_time_to_live: self.negative_time_to_live,
-            refresh_ahead: self.refresh_ahead,
-            max_in_flight: self.max_in_flight,
-            max_queued: self.max_queued,
-            max_waiting: self.max_waiting,
-            attempt_limit: self.attempt_limit,
-            circuit_breaker: self.circuit_breaker,
-            queue_patience: self.verification_timeout / QUEUE_PART,
-            health_check_timeout: health_check_timeout(self.verification_timeout),
-            overdue_after: self.verification_timeout + GRACE,
-            one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),
-        };
-        let runtime = match self.runtime {
-            Some(handle) => VerificationRuntime::Application(handle),
-            None => VerificationRuntime::on_a_thread()?,
-        };
-        let worker = WorkerSettings {
-            timeout: self.verification_timeout,
-            retries: self.retries,
-            max_in_flight: self.max_in_flight,
-            slow_after: (!self.stale_if_error.is_zero()).then_some(self.stale_while_slow),
-        };
-        let engine = Engine::new(engine, Fingerprinter::random()?);
-        let shared = Shared {
-            extraction: self.extraction.build()?,
-            worker: Worker::new(self.verifier, Arc::clone(&engine), Arc::clone(&self.clock), runtime, worker),
-            engine,
-            clients: Clients::new(self.trusted_proxies, self.ipv6_prefix),
-            clock: self.clock,
-            style: Arc::new(style),
-            timeout: self.verification_timeout,
-        };
-        Ok(A::from(Authenticator::from_shared(shared)))
-    }
 }
 
 impl<A> std::fmt::Debug for AuthenticatorBuilder<A> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("AuthenticatorBuilder")
-            .field("extraction", &self.extraction)
-            .field("realm", &self.realm)
-            .field("problem_details", &self.problem_details)
+            .field("options", &self.options)
             .field("cache_time_to_live", &self.cache_time_to_live)
             .field("cache_capacity", &self.cache_capacity)
             .field("verification_timeout", &self.verification_timeout)
@@ -399,7 +298,6 @@ impl<A> std::fmt::Debug for AuthenticatorBuilder<A> {
             .field("negative_time_to_live", &self.negative_time_to_live)
             .field("max_in_flight", &self.max_in_flight)
             .field("max_queued", &self.max_queued)
-            .field("attempt_limit", &self.attempt_limit)
             .field("trusted_proxies", &self.trusted_proxies)
             .finish_non_exhaustive()
     }

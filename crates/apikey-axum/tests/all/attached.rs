@@ -1,0 +1,65 @@
+//! The verified key travels with a request that a layer lets in.
+
+use apikey_axum::{Policy, VerifiedKey};
+use axum::body::Body;
+use axum::extract::Extension;
+use axum::http::Request;
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Router, middleware};
+use tower::ServiceExt as _;
+
+use crate::world::{Names, request, text};
+
+/// A piece of the application that knows nothing of extractors: it answers with the key that the request carries.
+async fn tell(request: Request<Body>) -> Response {
+    let key = request.extensions().get::<VerifiedKey>().map_or("nobody", VerifiedKey::key_id);
+    Response::new(Body::from(key.to_owned()))
+}
+
+#[tokio::test]
+async fn a_tower_service_finds_the_key_that_a_layer_let_in() {
+    let keys = Names::default().authenticator(60);
+    let app = Router::new().fallback_service(tower::service_fn(|request| async {
+        Ok::<_, std::convert::Infallible>(tell(request).await)
+    }));
+    let app = app.layer(keys.require(Policy::scope("admin")));
+    // Pending first, then a hit.
+    for _ in 0..2 {
+        let response = app.clone().oneshot(request("/", Some("admin-1"))).await.unwrap();
+        assert_eq!(text(response).await, "1");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_and_a_middleware_find_the_key() {
+    let keys = Names::default().authenticator(60);
+    let app = Router::new()
+        .route("/", get(|Extension(key): Extension<VerifiedKey>| async move { key.key_id().to_owned() }))
+        .layer(middleware::from_fn(|request: Request<Body>, next: middleware::Next| async move {
+            let known = request.extensions().get::<VerifiedKey>().is_some();
+            let mut response = next.run(request).await;
+            response.headers_mut().insert("x-known", known.to_string().parse().unwrap());
+            response
+        }))
+        .layer(keys.require(Policy::any_key()));
+    let response = app.oneshot(request("/", Some("user-7"))).await.unwrap();
+    assert_eq!(response.headers()["x-known"], "true");
+    assert_eq!(text(response).await, "7");
+}
+
+#[tokio::test]
+async fn a_preflight_that_passes_carries_no_other_requests_key() {
+    let keys = Names::default().authenticator(60);
+    let app = Router::new().fallback(tell).layer(keys.require(Policy::any_key()).pass_preflight());
+    let mut preflight = Request::options("/")
+        .header("origin", "https://a.example")
+        .header("access-control-request-method", "GET")
+        .body(Body::empty())
+        .unwrap();
+    // As if the extensions of an outer request had been cloned.
+    let other = apikey_axum::Verification::active("other");
+    preflight.extensions_mut().insert(VerifiedKey::assume_verified(other));
+    let response = app.oneshot(preflight).await.unwrap();
+    assert_eq!(text(response).await, "nobody");
+}

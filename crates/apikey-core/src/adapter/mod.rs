@@ -1,0 +1,68 @@
+//! What adapters have in common, beyond decisions: how they read requests, the names that an application sees, and the
+//! types that each defines for itself.
+
+mod types;
+
+use crate::attempt::Attempt;
+use crate::authenticator::Authenticator;
+use crate::request::RequestHead;
+
+/// # For adapters
+///
+/// What an adapter for a web framework calls. An application has no need of it.
+impl Authenticator {
+    /// Begins an attempt: extracts the key from a request and consults the cache, without waiting for anything. A
+    /// [`gate`](Self::gate) says what becomes of the attempt.
+    pub fn begin(&self, request: &impl RequestHead) -> Attempt {
+        match self.0.extraction.extract(request) {
+            Ok(None) => Attempt::ANONYMOUS,
+            Ok(Some(key)) => self.0.begin(key, &|| self.0.client_of(request)),
+            Err(malformed) => Attempt::denied(self.0.style.malformed(malformed)),
+        }
+    }
+
+    /// Whether the adapter must store this attempt in the request's [`Memo`](crate::Memo). Not needed on a cache hit:
+    /// looking again gives the same result without a call.
+    #[must_use]
+    pub fn must_remember(&self, attempt: &Attempt) -> bool {
+        attempt.is_pending() || self.removes_credential()
+    }
+
+    /// Whether the adapter must take the credential out of the request before the handler sees it
+    /// ([`remove_credential`](crate::AuthenticatorBuilder::remove_credential)).
+    #[must_use]
+    pub fn removes_credential(&self) -> bool {
+        self.0.extraction.removes_credential()
+    }
+
+    /// The headers that the adapter takes out of the request, in lower case. None unless
+    /// [`removes_credential`](Self::removes_credential).
+    pub fn removed_headers(&self) -> impl Iterator<Item = &str> {
+        self.0.extraction.removed_headers()
+    }
+
+    /// The path and query that the handler is to see instead of these; `None` if they stay as they are.
+    #[must_use]
+    pub fn target_without_credential(&self, path: &str, query: Option<&str>) -> Option<String> {
+        let rest = self.0.extraction.query_without_credential(query?)?;
+        Some(if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") })
+    }
+
+    /// Whether a key may stand in the query, for an adapter that must copy the query to show it.
+    #[must_use]
+    pub fn reads_query(&self) -> bool {
+        self.0.extraction.reads_query()
+    }
+}
+
+/// Everything that an application names in any framework, for adapters to re-export whole. An adapter whose
+/// `Authenticator` is a type of its own defines it beside: that one comes before this.
+pub mod application {
+    pub use crate::{
+        AnyOf, AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource, Denial,
+        DenialCode, ForwardingHeader, Fresh, OrganizationKey, Policy, RouteOptions, TrustedProxies,
+        TypedPolicy, UserKey, Verification, VerifiedKey, Verifier, scopes,
+    };
+    #[cfg(feature = "kinde")]
+    pub use crate::{KindeSettings, KindeVerifier, MachineToMachine};
+}

@@ -1,0 +1,245 @@
+//! One request's attempt to be let in.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use crate::client::Client;
+use crate::denial::Denial;
+use crate::engine::{CROWDED, News, Outcome, Step, Waiter};
+use crate::extract::Malformed;
+use crate::key::{Credential, Fingerprint};
+use crate::verified_key::VerifiedKey;
+use crate::verifier::ServerFault;
+use crate::view::View;
+
+/// One request's attempt to be let in: what is known at once.
+///
+/// Adapters hand it to a [`Gate`](crate::Gate); everybody else calls
+/// [`authenticate`](crate::Authenticator::authenticate). Clones are the same attempt.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Attempt(pub(crate) State);
+
+#[derive(Debug, Clone)]
+pub(crate) enum State {
+    /// Nothing was presented.
+    Anonymous,
+    /// Answered without waiting.
+    Decided(Result<VerifiedKey, Denial>),
+    /// The verifier has to be asked.
+    Pending(PendingVerification),
+}
+
+impl Attempt {
+    /// An attempt that fails with this denial, for an adapter that finds that it is wired wrong
+    /// ([`Denial::wiring_mistake`]).
+    pub fn denied(denial: Denial) -> Self {
+        Self(State::Decided(Err(denial)))
+    }
+
+    pub(crate) const ANONYMOUS: Self = Self(State::Anonymous);
+
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.0, State::Pending(_))
+    }
+
+    /// Whether the attempt waits for a verification of this key.
+    pub(crate) fn waits_for(&self, key: Fingerprint) -> bool {
+        matches!(&self.0, State::Pending(pending) if pending.fingerprint == key)
+    }
+
+    /// The outcome: `None` if nothing was presented.
+    pub(crate) async fn outcome(self) -> Result<Option<VerifiedKey>, Denial> {
+        match self.0 {
+            State::Anonymous => Ok(None),
+            State::Decided(decision) => decision.map(Some),
+            State::Pending(pending) => pending.await.map(Some),
+        }
+    }
+}
+
+impl View {
+    /// Begins an attempt with a key that [`extract`](crate::extract::Extraction::extract) has just found.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        key: Credential<'_>,
+        client: &dyn Fn() -> Option<Client>,
+    ) -> Attempt {
+        let now = self.clock.now();
+        let fingerprint = self.engine.fingerprint(key.as_bytes());
+        match self.step(fingerprint, client, now) {
+            Step::Hit(answer) => Attempt(State::Decided(Ok(VerifiedKey::fresh(answer, now)))),
+            step => self
+                .follow(step, fingerprint, key, now)
+                .unwrap_or_else(|| Attempt::denied(self.style.unavailable(CROWDED))),
+        }
+    }
+
+    /// [`begin`](Self::begin) for a key that did not come out of extraction just now.
+    pub(crate) fn begin_if_accepted(
+        self: &Arc<Self>,
+        key: Credential<'_>,
+        client: &dyn Fn() -> Option<Client>,
+    ) -> Attempt {
+        if self.extraction.accepts(key.as_bytes()) {
+            self.begin(key, client)
+        } else {
+            Attempt::denied(self.style.malformed(Malformed::Format))
+        }
+    }
+
+    /// [`begin`](Self::begin) for a key that came with no request; `None` if too many ask already.
+    pub(crate) fn begin_or_crowded(self: &Arc<Self>, key: Credential<'_>) -> Option<Attempt> {
+        let now = self.clock.now();
+        let fingerprint = self.engine.fingerprint(key.as_bytes());
+        let step = self.step(fingerprint, &|| None, now);
+        self.follow(step, fingerprint, key, now)
+    }
+
+    fn step(&self, key: Fingerprint, client: &dyn Fn() -> Option<Client>, now: Instant) -> Step {
+        match self.max_age {
+            None => self.engine.step(key, client, now),
+            Some(max_age) => self.engine.step_within(key, client, max_age, now),
+        }
+    }
+
+    /// Does what the engine says; `None` if too many ask already.
+    #[inline(never)]
+    fn follow(
+        self: &Arc<Self>,
+        step: Step,
+        fingerprint: Fingerprint,
+        key: Credential<'_>,
+        now: Instant,
+    ) -> Option<Attempt> {
+        let Self { worker, style, .. } = &**self;
+        let decision = match step {
+            Step::Hit(answer) => Ok(VerifiedKey::fresh(answer, now)),
+            Step::Refresh(answer, flight) => {
+                worker.launch(flight, key.into_presented_key());
+                Ok(VerifiedKey::fresh(answer, now))
+            }
+            Step::Stale(answer) => Ok(VerifiedKey::from_cache(answer, now)),
+            Step::Refused(refusal) => Err(style.refused(refusal)),
+            Step::Unavailable(wait) => Err(style.unavailable(wait)),
+            Step::SetUp => Err(style.server_fault(ServerFault::Internal)),
+            Step::Limited(limited) => Err(style.limited(limited)),
+            Step::Crowded => return None,
+            Step::Wait(waiter) => return Some(self.pending(fingerprint, waiter)),
+            Step::Verify(flight, waiter) => {
+                worker.launch(flight, key.into_presented_key());
+                return Some(self.pending(fingerprint, waiter));
+            }
+        };
+        Some(Attempt(State::Decided(decision)))
+    }
+
+    fn pending(self: &Arc<Self>, fingerprint: Fingerprint, waiter: Waiter) -> Attempt {
+        let view = Arc::clone(self);
+        Attempt(State::Pending(PendingVerification {
+            view,
+            fingerprint,
+            waiter,
+            takes_stale: true,
+            answer: None,
+        }))
+    }
+
+    /// Waits for a verification. If Kinde can't answer, an older answer serves if there is one; if `takes_stale`, it serves
+    /// also when Kinde does not answer soon. The flight has its own time limit, so nothing here needs a timer.
+    async fn outcome(
+        self: Arc<Self>,
+        key: Fingerprint,
+        waiter: Waiter,
+        takes_stale: bool,
+    ) -> Result<VerifiedKey, Denial> {
+        let Self { engine, clock, style, max_age, .. } = &*self;
+        let older = |now: Instant| {
+            let answer = engine.stale(&key, *max_age, now)?;
+            Some(VerifiedKey::from_cache(answer, now))
+        };
+        let mut heeds_slowness = takes_stale;
+        let outcome = loop {
+            match waiter.news(heeds_slowness).await {
+                News::Landed(outcome) => break outcome,
+                News::Slow => match older(clock.now()) {
+                    Some(key) => return Ok(key),
+                    None => heeds_slowness = false,
+                },
+            }
+        };
+        match outcome {
+            Outcome::Accepted(answer) => Ok(VerifiedKey::from_verifier(answer, clock.now())),
+            Outcome::Refused(refusal) => Err(style.refused(refusal)),
+            Outcome::Limited(limited) => Err(style.limited(limited)),
+            Outcome::Failed { fault, older_may_serve } => {
+                let older = if older_may_serve { older(clock.now()) } else { None };
+                older.ok_or_else(|| style.server_fault(fault))
+            }
+        }
+    }
+}
+
+/// A verification that is under way, as a future. The verification goes on without it, because other requests may wait
+/// for it, too. Clones wait for the same one.
+#[must_use]
+pub(crate) struct PendingVerification {
+    view: Arc<View>,
+    fingerprint: Fingerprint,
+    waiter: Waiter,
+    takes_stale: bool,
+    answer: Option<Pin<Box<Answering>>>,
+}
+
+type Answering = dyn Future<Output = Result<VerifiedKey, Denial>> + Send + Sync;
+
+impl PendingVerification {
+    /// The same, but a slow Kinde is waited for, for as long as a verification may take, even if there is an older answer.
+    pub(crate) fn without_stale_answers(mut self) -> Self {
+        self.takes_stale = false;
+        self.answer = None;
+        self
+    }
+
+    /// Who words the denials.
+    pub(crate) fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+}
+
+impl Clone for PendingVerification {
+    fn clone(&self) -> Self {
+        let Self { view, fingerprint, waiter, takes_stale, answer: _ } = self;
+        Self {
+            view: Arc::clone(view),
+            fingerprint: *fingerprint,
+            waiter: waiter.clone(),
+            takes_stale: *takes_stale,
+            answer: None,
+        }
+    }
+}
+
+impl Future for PendingVerification {
+    type Output = Result<VerifiedKey, Denial>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { view, fingerprint, waiter, takes_stale, answer } = &mut *self;
+        let answer = answer.get_or_insert_with(|| {
+            waiter.enter();
+            Box::pin(Arc::clone(view).outcome(*fingerprint, waiter.clone(), *takes_stale))
+        });
+        let answer = ready!(answer.as_mut().poll(context));
+        waiter.leave();
+        Poll::Ready(answer)
+    }
+}
+
+impl fmt::Debug for PendingVerification {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PendingVerification(..)")
+    }
+}

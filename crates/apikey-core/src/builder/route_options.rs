@@ -1,0 +1,103 @@
+//! How the options of some routes are configured.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::authenticator::Authenticator;
+use crate::config_error::ConfigError;
+use crate::engine::AttemptLimit;
+use crate::extract::CredentialSource;
+use crate::options::Options;
+use crate::view::View;
+
+/// Configures an authenticator for some routes over the engine of another one: made by
+/// [`Authenticator::with_options`]. Options that are not set here are as they were.
+///
+/// `A` is what [`build`](Self::build) makes: the core's [`Authenticator`], or the adapter's own.
+#[must_use]
+pub struct RouteOptions<A = Authenticator> {
+    base: Arc<View>,
+    options: Options,
+    makes: PhantomData<fn() -> A>,
+}
+
+impl Authenticator {
+    /// Starts configuring other options for some routes: realm, places of the key, limit of attempts, largest age of an
+    /// answer. The result shares everything else with this authenticator: the cache, the token, the connections to Kinde,
+    /// and what is removed from one is removed from both.
+    ///
+    /// Layers and extractors of one route should use the same authenticator. An attempt of one is not reused by another, so
+    /// a route that uses two of them looks twice.
+    ///
+    /// ```
+    /// use apikey_core::{Authenticator, CredentialSource};
+    /// use std::time::Duration;
+    ///
+    /// fn for_partners(keys: &Authenticator) -> Result<Authenticator, apikey_core::ConfigError> {
+    ///     keys.with_options()
+    ///         .realm("partners")
+    ///         .credential_sources([CredentialSource::header("X-Partner-Key")])
+    ///         .max_age(Duration::from_secs(30))
+    ///         .build()
+    /// }
+    /// ```
+    pub fn with_options(&self) -> RouteOptions {
+        RouteOptions::new(self)
+    }
+}
+
+impl<A: From<Authenticator>> RouteOptions<A> {
+    /// Starts from the options of this authenticator.
+    pub fn new(base: &Authenticator) -> Self {
+        Self { base: Arc::clone(&base.0), options: base.0.options.clone(), makes: PhantomData }
+    }
+
+    /// The realm of the challenges.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.options.realm = realm.into();
+        self
+    }
+
+    /// Answers denials as `application/problem+json` (RFC 9457).
+    pub fn problem_details(mut self, problem_details: bool) -> Self {
+        self.options.problem_details = problem_details;
+        self
+    }
+
+    /// Where a key may be presented, in the order in which messages name the places.
+    pub fn credential_sources(mut self, sources: impl IntoIterator<Item = CredentialSource>) -> Self {
+        self.options.extraction.sources = sources.into_iter().collect();
+        self
+    }
+
+    /// How many keys that Kinde refuses one client may present on these routes in a window of time; `None` turns the limit
+    /// off. These routes count for themselves if this is called. Otherwise they share the count of the authenticator that
+    /// they were made from.
+    pub fn attempt_limit(mut self, limit: impl Into<Option<AttemptLimit>>) -> Self {
+        self.options.attempt_limit = limit.into();
+        self
+    }
+
+    /// The largest age of an answer that may serve, at most a day; `None` leaves it to the cache's time to live. An older
+    /// answer is asked for anew. If that fails, the caller gets a 503, even if
+    /// [`stale_if_error`](crate::AuthenticatorBuilder::stale_if_error) would let it pass elsewhere.
+    pub fn max_age(mut self, max_age: impl Into<Option<Duration>>) -> Self {
+        self.options.max_age = max_age.into();
+        self
+    }
+
+    /// Checks the options and builds.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the option that can't be used.
+    pub fn build(self) -> Result<A, ConfigError> {
+        self.base.with_options(self.options).map(|view| A::from(Authenticator(Arc::new(view))))
+    }
+}
+
+impl<A> std::fmt::Debug for RouteOptions<A> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("RouteOptions").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! The one place where it is decided whether a request may pass.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::attempt::{Attempt, PendingVerification, State};
+use crate::authenticator::Authenticator;
+use crate::denial::Denial;
+use crate::policy::Policy;
+use crate::verified_key::VerifiedKey;
+
+/// An authenticator and a policy: every adapter's only way to a decision.
+///
+/// An adapter begins an [`Attempt`] at a request, and the gate says what becomes of it. It refuses a request without a key,
+/// checks the policy, and waits for a fresh answer if the policy asks for one ([`Policy::fresh`]). So an adapter can't
+/// forget one of these.
+///
+/// ```
+/// use apikey_core::{Authenticator, Decision, Denial, Policy, RequestHead, VerifiedKey};
+///
+/// async fn admit(keys: &Authenticator, request: &impl RequestHead) -> Result<VerifiedKey, Denial> {
+///     let policy = Policy::scope("read:users");
+///     let attempt = keys.begin(request);
+///     match keys.gate(&policy).decide(attempt, |key| key) {
+///         Decision::Decided(decision) => decision, // without waiting: on a cached key, for example
+///         Decision::Pending(pending) => pending.await,
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Gate<'a> {
+    authenticator: &'a Authenticator,
+    policy: &'a Policy,
+}
+
+/// What a [`Gate`] says of an attempt. `K` is what the adapter makes of the key.
+#[derive(Debug)]
+#[must_use = "a request may only pass if the decision says so"]
+pub enum Decision<K> {
+    /// It is decided.
+    Decided(Result<K, Denial>),
+    /// The verifier has to be asked first.
+    Pending(PendingDecision<K>),
+}
+
+impl<K> Decision<K> {
+    /// Waits for the decision.
+    ///
+    /// # Errors
+    /// [`Denial`], if the request may not pass.
+    pub async fn wait(self) -> Result<K, Denial> {
+        match self {
+            Self::Decided(decision) => decision,
+            Self::Pending(pending) => pending.await,
+        }
+    }
+}
+
+impl Authenticator {
+    /// The gate that lets only requests pass whose key satisfies this policy.
+    #[must_use]
+    pub fn gate<'a>(&'a self, policy: &'a Policy) -> Gate<'a> {
+        Gate { authenticator: self, policy }
+    }
+}
+
+impl Gate<'_> {
+    /// Decides about a route that asks for a key. `wrap` makes the adapter's own type of the key.
+    pub fn decide<K>(&self, attempt: Attempt, wrap: fn(VerifiedKey) -> K) -> Decision<K> {
+        let view = &self.authenticator.0;
+        match attempt.0 {
+            State::Anonymous => Decision::Decided(Err(view.style.missing_key())),
+            State::Decided(decision) => Decision::Decided(
+                decision.and_then(|key| view.authorize(&key, self.policy).map(|()| wrap(key))),
+            ),
+            State::Pending(pending) => self.pending(pending, Wrap::Key(wrap)),
+        }
+    }
+
+    /// Decides about a route that takes a key if there is one. A request that presents nothing passes; what a request does
+    /// present must pass in full.
+    pub fn decide_optional<K>(&self, attempt: Attempt, wrap: fn(Option<VerifiedKey>) -> K) -> Decision<K> {
+        let view = &self.authenticator.0;
+        match attempt.0 {
+            State::Anonymous => Decision::Decided(Ok(wrap(None))),
+            State::Decided(decision) => Decision::Decided(
+                decision.and_then(|key| view.authorize(&key, self.policy).map(|()| wrap(Some(key)))),
+            ),
+            State::Pending(pending) => self.pending(pending, Wrap::Optional(wrap)),
+        }
+    }
+
+    #[cold]
+    fn pending<K>(&self, pending: PendingVerification, wrap: Wrap<K>) -> Decision<K> {
+        let pending = if self.policy.refuses_stale() { pending.without_stale_answers() } else { pending };
+        Decision::Pending(PendingDecision { pending, policy: self.policy.clone(), wrap })
+    }
+}
+
+/// A decision that waits for a verification, as a future. Dropping it cancels nobody else's verification.
+///
+/// # Errors
+/// [`Denial`], if the request may not pass.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct PendingDecision<K> {
+    pending: PendingVerification,
+    policy: Policy,
+    wrap: Wrap<K>,
+}
+
+enum Wrap<K> {
+    Key(fn(VerifiedKey) -> K),
+    Optional(fn(Option<VerifiedKey>) -> K),
+}
+
+impl<K> Future for PendingDecision<K> {
+    type Output = Result<K, Denial>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { pending, policy, wrap } = &mut *self;
+        let decision = ready!(Pin::new(&mut *pending).poll(context));
+        Poll::Ready(decision.and_then(|key| {
+            pending.view().authorize(&key, policy)?;
+            Ok(match wrap {
+                Wrap::Key(wrap) => wrap(key),
+                Wrap::Optional(wrap) => wrap(Some(key)),
+            })
+        }))
+    }
+}
+
+impl<K> fmt::Debug for PendingDecision<K> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PendingDecision(..)")
+    }
+}

@@ -1,0 +1,66 @@
+//! One way to look at requests, and the engine behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::{Client, Clients};
+use crate::clock::Clock;
+use crate::config_error::ConfigError;
+use crate::denial::{Denial, DenialStyle};
+use crate::engine::Engine;
+use crate::extract::Extraction;
+use crate::options::Options;
+use crate::policy::Policy;
+use crate::request::RequestHead;
+use crate::verified_key::VerifiedKey;
+use crate::worker::Worker;
+
+/// What an authenticator holds: the options that may differ by route, and what all views of it share.
+pub(crate) struct View {
+    pub(crate) extraction: Extraction,
+    /// What the parts above and below were built from, for views that are derived from this one.
+    pub(crate) options: Options,
+    pub(crate) style: Arc<DenialStyle>,
+    /// Older answers don't serve. `None`: the cache's time to live is the only bound.
+    pub(crate) max_age: Option<Duration>,
+
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) worker: Arc<Worker>,
+    /// For how long a batch tries to begin a question that finds everything taken.
+    pub(crate) timeout: Duration,
+}
+
+impl View {
+    /// A view with other options over the same engine.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the option that can't be used.
+    pub(crate) fn with_options(&self, options: Options) -> Result<Self, ConfigError> {
+        options.check()?;
+        Ok(Self {
+            extraction: options.extraction.clone().build()?,
+            style: Arc::new(options.style()),
+            max_age: options.max_age,
+            options,
+            engine: Arc::clone(&self.engine),
+            clock: Arc::clone(&self.clock),
+            clients: Arc::clone(&self.clients),
+            worker: Arc::clone(&self.worker),
+            timeout: self.timeout,
+        })
+    }
+
+    /// Whose attempt the request is, if the server knows.
+    pub(crate) fn client_of(&self, request: &impl RequestHead) -> Option<Client> {
+        self.clients.client_of(request)
+    }
+
+    /// Checks a verified key against a policy.
+    pub(crate) fn authorize(&self, key: &VerifiedKey, policy: &Policy) -> Result<(), Denial> {
+        policy
+            .check(key.verification(), !key.is_stale())
+            .map_err(|shortfall| self.style.shortfall(shortfall, key.verification()))
+    }
+}
