@@ -3,14 +3,14 @@
 
 mod arguments;
 mod keys;
+mod machine;
 mod report;
 mod run;
 mod server;
 mod upstream;
 mod wire;
 
-use std::io::{self, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::io::{self, Read as _};
 use std::process::ExitCode;
 use std::thread;
 
@@ -36,17 +36,6 @@ fn main() -> ExitCode {
         eprintln!("apikey-bench: {message}");
         ExitCode::FAILURE
     })
-}
-
-/// Tells the run where this server listens, and that it is ready.
-fn announce(address: io::Result<SocketAddr>) {
-    match address {
-        Ok(address) => {
-            println!("{address}");
-            let _ = io::stdout().flush();
-        }
-        Err(error) => eprintln!("apikey-bench: {error}"),
-    }
 }
 
 /// Ends this process when the run has ended, however that came about: then the pipe to its input closes.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::keys;
-use crate::wire::{Connection, Message};
+use crate::wire::{Connection, Message, announce};
 
 #[derive(Default)]
 struct Upstream {
@@ -27,7 +27,7 @@ struct Upstream {
 /// than a timer of Tokio's.
 pub(crate) fn serve() -> Result<(), String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("cannot listen: {error}"))?;
-    crate::announce(listener.local_addr());
+    announce(listener.local_addr());
     let upstream = Arc::new(Upstream::default());
     for stream in listener.incoming().flatten() {
         let upstream = Arc::clone(&upstream);

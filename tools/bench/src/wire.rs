@@ -89,6 +89,17 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Message, usize)>> {
     Ok(body.map(|body| (Message { first_line, body }, start + body_length)))
 }
 
+/// Tells the run where this server listens, and that it is ready.
+pub(crate) fn announce(address: io::Result<SocketAddr>) {
+    match address {
+        Ok(address) => {
+            println!("{address}");
+            let _ = io::stdout().flush();
+        }
+        Err(error) => eprintln!("apikey-bench: {error}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

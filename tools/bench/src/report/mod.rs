@@ -10,7 +10,7 @@ pub(crate) use plot::plot;
 pub(crate) use spread::Spread;
 pub(crate) use table::{finding, loads, opening};
 
-use crate::run::Machine;
+use crate::machine::Machine;
 
 /// Everything that a run has found.
 #[derive(Debug, Serialize)]

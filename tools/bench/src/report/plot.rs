@@ -80,7 +80,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::super::{Noise, Section, Spread};
     use super::*;
-    use crate::run::Machine;
+    use crate::machine::Machine;
 
     #[test]
     fn every_ratio_has_a_bar_and_nothing_else_has() {

@@ -1,7 +1,7 @@
 //! The report on a terminal.
 
 use super::{Bound, Finding, Load, Noise, Spread, Unit};
-use crate::run::Machine;
+use crate::machine::Machine;
 
 /// What was measured on.
 pub(crate) fn opening(machine: &Machine, noise: Option<&Noise>) -> String {

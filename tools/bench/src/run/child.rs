@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde::Deserialize;
 
-use super::machine::Cores;
 use super::processor_time;
+use crate::machine::Cores;
 use crate::wire::Connection;
 
 /// A child that serves. Dropping it ends it.

@@ -5,7 +5,6 @@ mod child;
 mod cold;
 mod compare;
 mod flood;
-mod machine;
 mod processor_time;
 mod single;
 mod slow;
@@ -16,13 +15,11 @@ mod zipf;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(crate) use machine::Machine;
-
 use crate::arguments::Arguments;
+use crate::machine::{self, Cores, Machine};
 use crate::report::{self, Noise, Report, Section, Spread};
 use child::{Server, Upstream};
 use compare::Ratios;
-use machine::Cores;
 use processor_time::Everything;
 use wrk::Wrk;
 

@@ -4,6 +4,7 @@ use actix_web::{App, HttpServer, web};
 use apikey_actix::{Authenticator, Policy, Scoped};
 
 use super::{ANSWER, Guard, ReadUsers, Settings, listener};
+use crate::wire::announce;
 
 pub(super) fn serve(settings: &Settings) -> Result<(), String> {
     actix_web::rt::System::new().block_on(async {
@@ -28,7 +29,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
             })
         };
         let listener = listener()?;
-        crate::announce(listener.local_addr());
+        announce(listener.local_addr());
         let server = HttpServer::new(app).workers(1).disable_signals().listen(listener);
         server.map_err(|error| error.to_string())?.run().await.map_err(|error| error.to_string())
     })

@@ -9,12 +9,13 @@ use tokio::net::TcpListener;
 
 use super::hand_written::{self, HandWritten};
 use super::{ANSWER, Guard, ReadUsers, Settings, listener, runtime};
+use crate::wire::announce;
 
 pub(super) fn serve(settings: &Settings) -> Result<(), String> {
     runtime()?.block_on(async {
         let app = app(settings).await?;
         let listener = TcpListener::from_std(listener()?).map_err(|error| error.to_string())?;
-        crate::announce(listener.local_addr());
+        announce(listener.local_addr());
         let ended = match settings.guard {
             Guard::Bare | Guard::HandWritten => axum::serve(listener, app).await,
             Guard::WithAddresses | Guard::Scoped | Guard::Require => {

@@ -6,6 +6,7 @@ use rocket::fairing::AdHoc;
 use rocket::{get, routes};
 
 use super::{ANSWER, Guard, ReadUsers, Settings, runtime};
+use crate::wire::announce;
 
 pub(super) fn serve(settings: &Settings) -> Result<(), String> {
     runtime()?.block_on(async {
@@ -27,7 +28,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
             Guard::HandWritten | Guard::WithAddresses => return Err(settings.no_such_guard("rocket")),
         };
         let rocket = rocket.attach(AdHoc::on_liftoff("address", |rocket| {
-            Box::pin(async { crate::announce(Ok((rocket.config().address, rocket.config().port).into())) })
+            Box::pin(async { announce(Ok((rocket.config().address, rocket.config().port).into())) })
         }));
         rocket.launch().await.map(drop).map_err(|error| error.to_string())
     })

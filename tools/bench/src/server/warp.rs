@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 use warp::Filter;
 
 use super::{ANSWER, Guard, ReadUsers, Settings, listener, runtime};
+use crate::wire::announce;
 
 pub(super) fn serve(settings: &Settings) -> Result<(), String> {
     runtime()?.block_on(async {
@@ -32,7 +33,7 @@ where
     F::Extract: warp::Reply,
 {
     let listener = TcpListener::from_std(listener()?).map_err(|error| error.to_string())?;
-    crate::announce(listener.local_addr());
+    announce(listener.local_addr());
     warp::serve(routes).incoming(listener).run().await;
     Ok(())
 }

@@ -17,14 +17,14 @@ pub(crate) struct Machine {
 
 /// The cores that server and load are kept on, where that is possible.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cores {
-    pub(super) server: usize,
-    pub(super) load: usize,
+pub(crate) struct Cores {
+    pub(crate) server: usize,
+    pub(crate) load: usize,
 }
 
 impl Machine {
     /// `all` cores there are; which of them are used, or why none is chosen.
-    pub(super) fn new(all: usize, cores: Result<Cores, String>) -> Self {
+    pub(crate) fn new(all: usize, cores: Result<Cores, String>) -> Self {
         let kernel = fs::read_to_string("/proc/version").unwrap_or_default();
         let kernel: Vec<&str> = kernel.split_whitespace().take(3).filter(|word| *word != "version").collect();
         Self {
@@ -48,7 +48,7 @@ fn processor(cpuinfo: &str) -> String {
 }
 
 /// Takes this process, and so the load that it starts, to one core, and says which one is left to the servers.
-pub(super) fn pin() -> Result<Cores, String> {
+pub(crate) fn pin() -> Result<Cores, String> {
     let status = fs::read_to_string("/proc/self/status").map_err(|_| "there is no /proc".to_owned())?;
     let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
     let [server, load, ..] = core_list(allowed)[..] else { return Err("there is one core only".to_owned()) };
