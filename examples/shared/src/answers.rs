@@ -119,11 +119,45 @@ pub struct ChatAnswer<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorkflowAnswer<'a> {
     /// What the workflow did.
-    pub result: crate::workflow::Outcome,
+    pub result: Outcome,
     /// The id of the key that asked.
     pub automated_by: &'a str,
     /// The organization that owns the key.
     pub organization: Option<&'a str>,
+}
+
+/// What a workflow did; each begins with its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "workflow", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Tickets were closed.
+    CloseStaleTickets {
+        /// The ids of the tickets that were closed.
+        closed: Vec<String>,
+        /// How many tickets of the organization are not closed now.
+        remaining: usize,
+    },
+    /// Users were counted.
+    SummariseUsers {
+        /// How many there are.
+        users: usize,
+        /// How many of them have been welcomed.
+        welcomed: usize,
+        /// How many there are of each role.
+        roles: BTreeMap<String, usize>,
+    },
+    /// Users were welcomed.
+    WelcomeUsers {
+        /// The ids of the users welcomed just now.
+        welcomed: Vec<String>,
+        /// How many had been welcomed before.
+        welcomed_before: usize,
+    },
+    /// There is no such workflow, so nothing was done.
+    NotKnown {
+        /// The workflows that there are.
+        known: &'static [&'static str],
+    },
 }
 
 #[cfg(test)]

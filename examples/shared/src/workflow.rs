@@ -16,49 +16,14 @@
 //! The route takes any workflow: of one that isn't known nothing is done, and the answer names those that are. A
 //! setting that isn't known is refused, and then nothing is done either.
 
-use crate::answers::WorkflowAnswer;
+use crate::answers::{Outcome, WorkflowAnswer};
 use crate::data_set::TicketStatus;
 use crate::{BadRequest, Store, body};
-use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// After how many days without work a ticket is stale, unless the request says otherwise.
 pub const STALE_AFTER_DAYS: u64 = 30;
-
-/// What a workflow did; each begins with its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "workflow", rename_all = "kebab-case")]
-pub enum Outcome {
-    /// Tickets were closed.
-    CloseStaleTickets {
-        /// The ids of the tickets that were closed.
-        closed: Vec<String>,
-        /// How many tickets of the organization are not closed now.
-        remaining: usize,
-    },
-    /// Users were counted.
-    SummariseUsers {
-        /// How many there are.
-        users: usize,
-        /// How many of them have been welcomed.
-        welcomed: usize,
-        /// How many there are of each role.
-        roles: BTreeMap<String, usize>,
-    },
-    /// Users were welcomed.
-    WelcomeUsers {
-        /// The ids of the users welcomed just now.
-        welcomed: Vec<String>,
-        /// How many had been welcomed before.
-        welcomed_before: usize,
-    },
-    /// There is no such workflow, so nothing was done.
-    NotKnown {
-        /// The workflows that there are.
-        known: &'static [&'static str],
-    },
-}
 
 const KNOWN: &[&str] = &["close-stale-tickets", "summarise-users", "welcome-users"];
 
