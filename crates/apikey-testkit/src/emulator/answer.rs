@@ -1,23 +1,6 @@
-//! Answers, and the bodies that carry them to the socket.
+//! What can be answered, as tests script it.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    mem,
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
-
-use bytes::Bytes;
-use hyper::{
-    Response, StatusCode,
-    body::{Body, Frame, SizeHint},
-};
 use serde_json::{Value, json};
-use tokio::{task::yield_now, time::sleep};
-
-use super::{counters::InFlight, link::OpenCall};
 
 /// Any status, headers and body, sent as they are.
 ///
@@ -63,20 +46,6 @@ impl ScriptedAnswer {
     }
 }
 
-/// What is sent in place of, or as, an HTTP answer.
-pub(crate) enum Effect {
-    /// The answer, at once.
-    Answer(ScriptedAnswer),
-    /// The answer's headers at once and its body byte by byte, with this pause in between.
-    Dripped(ScriptedAnswer, Duration),
-    /// The answer's headers and half of its body at once, and never the rest.
-    Stalled(ScriptedAnswer),
-    /// The start of a JSON body that goes on for this many bytes.
-    Huge(usize),
-    /// No answer; the connection ends.
-    End(Ending),
-}
-
 /// How a connection ends that gets no HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -86,161 +55,23 @@ pub(crate) enum Ending {
     Close(Vec<u8>),
 }
 
-impl Effect {
-    /// Turns the effect into what the HTTP server understands. `in_flight` ends with the last byte of the answer.
-    pub(crate) fn into_response(self, in_flight: Option<InFlight>) -> Result<Response<AnswerBody>, Ending> {
-        let (answer, content) = match self {
-            Effect::End(ending) => return Err(ending),
-            Effect::Answer(mut answer) => {
-                let bytes = Bytes::from(mem::take(&mut answer.body));
-                (answer, Content::Whole(bytes))
-            }
-            Effect::Dripped(mut answer, pause) => {
-                let bytes = Bytes::from(mem::take(&mut answer.body));
-                (answer, Content::Dripped { bytes, pause, timer: None })
-            }
-            Effect::Stalled(mut answer) => {
-                let announced = answer.body.len() as u64;
-                answer.body.truncate(answer.body.len() / 2);
-                let bytes = Bytes::from(mem::take(&mut answer.body));
-                (answer, Content::Stalled { bytes, announced })
-            }
-            Effect::Huge(remaining) => {
-                (ScriptedAnswer::json_text(200, ""), Content::Huge { remaining, next: HUGE_START })
-            }
-        };
-        let in_flight = in_flight.filter(|_| content.is_streamed());
-        // A length the test has chosen must not be compared with the length of the body.
-        let length_is_scripted =
-            answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        let body = AnswerBody { content, in_flight, length_is_scripted, open_call: None };
-
-        let mut response = Response::builder().status(answer.status);
-        for (name, value) in &answer.headers {
-            response = response.header(name, value);
-        }
-        Ok(response.body(body).unwrap_or_else(|error| {
-            let message = format!("the scripted answer can't be sent, {error}: {answer:?}");
-            let content = Content::Whole(Bytes::from(message));
-            let body = AnswerBody { content, in_flight: None, length_is_scripted: false, open_call: None };
-            let mut response = Response::new(body);
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
-        }))
-    }
-}
-
-const HUGE_START: &[u8] = br#"{"code":"API_KEY_VERIFIED","is_valid":true,"status":"active","message":""#;
-const HUGE_FILLER: &[u8] = &[b'a'; 16 * 1024];
-
-/// The body of an answer.
-pub(crate) struct AnswerBody {
-    content: Content,
-    in_flight: Option<InFlight>,
-    length_is_scripted: bool,
-    /// Ends when the HTTP server drops the body, which it does when it has taken all of it.
-    open_call: Option<OpenCall>,
-}
-
-impl AnswerBody {
-    /// Lets the call be open until the body is gone.
-    pub(crate) fn belongs_to(&mut self, call: OpenCall) {
-        self.open_call = Some(call);
-    }
-}
-
-type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-enum Content {
-    Whole(Bytes),
-    Dripped {
-        bytes: Bytes,
-        pause: Duration,
-        timer: Option<Timer>,
-    },
-    Huge {
-        remaining: usize,
-        next: &'static [u8],
-    },
-    /// The bytes, and never the rest of what was announced.
-    Stalled {
-        bytes: Bytes,
-        announced: u64,
-    },
-}
-
-impl Content {
-    /// Whether there is anything to send after the headers, piece by piece.
-    fn is_streamed(&self) -> bool {
-        match self {
-            Content::Whole(_) => false,
-            Content::Dripped { bytes, .. } => !bytes.is_empty(),
-            Content::Huge { remaining, .. } => *remaining > 0,
-            Content::Stalled { .. } => true,
-        }
-    }
-
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let piece = match self {
-            Content::Whole(bytes) => mem::take(bytes),
-            Content::Dripped { bytes, pause, timer } => {
-                if let Some(timer) = timer {
-                    ready!(timer.as_mut().poll(context));
-                }
-                // A sleep of no time takes up to a millisecond. The HTTP server sends what it has when it has to wait.
-                *timer = Some(if pause.is_zero() { Box::pin(yield_now()) } else { Box::pin(sleep(*pause)) });
-                bytes.split_to(bytes.len().min(1))
-            }
-            Content::Huge { remaining, next } => {
-                let piece = &next[..next.len().min(*remaining)];
-                *remaining -= piece.len();
-                *next = HUGE_FILLER;
-                Bytes::from_static(piece)
-            }
-            // Nothing wakes the HTTP server for more.
-            Content::Stalled { bytes, .. } if bytes.is_empty() => return Poll::Pending,
-            Content::Stalled { bytes, .. } => mem::take(bytes),
-        };
-        Poll::Ready((!piece.is_empty()).then_some(piece))
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.is_end_stream() {
-            return Poll::Ready(None);
-        }
-        let piece = ready!(self.content.poll_piece(context));
-        if self.is_end_stream() {
-            self.in_flight = None;
-        }
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Whole(bytes) | Content::Dripped { bytes, .. } => bytes.is_empty(),
-            Content::Huge { remaining, .. } => *remaining == 0,
-            Content::Stalled { .. } => false,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Whole(bytes) | Content::Dripped { bytes, .. } if !self.length_is_scripted => {
-                SizeHint::with_exact(bytes.len() as u64)
-            }
-            Content::Stalled { announced, .. } if *announced > 0 && !self.length_is_scripted => {
-                SizeHint::with_exact(*announced)
-            }
-            // Without a length the body goes out in chunks, so that no client can refuse it by its announcement.
-            _ => SizeHint::default(),
-        }
-    }
+/// How keys are answered that are unknown, inactive or revoked; Kinde publishes no sample of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NegativeAnswer {
+    /// A 200 with `is_valid: false`, and with the key's data where the key exists.
+    #[default]
+    Ok200,
+    /// A 400 with an error about the key: `INVALID_API_KEY`, `API_KEY_INACTIVE`, `API_KEY_REVOKED`.
+    Error400,
+    /// A 401 with the same.
+    Error401,
+    /// A 401 with an error that isn't about the key, `UNAUTHORIZED`: it can't be told from a bad token. A client that
+    /// fetches a new token for each of these is in a storm.
+    Anonymous401,
+    /// A 401 without a body, as a proxy in front of Kinde would send.
+    Bare401,
+    /// A 200 whose body is `{}`.
+    Unreadable200,
+    /// A 200 whose body is text and no JSON.
+    Garbage200,
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Emulator,
     faults::{Fault, FaultPlan},
-    state::locked,
+    lock::locked,
 };
 
 const MOST_BACKENDS: usize = 1000;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{keys::KeyStore, tokens::TokenStore, verify::NegativeAnswer};
+use super::{answer::NegativeAnswer, keys::KeyStore, token_store::TokenStore};
 
 /// Keys, tokens and how they are answered. Several emulators can share one.
 #[derive(Default)]

@@ -23,8 +23,9 @@ use tokio::{
 };
 
 use super::{
-    answer::{AnswerBody, Ending},
+    answer::Ending,
     door::{Door, DoorOrder},
+    effect::AnswerBody,
     link::{Link, Order, Registration},
     routes,
     state::State,
@@ -69,7 +70,7 @@ pub(crate) async fn accept(
 }
 
 fn take_in(connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr, state: &Arc<State>) {
-    let registration = Registration::new(state.clone());
+    let registration = Registration::new(state.links.clone(), state.backends.choose());
     state.counters.connection_accepted();
     connections.spawn(serve(stream, peer, state.clone(), registration));
 }

@@ -9,7 +9,7 @@ use rustls::HandshakeKind;
 use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 
-use super::state::locked;
+use super::lock::locked;
 
 /// What reached the emulator since it started or was reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,11 +1,11 @@
 //! Faults that tests script.
 
-use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use hyper::StatusCode;
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 
-use super::answer::{Effect, Ending, ScriptedAnswer};
+use super::answer::ScriptedAnswer;
 
 /// An endpoint that can be made to misbehave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Gate {
         self.open.send_replace(true);
     }
 
-    async fn passed(&self) {
+    pub(crate) async fn passed(&self) {
         // An error would mean that the sender is gone, which `self` holds.
         let _ = self.open.subscribe().wait_for(|open| *open).await;
     }
@@ -141,73 +141,6 @@ impl FaultPlan {
         self.flaps.is_multiple_of(2).then(|| Fault::status(503))
     }
 }
-
-/// How long an effect is held back.
-pub(crate) enum Delay {
-    None,
-    Latency(Duration),
-    Gate(Gate),
-    Forever,
-    Both(Box<Delay>, Box<Delay>),
-}
-
-impl Delay {
-    pub(crate) fn then(self, second: Delay) -> Delay {
-        Delay::Both(Box::new(self), Box::new(second))
-    }
-
-    pub(crate) async fn over(self) {
-        match self {
-            Delay::None => {}
-            Delay::Latency(latency) => sleep(latency).await,
-            Delay::Gate(gate) => gate.passed().await,
-            Delay::Forever => pending().await,
-            Delay::Both(first, second) => {
-                Box::pin(first.over()).await;
-                Box::pin(second.over()).await;
-            }
-        }
-    }
-}
-
-/// What comes of a call under a fault, and after how long. `normal` is called only when the fault lets it be seen.
-pub(crate) fn decide(fault: Option<Fault>, normal: impl FnOnce() -> ScriptedAnswer) -> (Delay, Effect) {
-    let answer = match fault {
-        // A flap has been resolved by the plan; within another fault it is a normal answer.
-        None | Some(Fault::Flap) => normal(),
-        Some(Fault::Latency(latency)) => return (Delay::Latency(latency), Effect::Answer(normal())),
-        Some(Fault::Hold(gate)) => return (Delay::Gate(gate), Effect::Answer(normal())),
-        Some(Fault::Hang) => return (Delay::Forever, Effect::End(Ending::Close(Vec::new()))),
-        Some(Fault::Reset) => return (Delay::None, Effect::End(Ending::Reset)),
-        Some(Fault::Close) => return (Delay::None, Effect::End(Ending::Close(Vec::new()))),
-        Some(Fault::RawGarbage) => return (Delay::None, Effect::End(Ending::Close(RAW_GARBAGE.to_vec()))),
-        Some(Fault::RawAnswer(bytes)) => return (Delay::None, Effect::End(Ending::Close(bytes))),
-        Some(Fault::HugeBody(size)) => return (Delay::None, Effect::Huge(size)),
-        Some(Fault::SlowBody(pause)) => return (Delay::None, Effect::Dripped(normal(), pause)),
-        Some(Fault::Status { status, body }) => ScriptedAnswer::json_text(status, body),
-        Some(Fault::TooManyRequests { rate_limit_reset, retry_after }) => {
-            let mut answer =
-                ScriptedAnswer::error(429, "TOO_MANY_REQUESTS", "The request limit has been reached");
-            for (name, seconds) in [("ratelimit-reset", rate_limit_reset), ("retry-after", retry_after)] {
-                answer.headers.extend(seconds.map(|seconds| (name.to_owned(), seconds.to_string())));
-            }
-            answer
-        }
-        Some(Fault::Garbage) => ScriptedAnswer::json_text(200, GARBAGE),
-        Some(Fault::Empty) => ScriptedAnswer::new(200, ""),
-        Some(Fault::Redirect(location)) => ScriptedAnswer::new(302, "").header("location", location),
-        Some(Fault::Answer(answer)) => answer,
-        Some(Fault::StalledBody(answer)) => return (Delay::None, Effect::Stalled(answer)),
-        Some(Fault::After(latency, fault)) => {
-            let (delay, effect) = decide(Some(*fault), normal);
-            return (Delay::Latency(latency).then(delay), effect);
-        }
-    };
-    (Delay::None, Effect::Answer(answer))
-}
-
-const GARBAGE: &str = "<!doctype html><title>One moment</title>\u{0}{\"is_valid\": true";
-const RAW_GARBAGE: &[u8] = b"\x16\x03\x01\x00\xc8\x01\x00\x00\xff\xfe220 this is no HTTP\r\n\r\n";
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     Emulator,
     faults::{Fault, FaultPlan},
-    state::locked,
+    lock::locked,
 };
 
 /// Faults by the secret that a call presents.

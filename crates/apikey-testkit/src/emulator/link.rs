@@ -15,11 +15,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{
-    answer::Ending,
-    faults::Fault,
-    state::{State, locked},
-};
+use super::{answer::Ending, faults::Fault, lock::locked};
 
 /// What a connection is told to do.
 pub(crate) enum Order {
@@ -199,19 +195,18 @@ impl Links {
 
 /// A connection among the open ones, for as long as this lives.
 pub(crate) struct Registration {
-    state: Arc<State>,
+    links: Arc<Links>,
     pub(crate) link: Arc<Link>,
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
 }
 
 impl Registration {
-    /// Notes a connection that was accepted just now.
-    pub(crate) fn new(state: Arc<State>) -> Registration {
-        let links = &state.links;
+    /// Notes a connection that was accepted just now, for this backend.
+    pub(crate) fn new(links: Arc<Links>, backend: usize) -> Registration {
         let (sender, orders) = mpsc::unbounded_channel();
         let link = Arc::new(Link {
             number: links.accepted.fetch_add(1, Ordering::SeqCst),
-            backend: state.backends.choose(),
+            backend,
             orders: sender,
             silent: AtomicBool::new(links.hanging.load(Ordering::SeqCst)),
             reset_at_next_use: AtomicBool::default(),
@@ -219,13 +214,13 @@ impl Registration {
             activity: watch::Sender::default(),
         });
         locked(&links.open).insert(link.number, link.clone());
-        Registration { state, link, orders }
+        Registration { links, link, orders }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        locked(&self.state.links.open).remove(&self.link.number);
+        locked(&self.links.open).remove(&self.link.number);
     }
 }
 

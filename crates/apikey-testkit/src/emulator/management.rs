@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{
     answer::ScriptedAnswer,
     keys::{IssuedKey, KeyRecord, KeySpecification},
-    routes::{RequestHead, decoded, unknown_key, unknown_route, wrong_method},
-    state::{State, locked},
-    tokens::pairs,
+    lock::locked,
+    request::{RequestHead, decoded, pairs, unknown_key, unknown_route, wrong_method},
+    state::State,
     verify::{authorize, check_scope},
 };
 

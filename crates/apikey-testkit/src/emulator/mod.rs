@@ -92,18 +92,22 @@ mod connection_faults;
 mod control;
 mod counters;
 mod door;
+mod effect;
 mod faults;
 mod key_faults;
 mod keys;
 mod link;
+mod lock;
 mod management;
 mod overload;
 mod random;
+mod request;
 mod routes;
 mod seed;
 mod state;
 mod stream;
 mod tls;
+mod token_store;
 mod tokens;
 mod verify;
 
@@ -111,7 +115,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration
 
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
-pub use answer::ScriptedAnswer;
+pub use answer::{NegativeAnswer, ScriptedAnswer};
 pub use backends::{BackendChoice, BackendCounters, Backends};
 pub use builder::EmulatorBuilder;
 pub use counters::Counters;
@@ -120,9 +124,9 @@ pub use keys::{IssuedKey, KeySpecification};
 pub use overload::ConcurrencyLimit;
 pub use seed::{SeededKey, seed_keys};
 pub use tls::{Alpn, TlsIdentity};
-pub use verify::NegativeAnswer;
 
-use state::{State, locked};
+use lock::locked;
+use state::State;
 
 /// How long [`Emulator::wait_until`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,14 +1,15 @@
 //! A Kinde that has too much to do, or says so.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{
     Emulator, Endpoint,
-    counters::InService,
+    counters::{CounterBoard, InService},
     faults::Fault,
-    state::{State, locked},
+    lock::locked,
 };
 
 /// How many verify calls are in service at once, and what becomes of the others.
@@ -26,11 +27,14 @@ pub struct ConcurrencyLimit {
 
 /// Finds a verify call a place, and how long it takes. `None` means that there is no limit, and the error is what a call
 /// draws that is one too many.
-pub(crate) fn admit(state: &State) -> Result<Option<(InService, Duration)>, Fault> {
-    let Some(limit) = *locked(&state.concurrency_limit) else {
+pub(crate) fn admit(
+    limit: &Mutex<Option<ConcurrencyLimit>>,
+    counters: &Arc<CounterBoard>,
+) -> Result<Option<(InService, Duration)>, Fault> {
+    let Some(limit) = *locked(limit) else {
         return Ok(None);
     };
-    match state.counters.enter_service(limit.most) {
+    match counters.enter_service(limit.most) {
         Some(place) => Ok(Some((place, limit.latency))),
         None => Err(Fault::TooManyRequests {
             rate_limit_reset: limit.rate_limit_reset,

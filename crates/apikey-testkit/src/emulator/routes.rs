@@ -4,23 +4,20 @@ use std::{convert::Infallible, future::pending, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::{
-    Method, Request, Response,
-    body::Incoming,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
-    http::request::Parts,
-};
-use percent_encoding::percent_decode_str;
+use hyper::{Method, Request, Response, body::Incoming};
 use tokio::time::sleep;
 
 use super::{
-    answer::{AnswerBody, Effect, Ending, ScriptedAnswer},
+    answer::{Ending, ScriptedAnswer},
     control,
-    faults::{self, Endpoint, Fault},
+    effect::{self, AnswerBody, Effect},
+    faults::{Endpoint, Fault},
     key_faults::Drawn,
     link::{Link, Order},
+    lock::locked,
     management, overload,
-    state::{State, locked},
+    request::{RequestHead, unknown_route, wrong_method},
+    state::State,
     tokens, verify,
 };
 
@@ -54,7 +51,7 @@ async fn answer_or_end(
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Ending> {
     let (parts, body) = request.into_parts();
-    let head = RequestHead { parts };
+    let head = RequestHead::new(parts);
     let body = match Limited::new(body, LARGEST_BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -81,7 +78,7 @@ async fn answer_or_end(
         (["oauth2", "token"], &Method::POST) => token_call(state, fault, &head, &body).await,
         _ => {
             let (delay, effect) =
-                faults::decide(fault, || answer_of_the_rest(state, &head, &segments, &body));
+                effect::decide(fault, || answer_of_the_rest(state, &head, &segments, &body));
             delay.over().await;
             effect.into_response(None)
         }
@@ -97,13 +94,14 @@ async fn verify_call(
     body: &Bytes,
 ) -> Result<Response<AnswerBody>, Ending> {
     let secret = verify::presented_secret(body);
-    let admission = if fault.is_none() { overload::admit(state) } else { Ok(None) };
+    let admission =
+        if fault.is_none() { overload::admit(&state.concurrency_limit, &state.counters) } else { Ok(None) };
     let (place, fault) = match admission {
         Ok(place) => (place, fault.or_else(|| fault_of_verification(state, secret.as_deref()))),
         Err(refusal) => (None, Some(refusal)),
     };
     let normal = || verify::answer(state, head, peer.ip(), secret.as_deref());
-    let (delay, effect) = faults::decide(fault, normal);
+    let (delay, effect) = effect::decide(fault, normal);
     // Counted when all is decided, so that whoever has seen the count can change what comes next, and only that.
     let in_flight = state.counters.verify_call_received(secret.as_deref());
     if let Some((_, latency)) = &place {
@@ -132,7 +130,7 @@ async fn token_call(
     body: &Bytes,
 ) -> Result<Response<AnswerBody>, Ending> {
     let fault = fault.or_else(|| locked(state.faults(Endpoint::Token)).next());
-    let (delay, effect) = faults::decide(fault, || tokens::answer(state, head.content_type(), body));
+    let (delay, effect) = effect::decide(fault, || tokens::answer(state, head.content_type(), body));
     state.counters.token_call_received();
     delay.over().await;
     effect.into_response(None)
@@ -143,59 +141,5 @@ fn answer_of_the_rest(state: &State, head: &RequestHead, segments: &[&str], body
         ["oauth2", "token"] | ["api", "v1", "api_keys", "verify"] => wrong_method("POST"),
         ["api", "v1", "api_keys", rest @ ..] => management::answer(state, head, rest, body),
         _ => unknown_route(),
-    }
-}
-
-pub(crate) fn unknown_route() -> ScriptedAnswer {
-    ScriptedAnswer::error(404, "ROUTE_NOT_FOUND", "The requested route does not exist")
-}
-
-pub(crate) fn unknown_key() -> ScriptedAnswer {
-    ScriptedAnswer::error(404, "API_KEY_NOT_FOUND", "The API key does not exist")
-}
-
-pub(crate) fn wrong_method(allowed: &str) -> ScriptedAnswer {
-    ScriptedAnswer::error(405, "METHOD_NOT_ALLOWED", "The route does not know this method")
-        .header("allow", allowed)
-}
-
-/// One segment of a path, decoded.
-pub(crate) fn decoded(segment: &str) -> String {
-    percent_decode_str(segment).decode_utf8_lossy().into_owned()
-}
-
-/// The part of a request before its body.
-pub(crate) struct RequestHead {
-    parts: Parts,
-}
-
-impl RequestHead {
-    pub(crate) fn method(&self) -> &Method {
-        &self.parts.method
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        self.parts.uri.path()
-    }
-
-    pub(crate) fn query(&self) -> &str {
-        self.parts.uri.query().unwrap_or_default()
-    }
-
-    pub(crate) fn content_type(&self) -> Option<&str> {
-        self.only(CONTENT_TYPE)
-    }
-
-    /// The bearer token.
-    pub(crate) fn bearer(&self) -> Option<&str> {
-        let (scheme, token) = self.only(AUTHORIZATION)?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    }
-
-    /// The value of a header that stands there once, in ASCII.
-    fn only(&self, name: HeaderName) -> Option<&str> {
-        let mut values = self.parts.headers.get_all(name).iter();
-        let value = values.next()?.to_str().ok()?;
-        values.next().is_none().then_some(value)
     }
 }

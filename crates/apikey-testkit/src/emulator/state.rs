@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -37,7 +37,7 @@ pub(crate) struct State {
     pub(crate) business: Arc<Business>,
     pub(crate) key_faults: Mutex<KeyFaults>,
     pub(crate) counters: Arc<CounterBoard>,
-    pub(crate) links: Links,
+    pub(crate) links: Arc<Links>,
     pub(crate) backends: BackendBoard,
     pub(crate) concurrency_limit: Mutex<Option<ConcurrencyLimit>>,
     /// `None` where plain HTTP is spoken.
@@ -62,7 +62,7 @@ impl State {
             business,
             key_faults: Mutex::default(),
             counters: Arc::default(),
-            links: Links::default(),
+            links: Arc::default(),
             backends: BackendBoard::default(),
             concurrency_limit: Mutex::default(),
             tls,
@@ -84,9 +84,4 @@ impl State {
         self.counters.reset();
         self.backends.reset_counters();
     }
-}
-
-/// Locks, whatever became of a panicking holder: no section leaves its data half changed.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

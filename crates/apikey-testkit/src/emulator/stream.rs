@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{answer::Ending, link::Link, state::locked};
+use super::{answer::Ending, link::Link, lock::locked};
 
 /// What bytes go over, with or without TLS.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {

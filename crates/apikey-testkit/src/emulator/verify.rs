@@ -5,33 +5,12 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::{
-    answer::ScriptedAnswer,
+    answer::{NegativeAnswer, ScriptedAnswer},
     keys::{Judgement, KeyRecord},
-    routes::RequestHead,
-    state::{State, locked},
-    tokens::is_media_type,
+    lock::locked,
+    request::{RequestHead, is_media_type},
+    state::State,
 };
-
-/// How keys are answered that are unknown, inactive or revoked; Kinde publishes no sample of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NegativeAnswer {
-    /// A 200 with `is_valid: false`, and with the key's data where the key exists.
-    #[default]
-    Ok200,
-    /// A 400 with an error about the key: `INVALID_API_KEY`, `API_KEY_INACTIVE`, `API_KEY_REVOKED`.
-    Error400,
-    /// A 401 with the same.
-    Error401,
-    /// A 401 with an error that isn't about the key, `UNAUTHORIZED`: it can't be told from a bad token. A client that
-    /// fetches a new token for each of these is in a storm.
-    Anonymous401,
-    /// A 401 without a body, as a proxy in front of Kinde would send.
-    Bare401,
-    /// A 200 whose body is `{}`.
-    Unreadable200,
-    /// A 200 whose body is text and no JSON.
-    Garbage200,
-}
 
 /// The secret that a body presents, if it does.
 pub(crate) fn presented_secret(body: &[u8]) -> Option<String> {

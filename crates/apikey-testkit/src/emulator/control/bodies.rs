@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    super::{backends::Backends, overload::ConcurrencyLimit, verify::NegativeAnswer},
+    super::{answer::NegativeAnswer, backends::Backends, overload::ConcurrencyLimit},
     fault_body::FaultBody,
 };
 

@@ -12,7 +12,7 @@ use super::{
         answer::ScriptedAnswer,
         door,
         link::{Link, Links},
-        routes::{unknown_route, wrong_method},
+        request::{unknown_route, wrong_method},
         state::State,
     },
     parsed,

@@ -18,8 +18,9 @@ use super::{
     faults::{Endpoint, Fault},
     key_faults::KeyFaults,
     link::Link,
-    routes::{decoded, unknown_key, unknown_route, wrong_method},
-    state::{State, locked},
+    lock::locked,
+    request::{decoded, unknown_key, unknown_route, wrong_method},
+    state::State,
 };
 
 /// Answers `/_emulator/...`, `segments` being what follows.

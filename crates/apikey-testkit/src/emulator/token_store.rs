@@ -1,0 +1,60 @@
+//! Machine-to-machine tokens that were issued.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::random;
+
+/// All tokens that were issued, and until when each is accepted.
+#[derive(Default)]
+pub(crate) struct TokenStore {
+    issued: Vec<String>,
+    accepted: HashMap<String, Option<Instant>>,
+}
+
+impl TokenStore {
+    /// Issues a token. It has the shape of a JWT, but clients must not look inside, so nothing is in there.
+    pub(crate) fn issue(&mut self, lifetime: Option<Duration>) -> String {
+        let token = format!(
+            "eyJ{}.eyJ{}.{}",
+            random::alphanumeric(61),
+            random::alphanumeric(157),
+            random::alphanumeric(86)
+        );
+        // A lifetime past what an instant can hold never ends.
+        let end = lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime));
+        self.accepted.insert(token.clone(), end);
+        self.issued.push(token.clone());
+        token
+    }
+
+    pub(crate) fn is_accepted(&self, token: &str) -> bool {
+        self.accepted.get(token).is_some_and(|end| end.is_none_or(|end| Instant::now() < end))
+    }
+
+    pub(crate) fn revoke_all(&mut self) {
+        self.accepted.clear();
+    }
+
+    pub(crate) fn issued(&self) -> Vec<String> {
+        self.issued.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_accepted_until_it_expires_or_is_revoked() {
+        let mut store = TokenStore::default();
+        let (lasting, expired) = (store.issue(None), store.issue(Some(Duration::ZERO)));
+        assert!(store.is_accepted(&lasting));
+        assert!(!store.is_accepted(&expired));
+        store.revoke_all();
+        assert!(!store.is_accepted(&lasting));
+        assert_eq!(store.issued(), [lasting, expired]);
+    }
+}
