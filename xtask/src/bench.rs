@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 const PACKAGE: &str = "apikey-bench";
+/// The programs that measuring over HTTP needs.
+pub(crate) const PROGRAMS: &[&str] = &["wrk"];
 /// The filter that names the core alone.
 const CORE: &str = "core";
 
@@ -13,8 +15,9 @@ const HELP: &str = "\
 cargo xtask bench [--quick] [--rounds N] [--seconds N] [filter]...
 
 Measures what the decision of the core costs (core), and over HTTP what a guard costs, against the bare route and a
-middleware written by hand. For the latter it needs wrk, which it installs as root on a Debian-like system. A filter is
-a part of a name such as cached/axum: the scenarios are core, cached, flood, slow, zipf (on axum), cold and stampede.
+middleware written by hand. For the latter it needs wrk; with --install it installs it, as root on Debian or Ubuntu. A
+filter is a part of a name such as cached/axum: the scenarios are core, cached, flood, slow, zipf (on axum), cold and
+stampede.
 --quick takes three minutes on two cores, everything a quarter of an hour. The tables are also written as JSON and SVG to
 target/bench. Bounds that are broken are shown; the exit code is 1 only where something could not be measured.
 ";
@@ -25,19 +28,24 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
+    let (install, arguments) = tools::take_install(arguments);
     let directory = root().join("target").join("bench");
     let over_http: Vec<&String> = arguments.iter().filter(|argument| *argument != CORE).collect();
-    let is_filtered =
-        arguments.iter().any(|argument| argument.starts_with(|first: char| first.is_alphabetic()));
-    let names_the_core = over_http.len() < arguments.len();
-    if names_the_core || !is_filtered {
+    let is_filter = |argument: &str| argument.starts_with(char::is_alphabetic);
+    let measures_core = over_http.len() < arguments.len() || !arguments.iter().any(|a| is_filter(a));
+    let measures_http = over_http.len() == arguments.len() || over_http.iter().any(|a| is_filter(a));
+    if measures_http {
+        tools::require(PROGRAMS, install)?;
+    }
+    if measures_core {
         let ended = core(&directory, arguments.iter().any(|argument| argument == "--quick"))?;
-        let names_more = over_http.iter().any(|argument| !argument.starts_with('-'));
-        if ended != ExitCode::SUCCESS || (names_the_core && !names_more) {
+        if ended != ExitCode::SUCCESS {
             return Ok(ended);
         }
     }
-    tools::require("wrk")?;
+    if !measures_http {
+        return Ok(ExitCode::SUCCESS);
+    }
     let program = build(PACKAGE, &["--release"])?;
     let mut bench = Command::new(program);
     bench.arg("run").arg("--directory").arg(directory).args(over_http);

@@ -2,10 +2,10 @@
 //! repository records. Counts don't depend on what else the machine is doing, so that they can be a gate.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::cargo::{build, root};
 use crate::tools;
@@ -20,53 +20,83 @@ const TIMES: u64 = 10_000;
 /// How much a case may grow, in per cent.
 const GROWTH: u64 = 3;
 
+/// The programs that counting needs.
+pub(crate) const PROGRAMS: &[&str] = &["valgrind"];
+
 /// Counts, and compares with the record; with `--record`, writes a new record.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
-    let is_recording = match arguments {
+    let (install, rest) = tools::take_install(arguments);
+    let is_recording = match rest.as_slice() {
         [] => false,
         [argument] if argument == "--record" => true,
-        _ => return Err("`cargo xtask instructions` takes --record or nothing".to_owned()),
+        _ => return Err("`cargo xtask instructions` takes --record and --install".to_owned()),
     };
-    tools::require("valgrind")?;
+    tools::require(PROGRAMS, install)?;
+    if is_recording {
+        return record();
+    }
+    let (recorded, compiler) = (Record::read()?, compiler()?);
+    if recorded.compiler != compiler {
+        println!("the record is of another compiler, {}: what follows is no verdict", recorded.compiler);
+    }
+    let grown = report(&counts()?, &recorded.instructions);
+    Ok(if grown && recorded.compiler == compiler { failure() } else { ExitCode::SUCCESS })
+}
+
+fn failure() -> ExitCode {
+    eprintln!(
+        "a cached decision takes more than {GROWTH} % more instructions than recorded: find out why, or, if"
+    );
+    eprintln!(
+        "it is worth it, record the new count with `cargo xtask instructions --record` and say so in the commit"
+    );
+    ExitCode::FAILURE
+}
+
+/// The counts that the repository records.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    /// Counts of different compilers can't be compared.
+    compiler: String,
+    instructions: BTreeMap<String, u64>,
+}
+
+impl Record {
+    fn file() -> PathBuf {
+        root().join("tools").join(PACKAGE).join("instructions.json")
+    }
+
+    fn read() -> Result<Self, String> {
+        let file = Self::file();
+        let text =
+            std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        serde_json::from_slice(&text).map_err(|error| format!("{} is no record: {error}", file.display()))
+    }
+}
+
+fn record() -> Result<ExitCode, String> {
+    let (file, record) = (Record::file(), Record { compiler: compiler()?, instructions: counts()? });
+    let text = serde_json::to_string_pretty(&record).map_err(|error| error.to_string())? + "\n";
+    std::fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    println!("recorded in {}: {:?}", file.display(), record.instructions);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The instructions of one decision, by case.
+fn counts() -> Result<BTreeMap<String, u64>, String> {
     let program = build(PACKAGE, &["--release"])?;
     let mut counts = BTreeMap::new();
     for case in CASES {
         counts.insert((*case).to_owned(), count(&program, case)? / TIMES);
     }
-    let file = root().join("tools").join(PACKAGE).join("instructions.json");
-    let compiler = compiler()?;
-    if is_recording {
-        let record = json!({ "compiler": compiler, "instructions": counts });
-        let text = serde_json::to_string_pretty(&record).map_err(|error| error.to_string())? + "\n";
-        std::fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        println!("recorded in {}: {counts:?}", file.display());
-        return Ok(ExitCode::SUCCESS);
-    }
-    let text = std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let record: Value =
-        serde_json::from_slice(&text).map_err(|error| format!("{} is no record: {error}", file.display()))?;
-    let is_same_compiler = record["compiler"] == compiler;
-    if !is_same_compiler {
-        println!("the record is of another compiler, {}: what follows is no verdict", record["compiler"]);
-    }
-    let grown = report(&counts, &record["instructions"]);
-    if grown && is_same_compiler {
-        eprintln!(
-            "a cached decision takes more than {GROWTH} % more instructions than recorded: find out why, or, where"
-        );
-        eprintln!(
-            "it is worth it, record the new count with `cargo xtask instructions --record` and say so in the commit"
-        );
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(counts)
 }
 
 /// Prints each case; whether one has grown past the bound, or is not recorded.
-fn report(counts: &BTreeMap<String, u64>, record: &Value) -> bool {
+fn report(counts: &BTreeMap<String, u64>, recorded: &BTreeMap<String, u64>) -> bool {
     let mut grown = false;
     for (case, count) in counts {
-        let Some(recorded) = record[case].as_u64().filter(|recorded| *recorded > 0) else {
+        let Some(recorded) = recorded.get(case).copied().filter(|recorded| *recorded > 0) else {
             println!("instructions, {case}: {count}, which is not recorded");
             grown = true;
             continue;
@@ -116,10 +146,16 @@ mod tests {
 
     #[test]
     fn growth_past_the_bound_and_what_is_not_recorded_fail() {
-        let counts = |count| BTreeMap::from([("hit".to_owned(), count)]);
-        assert!(!report(&counts(1_030), &json!({ "hit": 1_000 })));
-        assert!(report(&counts(1_031), &json!({ "hit": 1_000 })));
-        assert!(!report(&counts(500), &json!({ "hit": 1_000 })));
-        assert!(report(&counts(500), &json!({ "other": 1_000 })));
+        let counts = |case: &str, count| BTreeMap::from([(case.to_owned(), count)]);
+        assert!(!report(&counts("hit", 1_030), &counts("hit", 1_000)));
+        assert!(report(&counts("hit", 1_031), &counts("hit", 1_000)));
+        assert!(!report(&counts("hit", 500), &counts("hit", 1_000)));
+        assert!(report(&counts("hit", 500), &counts("other", 1_000)));
+    }
+
+    #[test]
+    fn the_repositorys_record_is_read() {
+        let record = Record::read().unwrap();
+        assert!(CASES.iter().all(|case| record.instructions.contains_key(*case)));
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use serde_json::Value;
 
 use crate::cargo::{cargo, exit_code, root, status};
-use crate::{bench, soak};
+use crate::{bench, soak, tools};
 
 /// How to get what the mutation check needs.
 const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `cargo install cargo-mutants --locked` and run \
@@ -14,11 +14,13 @@ const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `c
 /// The soak with its table, the benchmarks in their quick form, then the mutation check. All of them run, whatever the
 /// earlier ones came to; the exit code is 1 if one failed, or could not run.
 pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
-    let is_quick = match arguments {
+    let (install, rest) = tools::take_install(arguments);
+    let is_quick = match rest.as_slice() {
         [] => false,
         [argument] if argument == "--quick" => true,
-        _ => return Err("`cargo xtask long` takes --quick or nothing".to_owned()),
+        _ => return Err("`cargo xtask long` takes --quick and --install".to_owned()),
     };
+    tools::require(bench::PROGRAMS, install)?;
     let soak_arguments: Vec<String> =
         if is_quick { ["--quick", "--seconds", "60"].map(str::to_owned).into() } else { Vec::new() };
     let mut failed = Vec::new();

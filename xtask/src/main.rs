@@ -29,6 +29,9 @@ cargo xtask <command>
                               form, then the mutation check, which needs cargo-mutants and takes hours. Exit code 1
                               if one of them did not pass. --quick shortens the soak
   help                        this text
+
+bench, instructions, ci and long need programs beside the Rust toolchain and name the packages that are missing. With
+--install they install them, as root on Debian or Ubuntu.
 ";
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! `cargo xtask test`, which needs the toolchain and nothing else, and `cargo xtask ci`, which also counts instructions.
 
 use crate::cargo::{cargo, exit_code, status};
-use crate::{demo, instructions};
+use crate::{demo, instructions, tools};
 use std::process::ExitCode;
 
 /// What `cargo xtask ci` has cargo do before the tests.
@@ -32,11 +32,14 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     demo::walk_through_all()
 }
 
-/// Formatting, lints, documentation, instructions, then [`test()`]; the first that fails ends it.
+/// Formatting, lints, documentation, instructions, then [`test()`]; the first that fails ends it. Missing packages end it
+/// before it has begun.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
-    if let Some(argument) = arguments.first() {
-        return Err(format!("`cargo xtask ci` takes no arguments, but there is '{argument}'"));
+    let (install, rest) = tools::take_install(arguments);
+    if let Some(argument) = rest.first() {
+        return Err(format!("`cargo xtask ci` takes --install, but not '{argument}'"));
     }
+    tools::require(instructions::PROGRAMS, install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
         let ended = status(cargo().args(*check).env("RUSTDOCFLAGS", "-D warnings"))?;

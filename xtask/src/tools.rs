@@ -1,30 +1,62 @@
-//! Programs that some commands need beyond the toolchain.
+//! Programs that some commands need beside the Rust toolchain.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Makes sure that a program is there, which is Debian's package of the same name: as root on a Debian-like system it is
-/// installed, elsewhere its lack is an error that says what to do.
-pub(crate) fn require(program: &str) -> Result<(), String> {
-    if is_there(program) {
+/// What tells a command to install the packages that it lacks.
+pub(crate) const INSTALL: &str = "--install";
+
+/// Makes sure that these programs can be started. Each is in a distribution's package of the same name. Missing packages are
+/// installed if `install` says so and this is root on Debian or Ubuntu. Otherwise the error names them.
+pub(crate) fn require(programs: &[&str], install: bool) -> Result<(), String> {
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    let advice = format!(
-        "{program} is missing. Install the package `{program}` (Debian, Ubuntu: `apt-get install {program}`; Fedora: `dnf \
-         install {program}`; macOS: `brew install {program}`) and run this again"
-    );
-    if !is_root() || !Path::new("/etc/debian_version").exists() {
-        return Err(advice);
+    may_install(&missing, install, is_root() && Path::new("/etc/debian_version").exists())?;
+    eprintln!("installing with apt-get: {}", missing.join(" "));
+    let install: Vec<&str> =
+        ["install", "--yes", "--no-install-recommends"].into_iter().chain(missing.iter().copied()).collect();
+    if !apt_get(&install) {
+        // The list of packages may be missing or old.
+        let _ = apt_get(&["update"]) && apt_get(&install);
     }
-    eprintln!("{program} is missing: installing Debian's package");
-    let install = ["install", "--yes", "--no-install-recommends", program];
-    if (apt_get(&install) || (apt_get(&["update"]) && apt_get(&install))) && is_there(program) {
+    if missing.iter().all(|program| is_there(program)) {
         return Ok(());
     }
-    Err(format!("apt-get could not install it: {advice}"))
+    Err(format!("apt-get did not install everything. {}", advice(&missing)))
 }
 
-/// Whether it can be started at all.
+/// Whether missing packages are installed: only if that was asked for and can be done.
+fn may_install(missing: &[&str], install: bool, can_install: bool) -> Result<(), String> {
+    match (install, can_install) {
+        (true, true) => Ok(()),
+        (true, false) => Err(format!(
+            "{INSTALL} needs root on Debian or Ubuntu, so nothing was installed. {}",
+            advice(missing)
+        )),
+        (false, _) => Err(format!(
+            "{} Or run it again with {INSTALL}, which installs them as root on Debian or Ubuntu",
+            advice(missing)
+        )),
+    }
+}
+
+fn advice(missing: &[&str]) -> String {
+    let packages = missing.join(" ");
+    format!(
+        "This command needs packages that are not installed: {packages}. Install them (Debian, Ubuntu: `apt-get install \
+         {packages}`; Fedora: `dnf install {packages}`; macOS: `brew install {packages}`) and run it again."
+    )
+}
+
+/// Takes [`INSTALL`] out of the arguments of a command.
+pub(crate) fn take_install(arguments: &[String]) -> (bool, Vec<String>) {
+    let rest: Vec<String> = arguments.iter().filter(|argument| *argument != INSTALL).cloned().collect();
+    (rest.len() < arguments.len(), rest)
+}
+
+/// Whether this program can be started at all.
 fn is_there(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -50,5 +82,28 @@ mod tests {
     fn a_program_that_nobody_has_is_not_there() {
         assert!(is_there("cargo"));
         assert!(!is_there("apikey-no-such-program"));
+    }
+
+    #[test]
+    fn missing_packages_are_named_and_not_installed_unasked() {
+        let programs = ["cargo", "apikey-no-such-program", "apikey-none-such-either"];
+        let error = require(&programs, false).unwrap_err();
+        assert!(error.contains("apt-get install apikey-no-such-program apikey-none-such-either`"), "{error}");
+        assert!(error.contains("--install"), "{error}");
+        assert!(may_install(&["valgrind"], false, true).is_err());
+    }
+
+    #[test]
+    fn packages_are_installed_only_by_root_on_debian() {
+        assert!(may_install(&["valgrind"], true, true).is_ok());
+        let error = may_install(&["valgrind"], true, false).unwrap_err();
+        assert!(error.contains("valgrind") && error.contains("nothing was installed"), "{error}");
+    }
+
+    #[test]
+    fn the_flag_is_taken_out_of_the_arguments() {
+        let arguments = ["--quick", INSTALL, "cold"].map(str::to_owned);
+        assert_eq!(take_install(&arguments), (true, vec!["--quick".to_owned(), "cold".to_owned()]));
+        assert_eq!(take_install(&arguments[..1]), (false, vec!["--quick".to_owned()]));
     }
 }
