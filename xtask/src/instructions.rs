@@ -43,6 +43,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     Ok(if grown && recorded.compiler == compiler { failure() } else { ExitCode::SUCCESS })
 }
 
+/// Counts and compares, with a verdict in any case: another compiler than the record's is a failure.
+pub(crate) fn gate() -> Result<ExitCode, String> {
+    let recorded = Record::read()?;
+    recorded.must_be_of(&compiler()?)?;
+    let grown = report(&counts()?, &recorded.instructions);
+    Ok(if grown { failure() } else { ExitCode::SUCCESS })
+}
+
 fn failure() -> ExitCode {
     eprintln!(
         "a cached decision takes more than {GROWTH} % more instructions than recorded: find out why, or, if"
@@ -71,6 +79,18 @@ impl Record {
         let text =
             std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
         serde_json::from_slice(&text).map_err(|error| format!("{} is no record: {error}", file.display()))
+    }
+
+    fn must_be_of(&self, compiler: &str) -> Result<(), String> {
+        if self.compiler == compiler {
+            return Ok(());
+        }
+        Err(format!(
+            "the instruction counts were recorded with another compiler, so they prove nothing under this one.\n  \
+             recorded: {}\n  this one: {compiler}\nUse the recorded compiler. Or record the counts anew with \
+             `cargo xtask instructions --record`, in a commit that changes nothing else",
+            self.compiler
+        ))
     }
 }
 
@@ -151,6 +171,16 @@ mod tests {
         assert!(report(&counts("hit", 1_031), &counts("hit", 1_000)));
         assert!(!report(&counts("hit", 500), &counts("hit", 1_000)));
         assert!(report(&counts("hit", 500), &counts("other", 1_000)));
+    }
+
+    #[test]
+    fn another_compiler_fails_the_gate_and_tells_what_to_do() {
+        let record = Record { compiler: "rustc 1.95.0, x86_64".to_owned(), instructions: BTreeMap::new() };
+        assert_eq!(record.must_be_of("rustc 1.95.0, x86_64"), Ok(()));
+        let error = record.must_be_of("rustc 1.96.0, x86_64").unwrap_err();
+        for part in ["rustc 1.95.0", "rustc 1.96.0", "cargo xtask instructions --record"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]

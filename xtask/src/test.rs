@@ -54,7 +54,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
             return Ok(exit_code(ended));
         }
     }
-    let counted = instructions::run(&[])?;
+    let counted = instructions::gate()?;
     if counted != ExitCode::SUCCESS {
         return Ok(counted);
     }
