@@ -1,7 +1,9 @@
 //! The one answer to a request whose key is good and whose body is not.
 
-use crate::body::MAX_BODY_BYTES;
 use serde::Serialize;
+
+/// The longest request body that the reference servers take, in bytes.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Why a body was not taken: sent as `{"error": "...", "code": "..."}`.
 ///

@@ -1,10 +1,7 @@
 //! Reading a request body: a JSON object of a bounded size.
 
-use crate::BadRequest;
+use crate::bad_request::{BadRequest, MAX_BODY_BYTES};
 use serde_json::Value;
-
-/// The longest request body that the reference servers take, in bytes.
-pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// The members of a body that is a JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<serde_json::Map<String, Value>, BadRequest> {

@@ -45,8 +45,7 @@ pub mod settings;
 mod store;
 pub mod workflow;
 
-pub use bad_request::BadRequest;
-pub use body::MAX_BODY_BYTES;
+pub use bad_request::{BadRequest, MAX_BODY_BYTES};
 pub use process::{exit, start_logging, stop_signal, until_stopped};
 pub use reply::{CONTENT_TYPE, Reply};
 pub use settings::Settings;
