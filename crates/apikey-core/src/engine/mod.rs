@@ -10,15 +10,17 @@ mod cache;
 mod cached_key;
 mod crowd;
 mod flight;
+mod flights;
 mod interner;
 mod negative;
+mod outcome;
 mod overload;
 mod purge;
 mod settle;
 mod turn;
 mod usage;
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::futures::Notified;
@@ -29,7 +31,10 @@ pub(crate) use attempts::Limited;
 pub(crate) use cached_key::{CachedKey, Freshness};
 
 use breaker::{Admit, Seen, Transition};
-pub(crate) use flight::{Flight, News, NoTurn, Waiter};
+pub(crate) use flight::{Flight, NoTurn};
+use flights::Started;
+use outcome::SharedOutcome;
+pub(crate) use outcome::{News, Outcome, Waiter};
 pub(crate) use purge::Purge;
 
 use crate::client::Client;
@@ -38,19 +43,6 @@ use crate::key::{Fingerprint, Fingerprinter};
 use crate::verification::{Judgement, Refusal};
 use crate::verifier::ServerFault;
 use crate::verifier::{Health, VerifierError};
-
-/// What everybody hears who waits for one verification.
-#[derive(Debug, Clone)]
-pub(crate) enum Outcome {
-    Accepted(Arc<CachedKey>),
-    Refused(Refusal),
-    Failed {
-        fault: ServerFault,
-        /// An answer past its time to live may serve, if there is one.
-        older_may_serve: bool,
-    },
-    Limited(Limited),
-}
 
 /// What a flight brings back.
 pub(crate) enum Report {
@@ -125,7 +117,7 @@ pub(crate) struct Engine {
     breaker: breaker::Breaker,
     admission: admission::Admission,
     crowd: crowd::Crowd,
-    flights: flight::Flights,
+    flights: flights::Flights,
 }
 
 /// What a caller is told to wait if too many verifications are under way.
@@ -148,7 +140,7 @@ impl Engine {
             breaker: breaker::Breaker::new(settings.circuit_breaker, settings.health_check_timeout),
             admission: admission::Admission::new(admission),
             crowd: crowd::Crowd::new(settings.max_waiting),
-            flights: flight::Flights::default(),
+            flights: flights::Flights::default(),
             interner: interner::Interner::default(),
             fingerprinter,
             settings,
@@ -207,7 +199,7 @@ impl Engine {
         let applicant = Applicant { client, has_older_answer: stale.is_some(), window };
         self.give_up_stuck(now);
         let mut looks = 0;
-        let (mut flights, rest) = loop {
+        let (flights, rest) = loop {
             looks += 1;
             let landed = self.flights.lock().landed();
             if let Some(refusal) = self.negative.refusal(&key, now) {
@@ -223,10 +215,10 @@ impl Engine {
         if let Some(answer) = self.fresh(&key, max_age, now) {
             return Step::Hit(answer);
         }
-        if let Some(landing) = flights.join(&key, now, self.settings.overdue_after) {
+        if let Some(outcome) = flights.join(&key, now, self.settings.overdue_after) {
             drop(flights);
             return match self.crowd.enter(client) {
-                Some(slot) => Step::Wait(Waiter::new(landing, Some(slot))),
+                Some(slot) => Step::Wait(Waiter::new(outcome, Some(slot))),
                 None => Step::Crowded,
             };
         }
@@ -260,10 +252,25 @@ impl Engine {
                 };
             }
         };
-        let (flight, landing, stuck) = flights.start(Arc::clone(self), key, applicant, turn, is_probe, now);
+        let (flight, outcome) = self.start(flights, key, &applicant, turn, is_probe, now);
+        Step::Verify(flight, Waiter::new(outcome, None))
+    }
+
+    /// Starts a flight. `flights` was locked before it was looked whether one is under way.
+    fn start(
+        self: &Arc<Self>,
+        mut flights: MutexGuard<'_, flights::Table>,
+        key: Fingerprint,
+        applicant: &Applicant,
+        turn: Arc<admission::Turn>,
+        is_probe: bool,
+        now: Instant,
+    ) -> (Flight, Arc<SharedOutcome>) {
+        let Started { id, outcome, replaced } = flights.start(key, applicant.client, &turn, now);
         drop(flights);
-        self.give_up(stuck, now);
-        Step::Verify(flight, Waiter::new(landing, None))
+        self.give_up(replaced, now);
+        let engine = Arc::clone(self);
+        (Flight::new(engine, id, Arc::clone(&outcome), applicant, turn, is_probe, now), outcome)
     }
 
     /// Flights that are stuck take nobody's place, and nobody waits for them any longer.
@@ -272,7 +279,7 @@ impl Engine {
         self.give_up(stuck, now);
     }
 
-    fn give_up(&self, stuck: impl IntoIterator<Item = flight::Stuck>, now: Instant) {
+    fn give_up(&self, stuck: impl IntoIterator<Item = flights::Stuck>, now: Instant) {
         for flight in stuck {
             self.admission.leave(flight.client, &flight.turn, admission::Used::Otherwise, now);
             flight.give_up();
@@ -309,17 +316,14 @@ impl Engine {
         }
         // The cache knows the key, so nobody is guessing: it is no attempt.
         let applicant = Applicant { client, has_older_answer: true, window: None };
-        let mut flights = self.flights.lock();
+        let flights = self.flights.lock();
         if flights.join(&key, now, self.settings.overdue_after).is_some() {
             return Step::Hit(answer);
         }
         let Admitted::Turn(turn) = self.admission.apply(applicant.clone(), now) else {
             return Step::Hit(answer);
         };
-        let (flight, _nobody_waits, stuck) =
-            flights.start(Arc::clone(self), key, applicant, turn, false, now);
-        drop(flights);
-        self.give_up(stuck, now);
+        let (flight, _nobody_waits) = self.start(flights, key, &applicant, turn, false, now);
         Step::Refresh(answer, flight)
     }
 

@@ -21,7 +21,7 @@ impl Engine {
         };
         self.interner.intern(&mut verification);
         let Self { settings: EngineSettings { time_to_live, stale_if_error, .. }, .. } = self;
-        let bits = flight.fingerprint.bits();
+        let bits = flight.id.key.bits();
         let answer = CachedKey::new(verification, asked_at, bits, *time_to_live, *stale_if_error, expires_at);
         Ok(Arc::new(answer))
     }
@@ -29,9 +29,9 @@ impl Engine {
     /// Whether a purge or a rotation that concerns this answer came between question and answer.
     pub(super) fn must_ask_again(&self, flight: &Flight, report: &Report) -> bool {
         let Report::Judged(judgement) = report else { return false };
-        let key = flight.fingerprint;
+        let key = flight.id.key;
         let flights = self.flights.lock();
-        let Some(asked) = flights.purges_seen(flight) else { return false };
+        let Some(asked) = flights.purges_seen(flight.id) else { return false };
         match judgement.verdict() {
             Verdict::Accepted(verification) => {
                 flights.purges.concerns(asked, key, Some(verification))
@@ -49,24 +49,24 @@ impl Engine {
         }
         let known = self.cache.answer_for_id(key_id);
         known.is_some_and(|known| known.asked_at() > flight.asked_at)
-            && self.cache.answer(&flight.fingerprint, |_| true).is_none()
+            && self.cache.answer(&flight.id.key, |_| true).is_none()
     }
 
     /// Ends a flight: keeps what it brought back, and tells what everybody is to hear.
     pub(super) fn settle(&self, flight: &Flight, report: Report, now: Instant) -> Outcome {
-        let key = flight.fingerprint;
+        let key = flight.id.key;
         let judged = match report {
             Report::Judged(judgement) => self.answer(flight, judgement),
             other => {
                 let outcome = self.not_judged(flight, other, now);
-                self.flights.lock().end(flight);
+                self.flights.lock().end(flight.id);
                 return outcome;
             }
         };
         self.overloads.forget(&key);
         let mut flights = self.flights.lock();
         // What a disowned flight brings back may be older than a purge that nobody has noted for it.
-        let asked = flights.purges_seen(flight);
+        let asked = flights.purges_seen(flight.id);
         let mut remembered = None;
         // If a purge came between once more, or since the look before, nobody may rely on what is heard.
         let outcome = match judged {
@@ -98,7 +98,7 @@ impl Engine {
             }
         };
         let is_accepted = matches!(outcome, Outcome::Accepted(_));
-        flights.end(flight);
+        flights.end(flight.id);
         drop(flights);
         if let Some((refusal, purges)) = remembered {
             self.negative.store(key, refusal, flight.asked_at);
@@ -114,7 +114,7 @@ impl Engine {
 
     /// What a flight is worth that judged nothing.
     fn not_judged(&self, flight: &Flight, report: Report, now: Instant) -> Outcome {
-        let key = flight.fingerprint;
+        let key = flight.id.key;
         let error = match report {
             Report::Limited(limited) => return Outcome::Limited(limited),
             Report::Crowded | Report::Judged(_) => {
@@ -168,6 +168,6 @@ impl Engine {
 
     /// Notes that a key drew overload. Returns how long it must wait.
     pub(crate) fn note_overload(&self, flight: &Flight, named: Option<Duration>, now: Instant) -> Duration {
-        self.overloads.note(flight.fingerprint, named, now)
+        self.overloads.note(flight.id.key, named, now)
     }
 }
