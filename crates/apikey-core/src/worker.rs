@@ -178,7 +178,7 @@ impl Tools {
                 Ok(judgement) => Report::Judged(judgement),
                 Err(error) => {
                     if error.class().rule().retry == Retry::AfterTheMoment {
-                        let wait = self.engine.note_overload(&flight, error.asked_to_wait(), now);
+                        let wait = flight.note_overload(error.asked_to_wait(), now);
                         let left = deadline.saturating_duration_since(Instant::now());
                         if wait < left && self.may_retry(&mut allowance) {
                             // A call that is refused at once holds its place for as long as any other. Otherwise all who

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Engine;
 use super::admission::{Applicant, Decided, Turn, Used};
-use super::attempts::{CountedAttempt, Ended};
-use super::breaker::Seen;
+use super::attempts::{CountedAttempt, Limited};
 use super::flights::FlightId;
 use super::outcome::SharedOutcome;
-use super::{Engine, Report};
+use super::report::{Lessons, Report};
+use super::settle::{Question, Settled};
 use crate::client::Client;
 use crate::verifier::ServerFault;
 
@@ -18,14 +19,14 @@ const MOST_QUESTIONS: u32 = 4;
 /// The duty to verify one key. Exactly one outcome reaches everyone who waits, even if the verifier panics or its
 /// task is aborted.
 pub(crate) struct Flight {
-    pub(super) engine: Arc<Engine>,
-    pub(super) id: FlightId,
-    pub(super) asked_at: Instant,
+    engine: Arc<Engine>,
+    id: FlightId,
+    asked_at: Instant,
     questions: u32,
     outcome: Arc<SharedOutcome>,
-    pub(super) client: Option<Client>,
-    pub(super) has_older_answer: bool,
-    pub(super) is_probe: bool,
+    client: Option<Client>,
+    has_older_answer: bool,
+    is_probe: bool,
     has_landed: bool,
     stage: Stage,
     attempt: Option<CountedAttempt>,
@@ -43,7 +44,7 @@ enum Stage {
 /// Why a flight may not ask.
 pub(crate) enum NoTurn {
     Crowded,
-    Limited(super::Limited),
+    Limited(Limited),
 }
 
 impl Flight {
@@ -123,6 +124,11 @@ impl Flight {
         self.engine.flights.lock().ask_now(self.id);
     }
 
+    /// Notes that the key drew overload. Returns how long it must wait.
+    pub(crate) fn note_overload(&self, named: Option<Duration>, now: Instant) -> Duration {
+        self.engine.overloads.note(self.id.key, named, now)
+    }
+
     /// Tells who waits that Kinde takes long.
     pub(crate) fn tell_slow(&self) {
         self.outcome.tell_slow();
@@ -146,55 +152,36 @@ impl Flight {
         }
     }
 
-    /// Hands in what came of it. The flight comes back if a purge came between, so that the question must be asked again.
+    /// Hands in what came of it, and so lands the flight. It comes back if a purge came between, so that the question must be asked
+    /// again.
     pub(crate) fn land(mut self, report: Report, now: Instant) -> Option<Self> {
-        if self.questions < MOST_QUESTIONS && self.engine.must_ask_again(&self, &report) {
-            self.questions += 1;
-            self.ask(now);
-            return Some(self);
-        }
-        self.publish(report, now);
-        None
+        self.hand_in(report, now);
+        (!self.has_landed).then_some(self)
     }
 
-    fn publish(&mut self, report: Report, now: Instant) {
-        if std::mem::replace(&mut self.has_landed, true) {
-            return;
-        }
-        let took = now.saturating_duration_since(self.asked_at);
-        let (used, seen, ended) = match &report {
-            Report::Judged(judgement) => {
-                let ended = if judgement.is_accepted() { Ended::Accepted } else { Ended::Refused };
-                (Used::Judged(took), Seen::Judged, ended)
-            }
-            Report::Failed(error) => {
-                let rule = error.class().rule();
-                let may_be_an_outage = rule.is_an_outage_if_confirmed;
-                let is_overload = error.class() == crate::verifier::FailureClass::Overload;
-                let used = if is_overload { Used::Overloaded } else { Used::Otherwise };
-                let seen = match rule.is_set_up {
-                    true => Seen::SetUp,
-                    false => Seen::Bad { never_connected: error.is_without_connection() },
-                };
-                (used, seen, Ended::NotJudged { may_be_an_outage })
-            }
-            // A bug of the verifier's, which this key may have met.
-            Report::Lost(ServerFault::Internal) => {
-                (Used::Otherwise, Seen::Nothing, Ended::NotJudged { may_be_an_outage: false })
-            }
-            Report::Crowded | Report::NotYet(_) | Report::Limited(_) | Report::Lost(_) => {
-                (Used::Otherwise, Seen::Nothing, Ended::NotMade)
-            }
+    fn hand_in(&mut self, report: Report, now: Instant) {
+        let question = Question {
+            flight: self.id,
+            asked_at: self.asked_at,
+            may_be_repeated: self.questions < MOST_QUESTIONS,
         };
-        let engine = Arc::clone(&self.engine);
-        let outcome = engine.settle(self, report, now);
-        // First what others may need, then the outcome: whoever hears it finds everything else done.
-        if let Some(attempt) = self.attempt.take() {
-            attempt.end(ended);
+        let Lessons { used, seen, ended } = report.lessons(now.saturating_duration_since(self.asked_at));
+        match self.engine.settle(&question, report, now) {
+            Settled::AskAgain => {
+                self.questions += 1;
+                self.asked_at = now;
+            }
+            Settled::Landed(outcome) => {
+                // First what others may need, then the outcome: whoever hears it finds everything else done.
+                if let Some(attempt) = self.attempt.take() {
+                    attempt.end(ended);
+                }
+                self.leave(used, now);
+                self.engine.learn(seen, self.client, self.is_probe, now);
+                self.outcome.publish(outcome);
+                self.has_landed = true;
+            }
         }
-        self.leave(used, now);
-        engine.learn(seen, self, now);
-        self.outcome.publish(outcome);
     }
 
     /// Gives back whatever place the flight has.
@@ -222,7 +209,6 @@ impl Drop for Flight {
         } else {
             ServerFault::UNAVAILABLE
         };
-        let asked_at = self.asked_at;
-        self.publish(Report::Lost(fault), asked_at);
+        self.hand_in(Report::Lost(fault), self.asked_at);
     }
 }

@@ -143,13 +143,13 @@ impl Table {
         Some(entry.purges_seen)
     }
 
-    /// From now on the flight heeds later purges only, because it asks now.
-    pub(super) fn ask_now(&mut self, id: FlightId) {
+    /// The flight asks now, so from now on it heeds later purges only. `false` if it is disowned.
+    pub(super) fn ask_now(&mut self, id: FlightId) -> bool {
         let now = self.purges.now();
-        if let Some(entry) = self.by_key.get_mut(&id.key).filter(|entry| entry.number == id.number) {
-            entry.purges_seen = now;
-        }
+        let entry = self.by_key.get_mut(&id.key).filter(|entry| entry.number == id.number);
+        let is_owned = entry.map(|entry| entry.purges_seen = now).is_some();
         self.forget_purges();
+        is_owned
     }
 
     /// From now on this is what a flight holds that may be stuck.

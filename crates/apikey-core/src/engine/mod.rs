@@ -16,6 +16,7 @@ mod negative;
 mod outcome;
 mod overload;
 mod purge;
+mod report;
 mod settle;
 mod turn;
 mod usage;
@@ -36,27 +37,13 @@ use flights::Started;
 use outcome::SharedOutcome;
 pub(crate) use outcome::{News, Outcome, Waiter};
 pub(crate) use purge::Purge;
+pub(crate) use report::Report;
 
 use crate::client::Client;
 use crate::evidence::OlderAnswer;
 use crate::key::{Fingerprint, Fingerprinter};
-use crate::verification::{Judgement, Refusal};
-use crate::verifier::ServerFault;
-use crate::verifier::{Health, VerifierError};
-
-/// What a flight brings back.
-pub(crate) enum Report {
-    Judged(Judgement),
-    Failed(VerifierError),
-    /// Its turn to ask did not come.
-    Crowded,
-    /// Its turn came while nobody is to be asked for so long.
-    NotYet(Duration),
-    /// Its client was limited when the turn came.
-    Limited(Limited),
-    /// Nobody knows: its task was ended.
-    Lost(ServerFault),
-}
+use crate::verification::Refusal;
+use crate::verifier::Health;
 
 /// What to do about a presented key.
 pub(crate) enum Step {

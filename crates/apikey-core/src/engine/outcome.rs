@@ -10,8 +10,8 @@ use super::CROWDED;
 use super::attempts::Limited;
 use super::cached_key::CachedKey;
 use super::crowd::WaitingSlot;
-use crate::denial::ServerFault;
 use crate::verification::Refusal;
+use crate::verifier::ServerFault;
 
 /// What everybody hears who waits for one verification.
 #[derive(Debug, Clone)]

@@ -1,19 +1,70 @@
-//! What becomes of what a flight brings back: what is kept, and what everybody hears.
+//! What becomes of what a flight brings back: what is kept, and what everyone who waits hears.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::breaker::{Seen, Transition};
-use super::{CROWDED, CachedKey, Engine, EngineSettings, Flight, Freshness, Outcome, Report, tell};
+use super::cached_key::{CachedKey, Freshness};
+use super::flights::{FlightId, Table};
+use super::outcome::Outcome;
+use super::report::Report;
+use super::{CROWDED, Engine, EngineSettings, tell};
+use crate::client::Client;
 use crate::evidence::OlderAnswer;
+use crate::key::Fingerprint;
 use crate::verification::{Judgement, Refusal, Verdict};
 use crate::verifier::FailureClass;
 use crate::verifier::ServerFault;
 
+/// The question that a flight asked.
+pub(super) struct Question {
+    pub(super) flight: FlightId,
+    pub(super) asked_at: Instant,
+    /// Whether it may be asked once more, if a purge came between.
+    pub(super) may_be_repeated: bool,
+}
+
+/// What becomes of a flight.
+pub(super) enum Settled {
+    /// It has landed. This is its outcome.
+    Landed(Outcome),
+    /// It flies on, and must ask again.
+    AskAgain,
+}
+
+/// Nobody may rely on what was heard.
+const VOID: Outcome = Outcome::Failed { fault: ServerFault::UNAVAILABLE, older_may_serve: false };
+
 impl Engine {
+    /// Takes in what a flight brings back. The table of flights is locked once, from the look for purges to the end of the
+    /// flight, so that no purge can come between.
+    pub(super) fn settle(&self, question: &Question, report: Report, now: Instant) -> Settled {
+        match report {
+            Report::Judged(judgement) => {
+                self.overloads.forget(&question.flight.key);
+                match self.answer(question, judgement) {
+                    Ok(answer) => self.accepted(question, answer),
+                    Err(refusal) => self.refused(question, refusal),
+                }
+            }
+            Report::Failed(error) => {
+                let outcome = self.failed(question.flight.key, error.class(), now);
+                self.end(question, outcome)
+            }
+            Report::Lost(fault) => {
+                let outcome = self.lost(question.flight.key, fault);
+                self.end(question, outcome)
+            }
+            Report::Limited(limited) => self.end(question, Outcome::Limited(limited)),
+            Report::Crowded => self.end(question, unavailable(CROWDED, false)),
+            Report::NotYet(wait) => self.end(question, unavailable(wait, true)),
+        }
+    }
+
     /// Makes a positive answer of a judgement, as old as its question.
-    fn answer(&self, flight: &Flight, judgement: Judgement) -> Result<Arc<CachedKey>, Refusal> {
-        let asked_at = judgement.asked_at().map_or(flight.asked_at, |asked_at| asked_at.min(flight.asked_at));
+    fn answer(&self, question: &Question, judgement: Judgement) -> Result<Arc<CachedKey>, Refusal> {
+        let asked_at = question.asked_at;
+        let asked_at = judgement.asked_at().map_or(asked_at, |earlier| earlier.min(asked_at));
         let expires_at = judgement.expires_at();
         let mut verification = match judgement.into_verdict() {
             Verdict::Accepted(verification) => verification,
@@ -21,121 +72,67 @@ impl Engine {
         };
         self.interner.intern(&mut verification);
         let Self { settings: EngineSettings { time_to_live, stale_if_error, .. }, .. } = self;
-        let bits = flight.id.key.bits();
+        let bits = question.flight.key.bits();
         let answer = CachedKey::new(verification, asked_at, bits, *time_to_live, *stale_if_error, expires_at);
         Ok(Arc::new(answer))
     }
 
-    /// Whether a purge or a rotation that concerns this answer came between question and answer.
-    pub(super) fn must_ask_again(&self, flight: &Flight, report: &Report) -> bool {
-        let Report::Judged(judgement) = report else { return false };
-        let key = flight.id.key;
-        let flights = self.flights.lock();
-        let Some(asked) = flights.purges_seen(flight.id) else { return false };
-        match judgement.verdict() {
-            Verdict::Accepted(verification) => {
-                flights.purges.concerns(asked, key, Some(verification))
-                    || self.is_rotated(flight, verification.key_id())
-            }
-            // A refusal tells no identity: if only that could tell, it is served, but not remembered.
-            Verdict::Refused(_) => flights.purges.names(asked, key),
+    fn accepted(&self, question: &Question, answer: Arc<CachedKey>) -> Settled {
+        let key = question.flight.key;
+        let verification = &answer.verification;
+        let mut flights = self.flights.lock();
+        // A flight that is disowned may bring back an answer from before a purge that was not noted for it.
+        let is_void = flights
+            .purges_seen(question.flight)
+            .is_none_or(|seen| flights.purges.concerns(seen, key, Some(verification)))
+            || self.is_rotated(question, verification.key_id());
+        if is_void {
+            return ask_again(flights, question);
         }
+        if answer.freshness(answer.asked_at()) == Freshness::Fresh {
+            self.cache.store(key, Arc::clone(&answer));
+        }
+        flights.end(question.flight);
+        drop(flights);
+        self.negative.remove(&key);
+        Settled::Landed(Outcome::Accepted(answer))
     }
 
     /// Whether another secret of the same key id was asked about later than this one, and accepted.
-    fn is_rotated(&self, flight: &Flight, key_id: &str) -> bool {
+    fn is_rotated(&self, question: &Question, key_id: &str) -> bool {
         if !self.settings.one_secret_per_key_id {
             return false;
         }
         let known = self.cache.answer_for_id(key_id);
-        known.is_some_and(|known| known.asked_at() > flight.asked_at)
-            && self.cache.answer(&flight.id.key, |_| true).is_none()
+        known.is_some_and(|known| known.asked_at() > question.asked_at)
+            && self.cache.answer(&question.flight.key, |_| true).is_none()
     }
 
-    /// Ends a flight: keeps what it brought back, and tells what everybody is to hear.
-    pub(super) fn settle(&self, flight: &Flight, report: Report, now: Instant) -> Outcome {
-        let key = flight.id.key;
-        let judged = match report {
-            Report::Judged(judgement) => self.answer(flight, judgement),
-            other => {
-                let outcome = self.not_judged(flight, other, now);
-                self.flights.lock().end(flight.id);
-                return outcome;
-            }
-        };
-        self.overloads.forget(&key);
+    /// A refusal carries no key id, user or organization. So a purge by one of these can't be matched to it: callers that wait get
+    /// the refusal, and it is not remembered.
+    fn refused(&self, question: &Question, refusal: Refusal) -> Settled {
+        let key = question.flight.key;
         let mut flights = self.flights.lock();
-        // What a disowned flight brings back may be older than a purge that nobody has noted for it.
-        let asked = flights.purges_seen(flight.id);
-        let mut remembered = None;
-        // If a purge came between once more, or since the look before, nobody may rely on what is heard.
-        let outcome = match judged {
-            Ok(answer) => {
-                let verification = &answer.verification;
-                let is_void = asked
-                    .is_none_or(|asked| flights.purges.concerns(asked, key, Some(verification)))
-                    || self.is_rotated(flight, verification.key_id());
-                if is_void {
-                    Outcome::Failed { fault: ServerFault::UNAVAILABLE, older_may_serve: false }
-                } else {
-                    if answer.freshness(answer.asked_at()) == Freshness::Fresh {
-                        self.cache.store(key, Arc::clone(&answer));
-                    }
-                    Outcome::Accepted(answer)
-                }
-            }
-            Err(refusal) => {
-                // Whenever it was asked for: Kinde has refused the key, so no outage brings it back.
-                self.cache.remove(&key);
-                if asked.is_none_or(|asked| flights.purges.names(asked, key)) {
-                    Outcome::Failed { fault: ServerFault::UNAVAILABLE, older_may_serve: false }
-                } else {
-                    if asked.is_some_and(|asked| !flights.purges.concerns(asked, key, None)) {
-                        remembered = Some((refusal, flights.purges.now()));
-                    }
-                    Outcome::Refused(refusal)
-                }
-            }
+        // Whenever it was asked for: Kinde has refused the key, so no outage brings it back.
+        self.cache.remove(&key);
+        let Some(seen) =
+            flights.purges_seen(question.flight).filter(|seen| !flights.purges.names(*seen, key))
+        else {
+            return ask_again(flights, question);
         };
-        let is_accepted = matches!(outcome, Outcome::Accepted(_));
-        flights.end(flight.id);
+        let is_remembered = !flights.purges.concerns(seen, key, None);
+        let forgotten = self.negative.forgotten();
+        flights.end(question.flight);
         drop(flights);
-        if let Some((refusal, purges)) = remembered {
-            self.negative.store(key, refusal, flight.asked_at);
-            // A purge may have looked for it before it was there.
-            if self.flights.lock().purges.now() != purges {
-                self.negative.remove(&key);
-            }
-        } else if is_accepted {
-            self.negative.remove(&key);
+        if is_remembered {
+            self.negative.store(key, refusal, question.asked_at, forgotten);
         }
-        outcome
+        Settled::Landed(Outcome::Refused(refusal))
     }
 
-    /// What a flight is worth that judged nothing.
-    fn not_judged(&self, flight: &Flight, report: Report, now: Instant) -> Outcome {
-        let key = flight.id.key;
-        let error = match report {
-            Report::Limited(limited) => return Outcome::Limited(limited),
-            Report::Crowded | Report::Judged(_) => {
-                let fault = ServerFault::Unavailable { retry_after: CROWDED };
-                return Outcome::Failed { fault, older_may_serve: false };
-            }
-            Report::NotYet(retry_after) => {
-                let fault = ServerFault::Unavailable { retry_after };
-                return Outcome::Failed { fault, older_may_serve: true };
-            }
-            Report::Lost(fault) => {
-                // A verifier that panics may do so about this key alone.
-                let older_may_serve = fault != ServerFault::Internal || self.breaker.is_open();
-                if !older_may_serve {
-                    self.cache.end_extension(&key);
-                }
-                return Outcome::Failed { fault, older_may_serve };
-            }
-            Report::Failed(error) => error,
-        };
-        let rule = error.class().rule();
+    /// The verifier could not judge the key.
+    fn failed(&self, key: Fingerprint, class: FailureClass, now: Instant) -> Outcome {
+        let rule = class.rule();
         let older_may_serve = match rule.older_answer {
             OlderAnswer::Serves => true,
             OlderAnswer::ServesWhileOpen => self.breaker.is_open(),
@@ -143,7 +140,7 @@ impl Engine {
         if !older_may_serve {
             self.cache.end_extension(&key);
         }
-        let wait = match error.class() {
+        let wait = match class {
             FailureClass::Overload => self.overloads.wait(&key, now),
             _ => None,
         };
@@ -155,19 +152,41 @@ impl Engine {
         Outcome::Failed { fault, older_may_serve }
     }
 
+    /// The task of the flight was ended. A verifier that panics may do so about this key alone.
+    fn lost(&self, key: Fingerprint, fault: ServerFault) -> Outcome {
+        let older_may_serve = fault != ServerFault::Internal || self.breaker.is_open();
+        if !older_may_serve {
+            self.cache.end_extension(&key);
+        }
+        Outcome::Failed { fault, older_may_serve }
+    }
+
+    fn end(&self, question: &Question, outcome: Outcome) -> Settled {
+        self.flights.lock().end(question.flight);
+        Settled::Landed(outcome)
+    }
+
     /// Takes in what a flight says about Kinde's health.
-    pub(super) fn learn(&self, seen: Seen, flight: &Flight, now: Instant) {
-        let transition = self.breaker.record(seen, flight.client, flight.is_probe, now);
-        if let Some(transition) = transition {
+    pub(super) fn learn(&self, seen: Seen, client: Option<Client>, is_probe: bool, now: Instant) {
+        if let Some(transition) = self.breaker.record(seen, client, is_probe, now) {
             if let (Transition::Closed, Some(attempts)) = (&transition, &self.attempts) {
                 attempts.forget_the_outage();
             }
             tell(&transition);
         }
     }
+}
 
-    /// Notes that a key drew overload. Returns how long it must wait.
-    pub(crate) fn note_overload(&self, flight: &Flight, named: Option<Duration>, now: Instant) -> Duration {
-        self.overloads.note(flight.id.key, named, now)
+/// What was heard is void, because a purge or a rotation came between: the flight asks again. If it may not, or if it is disowned,
+/// it lands.
+fn ask_again(mut flights: MutexGuard<'_, Table>, question: &Question) -> Settled {
+    if question.may_be_repeated && flights.ask_now(question.flight) {
+        return Settled::AskAgain;
     }
+    flights.end(question.flight);
+    Settled::Landed(VOID)
+}
+
+fn unavailable(retry_after: Duration, older_may_serve: bool) -> Outcome {
+    Outcome::Failed { fault: ServerFault::Unavailable { retry_after }, older_may_serve }
 }

@@ -9,7 +9,7 @@ use super::tests::{ALL_FAILURES, Said, World, heard_outcome, plain, turn_of};
 use super::*;
 use crate::clock::Clock as _;
 use crate::verification::Verification;
-use crate::verifier::FailureClass;
+use crate::verifier::{FailureClass, VerifierError};
 
 /// SplitMix64: small, and the same everywhere, so that a seed means the same schedule for ever.
 struct Random(u64);

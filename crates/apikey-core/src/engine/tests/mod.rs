@@ -11,8 +11,9 @@ mod stale;
 use super::*;
 use crate::client::Client;
 use crate::clock::{Clock, ManualClock};
-use crate::verification::Verification;
-use crate::verifier::FailureClass;
+use crate::verification::{Judgement, Verification};
+use crate::verifier::ServerFault;
+use crate::verifier::{FailureClass, VerifierError};
 
 const TTL: Duration = Duration::from_secs(300);
 const STALE: Duration = Duration::from_secs(600);
@@ -98,7 +99,7 @@ impl World {
         if let Report::Failed(error) = &report
             && error.class() == FailureClass::Overload
         {
-            self.engine.note_overload(&flight, error.asked_to_wait(), self.clock.now());
+            flight.note_overload(error.asked_to_wait(), self.clock.now());
         }
         flight.land(report, self.clock.now())
     }
