@@ -391,6 +391,4 @@ fn tell(transition: &Transition) {
 }
 
 #[cfg(test)]
-mod simulation;
-#[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod negative;
 mod purge;
 mod refresh;
 mod rotation;
+mod simulation;
 mod stale;
 
 use super::*;
