@@ -103,6 +103,13 @@ pub(super) enum Opening {
     Limited(Limited),
 }
 
+impl Opening {
+    /// Makes an attempt, if somebody counts it.
+    pub(super) fn of(window: Option<&Window>, now: Instant) -> Self {
+        window.map_or(Self::Opened(None), |window| window.open(now))
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {

@@ -192,7 +192,7 @@ impl Flight {
             }
             Stage::Resting => self.engine.admission.stop_resting(self.client, now),
             // An attempt may have been decided.
-            Stage::Landed => self.engine.admission.attend(now),
+            Stage::Landed => self.engine.admission.dispatch(now),
         }
     }
 }

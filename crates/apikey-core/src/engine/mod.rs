@@ -2,7 +2,6 @@
 //!
 //! Time is handed in, so that every rule here can be tested without a runtime.
 
-mod adaptive;
 mod admission;
 mod attempts;
 mod breaker;

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::*;
 use crate::client::Client;
 use proptest::prelude::*;
@@ -307,9 +309,10 @@ proptest! {
             prop_assert!(flying.len() <= places);
             prop_assert_eq!(admission.taken(), flying.len());
             prop_assert!((1..=places).contains(&admission.places()));
-            let inner = lock(&admission.inner);
-            prop_assert_eq!(inner.queued, waiting.len());
-            prop_assert!(inner.taken >= inner.places.count() || inner.queued == 0, "a place is free and somebody waits");
+            let inner = admission.lock();
+            prop_assert_eq!(inner.shares.queued(), waiting.len());
+            let is_full = inner.shares.taken() >= inner.places.count();
+            prop_assert!(is_full || inner.shares.queued() == 0, "a place is free and somebody waits");
         }
         for one in flying.iter().chain(&waiting) {
             admission.end(one, Used::Otherwise, now);

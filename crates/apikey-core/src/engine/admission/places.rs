@@ -4,9 +4,9 @@
 //! Overload that only one client draws, while keys of others are judged, says something about that client's keys and nothing
 //! about everybody: it halves nothing. If the others come later, the number is again what it was before.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::recent::Recent;
 use crate::client::Client;
 
 /// The part of the places that no single client gets; of fewer places than this it may have all.
@@ -23,8 +23,8 @@ pub(super) struct Places {
     most: usize,
     usual: Option<Duration>,
     halved_at: Option<Instant>,
-    /// The latest successes, no older than the usual time of a call.
-    successes: VecDeque<Instant>,
+    /// The successes within the usual time of a call.
+    successes: Recent,
     round: usize,
     judged: Latest,
     overloaded: Latest,
@@ -53,7 +53,7 @@ impl Latest {
 
 /// What a place was used for, when it is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Used {
+pub(in crate::engine) enum Used {
     /// A key was judged, in this time.
     Judged(Duration),
     Overloaded,
@@ -62,7 +62,7 @@ pub(super) enum Used {
 
 impl Places {
     pub(super) fn new(most: usize) -> Self {
-        let successes = VecDeque::new();
+        let successes = Recent::default();
         let (judged, overloaded) = (Latest::default(), Latest::default());
         Self {
             count: most,
@@ -133,8 +133,7 @@ impl Places {
     fn succeeded(&mut self, took: Duration, now: Instant) {
         let usual = self.usual.map_or(took, |usual| (usual * (WEIGHT - 1) + took) / WEIGHT);
         self.usual = Some(usual);
-        self.successes.push_back(now);
-        forget_before(&mut self.successes, now, usual);
+        self.successes.note(usual, now);
         self.round += 1;
         if self.round >= self.count {
             self.round = 0;
@@ -147,16 +146,8 @@ impl Places {
         if self.halved_at.is_some_and(|at| now.saturating_duration_since(at) < usual) {
             return;
         }
-        forget_before(&mut self.successes, now, usual);
         self.halved_at = Some(now);
         self.round = 0;
-        self.count = (self.count / 2).max(self.successes.len()).clamp(1, self.count);
-    }
-}
-
-/// Takes out the moments that are longer ago than the span.
-pub(super) fn forget_before(moments: &mut VecDeque<Instant>, now: Instant, span: Duration) {
-    while moments.front().is_some_and(|at| now.saturating_duration_since(*at) > span) {
-        moments.pop_front();
+        self.count = (self.count / 2).max(self.successes.count(usual, now)).clamp(1, self.count);
     }
 }

@@ -1,0 +1,78 @@
+//! What one client has: places, keys at rest, and its own part of the queue.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::engine::attempts::Window;
+use crate::engine::turn::Turn;
+
+/// One flight that waits for a place.
+pub(super) struct Waiting {
+    /// Flights that came earlier have a lower one.
+    pub(super) number: u64,
+    pub(super) turn: Arc<Turn>,
+    pub(super) has_older_answer: bool,
+    pub(super) window: Option<Window>,
+    pub(super) until: Instant,
+}
+
+#[derive(Default)]
+pub(super) struct Share {
+    pub(super) taken: usize,
+    pub(super) resting: usize,
+    /// The number of its latest turn: a client whose latest turn is longest ago comes first.
+    pub(super) last_turn: u64,
+    with_older_answer: VecDeque<Waiting>,
+    without: VecDeque<Waiting>,
+}
+
+impl Share {
+    pub(super) fn queued(&self) -> usize {
+        self.with_older_answer.len() + self.without.len()
+    }
+
+    /// How many wait, at rest or in the queue.
+    pub(super) fn waiting(&self) -> usize {
+        self.queued() + self.resting
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.taken == 0 && self.waiting() == 0
+    }
+
+    /// Whether its first has no older answer, and the number of that one.
+    pub(super) fn first(&self) -> Option<(bool, u64)> {
+        let with = self.with_older_answer.front().map(|waiting| (false, waiting.number));
+        with.or_else(|| self.without.front().map(|waiting| (true, waiting.number)))
+    }
+
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.queue_of(&waiting).push_back(waiting);
+    }
+
+    pub(super) fn pop_first(&mut self) -> Option<Waiting> {
+        self.with_older_answer.pop_front().or_else(|| self.without.pop_front())
+    }
+
+    pub(super) fn pop_last(&mut self) -> Option<Waiting> {
+        self.without.pop_back().or_else(|| self.with_older_answer.pop_back())
+    }
+
+    /// Puts back what [`pop_first`](Self::pop_first) took.
+    pub(super) fn put_back(&mut self, waiting: Waiting) {
+        self.queue_of(&waiting).push_front(waiting);
+    }
+
+    /// Takes this one out of the queue. `false` if it does not wait.
+    pub(super) fn withdraw(&mut self, turn: &Arc<Turn>) -> bool {
+        [&mut self.with_older_answer, &mut self.without].into_iter().any(|queue| {
+            let position = queue.iter().position(|waiting| Arc::ptr_eq(&waiting.turn, turn));
+            position.and_then(|position| queue.remove(position)).is_some()
+        })
+    }
+
+    fn queue_of(&mut self, waiting: &Waiting) -> &mut VecDeque<Waiting> {
+        if waiting.has_older_answer { &mut self.with_older_answer } else { &mut self.without }
+    }
+}
