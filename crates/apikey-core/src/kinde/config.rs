@@ -327,5 +327,4 @@ fn half_a_pair(missing: &'static str, present: &'static str) -> ConfigError {
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
 mod tests;

@@ -170,5 +170,4 @@ fn name_or_ipv4(written: &str) -> Result<String, &'static str> {
 }
 
 #[cfg(test)]
-#[path = "domain_tests.rs"]
 mod tests;

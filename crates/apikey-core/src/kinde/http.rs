@@ -289,5 +289,4 @@ fn tls_cause(error: &rustls::Error) -> &'static str {
 }
 
 #[cfg(test)]
-#[path = "http_tests.rs"]
 mod tests;

@@ -57,5 +57,4 @@ fn date(text: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-#[path = "moment_tests.rs"]
 mod tests;

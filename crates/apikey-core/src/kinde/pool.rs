@@ -269,5 +269,4 @@ impl<F: Future + Unpin> Future for WatchedDial<F> {
 }
 
 #[cfg(test)]
-#[path = "pool_tests.rs"]
 mod tests;

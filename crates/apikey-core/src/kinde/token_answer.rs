@@ -122,5 +122,4 @@ fn is_header_text(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "token_answer_tests.rs"]
 mod tests;

@@ -214,5 +214,4 @@ fn owner(member: Option<Member<'_>>) -> Option<Option<Cow<'_, str>>> {
 }
 
 #[cfg(test)]
-#[path = "wire_tests.rs"]
 mod tests;

@@ -1,0 +1,151 @@
+use super::*;
+use proptest::prelude::*;
+
+const KINDE: &str = "https://acme.kinde.com/oauth2/token";
+
+/// The variable that is named, or nothing.
+fn named(url: &str, variables: &[(&'static str, &str)]) -> Option<&'static str> {
+    let url = Url::parse(url).unwrap();
+    let read = |name| {
+        let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
+        Some(if *value == "\u{fffd}" { Err(()) } else { Ok((*value).to_owned()) })
+    };
+    let error = check_proxy_variables(&url, read).err()?;
+    assert!(!error.to_string().contains("canary"), "{error}");
+    Some(error.setting())
+}
+
+const USELESS: [&str; 24] = [
+    "socks5://proxy:1080",
+    "socks5h://canary:canary@proxy",
+    "socks4://proxy",
+    "socks4a://proxy",
+    "SOCKS5://proxy",
+    "ftp://canary",
+    "canary://proxy",
+    "http://",
+    "http:///",
+    "://proxy",
+    "/proxy",
+    "two canaries",
+    " http://proxy:3128",
+    "http://proxy:3128 ",
+    "\"http://canary:3128\"",
+    "http://'canary'",
+    "$PROXY",
+    "http://$PROXY:3128",
+    "http://${CANARY}",
+    "http://proxy..canary:3128",
+    "http://proxy:0",
+    "http://proxy:65536",
+    "http://käse:3128",
+    "\u{fffd}",
+];
+
+#[test]
+fn a_proxy_that_cannot_work_is_named() {
+    for proxy in USELESS {
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            assert_eq!(named(KINDE, &[(name, proxy)]), Some(name), "{proxy:?}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_works_is_taken() {
+    for proxy in [
+        "",
+        "  ",
+        "http://proxy:3128",
+        "http://proxy",
+        "http://proxy:",
+        "HTTP://proxy.:3128/",
+        "https://proxy.example.com:3129",
+        "proxy:3128",
+        "proxy",
+        "my_proxy:3128",
+        "192.0.2.1:3128",
+        "http://[2001:db8::1]:3128",
+        "http://user:p%40ss@proxy:3128",
+    ] {
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            assert_eq!(named(KINDE, &[(name, proxy)]), None, "{proxy:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_variable_that_applies_is_checked() {
+    let (good, bad) = ("http://proxy:3128", "socks5://proxy");
+    assert_eq!(named(KINDE, &[]), None);
+    for unread in ["HTTP_PROXY", "http_proxy", "PROXY", "SOCKS_PROXY"] {
+        assert_eq!(named(KINDE, &[(unread, bad)]), None, "{unread}");
+    }
+    for (first, second) in
+        [("HTTPS_PROXY", "https_proxy"), ("HTTPS_PROXY", "ALL_PROXY"), ("ALL_PROXY", "all_proxy")]
+    {
+        assert_eq!(named(KINDE, &[(first, good), (second, bad)]), None, "{second}");
+        assert_eq!(named(KINDE, &[(first, bad), (second, good)]), Some(first));
+    }
+    // What is set and empty hides its twin in lower case, but not the one for all.
+    assert_eq!(named(KINDE, &[("HTTPS_PROXY", ""), ("https_proxy", bad)]), None);
+    assert_eq!(named(KINDE, &[("HTTPS_PROXY", ""), ("ALL_PROXY", bad)]), Some("ALL_PROXY"));
+    assert_eq!(named(KINDE, &[("REQUEST_METHOD", ""), ("HTTPS_PROXY", bad)]), None, "CGI");
+}
+
+#[test]
+fn where_no_proxy_is_taken_none_is_checked() {
+    let proxied = |url: &str, exclusions: &[(&'static str, &str)]| {
+        named(url, &[&[("HTTPS_PROXY", "socks5://proxy")], exclusions].concat()).is_some()
+    };
+    for local in ["http://localhost:4010", "https://127.0.0.1", "https://[::1]:1"] {
+        assert!(!proxied(local, &[]), "{local}");
+    }
+    for (excluded, is_proxied) in [
+        ("", true),
+        ("other.com", true),
+        ("notkinde.com", true),
+        ("acme.kinde.com.evil.com", true),
+        ("kinde.com", false),
+        (".kinde.com", false),
+        ("other.com, ACME.kinde.com", false),
+        ("*", false),
+    ] {
+        assert_eq!(proxied(KINDE, &[("NO_PROXY", excluded)]), is_proxied, "{excluded}");
+        assert_eq!(proxied(KINDE, &[("no_proxy", excluded)]), is_proxied, "{excluded}");
+    }
+    assert!(!proxied("https://192.0.2.1", &[("no_proxy", "192.0.2.0/24")]));
+    assert!(proxied(KINDE, &[("NO_PROXY", ""), ("no_proxy", "*")]), "the first that is set");
+    assert_eq!(named(KINDE, &[("ALL_PROXY", "proxy"), ("NO_PROXY", "\u{fffd}")]), Some("NO_PROXY"));
+}
+
+fn value() -> impl Strategy<Value = Option<&'static str>> {
+    let good = ["", " ", "proxy:3128", "http://one", "https://two:3", "kinde.com", "*"];
+    proptest::option::weighted(0.6, proptest::sample::select([good.as_slice(), &USELESS].concat()))
+}
+
+proptest! {
+    #[test]
+    fn what_passes_is_what_reqwest_then_does(values in proptest::array::uniform6(value())) {
+        let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+        let set: Vec<(&'static str, &str)> =
+            names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))).collect();
+        prop_assume!(set.iter().all(|(_, value)| *value != "\u{fffd}"));
+        if named(KINDE, &set).is_some() {
+            return Ok(());
+        }
+        let first = |from: usize| values[from].or(values[from + 1]).unwrap_or_default();
+        let (https, all, no) = (first(0), first(2), first(4));
+        let matcher = Matcher::builder().https(https).all(all).no(no).build();
+        let meant = [https, all].into_iter().find(|proxy| !proxy.trim().is_empty());
+        let excluded = no.contains('*') || no.contains("kinde.com");
+        match matcher.intercept(&KINDE.parse().unwrap()) {
+            None => prop_assert!(meant.is_none() || excluded, "{set:?} is passed over"),
+            Some(proxy) => {
+                let uri = proxy.uri();
+                prop_assert!(meant.is_some_and(|meant| meant.contains(uri.host().unwrap())), "{set:?}: {uri}");
+                prop_assert!(matches!(uri.scheme_str(), Some("http" | "https")), "{set:?}: {uri}");
+            }
+        }
+    }
+}
