@@ -8,6 +8,9 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::domain::{authority, base_url, is_loopback};
 use super::proxy::check_proxy_variables;
 use super::secret::Secret;
+use super::setting_names::{
+    AUDIENCE, CLIENT_ID, CLIENT_SECRET, DOMAIN, ISSUER_URL, M2M_CLIENT_ID, M2M_CLIENT_SECRET, SettingNames,
+};
 use crate::config_error::ConfigError;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -249,35 +252,6 @@ impl KindeSettings {
             root_certificates: self.root_certificates,
         })
     }
-}
-
-const DOMAIN: &str = "KINDE_DOMAIN";
-const ISSUER_URL: &str = "KINDE_ISSUER_URL";
-const CLIENT_ID: &str = "KINDE_MANAGEMENT_CLIENT_ID";
-const CLIENT_SECRET: &str = "KINDE_MANAGEMENT_CLIENT_SECRET";
-const M2M_CLIENT_ID: &str = "KINDE_M2M_CLIENT_ID";
-const M2M_CLIENT_SECRET: &str = "KINDE_M2M_CLIENT_SECRET";
-const AUDIENCE: &str = "KINDE_MANAGEMENT_AUDIENCE";
-
-/// The names under which errors and the log speak of these settings: the variable that was read, or what was called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SettingNames {
-    pub(super) domain: &'static str,
-    pub(super) client_id: &'static str,
-    pub(super) client_secret: &'static str,
-    pub(super) audience: &'static str,
-}
-
-impl SettingNames {
-    pub(super) const IN_CODE: Self = Self {
-        domain: "KindeSettings::new",
-        client_id: "MachineToMachine::new",
-        client_secret: "MachineToMachine::new",
-        audience: "audience",
-    };
-
-    pub(crate) const VARIABLES: Self =
-        Self { domain: DOMAIN, client_id: CLIENT_ID, client_secret: CLIENT_SECRET, audience: AUDIENCE };
 }
 
 /// Settings that have been checked.

@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::age::Age;
-use super::config::{MachineToMachine, SettingNames};
+use super::config::MachineToMachine;
 use super::http::{Http, Outgoing, Way};
-use super::token::Token;
+use super::setting_names::SettingNames;
 use super::token_answer::{Grant, read_token_answer};
 use crate::verifier::{FailureClass, VerifierError};
 
@@ -30,6 +30,13 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
 /// A token that claims to live shorter is kept this long all the same; a 401 ends it earlier.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A token, as the header that carries it. Overwritten when the last reference goes.
+pub(super) struct Token {
+    pub(super) authorization: HeaderValue,
+    /// Later tokens have higher numbers, from 1 on.
+    pub(super) number: u64,
+}
 
 pub(super) type Fetched = Result<Arc<Token>, VerifierError>;
 

@@ -10,9 +10,10 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Request, Response, Url};
 use zeroize::Zeroizing;
 
+use super::client_factory::ClientFactory;
 use super::config::Resolved;
 use super::moment::Moment;
-use super::pool::{Call, Pool, WatchDials};
+use super::pool::{Call, Pool};
 use super::wire::{Head, LONGEST_BODY, status_decides};
 use crate::config_error::ConfigError;
 use crate::key::Fingerprint;
@@ -20,47 +21,14 @@ use crate::verifier::VerifierError;
 
 /// Room for an answer that does not say how long it is.
 const FIRST_ROOM: usize = 2 * 1024;
-/// An idle connection is closed after this time, before a load balancer does it.
-const IDLE: Duration = Duration::from_secs(15);
 /// How long the body of an answer that needs none is read, so that its connection can be used again.
 const LONGEST_DRAIN: Duration = Duration::from_secs(1);
-
-/// How clients are made.
-#[derive(Clone)]
-pub(super) struct Blueprint {
-    tls: rustls::ClientConfig,
-    connect_timeout: Duration,
-    is_loopback: bool,
-    most_idle: usize,
-}
-
-impl Blueprint {
-    /// A client with connections of its own.
-    pub(super) fn client(&self) -> Result<Client, reqwest::Error> {
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // Retries are the authenticator's; and so no copy of a request is kept for one.
-            .retry(reqwest::retry::never().max_retries_per_request(0))
-            .connect_timeout(self.connect_timeout)
-            .connector_layer(WatchDials)
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(self.most_idle)
-            .user_agent(concat!("apikey-core/", env!("CARGO_PKG_VERSION")));
-        if self.is_loopback {
-            builder = builder.no_proxy();
-        }
-        builder.build()
-    }
-}
 
 pub(super) struct Http {
     pool: Pool,
     /// Keeps no connection.
     fresh: Client,
-    blueprint: Blueprint,
+    factory: ClientFactory,
 }
 
 /// Which connection a request goes out on.
@@ -107,24 +75,18 @@ impl Answer {
 
 impl Http {
     pub(super) fn new(settings: &Resolved) -> Result<Arc<Self>, ConfigError> {
-        let is_tls = settings.verify_url.scheme() == "https";
-        let blueprint = Blueprint {
-            tls: super::tls::settings(is_tls, &settings.root_certificates)?,
-            connect_timeout: settings.connect_timeout,
-            is_loopback: settings.is_loopback,
-            most_idle: usize::MAX,
-        };
+        let factory = ClientFactory::new(settings)?;
         let wrong = |error: reqwest::Error| {
             ConfigError::new("TLS", format!("can't be set up: {}", error.without_url()))
         };
-        let fresh = Blueprint { most_idle: 0, ..blueprint.clone() }.client().map_err(wrong)?;
-        let pool = Pool::new(blueprint.clone()).map_err(wrong)?;
-        Ok(Arc::new(Self { pool, fresh, blueprint }))
+        let fresh = factory.without_idle_connections().client().map_err(wrong)?;
+        let pool = Pool::new(factory.clone()).map_err(wrong)?;
+        Ok(Arc::new(Self { pool, fresh, factory }))
     }
 
     /// A client of one's own.
     pub(super) fn client(&self) -> Result<Client, VerifierError> {
-        self.blueprint.client().map_err(|error| describe(error, "no HTTP client can be made"))
+        self.factory.client().map_err(|error| describe(error, "no HTTP client can be made"))
     }
 
     /// Tells that a call about this was silent for so long that a second one begins.

@@ -5,18 +5,14 @@
 //! client. A *new* connection that is silent proves nothing about the others.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client;
 use tokio::time::Instant;
-use tower_layer::Layer;
-use tower_service::Service;
 
-use super::http::Blueprint;
+use super::client_factory::ClientFactory;
+use super::dial::Dial;
 use crate::key::Fingerprint;
 
 /// A pool this old is replaced by the next call.
@@ -25,7 +21,7 @@ const LONGEST_USE: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_millis(100);
 
 pub(super) struct Pool {
-    blueprint: Blueprint,
+    factory: ClientFactory,
     current: Mutex<Generation>,
     /// The calls that wait for an answer, by what they ask about.
     waiting: Mutex<Waiting>,
@@ -50,9 +46,9 @@ struct Waiter {
 }
 
 impl Pool {
-    pub(super) fn new(blueprint: Blueprint) -> Result<Self, reqwest::Error> {
-        let current = Generation { number: 0, client: blueprint.client()?, made_at: Instant::now() };
-        Ok(Self { blueprint, current: Mutex::new(current), waiting: Mutex::default() })
+    pub(super) fn new(factory: ClientFactory) -> Result<Self, reqwest::Error> {
+        let current = Generation { number: 0, client: factory.client()?, made_at: Instant::now() };
+        Ok(Self { factory, current: Mutex::new(current), waiting: Mutex::default() })
     }
 
     /// Begins a call. `question` is the same for all calls about one key; `None` if it is about no key.
@@ -101,7 +97,7 @@ impl Pool {
         let mut replaced = None;
         // It was built before from the same settings. If it fails all the same, the earlier one is better than none.
         if is_over(&current)
-            && let Ok(client) = self.blueprint.client()
+            && let Ok(client) = self.factory.client()
         {
             let next = Generation { number: current.number + 1, client, made_at: Instant::now() };
             replaced = Some(std::mem::replace(&mut *current, next));
@@ -170,103 +166,3 @@ impl Drop for Call<'_> {
         }
     }
 }
-
-tokio::task_local! {
-    /// The dial of the request that this task sends.
-    static DIALING: Dial;
-}
-
-/// Whether a new connection was made for a request. A request without a dial went out on a connection that was there; so
-/// did one that got such a connection while it dialed: then the dial goes on without it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Dial(Arc<Mutex<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    /// Of the latest dial: a request that could not be sent on one connection is sent on another.
-    number: u32,
-    is_for_the_request: bool,
-}
-
-impl Dial {
-    /// Polls a request, and notes whether it dials.
-    pub(super) async fn watch<F: Future>(self, request: F) -> F::Output {
-        DIALING.scope(self, request).await
-    }
-
-    fn is_reused(&self) -> bool {
-        !lock(&self.0).is_for_the_request
-    }
-
-    fn begin(&self) -> u32 {
-        let mut state = lock(&self.0);
-        state.number += 1;
-        state.is_for_the_request = true;
-        state.number
-    }
-
-    fn is_of_this_task(&self) -> bool {
-        DIALING.try_with(|dial| Arc::ptr_eq(&dial.0, &self.0)).unwrap_or_default()
-    }
-
-    fn goes_on_alone(&self, number: u32) {
-        let mut state = lock(&self.0);
-        if state.number == number {
-            state.is_for_the_request = false;
-        }
-    }
-}
-
-/// Notes dials.
-#[derive(Debug, Clone)]
-pub(super) struct WatchDials;
-
-impl<S> Layer<S> for WatchDials {
-    type Service = WatchedConnector<S>;
-
-    fn layer(&self, connector: S) -> Self::Service {
-        WatchedConnector(connector)
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct WatchedConnector<S>(S);
-
-impl<S, R> Service<R> for WatchedConnector<S>
-where
-    S: Service<R>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = WatchedDial<Pin<Box<S::Future>>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, destination: R) -> Self::Future {
-        let dial = DIALING.try_with(|dial| (dial.clone(), dial.begin())).ok();
-        WatchedDial { connecting: Box::pin(self.0.call(destination)), dial }
-    }
-}
-
-/// A connection that is being made. If another connection was free first, the client moves this to a task of its own.
-pub(super) struct WatchedDial<F> {
-    connecting: F,
-    dial: Option<(Dial, u32)>,
-}
-
-impl<F: Future + Unpin> Future for WatchedDial<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some((dial, number)) = self.dial.take_if(|(dial, _)| !dial.is_of_this_task()) {
-            dial.goes_on_alone(number);
-        }
-        Pin::new(&mut self.connecting).poll(context)
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -8,11 +8,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::HeaderValue;
 use tokio::sync::watch;
 
 use super::age::{Age, AgeClock};
-use super::fetch::{Fetch, FetchSettings, Fetched, LONGEST_FETCH};
+use super::fetch::{Fetch, FetchSettings, Fetched, LONGEST_FETCH, Token};
 use super::http::Way;
 use crate::log_gate::LogGate;
 use crate::verifier::{FailureClass, VerifierError};
@@ -31,13 +30,6 @@ const PATIENCE: u32 = 16;
 /// From then on, everybody hears of the failure for this long, and nobody fetches: a flood of junk keys must not become
 /// one of fetches. Real time, because it is a matter of load and not of expiry.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
-
-/// A token, as the header that carries it. Overwritten when the last reference goes.
-pub(super) struct Token {
-    pub(super) authorization: HeaderValue,
-    /// Later tokens have higher numbers, from 1 on.
-    pub(super) number: u64,
-}
 
 pub(super) struct TokenSource(Arc<Inner>);
 

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::config::SettingNames;
 use super::json::{Member, object};
 use super::secret::Secret;
+use super::setting_names::SettingNames;
 use super::wire::{Head, failure_by_status, status_decides};
 use crate::verifier::VerifierError;
 

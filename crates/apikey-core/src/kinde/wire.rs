@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::config::SettingNames;
 use super::errors::Errors;
 use super::json::{Member, object};
 use super::moment::Moment;
+use super::setting_names::SettingNames;
 use crate::verification::{Judgement, Refusal, Verification};
 use crate::verifier::VerifierError;
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::future::{pending, ready};
+use std::time::Duration;
 use tokio::task::yield_now;
 
 /// A connector whose connections take one more poll.

@@ -1,0 +1,61 @@
+//! Makes the HTTP clients that talk to Kinde.
+
+use std::time::Duration;
+
+use reqwest::Client;
+
+use super::config::Resolved;
+use super::dial::WatchDials;
+use super::tls;
+use crate::config_error::ConfigError;
+
+/// An idle connection is closed after this time, before a load balancer does it.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// Makes HTTP clients that differ only in their connections.
+#[derive(Clone)]
+pub(super) struct ClientFactory {
+    tls: rustls::ClientConfig,
+    connect_timeout: Duration,
+    is_loopback: bool,
+    most_idle: usize,
+}
+
+impl ClientFactory {
+    /// # Errors
+    /// [`ConfigError`] if TLS can't be set up.
+    pub(super) fn new(settings: &Resolved) -> Result<Self, ConfigError> {
+        let is_tls = settings.verify_url.scheme() == "https";
+        Ok(Self {
+            tls: tls::settings(is_tls, &settings.root_certificates)?,
+            connect_timeout: settings.connect_timeout,
+            is_loopback: settings.is_loopback,
+            most_idle: usize::MAX,
+        })
+    }
+
+    /// The same, for clients that keep no connection.
+    pub(super) fn without_idle_connections(&self) -> Self {
+        Self { most_idle: 0, ..self.clone() }
+    }
+
+    /// A client with connections of its own.
+    pub(super) fn client(&self) -> Result<Client, reqwest::Error> {
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            // Retries are the authenticator's; and so no copy of a request is kept for one.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
+            .connect_timeout(self.connect_timeout)
+            .connector_layer(WatchDials)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(self.most_idle)
+            .user_agent(concat!("apikey-core/", env!("CARGO_PKG_VERSION")));
+        if self.is_loopback {
+            builder = builder.no_proxy();
+        }
+        builder.build()
+    }
+}

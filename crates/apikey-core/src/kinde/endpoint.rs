@@ -1,0 +1,159 @@
+//! Kinde's verify endpoint: one call, and what its answer says of the key and of the service's token.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use zeroize::Zeroizing;
+
+use super::accepted::Accepted;
+use super::age::AgeClock;
+use super::fetch::Token;
+use super::http::{Answer, Http, Outgoing, Way};
+use super::setting_names::SettingNames;
+use super::token::TokenSource;
+use super::wire::{Doubt, Meaning, read_verify_answer, scope_advice};
+use crate::config_error::ConfigError;
+use crate::key::{Fingerprint, Fingerprinter, PresentedKey};
+use crate::verification::Judgement;
+use crate::verifier::VerifierError;
+
+/// Stands for the token if none is used.
+const NO_TOKEN: u64 = 0;
+
+pub(super) struct VerifyEndpoint {
+    http: Arc<Http>,
+    url: Url,
+    tokens: Option<TokenSource>,
+    age: Arc<AgeClock>,
+    prints: Fingerprinter,
+    accepted: Mutex<Accepted>,
+    names: SettingNames,
+}
+
+/// What came of one call.
+pub(super) enum Asked {
+    Judged(Judgement),
+    Doubted(Doubt),
+}
+
+impl VerifyEndpoint {
+    /// # Errors
+    /// [`ConfigError`] if the operating system gives no random numbers.
+    pub(super) fn new(
+        http: Arc<Http>,
+        url: Url,
+        tokens: Option<TokenSource>,
+        age: Arc<AgeClock>,
+        names: SettingNames,
+    ) -> Result<Self, ConfigError> {
+        let (prints, accepted) = (Fingerprinter::random()?, Mutex::default());
+        Ok(Self { http, url, tokens, age, prints, accepted, names })
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    pub(super) fn tokens(&self) -> Option<&TokenSource> {
+        self.tokens.as_ref()
+    }
+
+    pub(super) fn fingerprint(&self, key: &PresentedKey) -> Fingerprint {
+        self.prints.fingerprint(key.expose().as_bytes())
+    }
+
+    /// Sends one call.
+    pub(super) async fn call(
+        &self,
+        key: &PresentedKey,
+        authorization: Option<&HeaderValue>,
+        way: Way<'_>,
+    ) -> Result<Answer, VerifierError> {
+        // A key is token68, so nothing in it needs escaping.
+        let (before, after) = (br#"{"api_key":""#, br#""}"#);
+        let mut body = Zeroizing::new(Vec::with_capacity(before.len() + key.expose().len() + after.len()));
+        body.extend_from_slice(before);
+        body.extend_from_slice(key.expose().as_bytes());
+        body.extend_from_slice(after);
+        let outgoing = Outgoing { url: &self.url, content_type: "application/json", body, authorization };
+        self.http.post(way, outgoing).await
+    }
+
+    pub(super) fn read(&self, answer: &Answer) -> Meaning {
+        read_verify_answer(answer.head, answer.body(), self.names)
+    }
+
+    /// Asks about a key once, with this token, and remembers that it was accepted.
+    pub(super) async fn ask(
+        &self,
+        key: &PresentedKey,
+        token: Option<&Token>,
+        way: Way<'_>,
+    ) -> Result<Asked, VerifierError> {
+        let answer = self.call(key, token.map(|token| &token.authorization), way).await?;
+        match self.read(&answer) {
+            Meaning::Judged(judgement) => {
+                self.was_accepted(token, self.fingerprint(key));
+                Ok(Asked::Judged(judgement))
+            }
+            Meaning::TokenDoubted(doubt) => Ok(Asked::Doubted(doubt)),
+            Meaning::NotJudged(error) => Err(error),
+        }
+    }
+
+    /// A key was judged with this token.
+    pub(super) fn was_accepted(&self, token: Option<&Token>, key: Fingerprint) {
+        self.accepted().note(number(token), key, self.age.now());
+        if let (Some(tokens), Some(token)) = (&self.tokens, token) {
+            tokens.was_accepted(token);
+        }
+    }
+
+    /// Whether this token was accepted for another key lately.
+    pub(super) fn is_trusted(&self, token: Option<&Token>, key: &Fingerprint) -> bool {
+        self.accepted().lately_for_another(number(token), key, self.age.now())
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, Accepted> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The failure that a 401 or 403 comes to if it is not about the key, and nothing is left to try.
+    pub(super) fn not_judged(&self, doubt: Doubt, token: Option<&Token>, key: &Fingerprint) -> VerifierError {
+        match doubt {
+            Doubt::ScopeMissing => VerifierError::set_up(self.advice(doubt)),
+            Doubt::Refused if !self.is_trusted(token, key) => {
+                VerifierError::service_refused(self.advice(doubt))
+            }
+            Doubt::Refused => VerifierError::unjudged(
+                "Kinde refuses the call, but took the same token for another key within the last minute",
+            ),
+            Doubt::Bare401 => VerifierError::unjudged("Kinde answered with status 401 and no errors"),
+            Doubt::Bare403 => VerifierError::unjudged("Kinde answered with status 403 and no errors"),
+        }
+    }
+
+    fn advice(&self, doubt: Doubt) -> String {
+        let names = self.names;
+        match (&self.tokens, doubt) {
+            (None, _) => "Kinde wants a token for the verify call: call machine_to_machine, or set \
+                          KINDE_MANAGEMENT_CLIENT_ID and KINDE_MANAGEMENT_CLIENT_SECRET, instead of verifying without one"
+                .to_owned(),
+            (Some(_), Doubt::ScopeMissing) => scope_advice(names),
+            (Some(_), _) => format!(
+                "Kinde refuses the service's token: check {}, and that the application that {} names may use the \
+                 Kinde Management API with scope read:api_keys",
+                names.audience, names.client_id
+            ),
+        }
+    }
+}
+
+fn number(token: Option<&Token>) -> u64 {
+    token.map_or(NO_TOKEN, |token| token.number)
+}

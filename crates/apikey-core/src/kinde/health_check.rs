@@ -1,0 +1,94 @@
+//! The service's own question: whether verifying works, asked with a made-up key.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use reqwest::Client;
+
+use super::endpoint::VerifyEndpoint;
+use super::fetch::Token;
+use super::http::{Answer, Way};
+use super::json::is_object;
+use super::wire::{Doubt, Meaning};
+use crate::key::{Fingerprint, PresentedKey};
+use crate::verifier::{FailureClass, Health, VerifierError};
+
+/// The client whose connection the question uses, and nobody else. It is away while a question is under way, and comes
+/// back only if Kinde was well: so the next question after a failure, or after one that was given up, makes a new
+/// connection.
+#[derive(Default)]
+pub(super) struct HealthCheck(Mutex<Option<Client>>);
+
+impl HealthCheck {
+    /// Asks whether verifying works.
+    pub(super) async fn run(&self, endpoint: &VerifyEndpoint) -> Health {
+        let client = match self.lock().take().map_or_else(|| endpoint.http().client(), Ok) {
+            Ok(client) => client,
+            Err(error) => return Health::Down(error),
+        };
+        let health = ask(endpoint, &client).await.unwrap_or_else(by_class);
+        if health == Health::Up {
+            *self.lock() = Some(client);
+        }
+        health
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Client>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn ask(endpoint: &VerifyEndpoint, client: &Client) -> Result<Health, VerifierError> {
+    let token = match endpoint.tokens() {
+        Some(tokens) => Some(tokens.as_it_is().await?),
+        None => None,
+    };
+    let token = token.as_deref();
+    let key = made_up_key()?;
+    let authorization = token.map(|token| &token.authorization);
+    let answer = endpoint.call(&key, authorization, Way::Own(client)).await?;
+    Ok(health(endpoint, &answer, token, endpoint.fingerprint(&key)))
+}
+
+fn health(endpoint: &VerifyEndpoint, answer: &Answer, token: Option<&Token>, key: Fingerprint) -> Health {
+    match endpoint.read(answer) {
+        Meaning::Judged(_) => {
+            endpoint.was_accepted(token, key);
+            Health::Up
+        }
+        // It may be the made-up key that is refused so, or a firewall's page; JSON is Kinde's.
+        Meaning::TokenDoubted(Doubt::Bare401 | Doubt::Bare403) => {
+            if answer.body().is_some_and(is_object) {
+                Health::Up
+            } else {
+                Health::Unknown
+            }
+        }
+        // Then it is what Kinde says of a key that it does not know.
+        Meaning::TokenDoubted(Doubt::Refused) if endpoint.is_trusted(token, &key) => Health::Up,
+        Meaning::TokenDoubted(doubt) => Health::Refused(endpoint.not_judged(doubt, token, &key)),
+        Meaning::NotJudged(error) if error.class() == FailureClass::Unjudged => {
+            if answer.body().is_some_and(is_object) {
+                Health::Up
+            } else {
+                Health::Down(VerifierError::outage("the answer to our own question is no JSON object"))
+            }
+        }
+        Meaning::NotJudged(error) => by_class(error),
+    }
+}
+
+fn by_class(error: VerifierError) -> Health {
+    match error.class() {
+        FailureClass::Overload => Health::Overload(error),
+        FailureClass::SetUp | FailureClass::ServiceRefused => Health::Refused(error),
+        FailureClass::Outage | FailureClass::Unjudged => Health::Down(error),
+    }
+}
+
+/// A key as Kinde's look, which nobody has.
+fn made_up_key() -> Result<PresentedKey, VerifierError> {
+    let no_key = || VerifierError::outage("no key for our own question could be made up");
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| no_key().with_source(error))?;
+    PresentedKey::parse(&format!("k_live_{:032x}", u128::from_ne_bytes(random))).map_err(|_| no_key())
+}

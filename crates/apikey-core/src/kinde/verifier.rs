@@ -1,0 +1,141 @@
+//! Asks Kinde about one key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::age::AgeClock;
+use super::config::KindeSettings;
+use super::endpoint::{Asked, VerifyEndpoint};
+use super::fetch::FetchSettings;
+use super::health_check::HealthCheck;
+use super::http::{Http, Way};
+use super::token::{Lease, TokenSource};
+use super::wire::Doubt;
+use crate::clock::{Clock, SystemClock};
+use crate::config_error::ConfigError;
+use crate::key::PresentedKey;
+use crate::verification::Judgement;
+use crate::verifier::{FirstTry, Health, Verifier, VerifierError};
+
+/// The [`Verifier`] that asks Kinde's verify endpoint, `POST /api/v1/api_keys/verify`.
+///
+/// It shares one token among all calls, and keeps connections open: idle ones for 15 seconds, each for about 20 seconds, so
+/// that it follows an address that moves. It speaks HTTP/1.1, follows no redirect, and reads at most 64 KiB of an answer.
+/// System proxies are used, except for loopback addresses.
+pub struct KindeVerifier {
+    endpoint: VerifyEndpoint,
+    health_check: HealthCheck,
+}
+
+impl KindeVerifier {
+    /// Checks the settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the setting that is missing or can't be used.
+    pub fn new(settings: KindeSettings) -> Result<Self, ConfigError> {
+        Self::with_clock(settings, Arc::new(SystemClock))
+    }
+
+    /// [`new`](Self::new) with another clock to decide when a token is to be renewed, for tests.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_clock(settings: KindeSettings, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
+        let settings = settings.resolve()?;
+        let (http, names) = (Http::new(&settings)?, settings.names);
+        let age = Arc::new(AgeClock::new(clock));
+        let tokens = settings.credentials.map(|credentials| {
+            let (http, url) = (Arc::clone(&http), settings.token_url);
+            let fetch = FetchSettings { http, url, credentials, audience: settings.audience, names };
+            TokenSource::new(fetch, Arc::clone(&age))
+        });
+        let endpoint = VerifyEndpoint::new(http, settings.verify_url, tokens, age, names)?;
+        Ok(Self { endpoint, health_check: HealthCheck::default() })
+    }
+
+    /// Takes the settings from the environment; [`KindeSettings::from_env`] lists the variables.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the variable that is missing or can't be used.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::new(KindeSettings::from_env()?)
+    }
+
+    /// Asks until the key was judged, or it is clear that it can't be.
+    async fn judge(&self, key: &PresentedKey, way: Way<'static>) -> Result<Judgement, VerifierError> {
+        let endpoint = &self.endpoint;
+        let print = endpoint.fingerprint(key);
+        let Some(tokens) = endpoint.tokens() else {
+            return match endpoint.ask(key, None, way).await? {
+                Asked::Judged(judgement) => Ok(judgement),
+                Asked::Doubted(doubt) => Err(endpoint.not_judged(doubt, None, &print)),
+            };
+        };
+        let Lease { mut token, trial } = tokens.lease(way.about_no_key()).await?;
+        let mut doubt = match endpoint.ask(key, Some(&token), way).await? {
+            Asked::Judged(judgement) => return Ok(judgement),
+            Asked::Doubted(doubt) => doubt,
+        };
+        if trial.is_some()
+            && let Some(current) = tokens.current_beside(&token)
+        {
+            let asked = endpoint.ask(key, Some(&current), way).await?;
+            tokens.trial_failed(&token, matches!(asked, Asked::Judged(_)));
+            return match asked {
+                Asked::Judged(judgement) => Ok(judgement),
+                Asked::Doubted(doubt) => Err(endpoint.not_judged(doubt, Some(&current), &print)),
+            };
+        }
+        if doubt != Doubt::Bare403 && !endpoint.is_trusted(Some(&token), &print) {
+            match tokens.successor_of(&token, way.about_no_key()).await {
+                None => {}
+                Some(Ok(successor)) => match endpoint.ask(key, Some(&successor), way).await? {
+                    Asked::Judged(judgement) => return Ok(judgement),
+                    Asked::Doubted(again) => {
+                        tokens.was_no_better(&successor);
+                        (token, doubt) = (successor, again);
+                    }
+                },
+                // The answer speaks of the token, and there is no other: that is the token endpoint's doing.
+                Some(Err(error)) if doubt == Doubt::Refused => return Err(error),
+                Some(Err(_)) => {}
+            }
+        }
+        Err(endpoint.not_judged(doubt, Some(&token), &print))
+    }
+}
+
+#[async_trait]
+impl Verifier for KindeVerifier {
+    async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
+        self.judge(key, Way::Pooled(Some(self.endpoint.fingerprint(key)))).await
+    }
+
+    async fn verify_again(&self, key: &PresentedKey, after: FirstTry) -> Result<Judgement, VerifierError> {
+        match after {
+            FirstTry::Failed => self.judge(key, Way::NewConnection).await,
+            FirstTry::Silent => {
+                let print = self.endpoint.fingerprint(key);
+                self.endpoint.http().was_silent(print);
+                self.judge(key, Way::Pooled(Some(print))).await
+            }
+        }
+    }
+
+    /// Asks about a made-up key, on a connection of its own, with the token as it is.
+    async fn check(&self) -> Health {
+        self.health_check.run(&self.endpoint).await
+    }
+}
+
+impl fmt::Debug for KindeVerifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("KindeVerifier")
+            .field("verify_url", &self.endpoint.url().as_str())
+            .field("uses_tokens", &self.endpoint.tokens().is_some())
+            .finish_non_exhaustive()
+    }
+}
