@@ -4,9 +4,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::Value;
 
 use super::lines;
-use crate::kinde::token_answer::read_token_answer;
-use crate::kinde::wire::{Doubt, Head, Meaning, read_verify_answer, status_decides};
-use crate::kinde::{Moment, SettingNames};
+use crate::kinde::status::{Head, status_decides};
+use crate::kinde::token_response::read_token_response;
+use crate::kinde::verify_response::{Doubt, Meaning, read_verify_response};
+use crate::kinde::{RetryAfter, SettingNames};
 use crate::verification::{Refusal, Verdict, Verification};
 use crate::verifier::FailureClass;
 
@@ -30,11 +31,11 @@ const NAMES: SettingNames = SettingNames::VARIABLES;
 
 fn head(status: u16) -> Head {
     // Headers are no part of the input; both cases of a 503 are read.
-    Head { status, moment: Moment { has_retry_after: status == 503, wait: None } }
+    Head { status, retry_after: RetryAfter { has_header: status == 503, wait: None } }
 }
 
 fn read(status: u16, body: &[u8]) -> Meaning {
-    read_verify_answer(head(status), Some(body), NAMES)
+    read_verify_response(head(status), Some(body), NAMES)
 }
 
 fn verify_answer(status: u16, body: &[u8]) {
@@ -44,7 +45,7 @@ fn verify_answer(status: u16, body: &[u8]) {
         assert!(VERIFY_SAMPLES.iter().any(is_known), "{text:?} is not what is said without this body");
     }
     if status_decides(status) {
-        assert_eq!(meaning, read_verify_answer(head(status), None, NAMES));
+        assert_eq!(meaning, read_verify_response(head(status), None, NAMES));
     }
     let codes = error_codes(body);
     let names = |code: &str| codes.iter().flatten().any(|known| known == code);
@@ -84,7 +85,7 @@ fn verify_answer(status: u16, body: &[u8]) {
 }
 
 fn token_answer(status: u16, body: &[u8]) {
-    let meaning = read_token_answer(head(status), Some(body), NAMES);
+    let meaning = read_token_response(head(status), Some(body), NAMES);
     let answer = members(body, &["access_token", "expires_in"]).unwrap_or_default();
     let token = text(&answer, "access_token").filter(|token| token.chars().all(|c| ('!'..='~').contains(&c)));
     let token = token.filter(|token| status == 200 && !token.is_empty());
@@ -103,7 +104,7 @@ fn token_answer(status: u16, body: &[u8]) {
         Err(said) => {
             assert_eq!(token, None, "a token was granted");
             let is_known = |sample: &&str| {
-                read_token_answer(head(status), Some(sample.as_bytes()), NAMES)
+                read_token_response(head(status), Some(sample.as_bytes()), NAMES)
                     .is_err_and(|known| known == *said)
             };
             assert!(TOKEN_SAMPLES.iter().any(is_known), "{said:?} is not what is said without this body");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Client;
 
-use super::config::Resolved;
+use super::config::CheckedSettings;
 use super::dial::WatchDials;
 use super::tls;
 use crate::config_error::ConfigError;
@@ -24,7 +24,7 @@ pub(super) struct ClientFactory {
 impl ClientFactory {
     /// # Errors
     /// [`ConfigError`] if TLS can't be set up.
-    pub(super) fn new(settings: &Resolved) -> Result<Self, ConfigError> {
+    pub(super) fn new(settings: &CheckedSettings) -> Result<Self, ConfigError> {
         let is_tls = settings.verify_url.scheme() == "https";
         Ok(Self {
             tls: tls::settings(is_tls, &settings.root_certificates)?,

@@ -190,15 +190,15 @@ impl KindeSettings {
         matches!(self.authentication, Some(Authentication::MachineToMachine(_)))
     }
 
-    pub(super) fn resolve(self) -> Result<Resolved, ConfigError> {
-        self.resolve_with(environment)
+    pub(super) fn check(self) -> Result<CheckedSettings, ConfigError> {
+        self.check_with(environment)
     }
 
-    /// [`resolve`](Self::resolve), where the variables that name a proxy come from anywhere.
-    fn resolve_with(
+    /// [`check`](Self::check), where the variables that name a proxy come from anywhere.
+    fn check_with(
         self,
         variable: impl Fn(&'static str) -> Option<Result<String, ()>>,
-    ) -> Result<Resolved, ConfigError> {
+    ) -> Result<CheckedSettings, ConfigError> {
         let names = self.names;
         let base = base_url(&self.domain).map_err(|problem| ConfigError::new(names.domain, problem))?;
         if self.connect_timeout.is_zero() {
@@ -241,7 +241,7 @@ impl KindeSettings {
                 .map_err(|error| ConfigError::new(names.domain, format!("no base for a URL: {error}")))
         };
         check_proxy_variables(&base, variable)?;
-        Ok(Resolved {
+        Ok(CheckedSettings {
             verify_url: join("/api/v1/api_keys/verify")?,
             token_url: join("/oauth2/token")?,
             is_loopback: is_loopback(&base),
@@ -256,7 +256,7 @@ impl KindeSettings {
 
 /// Settings that have been checked.
 #[derive(Debug)]
-pub(super) struct Resolved {
+pub(super) struct CheckedSettings {
     pub(super) verify_url: Url,
     pub(super) token_url: Url,
     pub(super) is_loopback: bool,

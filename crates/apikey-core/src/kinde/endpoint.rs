@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use super::accepted::Accepted;
 use super::age::AgeClock;
 use super::fetch::Token;
-use super::http::{Answer, Http, Outgoing, Way};
+use super::http::{Connection, Http, Outgoing, Response};
 use super::setting_names::SettingNames;
 use super::token::TokenSource;
-use super::wire::{Doubt, Meaning, read_verify_answer, scope_advice};
+use super::verify_response::{Doubt, Meaning, read_verify_response, scope_advice};
 use crate::config_error::ConfigError;
 use crate::key::{Fingerprint, Fingerprinter, PresentedKey};
 use crate::verification::Judgement;
@@ -72,8 +72,8 @@ impl VerifyEndpoint {
         &self,
         key: &PresentedKey,
         authorization: Option<&HeaderValue>,
-        way: Way<'_>,
-    ) -> Result<Answer, VerifierError> {
+        connection: Connection<'_>,
+    ) -> Result<Response, VerifierError> {
         // A key is token68, so nothing in it needs escaping.
         let (before, after) = (br#"{"api_key":""#, br#""}"#);
         let mut body = Zeroizing::new(Vec::with_capacity(before.len() + key.expose().len() + after.len()));
@@ -81,11 +81,11 @@ impl VerifyEndpoint {
         body.extend_from_slice(key.expose().as_bytes());
         body.extend_from_slice(after);
         let outgoing = Outgoing { url: &self.url, content_type: "application/json", body, authorization };
-        self.http.post(way, outgoing).await
+        self.http.post(connection, outgoing).await
     }
 
-    pub(super) fn read(&self, answer: &Answer) -> Meaning {
-        read_verify_answer(answer.head, answer.body(), self.names)
+    pub(super) fn read(&self, response: &Response) -> Meaning {
+        read_verify_response(response.head, response.body(), self.names)
     }
 
     /// Asks about a key once, with this token, and remembers that it was accepted.
@@ -93,10 +93,10 @@ impl VerifyEndpoint {
         &self,
         key: &PresentedKey,
         token: Option<&Token>,
-        way: Way<'_>,
+        connection: Connection<'_>,
     ) -> Result<Asked, VerifierError> {
-        let answer = self.call(key, token.map(|token| &token.authorization), way).await?;
-        match self.read(&answer) {
+        let response = self.call(key, token.map(|token| &token.authorization), connection).await?;
+        match self.read(&response) {
             Meaning::Judged(judgement) => {
                 self.was_accepted(token, self.fingerprint(key));
                 Ok(Asked::Judged(judgement))

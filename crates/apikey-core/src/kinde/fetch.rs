@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 
 use super::age::Age;
 use super::config::MachineToMachine;
-use super::http::{Http, Outgoing, Way};
+use super::http::{Connection, Http, Outgoing};
 use super::setting_names::SettingNames;
-use super::token_answer::{Grant, read_token_answer};
+use super::token_response::{Grant, read_token_response};
 use crate::verifier::{FailureClass, VerifierError};
 
 /// A fetch is nobody's in particular, so it has a deadline of its own.
@@ -59,7 +59,7 @@ impl Fetch {
 }
 
 /// Where tokens come from.
-pub(super) struct FetchSettings {
+pub(super) struct TokenFetcher {
     pub(super) http: Arc<Http>,
     pub(super) url: Url,
     pub(super) credentials: MachineToMachine,
@@ -67,23 +67,23 @@ pub(super) struct FetchSettings {
     pub(super) names: SettingNames,
 }
 
-impl FetchSettings {
+impl TokenFetcher {
     /// Fetches a token. The first complete answer counts.
     ///
     /// The first try goes the way of the verification that waits for it, so that both can share a connection.
-    pub(super) async fn fetch(self: &Arc<Self>, first: Way<'static>) -> Granted {
+    pub(super) async fn fetch(self: &Arc<Self>, first: Connection<'static>) -> Granted {
         let silent = || VerifierError::outage("Kinde's token endpoint did not answer");
         timeout(LONGEST_FETCH, self.with_second_tries(first)).await.unwrap_or_else(|_elapsed| Err(silent()))
     }
 
-    async fn with_second_tries(self: &Arc<Self>, first: Way<'static>) -> Granted {
+    async fn with_second_tries(self: &Arc<Self>, first: Connection<'static>) -> Granted {
         let mut tries = JoinSet::new();
         let mut begun = 0;
         loop {
             if begun < MOST_TRIES {
-                let way = if begun == 0 { first } else { Way::NewConnection };
-                let settings = Arc::clone(self);
-                tries.spawn(async move { settings.request(way).await });
+                let connection = if begun == 0 { first } else { Connection::New };
+                let fetcher = Arc::clone(self);
+                tries.spawn(async move { fetcher.request(connection).await });
                 begun += 1;
             }
             let patience = if begun < MOST_TRIES { SILENCE } else { LONGEST_FETCH };
@@ -99,7 +99,7 @@ impl FetchSettings {
     }
 
     /// Asks once.
-    async fn request(&self, way: Way<'_>) -> Granted {
+    async fn request(&self, connection: Connection<'_>) -> Granted {
         let body = form(&[
             ("grant_type", "client_credentials"),
             ("client_id", &self.credentials.client_id),
@@ -108,8 +108,8 @@ impl FetchSettings {
         ]);
         let content_type = "application/x-www-form-urlencoded";
         let outgoing = Outgoing { url: &self.url, content_type, body, authorization: None };
-        let answer = self.http.post(way, outgoing).await?;
-        let Grant { token, expires_in } = read_token_answer(answer.head, answer.body(), self.names)?;
+        let response = self.http.post(connection, outgoing).await?;
+        let Grant { token, expires_in } = read_token_response(response.head, response.body(), self.names)?;
         let lifetime = expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
         let mut value = Zeroizing::new(Vec::with_capacity(7 + token.expose().len()));
         value.extend_from_slice(b"Bearer ");

@@ -6,9 +6,9 @@ use reqwest::Client;
 
 use super::endpoint::VerifyEndpoint;
 use super::fetch::Token;
-use super::http::{Answer, Way};
+use super::http::{Connection, Response};
 use super::json::is_object;
-use super::wire::{Doubt, Meaning};
+use super::verify_response::{Doubt, Meaning};
 use crate::key::{Fingerprint, PresentedKey};
 use crate::verifier::{FailureClass, Health, VerifierError};
 
@@ -45,19 +45,19 @@ async fn ask(endpoint: &VerifyEndpoint, client: &Client) -> Result<Health, Verif
     let token = token.as_deref();
     let key = made_up_key()?;
     let authorization = token.map(|token| &token.authorization);
-    let answer = endpoint.call(&key, authorization, Way::Own(client)).await?;
-    Ok(health(endpoint, &answer, token, endpoint.fingerprint(&key)))
+    let response = endpoint.call(&key, authorization, Connection::Own(client)).await?;
+    Ok(health(endpoint, &response, token, endpoint.fingerprint(&key)))
 }
 
-fn health(endpoint: &VerifyEndpoint, answer: &Answer, token: Option<&Token>, key: Fingerprint) -> Health {
-    match endpoint.read(answer) {
+fn health(endpoint: &VerifyEndpoint, response: &Response, token: Option<&Token>, key: Fingerprint) -> Health {
+    match endpoint.read(response) {
         Meaning::Judged(_) => {
             endpoint.was_accepted(token, key);
             Health::Up
         }
         // It may be the made-up key that is refused so, or a firewall's page; JSON is Kinde's.
         Meaning::TokenDoubted(Doubt::Bare401 | Doubt::Bare403) => {
-            if answer.body().is_some_and(is_object) {
+            if response.body().is_some_and(is_object) {
                 Health::Up
             } else {
                 Health::Unknown
@@ -67,7 +67,7 @@ fn health(endpoint: &VerifyEndpoint, answer: &Answer, token: Option<&Token>, key
         Meaning::TokenDoubted(Doubt::Refused) if endpoint.is_trusted(token, &key) => Health::Up,
         Meaning::TokenDoubted(doubt) => Health::Refused(endpoint.not_judged(doubt, token, &key)),
         Meaning::NotJudged(error) if error.class() == FailureClass::Unjudged => {
-            if answer.body().is_some_and(is_object) {
+            if response.body().is_some_and(is_object) {
                 Health::Up
             } else {
                 Health::Down(VerifierError::outage("the answer to our own question is no JSON object"))

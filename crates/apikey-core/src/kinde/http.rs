@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Method, Request, Response, Url};
+use reqwest::{Client, Method, Request, Url};
 use zeroize::Zeroizing;
 
 use super::client_factory::ClientFactory;
-use super::config::Resolved;
-use super::moment::Moment;
+use super::config::CheckedSettings;
 use super::pool::{Call, Pool};
-use super::wire::{Head, LONGEST_BODY, status_decides};
+use super::retry_after::RetryAfter;
+use super::status::{Head, LONGEST_BODY, status_decides};
 use crate::config_error::ConfigError;
 use crate::key::Fingerprint;
 use crate::verifier::VerifierError;
@@ -33,21 +33,21 @@ pub(super) struct Http {
 
 /// Which connection a request goes out on.
 #[derive(Clone, Copy)]
-pub(super) enum Way<'c> {
+pub(super) enum Connection<'c> {
     /// One of the pool's, idle or new, for a request about this key, if it is about one.
     Pooled(Option<Fingerprint>),
     /// A new one, which is closed afterwards.
-    NewConnection,
+    New,
     /// One of this client's.
     Own(&'c Client),
 }
 
-impl Way<'_> {
-    /// The same way for a request that is not about the key.
+impl Connection<'_> {
+    /// The same choice for a request that is not about the key.
     pub(super) fn about_no_key(self) -> Self {
         match self {
             Self::Pooled(_) => Self::Pooled(None),
-            Self::NewConnection | Self::Own(_) => self,
+            Self::New | Self::Own(_) => self,
         }
     }
 }
@@ -61,20 +61,20 @@ pub(super) struct Outgoing<'r> {
 }
 
 /// An answer that came in whole, or whose status decides.
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) head: Head,
     /// `None` if it is longer than what is read; empty if the status decides.
     body: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl Answer {
+impl Response {
     pub(super) fn body(&self) -> Option<&[u8]> {
         self.body.as_ref().map(|body| body.as_slice())
     }
 }
 
 impl Http {
-    pub(super) fn new(settings: &Resolved) -> Result<Arc<Self>, ConfigError> {
+    pub(super) fn new(settings: &CheckedSettings) -> Result<Arc<Self>, ConfigError> {
         let factory = ClientFactory::new(settings)?;
         let wrong = |error: reqwest::Error| {
             ConfigError::new("TLS", format!("can't be set up: {}", error.without_url()))
@@ -98,7 +98,11 @@ impl Http {
     ///
     /// # Errors
     /// [`VerifierError`], in words that hold neither the request's body nor its headers.
-    pub(super) async fn post(&self, way: Way<'_>, outgoing: Outgoing<'_>) -> Result<Answer, VerifierError> {
+    pub(super) async fn post(
+        &self,
+        connection: Connection<'_>,
+        outgoing: Outgoing<'_>,
+    ) -> Result<Response, VerifierError> {
         let mut request = Request::new(Method::POST, outgoing.url.clone());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(outgoing.content_type));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -107,13 +111,13 @@ impl Http {
         }
         // The buffer is handed on as it is and overwritten when the last reference to it goes.
         *request.body_mut() = Some(Bytes::from_owner(outgoing.body).into());
-        let mut call = match way {
-            Way::Pooled(question) => Some(self.pool.begin(question)),
-            Way::NewConnection | Way::Own(_) => None,
+        let mut call = match connection {
+            Connection::Pooled(question) => Some(self.pool.begin(question)),
+            Connection::New | Connection::Own(_) => None,
         };
-        let sent = match (&call, way) {
+        let sent = match (&call, connection) {
             (Some(call), _) => call.dial().watch(call.client().execute(request)).await,
-            (None, Way::Own(client)) => client.execute(request).await,
+            (None, Connection::Own(client)) => client.execute(request).await,
             (None, _) => self.fresh.execute(request).await,
         };
         let response = sent.map_err(|error| broken(&mut call, error))?;
@@ -121,16 +125,16 @@ impl Http {
             call.answered();
         }
         let status = response.status().as_u16();
-        let moment = Moment::read(status, response.headers(), jiff::Timestamp::now());
+        let retry_after = RetryAfter::read(status, response.headers(), jiff::Timestamp::now());
         let body = if status_decides(status) {
-            if !matches!(way, Way::NewConnection) {
+            if !matches!(connection, Connection::New) {
                 drain(response);
             }
             Some(Zeroizing::default())
         } else {
             read(response).await.map_err(|error| broken(&mut call, error))?
         };
-        Ok(Answer { head: Head { status, moment }, body })
+        Ok(Response { head: Head { status, retry_after }, body })
     }
 }
 
@@ -143,7 +147,7 @@ fn broken(call: &mut Option<Call<'_>>, error: reqwest::Error) -> VerifierError {
 }
 
 /// Reads a body; `None` if it is too long.
-async fn read(mut response: Response) -> Result<Option<Zeroizing<Vec<u8>>>, reqwest::Error> {
+async fn read(mut response: reqwest::Response) -> Result<Option<Zeroizing<Vec<u8>>>, reqwest::Error> {
     let announced = response.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > LONGEST_BODY) {
         return Ok(None);
@@ -159,7 +163,7 @@ async fn read(mut response: Response) -> Result<Option<Zeroizing<Vec<u8>>>, reqw
 }
 
 /// Reads a body that nobody needs, in the background and within bounds, so that the connection can be used again.
-fn drain(mut response: Response) {
+fn drain(mut response: reqwest::Response) {
     if response.content_length().is_some_and(|length| length > LONGEST_BODY as u64) {
         return;
     }

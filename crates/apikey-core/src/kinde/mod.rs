@@ -12,18 +12,19 @@ mod fetch;
 mod health_check;
 mod http;
 mod json;
-mod moment;
 mod pool;
 mod proxy;
+mod retry_after;
 mod secret;
 mod setting_names;
+pub(crate) mod status;
 mod tls;
 mod token;
-pub(crate) mod token_answer;
+pub(crate) mod token_response;
 mod verifier;
-pub(crate) mod wire;
+pub(crate) mod verify_response;
 
 pub use config::{KindeSettings, MachineToMachine};
 pub use verifier::KindeVerifier;
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use {moment::Moment, setting_names::SettingNames};
+pub(crate) use {retry_after::RetryAfter, setting_names::SettingNames};

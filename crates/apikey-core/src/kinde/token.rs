@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::age::{Age, AgeClock};
-use super::fetch::{Fetch, FetchSettings, Fetched, LONGEST_FETCH, Token};
-use super::http::Way;
+use super::fetch::{Fetch, Fetched, LONGEST_FETCH, Token, TokenFetcher};
+use super::http::Connection;
 use crate::log_gate::LogGate;
 use crate::verifier::{FailureClass, VerifierError};
 
@@ -34,7 +34,7 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct TokenSource(Arc<Inner>);
 
 pub(super) struct Inner {
-    settings: Arc<FetchSettings>,
+    fetcher: Arc<TokenFetcher>,
     age: Arc<AgeClock>,
     state: Mutex<State>,
     log: LogGate,
@@ -87,14 +87,14 @@ impl Drop for Trial<'_> {
 }
 
 impl TokenSource {
-    pub(super) fn new(settings: FetchSettings, age: Arc<AgeClock>) -> Self {
-        let settings = Arc::new(settings);
-        Self(Arc::new(Inner { settings, age, state: Mutex::default(), log: LogGate::default() }))
+    pub(super) fn new(fetcher: TokenFetcher, age: Arc<AgeClock>) -> Self {
+        let fetcher = Arc::new(fetcher);
+        Self(Arc::new(Inner { fetcher, age, state: Mutex::default(), log: LogGate::default() }))
     }
 
-    /// A token to verify a caller's key with: the current one, or a successor that is to be tried. Fetches one, in the
-    /// given way, if there is none that lives.
-    pub(super) async fn lease(&self, way: Way<'static>) -> Result<Lease<'_>, VerifierError> {
+    /// A token to verify a caller's key with: the current one, or a successor that is to be tried. Fetches one, on
+    /// this connection, if there is none that lives.
+    pub(super) async fn lease(&self, connection: Connection<'static>) -> Result<Lease<'_>, VerifierError> {
         let fetch = {
             let mut state = self.0.lock();
             let now = state.settle(&self.0.age);
@@ -103,13 +103,13 @@ impl TokenSource {
                 Due::Use(token) => return Ok(Lease { token, trial: None }),
                 Due::Renew(token) => {
                     if state.fetch.as_ref().is_none_or(Fetch::is_over) {
-                        let _nobody_waits = self.0.fetch(&mut state, way);
+                        let _nobody_waits = self.0.fetch(&mut state, connection);
                     }
                     return Ok(Lease { token, trial: None });
                 }
                 Due::Fetch => match state.remembered_failure(|error| error.class() == FailureClass::SetUp) {
                     Some(error) => return Err(error),
-                    None => self.0.fetch(&mut state, way),
+                    None => self.0.fetch(&mut state, connection),
                 },
             }
         };
@@ -123,7 +123,7 @@ impl TokenSource {
             state.settle(&self.0.age);
             match &state.current {
                 Some(held) => return Ok(Arc::clone(&held.token)),
-                None => self.0.fetch(&mut state, Way::NewConnection),
+                None => self.0.fetch(&mut state, Connection::New),
             }
         };
         outcome(fetch).await
@@ -139,7 +139,11 @@ impl TokenSource {
 
     /// The token to ask with after this one drew a refusal: one that came into use meanwhile, a successor, or a new one.
     /// `None` while nothing is to be renewed.
-    pub(super) async fn successor_of(&self, doubted: &Token, way: Way<'static>) -> Option<Fetched> {
+    pub(super) async fn successor_of(
+        &self,
+        doubted: &Token,
+        connection: Connection<'static>,
+    ) -> Option<Fetched> {
         let fetch = {
             let mut state = self.0.lock();
             let now = state.settle(&self.0.age);
@@ -160,7 +164,7 @@ impl TokenSource {
             }
             // From now on, not from its failure: other keys are refused while this one is asked about again.
             state.renewals_paused_until = Some(now.after(RENEWAL_PAUSE));
-            self.0.fetch(&mut state, way)
+            self.0.fetch(&mut state, connection)
         };
         let fetched = outcome(fetch).await;
         if fetched.is_err() {
@@ -269,7 +273,11 @@ impl Inner {
     }
 
     /// Joins the fetch that is under way, or starts one in a task that no caller can cancel.
-    fn fetch(self: &Arc<Self>, state: &mut State, way: Way<'static>) -> watch::Receiver<Option<Fetched>> {
+    fn fetch(
+        self: &Arc<Self>,
+        state: &mut State,
+        connection: Connection<'static>,
+    ) -> watch::Receiver<Option<Fetched>> {
         let now = self.age.now();
         // One past its own deadline has a runtime that is blocked.
         let lives = |fetch: &&Fetch| !fetch.is_over() && now.since(fetch.began) <= 2 * LONGEST_FETCH;
@@ -280,7 +288,7 @@ impl Inner {
         state.fetches += 1;
         let (inner, number) = (Arc::clone(self), state.fetches);
         let task = tokio::spawn(async move {
-            let granted = inner.settings.fetch(way).await;
+            let granted = inner.fetcher.fetch(connection).await;
             let fetched = granted.map(|(authorization, lifetime)| {
                 let token = Arc::new(Token { authorization, number });
                 // As old as the question.

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use super::age::AgeClock;
 use super::config::KindeSettings;
 use super::endpoint::{Asked, VerifyEndpoint};
-use super::fetch::FetchSettings;
+use super::fetch::TokenFetcher;
 use super::health_check::HealthCheck;
-use super::http::{Http, Way};
+use super::http::{Connection, Http};
 use super::token::{Lease, TokenSource};
-use super::wire::Doubt;
+use super::verify_response::Doubt;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
 use crate::key::PresentedKey;
@@ -43,13 +43,13 @@ impl KindeVerifier {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_clock(settings: KindeSettings, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
-        let settings = settings.resolve()?;
+        let settings = settings.check()?;
         let (http, names) = (Http::new(&settings)?, settings.names);
         let age = Arc::new(AgeClock::new(clock));
         let tokens = settings.credentials.map(|credentials| {
             let (http, url) = (Arc::clone(&http), settings.token_url);
-            let fetch = FetchSettings { http, url, credentials, audience: settings.audience, names };
-            TokenSource::new(fetch, Arc::clone(&age))
+            let fetcher = TokenFetcher { http, url, credentials, audience: settings.audience, names };
+            TokenSource::new(fetcher, Arc::clone(&age))
         });
         let endpoint = VerifyEndpoint::new(http, settings.verify_url, tokens, age, names)?;
         Ok(Self { endpoint, health_check: HealthCheck::default() })
@@ -64,24 +64,28 @@ impl KindeVerifier {
     }
 
     /// Asks until the key was judged, or it is clear that it can't be.
-    async fn judge(&self, key: &PresentedKey, way: Way<'static>) -> Result<Judgement, VerifierError> {
+    async fn judge(
+        &self,
+        key: &PresentedKey,
+        connection: Connection<'static>,
+    ) -> Result<Judgement, VerifierError> {
         let endpoint = &self.endpoint;
         let print = endpoint.fingerprint(key);
         let Some(tokens) = endpoint.tokens() else {
-            return match endpoint.ask(key, None, way).await? {
+            return match endpoint.ask(key, None, connection).await? {
                 Asked::Judged(judgement) => Ok(judgement),
                 Asked::Doubted(doubt) => Err(endpoint.not_judged(doubt, None, &print)),
             };
         };
-        let Lease { mut token, trial } = tokens.lease(way.about_no_key()).await?;
-        let mut doubt = match endpoint.ask(key, Some(&token), way).await? {
+        let Lease { mut token, trial } = tokens.lease(connection.about_no_key()).await?;
+        let mut doubt = match endpoint.ask(key, Some(&token), connection).await? {
             Asked::Judged(judgement) => return Ok(judgement),
             Asked::Doubted(doubt) => doubt,
         };
         if trial.is_some()
             && let Some(current) = tokens.current_beside(&token)
         {
-            let asked = endpoint.ask(key, Some(&current), way).await?;
+            let asked = endpoint.ask(key, Some(&current), connection).await?;
             tokens.trial_failed(&token, matches!(asked, Asked::Judged(_)));
             return match asked {
                 Asked::Judged(judgement) => Ok(judgement),
@@ -89,9 +93,9 @@ impl KindeVerifier {
             };
         }
         if doubt != Doubt::Bare403 && !endpoint.is_trusted(Some(&token), &print) {
-            match tokens.successor_of(&token, way.about_no_key()).await {
+            match tokens.successor_of(&token, connection.about_no_key()).await {
                 None => {}
-                Some(Ok(successor)) => match endpoint.ask(key, Some(&successor), way).await? {
+                Some(Ok(successor)) => match endpoint.ask(key, Some(&successor), connection).await? {
                     Asked::Judged(judgement) => return Ok(judgement),
                     Asked::Doubted(again) => {
                         tokens.was_no_better(&successor);
@@ -110,16 +114,16 @@ impl KindeVerifier {
 #[async_trait]
 impl Verifier for KindeVerifier {
     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
-        self.judge(key, Way::Pooled(Some(self.endpoint.fingerprint(key)))).await
+        self.judge(key, Connection::Pooled(Some(self.endpoint.fingerprint(key)))).await
     }
 
     async fn verify_again(&self, key: &PresentedKey, after: FirstTry) -> Result<Judgement, VerifierError> {
         match after {
-            FirstTry::Failed => self.judge(key, Way::NewConnection).await,
+            FirstTry::Failed => self.judge(key, Connection::New).await,
             FirstTry::Silent => {
                 let print = self.endpoint.fingerprint(key);
                 self.endpoint.http().was_silent(print);
-                self.judge(key, Way::Pooled(Some(print))).await
+                self.judge(key, Connection::Pooled(Some(print))).await
             }
         }
     }

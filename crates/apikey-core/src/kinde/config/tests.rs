@@ -1,14 +1,14 @@
 use super::*;
 
-fn resolve(variables: &[(&'static str, &str)]) -> Result<Resolved, ConfigError> {
+fn checked(variables: &[(&'static str, &str)]) -> Result<CheckedSettings, ConfigError> {
     let settings = KindeSettings::from_variables(|name| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| Ok((*value).to_owned()))
     })?;
-    settings.resolve()
+    settings.check()
 }
 
-fn with_domain(domain: &str) -> Result<Resolved, ConfigError> {
-    KindeSettings::new(domain).without_token().resolve()
+fn with_domain(domain: &str) -> Result<CheckedSettings, ConfigError> {
+    KindeSettings::new(domain).without_token().check()
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_error_names_the_variable_that_was_read() {
             (vec![("KINDE_DOMAIN", " "), ("KINDE_ISSUER_URL", value)], "KINDE_ISSUER_URL"),
             (vec![("KINDE_DOMAIN", value), ("KINDE_ISSUER_URL", "a.kinde.com")], "KINDE_DOMAIN"),
         ] {
-            let error = resolve(&[set.as_slice(), &m2m].concat()).unwrap_err();
+            let error = checked(&[set.as_slice(), &m2m].concat()).unwrap_err();
             assert_eq!(error.setting(), named, "{value}");
             assert!(!error.to_string().contains("canar"), "{error}");
         }
@@ -78,7 +78,7 @@ fn the_error_names_the_variable_that_was_read() {
 
 #[test]
 fn settings_know_the_names_under_which_they_came() {
-    let names = |settings: KindeSettings| settings.resolve().unwrap().names;
+    let names = |settings: KindeSettings| settings.check().unwrap().names;
     let management = KindeSettings::from_variables(|name| match name {
         "KINDE_DOMAIN" => Some(Ok("a.kinde.com".to_owned())),
         "KINDE_MANAGEMENT_CLIENT_ID" | "KINDE_MANAGEMENT_CLIENT_SECRET" => Some(Ok("x".to_owned())),
@@ -114,11 +114,11 @@ fn credentials_in_an_env_files_quotes_are_refused_by_name() {
     let m2m =
         [("KINDE_DOMAIN", "a.kinde.com"), ("KINDE_M2M_CLIENT_ID", "i"), ("KINDE_M2M_CLIENT_SECRET", "s")];
     for set in [all.as_slice(), &m2m] {
-        assert!(resolve(set).is_ok());
+        assert!(checked(set).is_ok());
         for (name, _) in set.iter().skip(1) {
             let with = |value| {
                 let changed = |(known, old): &(_, _)| (*known, if known == name { value } else { *old });
-                resolve(&set.iter().map(changed).collect::<Vec<_>>())
+                checked(&set.iter().map(changed).collect::<Vec<_>>())
             };
             for left_over in ["\"canary\"", "'canary'", "${CANARY}", "\"\""] {
                 let error = with(left_over).unwrap_err();
@@ -134,20 +134,20 @@ fn credentials_in_an_env_files_quotes_are_refused_by_name() {
 
 #[test]
 fn a_proxy_that_cannot_work_refuses_the_start() {
-    let resolve = |domain: &str, proxy: &'static str| {
+    let checked = |domain: &str, proxy: &'static str| {
         let settings = KindeSettings::new(domain).without_token();
-        settings.resolve_with(|name| (name == proxy).then(|| Ok("socks5://proxy".to_owned())))
+        settings.check_with(|name| (name == proxy).then(|| Ok("socks5://proxy".to_owned())))
     };
     for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-        assert_eq!(resolve("a.kinde.com", proxy).unwrap_err().setting(), proxy);
-        assert!(resolve("http://127.0.0.1:4010", proxy).is_ok(), "no proxy is taken to loopback addresses");
+        assert_eq!(checked("a.kinde.com", proxy).unwrap_err().setting(), proxy);
+        assert!(checked("http://127.0.0.1:4010", proxy).is_ok(), "no proxy is taken to loopback addresses");
     }
-    assert!(resolve("a.kinde.com", "HTTP_PROXY").is_ok(), "Kinde is not asked over plain HTTP");
+    assert!(checked("a.kinde.com", "HTTP_PROXY").is_ok(), "Kinde is not asked over plain HTTP");
 }
 
 #[test]
 fn the_variables_that_kindes_users_have_are_read() {
-    let issuer = resolve(&[
+    let issuer = checked(&[
         ("KINDE_ISSUER_URL", "https://a.kinde.com/"),
         ("KINDE_M2M_CLIENT_ID", "m"),
         ("KINDE_M2M_CLIENT_SECRET", "s"),
@@ -155,7 +155,7 @@ fn the_variables_that_kindes_users_have_are_read() {
     .unwrap();
     assert_eq!(issuer.verify_url.host_str(), Some("a.kinde.com"));
     assert_eq!(issuer.credentials.unwrap().client_id, "m");
-    let both = resolve(&[
+    let both = checked(&[
         ("KINDE_DOMAIN", "login.example.com"),
         ("KINDE_ISSUER_URL", "https://a.kinde.com"),
         ("KINDE_MANAGEMENT_CLIENT_ID", "c"),
@@ -192,10 +192,10 @@ fn half_a_pair_is_refused_and_pairs_are_never_mixed() {
         ("KINDE_M2M_CLIENT_ID", "KINDE_M2M_CLIENT_SECRET"),
         ("KINDE_M2M_CLIENT_SECRET", "KINDE_M2M_CLIENT_ID"),
     ] {
-        assert_eq!(resolve(&[domain, (present, "x")]).unwrap_err().setting(), missing);
-        assert_eq!(resolve(&[domain, (present, "x"), (missing, "")]).unwrap_err().setting(), missing);
+        assert_eq!(checked(&[domain, (present, "x")]).unwrap_err().setting(), missing);
+        assert_eq!(checked(&[domain, (present, "x"), (missing, "")]).unwrap_err().setting(), missing);
         if present.contains("MANAGEMENT") {
-            let mixed = resolve(&[domain, (present, "x"), full_m2m[0], full_m2m[1]]);
+            let mixed = checked(&[domain, (present, "x"), full_m2m[0], full_m2m[1]]);
             assert_eq!(mixed.unwrap_err().setting(), missing);
         }
     }
@@ -203,10 +203,10 @@ fn half_a_pair_is_refused_and_pairs_are_never_mixed() {
 
 #[test]
 fn to_ask_without_a_token_is_an_explicit_choice() {
-    let neither = resolve(&[("KINDE_DOMAIN", "a.kinde.com")]).unwrap_err();
+    let neither = checked(&[("KINDE_DOMAIN", "a.kinde.com")]).unwrap_err();
     assert_eq!(neither.setting(), "KINDE_MANAGEMENT_CLIENT_ID");
     assert!(with_domain("a.kinde.com").unwrap().credentials.is_none());
-    assert_eq!(resolve(&[]).unwrap_err().setting(), "KINDE_DOMAIN");
+    assert_eq!(checked(&[]).unwrap_err().setting(), "KINDE_DOMAIN");
 }
 
 #[test]

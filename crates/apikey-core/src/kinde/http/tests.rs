@@ -15,11 +15,11 @@ proptest! {
 }
 
 async fn post(url: &str) -> VerifierError {
-    let settings = KindeSettings::new("http://127.0.0.1:1").without_token().resolve().unwrap();
+    let settings = KindeSettings::new("http://127.0.0.1:1").without_token().check().unwrap();
     let http = Http::new(&settings).unwrap();
     let (url, body) = (url.parse().unwrap(), Zeroizing::default());
     let outgoing = Outgoing { url: &url, content_type: "text/plain", body, authorization: None };
-    http.post(Way::NewConnection, outgoing).await.err().unwrap()
+    http.post(Connection::New, outgoing).await.err().unwrap()
 }
 
 /// Names that a URL may have and HTTP may not. The settings let none of them through.

@@ -128,8 +128,16 @@ fn a_401_or_403_without_errors_is_told_from_one_with_errors() {
         assert_eq!(read(401, body.as_bytes()), Meaning::TokenDoubted(Doubt::Bare401), "{body}");
         assert_eq!(read(403, body.as_bytes()), Meaning::TokenDoubted(Doubt::Bare403), "{body}");
     }
-    assert_eq!(read_verify_answer(head(401), None, NAMES), Meaning::TokenDoubted(Doubt::Bare401), "too long");
-    assert_eq!(read_verify_answer(head(403), None, NAMES), Meaning::TokenDoubted(Doubt::Bare403), "too long");
+    assert_eq!(
+        read_verify_response(head(401), None, NAMES),
+        Meaning::TokenDoubted(Doubt::Bare401),
+        "too long"
+    );
+    assert_eq!(
+        read_verify_response(head(403), None, NAMES),
+        Meaning::TokenDoubted(Doubt::Bare403),
+        "too long"
+    );
 }
 
 #[test]
@@ -152,19 +160,20 @@ fn every_status_has_its_class() {
 
 #[test]
 fn a_retry_after_makes_an_overload_of_a_503_and_of_no_other_status() {
-    for (moment, wait) in [
-        (Moment { has_retry_after: true, wait: Some(Duration::from_secs(7)) }, Some(Duration::from_secs(7))),
-        (Moment { has_retry_after: true, wait: None }, None),
+    for (retry_after, wait) in [
+        (RetryAfter { has_header: true, wait: Some(Duration::from_secs(7)) }, Some(Duration::from_secs(7))),
+        (RetryAfter { has_header: true, wait: None }, None),
     ] {
         for status in [429, 503] {
-            let Meaning::NotJudged(error) = read_verify_answer(Head { status, moment }, Some(b""), NAMES)
+            let Meaning::NotJudged(error) =
+                read_verify_response(Head { status, retry_after }, Some(b""), NAMES)
             else {
                 panic!()
             };
             assert_eq!((error.class(), error.asked_to_wait()), (FailureClass::Overload, wait), "{status}");
         }
         for status in [400, 408, 418, 500, 502, 504] {
-            let meaning = read_verify_answer(Head { status, moment }, Some(b""), NAMES);
+            let meaning = read_verify_response(Head { status, retry_after }, Some(b""), NAMES);
             assert_ne!(class(&meaning), Some(FailureClass::Overload), "{status}");
         }
     }
@@ -200,7 +209,7 @@ fn a_body_is_needed_by_no_status_that_decides() {
             for body in ["", "{}", &errors(&["API_KEY_REVOKED"]), &errors(&["SCOPE_MISSING"])] {
                 assert_eq!(
                     read(status, body.as_bytes()),
-                    read_verify_answer(head(status), None, NAMES),
+                    read_verify_response(head(status), None, NAMES),
                     "{status}"
                 );
             }

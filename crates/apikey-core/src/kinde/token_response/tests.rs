@@ -1,16 +1,16 @@
 use super::*;
-use crate::kinde::moment::Moment;
+use crate::kinde::retry_after::RetryAfter;
 use crate::verifier::FailureClass;
 use serde_json::json;
 
 const NAMES: SettingNames = SettingNames::VARIABLES;
 
 fn head(status: u16) -> Head {
-    Head { status, moment: Moment::default() }
+    Head { status, retry_after: RetryAfter::default() }
 }
 
 fn class(status: u16, body: &str) -> Option<FailureClass> {
-    read_token_answer(head(status), Some(body.as_bytes()), NAMES).err().map(|error| error.class())
+    read_token_response(head(status), Some(body.as_bytes()), NAMES).err().map(|error| error.class())
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn a_token_is_granted_with_or_without_a_lifetime() {
         (r#"{"access_token":"t","expires_in":null}"#, None),
         (r#"{"access_token":"t","expires_in":-1}"#, None),
     ] {
-        let grant = read_token_answer(head(200), Some(body.as_bytes()), NAMES).unwrap();
+        let grant = read_token_response(head(200), Some(body.as_bytes()), NAMES).unwrap();
         assert_eq!((grant.token.expose(), grant.expires_in), ("t", lifetime), "{body}");
     }
 }
@@ -68,13 +68,13 @@ fn a_refused_token_is_told_by_its_error_and_an_outage_is_none() {
 fn a_token_endpoint_that_asks_for_time_is_overloaded() {
     let wait = Some(std::time::Duration::from_secs(7));
     for status in [429, 503] {
-        let head = Head { status, moment: Moment { has_retry_after: true, wait } };
-        let error = read_token_answer(head, Some(b""), NAMES).unwrap_err();
+        let head = Head { status, retry_after: RetryAfter { has_header: true, wait } };
+        let error = read_token_response(head, Some(b""), NAMES).unwrap_err();
         assert_eq!((error.class(), error.asked_to_wait()), (FailureClass::Overload, wait), "{status}");
     }
 }
 
 #[test]
 fn a_token_answer_that_is_too_long_grants_nothing() {
-    assert_eq!(read_token_answer(head(200), None, NAMES).unwrap_err().class(), FailureClass::Outage);
+    assert_eq!(read_token_response(head(200), None, NAMES).unwrap_err().class(), FailureClass::Outage);
 }

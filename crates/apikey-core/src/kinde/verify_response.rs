@@ -7,20 +7,10 @@ use serde::Deserialize;
 
 use super::errors::Errors;
 use super::json::{Member, object};
-use super::moment::Moment;
 use super::setting_names::SettingNames;
+use super::status::{Head, LONGEST_BODY, failure_by_status, status_decides};
 use crate::verification::{Judgement, Refusal, Verification};
 use crate::verifier::VerifierError;
-
-/// The longest body that is read, in bytes; Kinde's have a few hundred.
-pub(super) const LONGEST_BODY: usize = 64 * 1024;
-
-/// An answer's status, and until when Kinde asks to be left alone.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Head {
-    pub(crate) status: u16,
-    pub(crate) moment: Moment,
-}
 
 /// The meaning of an answer of the verify endpoint.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,38 +36,9 @@ pub(crate) enum Doubt {
     ScopeMissing,
 }
 
-/// Whether the status alone decides what an answer means: then its body is not waited for.
-pub(crate) fn status_decides(status: u16) -> bool {
-    match status {
-        405 | 408 | 421 | 429 => true,
-        200..300 | 400..500 => false,
-        _ => true,
-    }
-}
-
-/// The failure that a status proves by itself, at either endpoint. `who` begins the sentence.
-pub(super) fn failure_by_status(head: Head, who: &str, names: SettingNames) -> VerifierError {
-    let (status, domain) = (head.status, names.domain);
-    let is_overload = status == 429 || (status == 503 && head.moment.has_retry_after);
-    if is_overload {
-        let overload = VerifierError::overload(format!("{who} asks for time (status {status})"));
-        return match head.moment.wait {
-            Some(wait) => overload.retry_after(wait),
-            None => overload,
-        };
-    }
-    match status {
-        300..400 => VerifierError::set_up(format!(
-            "{who} redirects elsewhere (status {status}): check {domain}, which must be the host itself"
-        )),
-        405 => VerifierError::set_up(format!("{who} refuses the call (status {status}): check {domain}")),
-        _ => VerifierError::outage(format!("{who} answered with status {status}")),
-    }
-}
-
 /// Reads an answer of the verify endpoint. `body` is `None` if it is longer than what is read. Advice speaks of settings
 /// by these names.
-pub(crate) fn read_verify_answer(head: Head, body: Option<&[u8]>, names: SettingNames) -> Meaning {
+pub(crate) fn read_verify_response(head: Head, body: Option<&[u8]>, names: SettingNames) -> Meaning {
     let unjudged = |why: Cow<'static, str>| Meaning::NotJudged(VerifierError::unjudged(why));
     let status = head.status;
     if status_decides(status) {
@@ -87,7 +48,7 @@ pub(crate) fn read_verify_answer(head: Head, body: Option<&[u8]>, names: Setting
         let Some(body) = body else {
             return unjudged(format!("the answer is longer than {LONGEST_BODY} bytes").into());
         };
-        return match object::<VerifyAnswer<'_>>(body).map(VerifyAnswer::judge) {
+        return match object::<VerifyBody<'_>>(body).map(VerifyBody::judge) {
             Some(Ok(judgement)) => Meaning::Judged(judgement),
             Some(Err(why)) => unjudged(why.into()),
             None => unjudged("the answer is not the JSON that was expected".into()),
@@ -128,7 +89,7 @@ pub(super) fn scope_advice(names: SettingNames) -> String {
 
 /// The body of a 200. A member that stands there twice makes the whole unreadable.
 #[derive(Deserialize)]
-struct VerifyAnswer<'a> {
+struct VerifyBody<'a> {
     #[serde(borrow)]
     code: Option<Member<'a>>,
     #[serde(borrow)]
@@ -151,7 +112,7 @@ struct VerifyAnswer<'a> {
     verification_count: Option<Member<'a>>,
 }
 
-impl VerifyAnswer<'_> {
+impl VerifyBody<'_> {
     fn judge(self) -> Result<Judgement, &'static str> {
         let Some(Member::Boolean(is_valid)) = self.is_valid else { return Err("is_valid is not a boolean") };
         let scopes = match self.scopes {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::json::{Member, object};
 use super::secret::Secret;
 use super::setting_names::SettingNames;
-use super::wire::{Head, failure_by_status, status_decides};
+use super::status::{Head, failure_by_status, status_decides};
 use crate::verifier::VerifierError;
 
 /// What the token endpoint has granted.
@@ -21,7 +21,7 @@ pub(crate) struct Grant {
 ///
 /// # Errors
 /// [`VerifierError`] if it grants no token.
-pub(crate) fn read_token_answer(
+pub(crate) fn read_token_response(
     head: Head,
     body: Option<&[u8]>,
     names: SettingNames,

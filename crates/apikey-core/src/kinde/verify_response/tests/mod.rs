@@ -4,7 +4,8 @@ mod errors;
 mod verdicts;
 
 use super::*;
-use crate::kinde::token_answer::read_token_answer;
+use crate::kinde::retry_after::RetryAfter;
+use crate::kinde::token_response::read_token_response;
 use crate::verification::Verdict;
 use crate::verifier::FailureClass;
 use proptest::prelude::*;
@@ -14,11 +15,11 @@ use std::time::Duration;
 const NAMES: SettingNames = SettingNames::VARIABLES;
 
 fn head(status: u16) -> Head {
-    Head { status, moment: Moment::default() }
+    Head { status, retry_after: RetryAfter::default() }
 }
 
 fn read(status: u16, body: &[u8]) -> Meaning {
-    read_verify_answer(head(status), Some(body), NAMES)
+    read_verify_response(head(status), Some(body), NAMES)
 }
 
 fn judged(body: Value) -> Meaning {
@@ -81,7 +82,7 @@ proptest! {
         ];
         for body in bodies {
             let body = body.to_string();
-            let token = read_token_answer(head(status), Some(body.as_bytes()), NAMES);
+            let token = read_token_response(head(status), Some(body.as_bytes()), NAMES);
             let said = format!("{:?}{:?}", read(status, body.as_bytes()), token);
             prop_assert!(!said.contains(&secret), "{}", said);
         }

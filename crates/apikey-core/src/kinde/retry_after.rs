@@ -12,14 +12,14 @@ const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// What the headers of an answer say about the next call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct RetryAfter {
     /// There is a `Retry-After`, readable or not. It makes an overload of a 503.
-    pub(crate) has_retry_after: bool,
+    pub(crate) has_header: bool,
     /// How long to wait, if that is named and at most an hour.
     pub(crate) wait: Option<Duration>,
 }
 
-impl Moment {
+impl RetryAfter {
     /// Reads `Retry-After`, else `RateLimit-Reset`, which counts on a 429 only: Kinde may tell with every other answer what is
     /// left of a limit. `now` is the wall clock, for a date beside which the answer has none of its own.
     pub(super) fn read(status: u16, headers: &HeaderMap, now: Timestamp) -> Self {
@@ -33,7 +33,7 @@ impl Moment {
         let is_named = |wait: &Duration| *wait <= LONGEST;
         let reset = || text(RATE_LIMIT_RESET).filter(|_| status == 429).and_then(seconds).filter(is_named);
         Self {
-            has_retry_after: headers.contains_key(RETRY_AFTER),
+            has_header: headers.contains_key(RETRY_AFTER),
             wait: retry_after.filter(is_named).or_else(reset),
         }
     }

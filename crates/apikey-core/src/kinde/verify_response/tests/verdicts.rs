@@ -105,7 +105,7 @@ fn what_cannot_be_read_is_not_judged() {
     assert!(is_unjudged(&read(200, b"\xff\xfe{}")));
     let not_utf8 = b"{\"is_valid\":true,\"status\":\"active\",\"key_id\":\"k\",\"new_member\":\"\xff\"}";
     assert!(is_unjudged(&read(200, not_utf8)));
-    assert!(is_unjudged(&read_verify_answer(head(200), None, NAMES)), "too long");
+    assert!(is_unjudged(&read_verify_response(head(200), None, NAMES)), "too long");
 }
 
 #[test]

@@ -7,7 +7,7 @@ fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
 /// At 08:49:37 by the wall clock.
 fn wait(status: u16, fields: &[(&'static str, &str)]) -> Option<u64> {
     let now = "1994-11-06T08:49:37Z".parse().unwrap();
-    Moment::read(status, &headers(fields), now).wait.map(|wait| wait.as_secs())
+    RetryAfter::read(status, &headers(fields), now).wait.map(|wait| wait.as_secs())
 }
 
 #[test]
@@ -68,13 +68,9 @@ fn the_reset_of_a_limit_counts_on_a_429_only() {
 
 #[test]
 fn an_unreadable_retry_after_is_there_all_the_same() {
-    let read = |fields: &[_]| Moment::read(503, &headers(fields), Timestamp::now());
+    let read = |fields: &[_]| RetryAfter::read(503, &headers(fields), Timestamp::now());
     for value in ["soon", "", "-1", "86400"] {
-        assert_eq!(
-            read(&[("retry-after", value)]),
-            Moment { has_retry_after: true, wait: None },
-            "{value:?}"
-        );
+        assert_eq!(read(&[("retry-after", value)]), RetryAfter { has_header: true, wait: None }, "{value:?}");
     }
-    assert_eq!(read(&[]), Moment::default());
+    assert_eq!(read(&[]), RetryAfter::default());
 }
