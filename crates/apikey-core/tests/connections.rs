@@ -21,7 +21,7 @@ fn settings_at(emulator: &Emulator, url: &str) -> KindeSettings {
     let environment = emulator.environment();
     let settings = KindeSettings::from_variables(|name| {
         let (_, value) = environment.iter().find(|(known, _)| *known == name)?;
-        Some(Ok(if name == "KINDE_DOMAIN" { url.to_owned() } else { value.clone() }))
+        Some(if name == "KINDE_DOMAIN" { url } else { value })
     });
     settings.unwrap()
 }

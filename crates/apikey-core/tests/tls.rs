@@ -11,10 +11,8 @@ use tokio::task::JoinSet;
 
 fn settings(emulator: &Emulator) -> KindeSettings {
     let environment = emulator.environment();
-    let settings = KindeSettings::from_variables(|name| {
-        environment.iter().find(|(known, _)| *known == name).map(|(_, value)| Ok(value.clone()))
-    });
-    settings.unwrap()
+    KindeSettings::from_variables(|name| Some(&environment.iter().find(|(known, _)| *known == name)?.1))
+        .unwrap()
 }
 
 fn trusting(emulator: &Emulator, identity: &TlsIdentity) -> KindeVerifier {

@@ -20,6 +20,7 @@
 //! capability behind them yet. Setting one refuses the start, so that nobody relies on what is not there. An empty
 //! variable counts as absent.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -62,27 +63,29 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`], naming the variable that is missing or can't be used.
     pub fn from_env() -> Result<Self, ConfigError> {
-        // A value may be a secret, also one that is not Unicode.
-        let wiped = |value: std::ffi::OsString| drop(Zeroizing::new(value.into_encoded_bytes()));
-        Self::from_variables(|name| std::env::var_os(name).map(|value| value.into_string().map_err(wiped)))
+        Self::from_variables(|name| std::env::var_os(name))
     }
 
-    /// Reads the variables from anywhere: `None` where one is absent, `Err` where it is not Unicode.
+    /// Reads the variables from anywhere: `variable` is given a name and returns the value, or `None` if the variable is
+    /// absent.
     ///
     /// # Errors
     /// As [`from_env`](Self::from_env).
-    pub fn from_variables(
-        variable: impl Fn(&'static str) -> Option<Result<String, ()>>,
+    pub fn from_variables<V: Into<OsString>>(
+        variable: impl Fn(&str) -> Option<V>,
     ) -> Result<Self, ConfigError> {
-        let read = |name: &'static str| match variable(name) {
+        // A value may be a secret, even one that is not Unicode.
+        let secret = |name: &'static str| match variable(name).map(|value| value.into().into_string()) {
             None => Ok(None),
-            Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
-            Some(Err(())) => Err(ConfigError::new(name, "the value is not Unicode text")),
+            Some(Ok(value)) => Ok(Some(Zeroizing::new(value)).filter(|value| !value.trim().is_empty())),
+            Some(Err(value)) => {
+                drop(Zeroizing::new(value.into_encoded_bytes()));
+                Err(ConfigError::new(name, "the value is not Unicode text"))
+            }
         };
+        let read = |name: &'static str| Ok(secret(name)?.map(|value| value.trim().to_owned()));
         for name in NOT_YET {
-            // It may be a secret.
-            let value = variable(name).map(|value| value.map(Zeroizing::new));
-            if value.is_some_and(|value| value.map_or(true, |value| !value.trim().is_empty())) {
+            if !matches!(secret(name), Ok(None)) {
                 return Err(ConfigError::new(name, "this setting is not available yet; unset it"));
             }
         }
@@ -202,18 +205,15 @@ mod tests {
     }
 
     fn build(variables: &[(&str, &str)]) -> Result<Authenticator, ConfigError> {
-        let lookup = |name: &'static str| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| Ok((*value).to_owned()))
-        };
+        let lookup = |name: &str| Some(variables.iter().find(|(known, _)| *known == name)?.1);
         Settings::from_variables(lookup)?.authenticator()
     }
 
     #[test]
     fn the_required_settings_are_enough() {
         assert!(with(&[]).is_ok());
-        let listen = Settings::from_variables(|name| {
-            REQUIRED.iter().find(|(known, _)| *known == name).map(|(_, value)| Ok((*value).to_owned()))
-        });
+        let lookup = |name: &str| Some(REQUIRED.iter().find(|(known, _)| *known == name)?.1);
+        let listen = Settings::from_variables(lookup);
         assert_eq!(listen.unwrap().listen.to_string(), "127.0.0.1:3000");
     }
 
@@ -274,10 +274,7 @@ mod tests {
     fn the_settings_say_how_many_wait_and_what_counts() {
         let read = |name: &'static str, value: &'static str| {
             let all: Vec<_> = [(name, value)].into_iter().chain(REQUIRED).collect();
-            Settings::from_variables(|name| {
-                all.iter().find(|(known, _)| *known == name).map(|(_, value)| Ok((*value).to_owned()))
-            })
-            .unwrap()
+            Settings::from_variables(|name| Some(all.iter().find(|(known, _)| *known == name)?.1)).unwrap()
         };
         let default = read("LISTEN", "");
         assert_eq!((default.max_queued, default.attempt_limit), (256, Some(AttemptLimit::default())));

@@ -1,16 +1,14 @@
 //! Which Kinde business to ask, and as whom: from code, or from the variables that Kinde's users already have.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use reqwest::Url;
-use zeroize::{Zeroize as _, Zeroizing};
 
 use super::domain::{authority, base_url, is_loopback};
 use super::proxy::check_proxy_variables;
 use super::secret::Secret;
-use super::setting_names::{
-    AUDIENCE, CLIENT_ID, CLIENT_SECRET, DOMAIN, ISSUER_URL, M2M_CLIENT_ID, M2M_CLIENT_SECRET, SettingNames,
-};
+use super::setting_names::{CLIENT_ID, SettingNames};
 use crate::config_error::ConfigError;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,7 +30,7 @@ pub struct KindeSettings {
     pub(super) authentication: Option<Authentication>,
     pub(super) audience: Option<String>,
     pub(super) connect_timeout: Duration,
-    names: SettingNames,
+    pub(super) names: SettingNames,
     pub(super) root_certificates: Vec<Vec<u8>>,
 }
 
@@ -112,78 +110,6 @@ impl KindeSettings {
         self
     }
 
-    /// Reads the variables that Kinde's users already have:
-    ///
-    /// | variable | meaning |
-    /// | --- | --- |
-    /// | `KINDE_DOMAIN`, else `KINDE_ISSUER_URL` | the host, as in [`new`](Self::new) |
-    /// | `KINDE_MANAGEMENT_CLIENT_ID` and `KINDE_MANAGEMENT_CLIENT_SECRET`, else `KINDE_M2M_CLIENT_ID` and `KINDE_M2M_CLIENT_SECRET` | [`machine_to_machine`](Self::machine_to_machine); the pairs are never mixed |
-    /// | `KINDE_MANAGEMENT_AUDIENCE` | [`audience`](Self::audience) |
-    ///
-    /// An empty variable counts as absent. Where no credentials are set, none are chosen: building a verifier then
-    /// fails unless [`without_token`](Self::without_token) is called.
-    ///
-    /// # Errors
-    /// [`ConfigError`], naming the variable: no host, half a pair, a value that is not Unicode, or credentials in the
-    /// quotes or braces that an env file had around them.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(environment)
-    }
-
-    /// [`from_env`](Self::from_env) over any source of variables, for tests and for configuration files: `None` where
-    /// one is absent, `Err` where it is not Unicode.
-    ///
-    /// # Errors
-    /// As [`from_env`](Self::from_env).
-    pub fn from_variables(
-        variable: impl Fn(&'static str) -> Option<Result<String, ()>>,
-    ) -> Result<Self, ConfigError> {
-        // Each may be the secret, or hold it by mistake, so no copy is left behind.
-        let read = |name: &'static str| match variable(name) {
-            None => Ok(None),
-            Some(Ok(value)) => {
-                let value = Zeroizing::new(value);
-                let trimmed = Zeroizing::new(value.trim().to_owned());
-                Ok(Some(trimmed).filter(|value| !value.is_empty()))
-            }
-            Some(Err(())) => Err(ConfigError::new(name, "the value is not Unicode text")),
-        };
-        let literal = |name: &'static str| match read(name)? {
-            Some(value) if is_left_over(&value) => Err(ConfigError::new(name, LEFT_OVER)),
-            value => Ok(value),
-        };
-        let (name, domain) = match read(DOMAIN)? {
-            Some(domain) => (DOMAIN, Some(domain)),
-            None => (ISSUER_URL, read(ISSUER_URL)?),
-        };
-        let Some(domain) = domain else {
-            return Err(ConfigError::new(
-                DOMAIN,
-                "set it to the host of your Kinde business, for example example.kinde.com",
-            ));
-        };
-        let mut settings = Self::new(domain.as_str());
-        settings.names = SettingNames { domain: name, ..SettingNames::VARIABLES };
-        for (id_name, secret_name) in [(CLIENT_ID, CLIENT_SECRET), (M2M_CLIENT_ID, M2M_CLIENT_SECRET)] {
-            match (literal(id_name)?, literal(secret_name)?) {
-                (Some(id), Some(secret)) => {
-                    let credentials = MachineToMachine {
-                        client_id: id.as_str().to_owned(),
-                        client_secret: Secret::from(secret),
-                    };
-                    settings.authentication = Some(Authentication::MachineToMachine(credentials));
-                    (settings.names.client_id, settings.names.client_secret) = (id_name, secret_name);
-                    break;
-                }
-                (None, None) => {}
-                (Some(_), None) => return Err(half_a_pair(secret_name, id_name)),
-                (None, Some(_)) => return Err(half_a_pair(id_name, secret_name)),
-            }
-        }
-        settings.audience = literal(AUDIENCE)?.map(|audience| audience.as_str().to_owned());
-        Ok(settings)
-    }
-
     /// Whether credentials are set.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
@@ -191,13 +117,13 @@ impl KindeSettings {
     }
 
     pub(super) fn check(self) -> Result<CheckedSettings, ConfigError> {
-        self.check_with(environment)
+        self.check_with(std::env::var_os)
     }
 
     /// [`check`](Self::check), where the variables that name a proxy come from anywhere.
     fn check_with(
         self,
-        variable: impl Fn(&'static str) -> Option<Result<String, ()>>,
+        variable: impl Fn(&'static str) -> Option<OsString>,
     ) -> Result<CheckedSettings, ConfigError> {
         let names = self.names;
         let base = base_url(&self.domain).map_err(|problem| ConfigError::new(names.domain, problem))?;
@@ -268,22 +194,6 @@ pub(super) struct CheckedSettings {
     pub(super) root_certificates: Vec<Vec<u8>>,
 }
 
-/// The process's own environment. What is not Unicode may be a secret all the same, and is overwritten.
-fn environment(name: &'static str) -> Option<Result<String, ()>> {
-    let value = std::env::var_os(name)?;
-    Some(value.into_string().map_err(|value| value.into_encoded_bytes().zeroize()))
-}
-
-const LEFT_OVER: &str =
-    "the value stands in quotes or braces; write it without, and a variable's value in its place";
-
-/// Whether a value stands in the quotes or the `${...}` of an env file whose reader took them for a part of it.
-fn is_left_over(value: &str) -> bool {
-    [("\"", "\""), ("'", "'"), ("${", "}")]
-        .iter()
-        .any(|(before, after)| value.strip_prefix(before).is_some_and(|rest| rest.ends_with(after)))
-}
-
 impl std::fmt::Debug for KindeSettings {
     /// The domain is left out: until it is checked, it may be anything that was pasted there.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -294,10 +204,6 @@ impl std::fmt::Debug for KindeSettings {
             .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
     }
-}
-
-fn half_a_pair(missing: &'static str, present: &'static str) -> ConfigError {
-    ConfigError::new(missing, format!("{present} is set, so this must be set, too"))
 }
 
 #[cfg(test)]

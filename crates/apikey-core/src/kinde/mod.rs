@@ -7,6 +7,7 @@ mod config;
 mod dial;
 mod domain;
 mod endpoint;
+mod environment;
 mod errors;
 mod fetch;
 mod health_check;
@@ -21,6 +22,7 @@ pub(crate) mod status;
 mod tls;
 mod token;
 pub(crate) mod token_response;
+mod variables;
 mod verifier;
 pub(crate) mod verify_response;
 

@@ -5,13 +5,14 @@
 //! over what it can't read without a word, and connects directly; of what it can't use it fails each call. Both are
 //! found here, by the same matcher, before the first call.
 
+use std::ffi::OsString;
 use std::net::Ipv6Addr;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
-use zeroize::Zeroizing;
 
 use super::domain::{is_loopback, parse_port, refuse_odd_name};
+use super::variables::unicode;
 use crate::config_error::ConfigError;
 
 /// Checks the variables by which reqwest would find a proxy to this URL. Texts don't repeat a value, for it may hold the
@@ -21,19 +22,16 @@ use crate::config_error::ConfigError;
 /// [`ConfigError`], naming the variable that applies and can't work.
 pub(super) fn check_proxy_variables(
     url: &Url,
-    variable: impl Fn(&'static str) -> Option<Result<String, ()>>,
+    variable: impl Fn(&'static str) -> Option<OsString>,
 ) -> Result<(), ConfigError> {
     // No proxy is taken to loopback addresses. In CGI programs a caller could set `HTTP_PROXY`, so none is read.
     if is_loopback(url) || variable("REQUEST_METHOD").is_some() {
         return Ok(());
     }
     let first = |names: [&'static str; 2]| {
-        let mut set = names.into_iter().filter_map(|name| Some((name, variable(name)?)));
-        match set.next() {
-            None => Ok(None),
-            Some((name, Ok(value))) => Ok(Some((name, Zeroizing::new(value)))),
-            Some((name, Err(()))) => Err(ConfigError::new(name, "the value is not Unicode text")),
-        }
+        let set = names.into_iter().find_map(|name| Some((name, variable(name)?)));
+        let Some((name, value)) = set else { return Ok(None) };
+        Ok(unicode(name, Some(value))?.map(|value| (name, value)))
     };
     for names in [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]] {
         let Some((name, proxy)) = first(names)?.filter(|(_, proxy)| !proxy.trim().is_empty()) else {

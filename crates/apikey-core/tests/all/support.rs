@@ -28,9 +28,9 @@ pub(crate) async fn emulator() -> Emulator {
 pub(crate) fn settings_with(emulator: &Emulator, changes: &[(&str, &str)]) -> KindeSettings {
     let environment = emulator.environment();
     KindeSettings::from_variables(|name| {
-        let change = changes.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        let value = environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        change.or(value).map(Ok)
+        let change = changes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        let value = environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        change.or(value)
     })
     .unwrap()
 }

@@ -1,0 +1,25 @@
+//! Reads variables that may hold a secret.
+
+use std::ffi::OsString;
+
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::config_error::ConfigError;
+
+/// The value of the variable with this name. No copy of it is left in memory, even if it is not Unicode.
+///
+/// # Errors
+/// [`ConfigError`] if it is not Unicode.
+pub(super) fn unicode(
+    name: &'static str,
+    value: Option<OsString>,
+) -> Result<Option<Zeroizing<String>>, ConfigError> {
+    match value.map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(value)) => Ok(Some(Zeroizing::new(value))),
+        Some(Err(value)) => {
+            value.into_encoded_bytes().zeroize();
+            Err(ConfigError::new(name, "the value is not Unicode text"))
+        }
+    }
+}
