@@ -4,8 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::{sync::Arc, time::Duration};
 
 use apikey_core::{
-    Authenticator, AuthenticatorBuilder, Clock, KindeSettings, KindeVerifier, MachineToMachine, ManualClock,
-    SystemClock,
+    Authenticator, AuthenticatorBuilder, KindeSettings, KindeVerifier, MachineToMachine, ManualClock,
 };
 
 use apikey_testkit::emulator::{Emulator, KeySpecification};
@@ -59,7 +58,7 @@ impl World {
         subject: Subject,
         configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
-        Self::started(subject, Arc::new(SystemClock), |builder| configure(bare(builder))).await
+        Self::started(subject, |builder| configure(bare(builder))).await
     }
 
     /// The same with a clock to move, by which the service's tokens age, too.
@@ -68,8 +67,8 @@ impl World {
         clock: &Arc<ManualClock>,
         configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
-        let now = Arc::clone(clock);
-        Self::started(subject, Arc::clone(clock) as _, |builder| configure(bare(builder).clock(now))).await
+        let clock = Arc::clone(clock);
+        Self::started(subject, |builder| configure(bare(builder).clock(clock))).await
     }
 
     /// Everything at its default.
@@ -77,20 +76,18 @@ impl World {
         subject: Subject,
         configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
-        Self::started(subject, Arc::new(SystemClock), configure).await
+        Self::started(subject, configure).await
     }
 
-    /// `clock` decides how old tokens are.
     async fn started(
         subject: Subject,
-        clock: Arc<dyn Clock>,
         configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
         let emulator = Emulator::start().await.expect("the emulator starts");
         let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
         let settings =
             KindeSettings::new(emulator.url()).machine_to_machine(credentials).audience(emulator.audience());
-        let verifier = KindeVerifier::with_clock(settings, clock).expect("the emulator's settings are good");
+        let verifier = KindeVerifier::new(settings).expect("the emulator's settings are good");
         let builder = configure(Authenticator::builder(verifier));
         let authenticator = builder.build().expect("the case's settings are good");
         let server = subject.start(authenticator.clone()).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::clock::Clock;
 use crate::key::PresentedKey;
 use crate::verification::Judgement;
 
@@ -66,6 +67,14 @@ pub trait Verifier: Send + Sync + 'static {
         Health::Unknown
     }
 
+    /// Gives the verifier the clock of its authenticator ([`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock)).
+    /// The authenticator calls this once, when it is built and before the first verification. A verifier that keeps
+    /// something until it expires, such as a token, takes the time from this clock, so that a test moves both at once. By
+    /// default nothing happens.
+    fn use_clock(&self, clock: Arc<dyn Clock>) {
+        let _ = clock;
+    }
+
     /// Whether one key id may have several secrets that are good at the same time. By default not: as at Kinde, where a
     /// rotation ends the old secret at once, a secret that is accepted later ends the earlier ones.
     fn allows_several_secrets_per_key_id(&self) -> bool {
@@ -87,6 +96,10 @@ macro_rules! forward_to_the_inner_verifier {
 
             async fn check(&self) -> Health {
                 (**self).check().await
+            }
+
+            fn use_clock(&self, clock: Arc<dyn Clock>) {
+                (**self).use_clock(clock);
             }
 
             fn allows_several_secrets_per_key_id(&self) -> bool {

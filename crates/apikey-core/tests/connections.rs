@@ -241,8 +241,8 @@ async fn an_address_that_grants_no_token_since_it_moved_is_left() {
     let new = Emulator::builder().same_business_as(&old).start().await.unwrap();
     let name = Name::of(old.address()).await;
     let clock = Arc::new(ManualClock::new());
-    let verifier = KindeVerifier::with_clock(settings_at(&old, &name.url), Arc::clone(&clock) as _).unwrap();
-    let authenticator = Authenticator::builder(verifier).build().unwrap();
+    let verifier = KindeVerifier::new(settings_at(&old, &name.url)).unwrap();
+    let authenticator = Authenticator::builder(verifier).clock(Arc::clone(&clock) as _).build().unwrap();
     warm(&old, &authenticator, 5).await;
     name.moves_to(new.address());
     clock.advance(Duration::from_secs(86_400));

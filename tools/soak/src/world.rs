@@ -54,7 +54,9 @@ pub(crate) fn verifier_at(
 ) -> Result<KindeVerifier, String> {
     let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
     let settings = KindeSettings::new(url).machine_to_machine(credentials).audience(emulator.audience());
-    KindeVerifier::with_clock(settings, clock).map_err(|error| error.to_string())
+    let verifier = KindeVerifier::new(settings).map_err(|error| error.to_string())?;
+    verifier.use_clock(clock);
+    Ok(verifier)
 }
 
 /// The system's clock, put forward by hand.

@@ -95,6 +95,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             slow_after: (!self.stale_if_error.is_zero()).then_some(self.stale_while_slow),
         };
         let engine = Engine::new(engine, Fingerprinter::random()?);
+        self.verifier.use_clock(Arc::clone(&self.clock));
         let worker =
             Worker::new(self.verifier, Arc::clone(&engine), Arc::clone(&self.clock), runtime, worker);
         let view = View {

@@ -279,7 +279,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
-    /// Replaces the clock that decides about expiry, for tests.
+    /// Replaces the clock that decides about expiry, for tests: that of cached answers, and that of the verifier's own
+    /// token ([`Verifier::use_clock`]).
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self

@@ -48,7 +48,8 @@ mod tests {
     #[test]
     fn a_token_is_known_to_be_good_for_a_minute_by_another_key() {
         let clock = Arc::new(ManualClock::new());
-        let age = AgeClock::new(Arc::clone(&clock) as _);
+        let age = AgeClock::default();
+        age.use_clock(Arc::clone(&clock) as _);
         let prints = Fingerprinter::random().unwrap();
         let [one, two, three] = [b"1", b"2", b"3"].map(|key| prints.fingerprint(key));
         let mut accepted = Accepted::default();
@@ -71,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_later_token_takes_over_and_an_earlier_one_does_not() {
-        let age = AgeClock::new(Arc::new(ManualClock::new()));
+        let age = AgeClock::default();
+        age.use_clock(Arc::new(ManualClock::new()));
         let prints = Fingerprinter::random().unwrap();
         let [one, two] = [b"1", b"2"].map(|key| prints.fingerprint(key));
         let mut accepted = Accepted::default();

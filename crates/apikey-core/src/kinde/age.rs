@@ -1,18 +1,21 @@
-//! Time as tokens age: the machine's sleep counts.
+//! How old a token is. The time for which the machine slept counts, because Kinde's clock went on meanwhile.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 
-/// A gap between the two clocks that is no sleep.
+/// The two clocks may differ by this much although the machine did not sleep.
 const NO_SLEEP: Duration = Duration::from_millis(100);
 
-/// A clock that counts sleep, from its own beginning on.
+/// Measures ages from its own start, on the first clock that it is given.
+#[derive(Debug, Default)]
+pub(super) struct AgeClock(OnceLock<Start>);
+
 #[derive(Debug)]
-pub(super) struct AgeClock {
+struct Start {
     clock: Arc<dyn Clock>,
-    began: Instant,
+    at: Instant,
     slept_before: Option<Duration>,
 }
 
@@ -24,27 +27,41 @@ pub(super) struct Age {
 }
 
 impl AgeClock {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let (began, slept_before) = (clock.now(), clock.suspended());
-        Self { clock, began, slept_before }
+    /// Takes the time from this clock. A clock that comes second, or after the system's clock was used, is ignored: moments
+    /// of two clocks can't be compared.
+    pub(super) fn use_clock(&self, clock: Arc<dyn Clock>) {
+        self.0.get_or_init(|| Start::of(clock));
     }
 
     pub(super) fn now(&self) -> Age {
-        let slept = match (self.clock.suspended(), self.slept_before) {
+        let start = self.start();
+        let slept = match (start.clock.suspended(), start.slept_before) {
             (Some(slept), Some(before)) => slept.saturating_sub(before),
             _ => Duration::ZERO,
         };
-        Age { passed: self.clock.now().saturating_duration_since(self.began).saturating_add(slept), slept }
+        let awake = start.clock.now().saturating_duration_since(start.at);
+        Age { passed: awake.saturating_add(slept), slept }
     }
 
-    /// The authenticator's clock, for the log.
+    /// The present moment on the clock itself, for the log.
     pub(super) fn instant(&self) -> Instant {
-        self.clock.now()
+        self.start().clock.now()
+    }
+
+    fn start(&self) -> &Start {
+        self.0.get_or_init(|| Start::of(Arc::new(SystemClock)))
+    }
+}
+
+impl Start {
+    fn of(clock: Arc<dyn Clock>) -> Self {
+        let (at, slept_before) = (clock.now(), clock.suspended());
+        Self { clock, at, slept_before }
     }
 }
 
 impl Age {
-    /// This much later.
+    /// The age at which `wait` has passed from this moment on.
     pub(super) fn after(self, wait: Duration) -> Duration {
         self.passed.saturating_add(wait)
     }
@@ -58,8 +75,27 @@ impl Age {
         self.passed.saturating_sub(earlier.passed)
     }
 
-    /// Whether the machine has slept between the two.
+    /// Whether the machine has slept between the two moments.
     pub(super) fn has_slept_since(self, earlier: Self) -> bool {
         self.slept.saturating_sub(earlier.slept) > NO_SLEEP
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn a_second_clock_changes_no_age() {
+        let (first, second) = (Arc::new(ManualClock::new()), Arc::new(ManualClock::new()));
+        let age = AgeClock::default();
+        age.use_clock(Arc::clone(&first) as _);
+        let start = age.now();
+        age.use_clock(Arc::clone(&second) as _);
+        second.advance(Duration::from_secs(60));
+        assert_eq!(age.now(), start);
+        first.advance(Duration::from_secs(1));
+        assert_eq!(age.now().since(start), Duration::from_secs(1));
     }
 }

@@ -13,6 +13,7 @@ use super::http::{Connection, Http, Outgoing, Response};
 use super::setting_names::SettingNames;
 use super::token::TokenSource;
 use super::verify_response::{Doubt, Meaning, read_verify_response, scope_advice};
+use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::key::{Fingerprint, Fingerprinter, PresentedKey};
 use crate::verification::Judgement;
@@ -57,6 +58,10 @@ impl VerifyEndpoint {
 
     pub(super) fn http(&self) -> &Http {
         &self.http
+    }
+
+    pub(super) fn use_clock(&self, clock: Arc<dyn Clock>) {
+        self.age.use_clock(clock);
     }
 
     pub(super) fn tokens(&self) -> Option<&TokenSource> {

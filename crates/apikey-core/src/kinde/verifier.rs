@@ -13,7 +13,7 @@ use super::health_check::HealthCheck;
 use super::http::{Connection, Http};
 use super::token::{Lease, TokenSource};
 use super::verify_response::Doubt;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::key::PresentedKey;
 use crate::verification::Judgement;
@@ -35,17 +35,9 @@ impl KindeVerifier {
     /// # Errors
     /// [`ConfigError`], naming the setting that is missing or can't be used.
     pub fn new(settings: KindeSettings) -> Result<Self, ConfigError> {
-        Self::with_clock(settings, Arc::new(SystemClock))
-    }
-
-    /// [`new`](Self::new) with another clock to decide when a token is to be renewed, for tests.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn with_clock(settings: KindeSettings, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
         let settings = settings.check()?;
         let (http, names) = (Http::new(&settings)?, settings.names);
-        let age = Arc::new(AgeClock::new(clock));
+        let age = Arc::new(AgeClock::default());
         let tokens = settings.credentials.map(|credentials| {
             let (http, url) = (Arc::clone(&http), settings.token_url);
             let fetcher = TokenFetcher { http, url, credentials, audience: settings.audience, names };
@@ -131,6 +123,12 @@ impl Verifier for KindeVerifier {
     /// Asks about a made-up key, on a connection of its own, with the token as it is.
     async fn check(&self) -> Health {
         self.health_check.run(&self.endpoint).await
+    }
+
+    /// Takes the age of the token from this clock. If several authenticators share a verifier, the clock of the one that was
+    /// built first counts.
+    fn use_clock(&self, clock: Arc<dyn Clock>) {
+        self.endpoint.use_clock(clock);
     }
 }
 

@@ -42,7 +42,9 @@ impl NumberedTokens {
     fn verifier(&self, clock: Arc<dyn Clock>) -> KindeVerifier {
         let credentials = MachineToMachine::new("an id", "a secret");
         let settings = KindeSettings::new(&self.server.url).machine_to_machine(credentials);
-        KindeVerifier::with_clock(settings, clock).unwrap()
+        let verifier = KindeVerifier::new(settings).unwrap();
+        verifier.use_clock(clock);
+        verifier
     }
 
     fn issued(&self) -> u64 {

@@ -257,7 +257,8 @@ async fn a_key_that_our_own_question_had_judged_makes_the_token_trusted() {
     .await;
     let settings =
         KindeSettings::new(&server.url).machine_to_machine(MachineToMachine::new("an id", "a secret"));
-    let verifier = KindeVerifier::with_clock(settings, Arc::new(ManualClock::new())).unwrap();
+    let verifier = KindeVerifier::new(settings).unwrap();
+    verifier.use_clock(Arc::new(ManualClock::new()));
     assert_eq!(verifier.check().await, Health::Up);
     assert_eq!(judged.load(Ordering::SeqCst), 1);
     assert_eq!(kind(&verifier.verify(&key("k_live_odd")).await), "unavailable");

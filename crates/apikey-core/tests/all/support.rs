@@ -45,7 +45,8 @@ pub(crate) fn kinde(emulator: &Emulator) -> KindeVerifier {
 
 pub(crate) fn kinde_with_clock(emulator: &Emulator) -> (Arc<KindeVerifier>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new());
-    let verifier = KindeVerifier::with_clock(settings(emulator), Arc::clone(&clock) as _).unwrap();
+    let verifier = kinde(emulator);
+    verifier.use_clock(Arc::clone(&clock) as _);
     (Arc::new(verifier), clock)
 }
 

@@ -112,6 +112,26 @@ async fn a_token_is_renewed_early_with_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn the_authenticators_clock_is_the_tokens_clock() {
+    let minute = Duration::from_secs(60);
+    let emulator = Emulator::builder().token_lifetime(Some(minute)).start().await.unwrap();
+    let issued = reader(&emulator);
+    let verifiers: [Box<dyn Verifier>; 2] =
+        [Box::new(kinde(&emulator)), Box::new(Arc::new(kinde(&emulator)))];
+    for verifier in verifiers {
+        emulator.reset_counters();
+        let clock = Arc::new(ManualClock::new());
+        let authenticator = patient(verifier).clock(Arc::clone(&clock) as _).build().unwrap();
+        authenticator.verify(key(&issued.secret)).await.unwrap();
+        assert_eq!(emulator.counters().token_calls, 1);
+        authenticator.clear();
+        clock.advance(minute);
+        authenticator.verify(key(&issued.secret)).await.unwrap();
+        assert_eq!(emulator.counters().token_calls, 2);
+    }
+}
+
+#[tokio::test]
 async fn an_early_renewal_that_fails_keeps_the_old_token_and_is_not_repeated_at_once() {
     let emulator = Emulator::builder().token_lifetime(Some(YEAR)).start().await.unwrap();
     let key = reader(&emulator);
@@ -635,7 +655,7 @@ async fn the_token_is_asked_for_as_oauth_has_it() {
     let settings = KindeSettings::new(&server.url)
         .machine_to_machine(MachineToMachine::new("an id", "s&cret=+/ü%"))
         .audience("https://example.kinde.com/api");
-    let verifier = KindeVerifier::with_clock(settings, Arc::new(ManualClock::new())).unwrap();
+    let verifier = KindeVerifier::new(settings).unwrap();
     assert_eq!(verify(&verifier, "k_live_1").await, "accepted");
     let request = &server.requests()[0];
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
