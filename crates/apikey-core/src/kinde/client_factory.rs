@@ -1,11 +1,13 @@
 //! Makes the HTTP clients that talk to Kinde.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::Client;
 
 use super::config::CheckedSettings;
 use super::dial::WatchDials;
+use super::proxy::ProxySetting;
 use super::tls;
 use crate::config_error::ConfigError;
 
@@ -17,7 +19,12 @@ const IDLE: Duration = Duration::from_secs(15);
 pub(super) struct ClientFactory {
     tls: rustls::ClientConfig,
     connect_timeout: Duration,
-    is_loopback: bool,
+    /// The environment's proxy is used.
+    uses_environment: bool,
+    proxy: Option<reqwest::Proxy>,
+    host: String,
+    /// Of the host; empty if DNS is asked.
+    addresses: Vec<SocketAddr>,
     most_idle: usize,
 }
 
@@ -25,11 +32,14 @@ impl ClientFactory {
     /// # Errors
     /// [`ConfigError`] if TLS can't be set up.
     pub(super) fn new(settings: &CheckedSettings) -> Result<Self, ConfigError> {
-        let is_tls = settings.verify_url.scheme() == "https";
+        let needs_tls = settings.verify_url.scheme() == "https" || settings.proxy.is_https();
         Ok(Self {
-            tls: tls::settings(is_tls, &settings.root_certificates)?,
+            tls: tls::settings(needs_tls, &settings.root_certificates)?,
             connect_timeout: settings.connect_timeout,
-            is_loopback: settings.is_loopback,
+            uses_environment: matches!(settings.proxy, ProxySetting::Environment),
+            proxy: settings.proxy.for_client()?,
+            host: settings.verify_url.host_str().unwrap_or_default().to_owned(),
+            addresses: settings.addresses.clone(),
             most_idle: usize::MAX,
         })
     }
@@ -53,8 +63,14 @@ impl ClientFactory {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(self.most_idle)
             .user_agent(concat!("apikey-core/", env!("CARGO_PKG_VERSION")));
-        if self.is_loopback {
+        if !self.uses_environment {
             builder = builder.no_proxy();
+        }
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        if !self.addresses.is_empty() {
+            builder = builder.resolve_to_addrs(&self.host, &self.addresses);
         }
         builder.build()
     }

@@ -1,12 +1,14 @@
 //! Which Kinde business to ask, and as whom: from code, or from the variables that Kinde's users already have.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::Url;
 
-use super::domain::{authority, base_url, is_loopback};
-use super::proxy::check_proxy_variables;
+use super::addresses::check_addresses;
+use super::domain::{authority, base_url};
+use super::proxy::ProxySetting;
 use super::secret::Secret;
 use super::setting_names::{CLIENT_ID, SettingNames};
 use crate::config_error::ConfigError;
@@ -31,7 +33,9 @@ pub struct KindeSettings {
     pub(super) audience: Option<String>,
     pub(super) connect_timeout: Duration,
     pub(super) names: SettingNames,
-    pub(super) root_certificates: Vec<Vec<u8>>,
+    root_certificates: Vec<Vec<u8>>,
+    proxy: ProxySetting,
+    addresses: Option<Vec<SocketAddr>>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +75,8 @@ impl KindeSettings {
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             names: SettingNames::IN_CODE,
             root_certificates: Vec::new(),
+            proxy: ProxySetting::default(),
+            addresses: None,
         }
     }
 
@@ -107,6 +113,46 @@ impl KindeSettings {
     /// for tests. [`KindeVerifier::new`](crate::KindeVerifier::new) checks them.
     pub fn root_certificate(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.root_certificates.push(pem.as_ref().to_vec());
+        self
+    }
+
+    /// Sends every call through the proxy at this URL: `http://host:port` or `https://host:port`. A user name and a password
+    /// may stand before the host (`http://user:password@host:port`); they are never printed. Write the characters in them
+    /// that a URL reserves as `%XX`.
+    ///
+    /// A proxy that the environment names is not used then, and `NO_PROXY` is not read. TLS goes through the proxy to Kinde
+    /// (`CONNECT`), so the proxy sees neither keys nor tokens. If Kinde's domain is a loopback address with plain `http://`,
+    /// the proxy must have a loopback address, too.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = ProxySetting::Url(Secret::new(url.into()));
+        self
+    }
+
+    /// Connects to Kinde directly, even if the environment or the operating system names a proxy.
+    pub fn without_proxy(mut self) -> Self {
+        self.proxy = ProxySetting::None;
+        self
+    }
+
+    /// Connects to these addresses instead of those that DNS gives for the domain: for a network with names of its own, and
+    /// for tests. The first address that accepts a connection is used. Port 0 stands for the domain's own port.
+    ///
+    /// Kinde is still addressed by its domain: in the `Host` header, and in the name that its certificate must have. A proxy
+    /// that the environment names is not used, and [`proxy`](Self::proxy) can't be set beside this, because a proxy resolves
+    /// the name itself.
+    ///
+    /// ```
+    /// use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};
+    /// use std::net::SocketAddr;
+    ///
+    /// let settings = KindeSettings::new("example.kinde.com")
+    ///     .machine_to_machine(MachineToMachine::new("client id", "client secret"))
+    ///     .resolve_to([SocketAddr::from(([192, 0, 2, 1], 0))]);
+    /// let verifier = KindeVerifier::new(settings)?;
+    /// # Ok::<(), apikey_core::ConfigError>(())
+    /// ```
+    pub fn resolve_to(mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.addresses = Some(addresses.into_iter().collect());
         self
     }
 
@@ -166,16 +212,24 @@ impl KindeSettings {
             base.join(path)
                 .map_err(|error| ConfigError::new(names.domain, format!("no base for a URL: {error}")))
         };
-        check_proxy_variables(&base, variable)?;
+        let proxy = match (&self.addresses, self.proxy) {
+            (Some(_), ProxySetting::Environment) => ProxySetting::None,
+            (_, proxy) => proxy.check(&base, variable)?,
+        };
+        if let Some(addresses) = &self.addresses {
+            check_addresses(addresses, &base, &proxy)
+                .map_err(|problem| ConfigError::new("resolve_to", problem))?;
+        }
         Ok(CheckedSettings {
             verify_url: join("/api/v1/api_keys/verify")?,
             token_url: join("/oauth2/token")?,
-            is_loopback: is_loopback(&base),
             credentials,
             audience,
             connect_timeout: self.connect_timeout,
             names,
             root_certificates: self.root_certificates,
+            proxy,
+            addresses: self.addresses.unwrap_or_default(),
         })
     }
 }
@@ -185,13 +239,15 @@ impl KindeSettings {
 pub(super) struct CheckedSettings {
     pub(super) verify_url: Url,
     pub(super) token_url: Url,
-    pub(super) is_loopback: bool,
     pub(super) credentials: Option<MachineToMachine>,
     pub(super) audience: String,
     pub(super) connect_timeout: Duration,
     /// For advice about what Kinde refuses.
     pub(super) names: SettingNames,
     pub(super) root_certificates: Vec<Vec<u8>>,
+    pub(super) proxy: ProxySetting,
+    /// Where to connect instead of asking DNS; empty if DNS is asked.
+    pub(super) addresses: Vec<SocketAddr>,
 }
 
 impl std::fmt::Debug for KindeSettings {
@@ -202,6 +258,9 @@ impl std::fmt::Debug for KindeSettings {
             .field("authentication", &self.authentication)
             .field("audience", &self.audience)
             .field("connect_timeout", &self.connect_timeout)
+            .field("root_certificates", &self.root_certificates.len())
+            .field("proxy", &self.proxy)
+            .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
 }

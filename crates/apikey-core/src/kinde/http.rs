@@ -210,9 +210,17 @@ fn cause(error: &reqwest::Error) -> Option<String> {
     let mut found = error.is_timeout().then(|| "it took too long".to_owned());
     let mut cause = error.source();
     while let Some(error) = cause {
-        // The type of this error has no public name.
-        if error.to_string() == "dns error" {
-            return Some("its host name can't be resolved".to_owned());
+        // The types of these errors have no public names.
+        let known = match error.to_string().as_str() {
+            "dns error" => Some("its host name can't be resolved"),
+            "tunnel error: proxy authorization required" => {
+                Some("the proxy asks for a user name and password, or refuses those in its URL")
+            }
+            "tunnel error: unsuccessful" => Some("the proxy refuses to connect to it"),
+            _ => None,
+        };
+        if let Some(known) = known {
+            return Some(known.to_owned());
         }
         if let Some(error) = tls_error(error) {
             return Some(tls_cause(error).to_owned());

@@ -1,6 +1,7 @@
 //! The client for Kinde's verify endpoint.
 
 mod accepted;
+mod addresses;
 mod age;
 mod client_factory;
 mod config;

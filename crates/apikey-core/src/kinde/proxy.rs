@@ -1,31 +1,125 @@
-//! Whether the proxy that the environment names can be used. Pure: the variables are handed in.
+//! By which proxy Kinde is reached, and whether that proxy can work. Pure: the variables are handed in.
 //!
-//! reqwest reads the variables by `hyper-util`'s matcher: the first of `HTTPS_PROXY` and `https_proxy` that is set, else
-//! the first of `ALL_PROXY` and `all_proxy`, unless the first of `NO_PROXY` and `no_proxy` excludes the host. It passes
-//! over what it can't read without a word, and connects directly; of what it can't use it fails each call. Both are
-//! found here, by the same matcher, before the first call.
+//! reqwest reads the environment by `hyper-util`'s matcher: the first of `HTTPS_PROXY` and `https_proxy` that is set, else
+//! the first of `ALL_PROXY` and `all_proxy`, unless the first of `NO_PROXY` and `no_proxy` excludes the host. If the matcher
+//! can't read a value, reqwest says nothing and connects directly. If it can't use one, each call fails. This file finds
+//! both before the first call, by the same matcher.
+//!
+//! No text here repeats a value, because it may hold the proxy's password.
 
 use std::ffi::OsString;
 use std::net::Ipv6Addr;
 
 use hyper_util::client::proxy::matcher::Matcher;
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
+use zeroize::Zeroizing;
 
 use super::domain::{is_loopback, parse_port, refuse_odd_name};
+use super::secret::Secret;
 use super::variables::unicode;
 use crate::config_error::ConfigError;
 
-/// Checks the variables by which reqwest would find a proxy to this URL. Texts don't repeat a value, for it may hold the
-/// proxy's password.
+const EXPECTED: &str = "it is no URL of a proxy; expected http://host:port or https://host:port";
+const NO_SOCKS: &str = "SOCKS proxies are not supported; expected http://host:port or https://host:port";
+
+/// By which proxy Kinde is reached.
+#[derive(Debug, Clone, Default)]
+pub(super) enum ProxySetting {
+    /// The one that the environment or the operating system names, if it names one.
+    #[default]
+    Environment,
+    None,
+    /// The one at this URL, which may hold a password.
+    Url(Secret),
+}
+
+impl ProxySetting {
+    /// Checks whether Kinde at `base` can be reached so. Nothing of the environment applies to loopback addresses.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the setting or the variable that can't work.
+    pub(super) fn check(
+        self,
+        base: &Url,
+        variable: impl Fn(&'static str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        match self {
+            Self::Environment if is_loopback(base) => Ok(Self::None),
+            Self::Environment => check_proxy_variables(base, variable).map(|()| self),
+            Self::None => Ok(Self::None),
+            Self::Url(url) => match read_proxy_url(url.expose(), base) {
+                Ok(url) => Ok(Self::Url(url)),
+                Err(problem) => Err(ConfigError::new("proxy", problem)),
+            },
+        }
+    }
+
+    /// Whether this is a proxy to which TLS is spoken.
+    pub(super) fn is_https(&self) -> bool {
+        matches!(self, Self::Url(url) if url.expose().starts_with("https:"))
+    }
+
+    /// The proxy for the HTTP client; `None` if no URL is set.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the HTTP client can't use it.
+    pub(super) fn for_client(&self) -> Result<Option<reqwest::Proxy>, ConfigError> {
+        let Self::Url(url) = self else { return Ok(None) };
+        // The error's text may hold the URL.
+        reqwest::Proxy::all(url.expose()).map(Some).map_err(|_| ConfigError::new("proxy", EXPECTED))
+    }
+}
+
+/// The URL of a proxy for calls to `base`, in its normal form.
+fn read_proxy_url(text: &str, base: &Url) -> Result<Secret, &'static str> {
+    let begins_with =
+        |scheme: &str| text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme));
+    if begins_with("socks") {
+        return Err(NO_SOCKS);
+    }
+    // `Url` would pass over all of these.
+    let is_odd = |character: char| character.is_whitespace() || character.is_control() || character == '\\';
+    if !(begins_with("http://") || begins_with("https://")) || text.contains(is_odd) {
+        return Err(EXPECTED);
+    }
+    let url = Url::parse(text).map_err(|_| EXPECTED)?;
+    let problem = proxy_url_problem(&url, base);
+    let url = Zeroizing::new(String::from(url));
+    match problem.or_else(|| proxy_problem(base, &url, "")) {
+        Some(problem) => Err(problem),
+        None => Ok(Secret::from(url)),
+    }
+}
+
+fn proxy_url_problem(url: &Url, base: &Url) -> Option<&'static str> {
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Some(
+            "nothing follows a proxy's host and port; write reserved characters of a user name or password as %XX",
+        );
+    }
+    let is_text = |part: &str| percent_decode_str(part).decode_utf8().is_ok();
+    if !is_text(url.username()) || !is_text(url.password().unwrap_or_default()) {
+        return Some(
+            "the user name and the password of a proxy are UTF-8, each byte written as it is or as %XX",
+        );
+    }
+    if base.scheme() == "http" && !is_loopback(url) {
+        return Some("Kinde is called over plain http://, so its proxy must have a loopback address, too");
+    }
+    None
+}
+
+/// Checks the variables by which reqwest would find a proxy to this URL.
 ///
 /// # Errors
-/// [`ConfigError`], naming the variable that applies and can't work.
-pub(super) fn check_proxy_variables(
+/// [`ConfigError`], which names the variable that applies and can't work.
+fn check_proxy_variables(
     url: &Url,
     variable: impl Fn(&'static str) -> Option<OsString>,
 ) -> Result<(), ConfigError> {
-    // No proxy is taken to loopback addresses. In CGI programs a caller could set `HTTP_PROXY`, so none is read.
-    if is_loopback(url) || variable("REQUEST_METHOD").is_some() {
+    // A caller of a CGI program chooses `HTTP_PROXY`, so reqwest reads no variable there.
+    if variable("REQUEST_METHOD").is_some() {
         return Ok(());
     }
     let first = |names: [&'static str; 2]| {
@@ -46,18 +140,17 @@ pub(super) fn check_proxy_variables(
     Ok(())
 }
 
-/// Why this proxy can't be used for the URL; nothing where it is not to be used.
+/// Why this proxy can't be used for the URL; `None` if it can, or if the URL is excluded.
 fn proxy_problem(url: &Url, proxy: &str, excluded: &str) -> Option<&'static str> {
-    const EXPECTED: &str = "it is no URL of a proxy; expected http://host:port or https://host:port";
     let destination = url.as_str().parse().ok()?;
-    // Some proxy or other; only the exclusions matter.
-    let direct = Matcher::builder().https("http://127.0.0.1").no(excluded).build();
+    // Any proxy will do, because only the exclusions matter.
+    let direct = Matcher::builder().all("http://127.0.0.1").no(excluded).build();
     direct.intercept(&destination)?;
-    let Some(proxy) = Matcher::builder().https(proxy).build().intercept(&destination) else {
+    let Some(proxy) = Matcher::builder().all(proxy).build().intercept(&destination) else {
         return Some(EXPECTED);
     };
     if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
-        return Some("SOCKS proxies are not supported; expected http://host:port or https://host:port");
+        return Some(NO_SOCKS);
     }
     let host = proxy.uri().host().unwrap_or_default();
     let authority = proxy.uri().authority().map_or("", |authority| authority.as_str());

@@ -113,7 +113,7 @@ fn parsed(root_certificates: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>,
     for pem in root_certificates {
         let earlier = roots.len();
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|error| wrong(format!("it is not PEM: {error}")))?;
+            let certificate = certificate.map_err(|_| wrong("it is not text in PEM form".to_owned()))?;
             RootCertStore::empty()
                 .add(certificate.clone())
                 .map_err(|error| wrong(format!("it can't be trusted: {error}")))?;

@@ -1,6 +1,7 @@
 //! What can't be used is refused when something is built, and named.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use apikey_core::{
@@ -124,6 +125,14 @@ fn every_bad_setting_for_kinde_is_refused_by_name() {
         ("MachineToMachine::new", m2m("an id", "")),
         ("audience", good().audience("")),
         ("connect_timeout", good().connect_timeout(Duration::ZERO)),
+        ("root_certificate", good().root_certificate("a-canary")),
+        ("proxy", good().proxy("")),
+        ("proxy", good().proxy("a-canary:3128")),
+        ("proxy", good().proxy("socks5://user:a-canary@proxy:1080")),
+        ("proxy", good().proxy("http://user:a-canary@")),
+        ("proxy", good().proxy("http://user:a-can/ary@proxy:3128")),
+        ("resolve_to", good().resolve_to([])),
+        ("resolve_to", good().proxy("http://proxy:3128").resolve_to([SocketAddr::from(([192, 0, 2, 1], 0))])),
     ] {
         let text = format!("{settings:?}");
         let built = KindeVerifier::new(settings);
@@ -134,6 +143,9 @@ fn every_bad_setting_for_kinde_is_refused_by_name() {
     }
     KindeVerifier::new(good()).unwrap();
     KindeVerifier::new(good().connect_timeout(Duration::MAX)).unwrap();
+    KindeVerifier::new(good().proxy("http://user:password@proxy:3128")).unwrap();
+    KindeVerifier::new(good().without_proxy()).unwrap();
+    KindeVerifier::new(good().resolve_to([SocketAddr::from(([192, 0, 2, 1], 0))])).unwrap();
     assert!(good().has_credentials() && !domain("a.kinde.com").has_credentials());
 }
 

@@ -10,6 +10,7 @@ mod flights;
 mod generations;
 mod kinde_client;
 mod memo;
+mod network;
 mod overload;
 mod question;
 mod resilience;

@@ -472,6 +472,49 @@ async fn no_secret_shows_where_the_settings_are_wrong() {
     stage.conclude(&[]);
 }
 
+#[tokio::test]
+async fn no_password_of_a_proxy_shows() {
+    let mut stage = Stage::new().await;
+    let password = random("proxy-");
+    stage.watch.canaries.add("the proxy's password", &password);
+    let refusing = RawServer::start(|_| "HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n".to_owned()).await;
+    let with_password = |url: &str| url.replace("://", &format!("://user:{password}@"));
+    // The emulator answers in the place of the proxy.
+    let (proxy, refusing) = (with_password(&stage.emulator.url()), with_password(&refusing.url));
+    let unreachable = with_password("http://127.0.0.1:9");
+    for (domain, proxy) in [
+        (stage.emulator.url(), &proxy),
+        (stage.emulator.url(), &unreachable),
+        (stage.emulator.url(), &refusing),
+        ("https://acme.kinde.invalid".to_owned(), &proxy),
+        ("https://acme.kinde.invalid".to_owned(), &refusing),
+        ("https://acme.kinde.invalid".to_owned(), &unreachable),
+    ] {
+        let settings = settings_with(&stage.emulator, &[("KINDE_DOMAIN", &domain)]).proxy(proxy);
+        stage.watch.show(&settings);
+        let verifier = KindeVerifier::new(settings).unwrap();
+        stage.watch.show(&verifier);
+        stage.ask(&verifier).await;
+        let health = verifier.check().await;
+        stage.watch.show(&health);
+    }
+    assert!(stage.emulator.counters().verify_calls > 0);
+    for proxy in [
+        format!("socks5://user:{password}@127.0.0.1:9"),
+        format!("http://user:{password}@127.0.0.1:9/path"),
+        format!("http://user:{password}@127.0.0.1:99999"),
+        format!("http://user:1/{password}@127.0.0.1:9"),
+        format!("{password}://127.0.0.1:9"),
+        format!("http://{password} {password}"),
+        password.clone(),
+    ] {
+        let error = KindeVerifier::new(settings(&stage.emulator).proxy(proxy)).unwrap_err();
+        stage.watch.show(&error);
+        writeln!(stage.watch.shown, "{error}").unwrap();
+    }
+    stage.conclude(&["intercepts"]);
+}
+
 /// Holds its key while it panics, hangs and fails.
 struct Rotten(AtomicBool);
 

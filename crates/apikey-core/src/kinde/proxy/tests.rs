@@ -20,7 +20,7 @@ fn named(url: &str, variables: &[(&'static str, &str)]) -> Option<&'static str> 
         let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
         Some(if *value == "\u{fffd}" { not_unicode() } else { (*value).into() })
     };
-    let error = check_proxy_variables(&url, read).err()?;
+    let error = ProxySetting::Environment.check(&url, read).err()?;
     assert!(!error.to_string().contains("canary"), "{error}");
     Some(error.setting())
 }
@@ -127,6 +127,76 @@ fn where_no_proxy_is_taken_none_is_checked() {
     assert!(!proxied("https://192.0.2.1", &[("no_proxy", "192.0.2.0/24")]));
     assert!(proxied(KINDE, &[("NO_PROXY", ""), ("no_proxy", "*")]), "the first that is set");
     assert_eq!(named(KINDE, &[("ALL_PROXY", "proxy"), ("NO_PROXY", "\u{fffd}")]), Some("NO_PROXY"));
+}
+
+/// What becomes of this setting, as text.
+fn read(proxy: &str, base: &str) -> Result<String, ConfigError> {
+    let setting = ProxySetting::Url(Secret::new(proxy.to_owned()));
+    let checked = setting.check(&Url::parse(base).unwrap(), |_| panic!("the environment is not read"))?;
+    assert!(checked.for_client().unwrap().is_some());
+    assert!(!format!("{checked:?}").contains("canary"));
+    match checked {
+        ProxySetting::Url(url) => Ok(url.expose().to_owned()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_url_of_a_proxy_is_taken_with_its_password() {
+    for (proxy, url) in [
+        ("http://proxy:3128", "http://proxy:3128/"),
+        ("http://proxy:3128/", "http://proxy:3128/"),
+        ("HTTP://Proxy", "http://proxy/"),
+        ("https://proxy.example.com:3129", "https://proxy.example.com:3129/"),
+        ("http://my_proxy:3128", "http://my_proxy:3128/"),
+        ("http://192.0.2.1:3128", "http://192.0.2.1:3128/"),
+        ("http://[2001:db8::1]:3128", "http://[2001:db8::1]:3128/"),
+        ("http://user:canary%2F@proxy:3128", "http://user:canary%2F@proxy:3128/"),
+        ("http://user@proxy:3128", "http://user@proxy:3128/"),
+        ("http://us:er@ca:na@ry@proxy:3128", "http://us:er%40ca%3Ana%40ry@proxy:3128/"),
+    ] {
+        assert_eq!(read(proxy, KINDE).unwrap(), url);
+    }
+}
+
+#[test]
+fn a_setting_that_is_no_url_of_a_proxy_is_refused() {
+    let more = [
+        "",
+        "proxy",
+        "proxy:3128",
+        "http:proxy:3128",
+        "http:\\\\proxy",
+        "http://pro\nxy:3128",
+        "http://proxy:3128/path",
+        "http://proxy:3128/?query",
+        "http://proxy:3128#fragment",
+        "http://user:12/canary@proxy:3128",
+        "http://user:12#canary@proxy:3128",
+        "http://user:12?canary@proxy:3128",
+        "http://user:canary%ff@proxy:3128",
+        "http://user:canary@",
+    ];
+    // A name that is not ASCII is turned into one that is.
+    for proxy in USELESS.into_iter().chain(more).filter(|proxy| *proxy != "http://käse:3128") {
+        let error = read(proxy, KINDE).unwrap_err();
+        assert_eq!(error.setting(), "proxy", "{proxy:?}");
+        assert!(!error.to_string().to_lowercase().contains("canar"), "{error}");
+    }
+}
+
+#[test]
+fn plain_http_goes_through_a_proxy_of_this_machine_alone() {
+    for (proxy, is_fine) in [
+        ("http://127.0.0.1:3128", true),
+        ("http://localhost:3128", true),
+        ("https://[::1]:3128", true),
+        ("http://proxy:3128", false),
+        ("http://192.0.2.1:3128", false),
+    ] {
+        assert_eq!(read(proxy, "http://127.0.0.1:4010").is_ok(), is_fine, "{proxy}");
+        assert!(read(proxy, KINDE).is_ok(), "{proxy}");
+    }
 }
 
 fn value() -> impl Strategy<Value = Option<&'static str>> {
