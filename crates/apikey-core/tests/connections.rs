@@ -120,12 +120,12 @@ async fn a_pool_of_60_dead_connections_is_left_at_the_first_silence() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_keys_at_once_get_in_although_sixty_connections_are_dead() {
+async fn sixty_keys_at_once_get_in_past_sixty_dead_connections() {
     a_pool_goes_dead(60, 60).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_close_at_their_nth_use_turn_no_good_key_away() {
+async fn connections_that_close_at_any_use_turn_no_good_key_away() {
     for nth in 2..=5 {
         let emulator = Emulator::start().await.unwrap();
         let authenticator = authenticator(&emulator);
@@ -137,7 +137,7 @@ async fn connections_that_close_at_their_nth_use_turn_no_good_key_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_close_after_one_answer_turn_no_good_key_away() {
+async fn connections_of_one_answer_each_turn_no_good_key_away() {
     let emulator = Emulator::start().await.unwrap();
     let authenticator = authenticator(&emulator);
     emulator.close_idle_connections(Some(Duration::ZERO));
@@ -298,7 +298,7 @@ async fn one_of_three_backends_that_hangs_turns_no_good_key_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_three_backends_that_hangs_by_chance_turns_hardly_a_key_away() {
+async fn a_backend_that_hangs_at_random_turns_hardly_a_key_away() {
     for seed in [1, 2, 3] {
         one_backend_hangs(Backends::random(3, seed), 3).await;
     }
@@ -383,7 +383,7 @@ async fn a_reused_connection_that_breaks_ends_the_pool_once() {
 }
 
 #[tokio::test]
-async fn a_silent_call_that_is_given_up_on_a_reused_connection_ends_the_pool() {
+async fn a_silent_call_on_a_reused_connection_ends_the_pool() {
     let emulator = Emulator::start().await.unwrap();
     let (verifier, secret) = (Arc::new(verifier(&emulator)), good_keys(&emulator, 1).remove(0));
     warm_alone(&emulator, &verifier, &secret, 5).await;
@@ -479,7 +479,7 @@ async fn a_connection_is_not_used_again_after_15_idle_seconds() {
 }
 
 #[tokio::test]
-async fn a_token_endpoint_behind_a_dead_connection_is_asked_again_on_a_new_one() {
+async fn a_fetch_on_a_dead_connection_is_tried_again_on_a_new_one() {
     let emulator = Emulator::start().await.unwrap();
     let secret = good_keys(&emulator, 1).remove(0);
     emulator.hang_new_connections(true);

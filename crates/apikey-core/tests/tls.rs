@@ -106,7 +106,7 @@ async fn several_authorities_can_be_added() {
 }
 
 #[test]
-fn a_root_certificate_that_can_not_be_used_is_refused_at_start_up() {
+fn a_root_certificate_without_use_is_refused_at_start_up() {
     let (start, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
     let key = format!(
         "{}\nAAAA\n{}",
@@ -125,7 +125,7 @@ fn a_root_certificate_that_can_not_be_used_is_refused_at_start_up() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_gracefully_while_idle_costs_no_answer() {
+async fn a_connection_that_closes_while_idle_costs_no_answer() {
     let identity = TlsIdentity::generate(["localhost"]);
     let emulator = Emulator::builder().tls(&identity).start().await.unwrap();
     let (verifier, key) = (trusting(&emulator, &identity), good_key(&emulator));
@@ -142,7 +142,7 @@ async fn a_connection_that_is_closed_gracefully_while_idle_costs_no_answer() {
 
 /// The close may be on its way when the next call goes out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_close_at_their_second_use_turn_no_good_key_away() {
+async fn a_connection_that_closes_at_its_second_use_costs_no_answer() {
     let identity = TlsIdentity::generate(["localhost"]);
     let emulator = Emulator::builder().tls(&identity).start().await.unwrap();
     let authenticator = Authenticator::builder(trusting(&emulator, &identity)).build().unwrap();
@@ -182,7 +182,7 @@ async fn burst(emulator: &Emulator, verifier: &Arc<KindeVerifier>, key: &Present
 }
 
 #[tokio::test]
-async fn bursts_after_the_first_shake_hands_by_sessions_that_are_resumed() {
+async fn later_bursts_resume_the_sessions_of_the_first() {
     let identity = TlsIdentity::generate(["localhost"]);
     let emulator = Emulator::builder().tls(&identity).start().await.unwrap();
     let (verifier, key) = (Arc::new(trusting(&emulator, &identity)), good_key(&emulator));

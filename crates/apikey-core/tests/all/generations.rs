@@ -89,7 +89,7 @@ async fn until_used(kinde: &NumberedTokens, verifier: &KindeVerifier, number: u6
 }
 
 #[tokio::test]
-async fn a_successor_comes_into_use_by_the_first_call_that_it_is_accepted_for() {
+async fn a_successor_comes_into_use_when_it_is_first_accepted() {
     let kinde = NumberedTokens::start(|_, _| accepted()).await;
     let clock = Arc::new(ManualClock::new());
     let verifier = kinde.verifier(Arc::clone(&clock) as _);
@@ -151,7 +151,7 @@ async fn a_junk_key_that_tries_a_successor_proves_nothing_against_it() {
 }
 
 #[tokio::test]
-async fn a_successor_that_nobody_has_tried_takes_over_when_the_current_token_ends() {
+async fn a_successor_that_nobody_tried_takes_over_at_the_end() {
     let kinde = NumberedTokens::start(|_, key| if key == "odd" { unauthorized() } else { accepted() }).await;
     let clock = Arc::new(ManualClock::new());
     let verifier = kinde.verifier(Arc::clone(&clock) as _);
@@ -226,7 +226,7 @@ async fn a_token_is_doubted_again_after_the_machine_slept() {
 }
 
 #[tokio::test]
-async fn a_grant_of_the_scope_is_noticed_although_keys_are_refused_for_its_lack() {
+async fn a_grant_of_the_scope_is_noticed_while_keys_are_refused() {
     let lacks = || {
         let body = r#"{"errors":[{"code":"SCOPE_MISSING","message":"m"}]}"#;
         format!("HTTP/1.1 403 No\r\ncontent-length: {}\r\n\r\n{body}", body.len())

@@ -22,7 +22,7 @@ fn answer(status: u16, body: serde_json::Value) -> Fault {
 }
 
 #[tokio::test]
-async fn every_fault_of_kindes_has_its_class_and_recovery_is_immediate() {
+async fn every_fault_of_kinde_has_its_class_and_ends_at_once() {
     let elsewhere = emulator().await;
     let target = format!("{}/api/v1/api_keys/verify", elsewhere.url());
     let overload = [
@@ -172,7 +172,7 @@ fn parts(request: &str) -> (&str, Vec<(String, String)>, &str) {
 }
 
 #[tokio::test]
-async fn kinde_sees_the_key_in_the_body_and_the_token_in_the_header_and_nothing_else() {
+async fn kinde_sees_the_key_the_token_and_nothing_else() {
     let server = RawServer::start(|request| {
         ok(if request.starts_with("POST /oauth2/token") { r#"{"access_token":"abc.def"}"# } else { ACCEPTED })
     })
@@ -398,7 +398,7 @@ fn both_kinds_of_runtime_will_do() {
 
 /// As actix-web has it: each worker has a runtime of its own, and all share one authenticator.
 #[test]
-fn a_runtime_that_is_gone_takes_its_connections_with_it_and_nothing_else() {
+fn a_runtime_that_is_gone_takes_its_connections_alone() {
     let stage = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let emulator = stage.block_on(emulator());
     let issued = reader(&emulator);
@@ -455,7 +455,7 @@ fn no_proxy_variable_matters_for_loopback() {
 }
 
 #[tokio::test]
-async fn a_connection_that_kinde_closed_while_it_was_idle_costs_no_answer() {
+async fn a_connection_that_kinde_closed_while_idle_costs_no_answer() {
     let served = Arc::new(AtomicU64::new(0));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -234,7 +234,7 @@ async fn the_next_fixed_address_serves_if_the_first_is_dead() {
 
 /// The environment is the process's own, so what is tested runs in another process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_environments_proxy_is_used_unless_a_setting_says_otherwise() {
+async fn the_environments_proxy_is_used_unless_a_setting_differs() {
     let (environments, set) = (Proxy::that_says("").await, Proxy::that_says("").await);
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "--ignored", "network::under_the_environments_proxy"]);

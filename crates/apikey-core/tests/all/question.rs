@@ -103,7 +103,7 @@ async fn the_moment_that_kinde_names_to_our_own_question_is_told() {
 
 /// Then it is what this Kinde says of a key that it does not know.
 #[tokio::test]
-async fn a_refusal_beside_an_accepted_key_is_no_refusal_of_the_service() {
+async fn a_refusal_beside_an_accepted_key_does_not_refuse_the_service() {
     let emulator = emulator().await;
     emulator.set_negative_answer(NegativeAnswer::Anonymous401);
     let (verifier, clock) = kinde_with_clock(&emulator);
@@ -162,7 +162,7 @@ async fn our_own_question_keeps_its_connection_until_it_fails() {
 }
 
 #[tokio::test]
-async fn our_own_question_that_is_given_up_takes_its_connection_with_it() {
+async fn a_health_check_that_is_given_up_takes_its_connection_along() {
     let emulator = emulator().await;
     let verifier = Arc::new(kinde(&emulator));
     assert_eq!(called(&verifier.check().await), "up");
@@ -241,7 +241,7 @@ async fn a_host_that_is_not_there_is_down() {
 
 /// A good key's token came into doubt, and nobody but our own question asks.
 #[tokio::test]
-async fn a_key_that_our_own_question_had_judged_makes_the_token_trusted() {
+async fn a_key_that_the_health_check_had_judged_clears_the_token() {
     let judged = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&judged);
     let server = RawServer::start(move |request| {

@@ -159,7 +159,7 @@ fn every_status_has_its_class() {
 }
 
 #[test]
-fn a_retry_after_makes_an_overload_of_a_503_and_of_no_other_status() {
+fn a_retry_after_makes_an_overload_of_a_503_alone() {
     for (retry_after, wait) in [
         (RetryAfter { has_header: true, wait: Some(Duration::from_secs(7)) }, Some(Duration::from_secs(7))),
         (RetryAfter { has_header: true, wait: None }, None),
