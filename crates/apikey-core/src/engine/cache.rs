@@ -15,7 +15,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::cached_key::CachedKey;
-use super::usage::{Spreading, hand_out};
+use super::usage::Spreading;
 use crate::key::{Fingerprint, FingerprintHashing};
 use slots::{Slot, Slots};
 
@@ -60,7 +60,7 @@ impl Cache {
     ) -> Option<Arc<CachedKey>> {
         let entries = self.entries.pin();
         let answer = entries.get(key).filter(|answer| is_wanted(answer))?;
-        Some(hand_out(answer, &self.spreading))
+        Some(answer.usage.hand_out(answer, &self.spreading, CachedKey::copy))
     }
 
     /// Keeps an answer. If a key id has one secret, a secret that it had before is forgotten: such keys are rotated without a

@@ -23,7 +23,7 @@ pub(crate) struct CachedKey {
     serves_for: u64,
     /// When the next renewal in the background may begin.
     refresh_from: AtomicU64,
-    pub(super) usage: Usage,
+    pub(super) usage: Usage<CachedKey>,
 }
 
 /// Whether an answer outlived its time to live because Kinde could not answer.

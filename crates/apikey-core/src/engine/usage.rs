@@ -1,44 +1,56 @@
-//! How a cached answer is used: whether at all, and whether by so many at once that its reference count would be what they
-//! wait for.
+//! How a cached value is used: whether at all, and whether by so many threads at once that its reference count slows them down.
 //!
-//! Every request holds a reference to its answer. Where many threads use one key, they would take turns at the one counter of
-//! it, and two threads would get less done than one. So an answer that is seen in use elsewhere again and again is copied,
-//! once for each processor, and each thread counts on a copy of its own.
+//! Every request holds a reference to its answer. If many threads use one key, they take turns at the one reference count of its
+//! answer, and two threads get less done than one. So a value that is seen in use elsewhere again and again is copied, once for
+//! each processor, and each thread counts on a copy of its own.
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::cached_key::CachedKey;
-
-/// The cache itself holds so many references to an answer: one in its map, one in its slot.
+/// How many references the cache itself holds to a value: one in its map, one in its slot.
 const OF_THE_CACHE: usize = 2;
-/// An answer that was seen in use elsewhere so often is copied.
+/// How often a value is seen in use elsewhere before it is copied.
 const SIGHTINGS: u8 = 64;
-/// How many answers are copied at most, so that copies take next to no memory.
+/// How many values are copied at most, so that copies take next to no memory.
 const MOST_SPREAD: usize = 256;
-/// More copies than this are never made of one answer.
+/// How many copies are made of one value at most.
 const MOST_COPIES: usize = 64;
 
-/// Part of every answer; written while it is new, and hardly ever after.
-#[derive(Debug, Default)]
-pub(super) struct Usage {
+/// The use of one cached value, which it is a part of. It is written while the value is new, and hardly ever after.
+#[derive(Debug)]
+pub(super) struct Usage<T> {
     used: AtomicBool,
     sightings: AtomicU8,
-    /// Of the cache's slots, the one that holds the answer. The cache writes and reads it under its lock. It fills what would
-    /// be padding here, and saves the cache another index.
+    /// The slot of the cache that holds the value. The cache writes and reads it under its lock. The number fills what would be
+    /// padding here, and saves the cache another index.
     slot: AtomicU32,
-    copies: OnceLock<Box<Copies>>,
+    copies: OnceLock<Box<Copies<T>>>,
 }
 
-impl Usage {
-    /// For an answer that takes the place of this one: it is in use as much.
-    pub(super) fn of_successor(&self) -> Self {
-        Self { used: AtomicBool::new(self.used.load(Ordering::Relaxed)), ..Self::default() }
+impl<T> Default for Usage<T> {
+    fn default() -> Self {
+        Self::new(false)
+    }
+}
+
+impl<T> Usage<T> {
+    fn new(used: bool) -> Self {
+        Self {
+            used: AtomicBool::new(used),
+            sightings: AtomicU8::default(),
+            slot: AtomicU32::default(),
+            copies: OnceLock::new(),
+        }
     }
 
-    /// Whether the answer was used since this was asked last.
+    /// For the value that replaces this one in the cache: it counts as used if this one does.
+    pub(super) fn of_successor(&self) -> Self {
+        Self::new(self.used.load(Ordering::Relaxed))
+    }
+
+    /// Whether the value was used since this was asked last.
     pub(super) fn was_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
@@ -50,16 +62,52 @@ impl Usage {
     pub(super) fn set_slot(&self, slot: usize) {
         self.slot.store(u32::try_from(slot).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
+
+    /// A reference to the value that this is a part of, or to a copy of it.
+    pub(super) fn hand_out(&self, value: &Arc<T>, spreading: &Spreading, copy: impl Fn(&T) -> T) -> Arc<T> {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+        if let Some(copy) = self.copies.get().and_then(|copies| copies.of_this_thread()) {
+            return Arc::clone(copy);
+        }
+        if Arc::strong_count(value) > OF_THE_CACHE {
+            self.sight(value, spreading, copy);
+        }
+        Arc::clone(value)
+    }
+
+    /// Notes that somebody else uses the value at this moment.
+    #[cold]
+    fn sight(&self, value: &T, spreading: &Spreading, copy: impl Fn(&T) -> T) {
+        let sightings = self.sightings.load(Ordering::Relaxed);
+        if sightings < SIGHTINGS {
+            // If two threads overwrite each other's sighting, the next one makes up for it.
+            self.sightings.store(sightings + 1, Ordering::Relaxed);
+        } else if let Some(slot) = spreading.slot() {
+            self.copies.get_or_init(|| {
+                let values = (0..spreading.copies).map(|_| Arc::new(copy(value))).collect();
+                Box::new(Copies { values, _slot: slot })
+            });
+        }
+    }
 }
 
-/// One copy for each processor, and their slot among those that are spread.
+/// One copy for each processor, and the slot that they take among the values that are copied.
 #[derive(Debug)]
-struct Copies {
-    answers: Box<[Arc<CachedKey>]>,
+struct Copies<T> {
+    values: Box<[Arc<T>]>,
     _slot: SpreadSlot,
 }
 
-/// How many copies are made of an answer, and of how many answers there are any.
+impl<T> Copies<T> {
+    fn of_this_thread(&self) -> Option<&Arc<T>> {
+        // The number of copies is a power of two.
+        self.values.get(thread_number() & (self.values.len() - 1))
+    }
+}
+
+/// How many copies are made of a value, and how many values are copied.
 pub(super) struct Spreading {
     copies: usize,
     spread: Arc<AtomicUsize>,
@@ -85,6 +133,7 @@ impl Spreading {
     }
 }
 
+/// One of the values that are copied. It is given back when this is dropped.
 #[derive(Debug)]
 struct SpreadSlot(Arc<AtomicUsize>);
 
@@ -94,44 +143,7 @@ impl Drop for SpreadSlot {
     }
 }
 
-/// A reference to the answer, or to a copy of it.
-pub(super) fn hand_out(answer: &Arc<CachedKey>, spreading: &Spreading) -> Arc<CachedKey> {
-    let usage = &answer.usage;
-    if !usage.used.load(Ordering::Relaxed) {
-        usage.used.store(true, Ordering::Relaxed);
-    }
-    if let Some(copy) = usage.copies.get().and_then(|copies| copies.of_this_thread()) {
-        return Arc::clone(copy);
-    }
-    if Arc::strong_count(answer) > OF_THE_CACHE {
-        sight(answer, spreading);
-    }
-    Arc::clone(answer)
-}
-
-/// Somebody else uses the answer at this moment.
-#[cold]
-fn sight(answer: &CachedKey, spreading: &Spreading) {
-    let sightings = answer.usage.sightings.load(Ordering::Relaxed);
-    if sightings < SIGHTINGS {
-        // Sightings that threads overwrite for each other are made up for by the next.
-        answer.usage.sightings.store(sightings + 1, Ordering::Relaxed);
-    } else if let Some(slot) = spreading.slot() {
-        answer.usage.copies.get_or_init(|| {
-            let answers = (0..spreading.copies).map(|_| Arc::new(answer.copy())).collect();
-            Box::new(Copies { answers, _slot: slot })
-        });
-    }
-}
-
-impl Copies {
-    fn of_this_thread(&self) -> Option<&Arc<CachedKey>> {
-        // The number of copies is a power of two.
-        self.answers.get(thread_number() & (self.answers.len() - 1))
-    }
-}
-
-/// Numbers the threads that use spread answers, in the order in which they come, from 1.
+/// Numbers the threads that use copied values, in the order in which they come, from 1.
 fn thread_number() -> usize {
     static LATEST: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
