@@ -1,0 +1,72 @@
+//! What is remembered of a service that is set up wrong.
+
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::verifier::FailureClass;
+
+/// For how long a wrong set-up is remembered.
+const MEMORY: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(super) struct SetUp {
+    /// Whose key drew an answer that speaks of this service. The next health check says whether it is true.
+    doubted_by: Option<Option<Client>>,
+    wrong: Option<WrongSetUp>,
+}
+
+#[derive(Clone, Copy)]
+struct WrongSetUp {
+    until: Instant,
+    class: FailureClass,
+    doubted_by: Option<Client>,
+}
+
+impl WrongSetUp {
+    /// An answer that does not say why the service is refused may be about keys that nobody knows: it is remembered for the
+    /// client that drew it alone.
+    fn concerns(&self, client: Option<Client>) -> bool {
+        self.class == FailureClass::SetUp || self.doubted_by == client
+    }
+}
+
+impl SetUp {
+    /// What this client hears of a wrong set-up from memory.
+    pub(super) fn known_wrong_for(&self, client: Option<Client>, now: Instant) -> Option<FailureClass> {
+        self.remembered(now).filter(|wrong| wrong.concerns(client)).map(|wrong| wrong.class)
+    }
+
+    pub(super) fn is_known_wrong(&self, now: Instant) -> bool {
+        self.remembered(now).is_some()
+    }
+
+    fn remembered(&self, now: Instant) -> Option<WrongSetUp> {
+        self.wrong.filter(|wrong| now < wrong.until)
+    }
+
+    pub(super) fn is_doubted(&self) -> bool {
+        self.doubted_by.is_some()
+    }
+
+    /// A key of this client's drew an answer that speaks of this service. Returns whether a health check is needed.
+    pub(super) fn doubt(&mut self, client: Option<Client>, now: Instant) -> bool {
+        let is_news = !self.is_known_wrong(now);
+        if is_news {
+            self.doubted_by = Some(client);
+        }
+        is_news
+    }
+
+    /// A health check says that nothing is wrong with the set-up, or nothing about it.
+    pub(super) fn clear_doubt(&mut self) {
+        self.doubted_by = None;
+    }
+
+    /// A health check says that the set-up is wrong. It is remembered if a caller's key drew the same.
+    pub(super) fn confirm(&mut self, class: FailureClass, now: Instant) {
+        self.wrong = self.doubted_by.take().and_then(|doubted_by| {
+            let until = now.checked_add(MEMORY)?;
+            Some(WrongSetUp { until, class, doubted_by })
+        });
+    }
+}
