@@ -3,8 +3,8 @@ use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
 use crate::authenticator::Authenticator;
+use crate::memo;
 use crate::rejection::Rejection;
-use crate::request;
 
 apikey_core::adapter_keys! {
     /// The caller's key: verified, active, with whatever scopes.
@@ -87,7 +87,7 @@ where
     Authenticator: FromRef<S>,
 {
     let keys = Authenticator::from_ref(state);
-    let attempt = request::begin(parts, &keys);
+    let attempt = memo::begin(parts, &keys);
     Ok(keys.gate(policy).decide(attempt, wrap).wait().await?)
 }
 
@@ -101,7 +101,7 @@ where
     Authenticator: FromRef<S>,
 {
     let keys = Authenticator::from_ref(state);
-    let attempt = request::begin(parts, &keys);
+    let attempt = memo::begin(parts, &keys);
     Ok(keys.gate(policy).decide_optional(attempt, wrap).wait().await?)
 }
 

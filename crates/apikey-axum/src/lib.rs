@@ -173,6 +173,7 @@
 
 mod authenticator;
 mod extract;
+mod memo;
 mod rejection;
 mod request;
 mod require;

@@ -1,8 +1,8 @@
-//! How the core reads an `http` request, and how a request keeps what was learned about it.
+//! How the core reads an `http` request.
 
 use std::net::{IpAddr, SocketAddr};
 
-use apikey_core::{Attempt, Authenticator, Memo, RequestHead};
+use apikey_core::RequestHead;
 use axum::extract::ConnectInfo;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Uri, header};
@@ -76,38 +76,4 @@ impl<B> HttpRequest for Request<B> {
     fn extensions_mut(&mut self) -> &mut Extensions {
         self.extensions_mut()
     }
-}
-
-/// The attempts at this request, under a type that nobody else can name. In extensions that are cloned it is empty, since
-/// they are another request's.
-#[derive(Clone, Default)]
-struct RequestMemo(Memo);
-
-/// The attempt that an earlier layer or extractor made at what this request presents, or a new one. Takes the credential out
-/// where that is asked for.
-pub(crate) fn begin(request: &mut impl HttpRequest, authenticator: &Authenticator) -> Attempt {
-    let memo = request.extensions().get::<RequestMemo>();
-    if let Some(attempt) = memo.and_then(|memo| memo.0.recall(authenticator, &request.head())) {
-        return attempt;
-    }
-    let attempt = authenticator.begin(&request.head());
-    if authenticator.must_remember(&attempt) {
-        for name in authenticator.removed_headers() {
-            request.headers_mut().remove(name);
-        }
-        remove_from_query(request.uri_mut(), authenticator);
-        request
-            .extensions_mut()
-            .get_or_insert_default::<RequestMemo>()
-            .0
-            .note(authenticator, attempt.clone());
-    }
-    attempt
-}
-
-fn remove_from_query(uri: &mut Uri, authenticator: &Authenticator) {
-    let Some(target) = authenticator.target_without_credential(uri.path(), uri.query()) else { return };
-    let mut parts = std::mem::take(uri).into_parts();
-    parts.path_and_query = target.parse().ok();
-    *uri = Uri::from_parts(parts).unwrap_or_default();
 }

@@ -27,9 +27,9 @@ use super::service::Require;
 /// ```
 #[derive(Debug, Clone)]
 pub struct RequireLayer {
-    pub(super) authenticator: Authenticator,
-    pub(super) policy: Arc<Policy>,
-    pub(super) passes_preflight: bool,
+    authenticator: Authenticator,
+    policy: Arc<Policy>,
+    passes_preflight: bool,
 }
 
 impl RequireLayer {
@@ -51,6 +51,7 @@ impl<S> Layer<S> for RequireLayer {
     type Service = Require<S>;
 
     fn layer(&self, inner: S) -> Require<S> {
-        Require { inner, settings: self.clone() }
+        let Self { authenticator, policy, passes_preflight } = self.clone();
+        Require { inner, authenticator, policy, passes_preflight }
     }
 }

@@ -1,19 +1,22 @@
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use apikey_core::{Decision, VerifiedKey, is_preflight};
+use apikey_core::{Authenticator, Decision, Policy, VerifiedKey, is_preflight};
 use axum_core::response::{IntoResponse, Response};
 use http::Request;
 use tower_service::Service;
 
 use super::future::ResponseFuture;
-use super::layer::RequireLayer;
-use crate::request::{self, HttpRequest as _};
+use crate::memo;
+use crate::request::HttpRequest as _;
 
 /// The service that [`RequireLayer`] makes.
 #[derive(Debug, Clone)]
 pub struct Require<S> {
     pub(super) inner: S,
-    pub(super) settings: RequireLayer,
+    pub(super) authenticator: Authenticator,
+    pub(super) policy: Arc<Policy>,
+    pub(super) passes_preflight: bool,
 }
 
 impl<S, B> Service<Request<B>> for Require<S>
@@ -30,14 +33,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let RequireLayer { authenticator, policy, passes_preflight } = &self.settings;
         // A request that was made of another one must not be taken for that one's.
         request.extensions_mut().remove::<VerifiedKey>();
-        if *passes_preflight && is_preflight(request.method().as_str(), &request.head()) {
+        if self.passes_preflight && is_preflight(request.method().as_str(), &request.head()) {
             return ResponseFuture::inner(self.inner.call(request));
         }
-        let attempt = request::begin(&mut request, authenticator);
-        match authenticator.gate(policy).decide(attempt, |key| key) {
+        let attempt = memo::begin(&mut request, &self.authenticator);
+        match self.authenticator.gate(&self.policy).decide(attempt, |key| key) {
             Decision::Decided(Ok(key)) => {
                 request.extensions_mut().insert(key);
                 ResponseFuture::inner(self.inner.call(request))
