@@ -100,9 +100,9 @@ impl View {
     }
 
     fn step(&self, key: Fingerprint, client: &dyn Fn() -> Option<Client>, now: Instant) -> Step {
-        match self.max_age {
+        match &self.rules {
             None => self.engine.step(key, client, now),
-            Some(max_age) => self.engine.step_within(key, client, max_age, now),
+            Some(rules) => self.engine.step_by(key, client, rules, now),
         }
     }
 
@@ -156,9 +156,10 @@ impl View {
         waiter: Waiter,
         takes_stale: bool,
     ) -> Result<VerifiedKey, Denial> {
-        let Self { engine, clock, style, max_age, .. } = &*self;
+        let Self { engine, clock, style, rules, .. } = &*self;
+        let max_age = rules.as_ref().and_then(|rules| rules.max_age);
         let older = |now: Instant| {
-            let answer = engine.stale(&key, *max_age, now)?;
+            let answer = engine.stale(&key, max_age, now)?;
             Some(VerifiedKey::from_cache(answer, now))
         };
         let mut heeds_slowness = takes_stale;

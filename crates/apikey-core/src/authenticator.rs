@@ -88,54 +88,75 @@ impl Authenticator {
         self.0.worker.check().await
     }
 
-    /// Forgets one key, as after its revocation: the next request with it asks Kinde again. An answer that was asked for
-    /// before this call is neither kept nor served after it, and no outage brings the key back.
+    /// Forgets one key, for example after its revocation: the next request with it asks Kinde again. An answer that was
+    /// asked for before this call is neither kept nor served after it, and no outage brings the key back. It says whether an
+    /// answer was cached.
     ///
     /// # Errors
-    /// [`MalformedKey`], where the text can't be a key, and so never was one.
-    pub fn remove(&self, key: &str) -> Result<(), MalformedKey> {
+    /// [`MalformedKey`], if the text can't be a key, and so never was one.
+    pub fn remove(&self, key: &str) -> Result<bool, MalformedKey> {
         let key = PresentedKey::parse(key)?;
-        self.0.engine.purge(Purge::Key(self.0.engine.fingerprint(key.expose())));
-        Ok(())
+        let removed = self.0.engine.purge(Purge::Key(self.0.engine.fingerprint(key.expose())));
+        Ok(removed > 0)
     }
 
-    /// Forgets the key with this id, with the same promise as [`remove`](Self::remove), with one exception: a refusal names no
-    /// id. Remembered refusals are forgotten, all of them
-    /// ([`negative_time_to_live`](AuthenticatorBuilder::negative_time_to_live)). A refusal that was asked for before this call
-    /// may still reach callers who join that question, but it is not kept.
-    pub fn remove_key_id(&self, key_id: &str) {
-        self.0.engine.purge(Purge::KeyId(key_id.into()));
+    /// Forgets the key with this id, with the promise of [`remove`](Self::remove). It says how many answers were cached.
+    ///
+    /// There is one exception. A refusal carries no key id, so it can't be matched to this call. All remembered refusals are
+    /// forgotten ([`negative_time_to_live`](crate::AuthenticatorBuilder::negative_time_to_live)). If a refusal was asked for
+    /// before this call, callers that already wait for it get it. It is not cached.
+    pub fn remove_key_id(&self, key_id: &str) -> usize {
+        self.0.engine.purge(Purge::KeyId(key_id.into()))
     }
 
-    /// Forgets the keys with these ids, with the same promise as [`remove_key_id`](Self::remove_key_id) for each. However many
-    /// they are, no request waits for this call, and no verification of another key fails or is repeated because of it.
-    pub fn remove_key_ids(&self, ids: impl IntoIterator<Item = impl AsRef<str>>) {
-        self.0.engine.purge_key_ids(ids.into_iter().map(|id| id.as_ref().into()));
+    /// Forgets the keys with these ids, with the promise of [`remove_key_id`](Self::remove_key_id) for each. However many they
+    /// are, no request waits for this call, and no verification of another key fails or is repeated because of it. It says
+    /// how many answers were cached.
+    pub fn remove_key_ids(&self, ids: impl IntoIterator<Item = impl AsRef<str>>) -> usize {
+        self.0.engine.purge_key_ids(ids.into_iter().map(|id| id.as_ref().into()))
     }
 
-    /// Forgets the keys of this user, with the same promise as [`remove_key_id`](Self::remove_key_id). It looks at every
-    /// cached key, a few at a time, so that no request waits for it. An empty id is nobody's.
-    pub fn remove_user(&self, user_id: &str) {
-        if !user_id.is_empty() {
-            self.0.engine.purge(Purge::User(user_id.into()));
+    /// Forgets the keys of this user, with the promise of [`remove_key_id`](Self::remove_key_id). It looks at every cached
+    /// key, a few at a time, so that no request waits for it. It says how many answers were cached. No key has the empty id.
+    pub fn remove_user(&self, user_id: &str) -> usize {
+        if user_id.is_empty() { 0 } else { self.0.engine.purge(Purge::User(user_id.into())) }
+    }
+
+    /// Forgets the keys of this organization, with the promise of [`remove_key_id`](Self::remove_key_id). It looks at every
+    /// cached key, a few at a time, so that no request waits for it. It says how many answers were cached. No key has the
+    /// empty code.
+    pub fn remove_organization(&self, organization_code: &str) -> usize {
+        if organization_code.is_empty() {
+            0
+        } else {
+            self.0.engine.purge(Purge::Organization(organization_code.into()))
         }
     }
 
-    /// Forgets the keys of this organization, with the same promise as [`remove_key_id`](Self::remove_key_id). It looks at
-    /// every cached key, a few at a time, so that no request waits for it. An empty code is no organization's.
-    pub fn remove_organization(&self, organization_code: &str) {
-        if !organization_code.is_empty() {
-            self.0.engine.purge(Purge::Organization(organization_code.into()));
-        }
+    /// Forgets every key, with the promise of [`remove`](Self::remove). It takes them out a few at a time, so that no request
+    /// waits for it. It says how many answers were cached.
+    pub fn clear(&self) -> usize {
+        self.0.engine.purge(Purge::Everything)
     }
 
-    /// Forgets every key, with the same promise as [`remove`](Self::remove). It takes them out a few at a time, so that no
-    /// request waits for it.
-    pub fn clear(&self) {
-        self.0.engine.purge(Purge::Everything);
+    /// What is cached under this key id: an answer for each of its secrets that were presented. At Kinde a key has one
+    /// secret, so there is at most one. It asks nobody, and does not count as use of the key.
+    ///
+    /// ```
+    /// # fn example(keys: &apikey_core::Authenticator) {
+    /// for answer in keys.cached("api_key_123") {
+    ///     println!("{} is {} s old", answer.key_id(), answer.age().as_secs());
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn cached(&self, key_id: &str) -> Vec<VerifiedKey> {
+        let now = self.0.clock.now();
+        let answers = self.0.engine.cached(key_id, now);
+        answers.into_iter().map(|answer| VerifiedKey::from_cache(answer, now)).collect()
     }
 
-    /// How many keys are cached, those included whose time is up but whose place nobody has needed yet.
+    /// How many keys are cached. An answer whose time is up counts until its room is needed.
     #[must_use]
     pub fn cached_keys(&self) -> usize {
         self.0.engine.cached_keys()

@@ -7,7 +7,7 @@ use crate::client::{Client, Clients};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::denial::{Denial, DenialStyle};
-use crate::engine::Engine;
+use crate::engine::{Engine, Rules};
 use crate::extract::Extraction;
 use crate::options::Options;
 use crate::policy::Policy;
@@ -21,8 +21,8 @@ pub(crate) struct View {
     /// What the parts above and below were built from, for views that are derived from this one.
     pub(crate) options: Options,
     pub(crate) style: Arc<DenialStyle>,
-    /// Older answers don't serve. `None`: the cache's time to live is the only bound.
-    pub(crate) max_age: Option<Duration>,
+    /// `None` for an authenticator that was not derived from another one.
+    pub(crate) rules: Option<Rules>,
 
     pub(crate) engine: Arc<Engine>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -37,12 +37,23 @@ impl View {
     ///
     /// # Errors
     /// [`ConfigError`], naming the option that can't be used.
-    pub(crate) fn with_options(&self, options: Options) -> Result<Self, ConfigError> {
+    ///
+    /// `counts_for_itself`: attempts through this view are counted apart from those through the other one.
+    pub(crate) fn with_options(
+        &self,
+        options: Options,
+        counts_for_itself: bool,
+    ) -> Result<Self, ConfigError> {
         options.check()?;
+        let attempts = match &self.rules {
+            _ if counts_for_itself => options.attempt_limit.map(|limit| self.engine.count_by(limit)),
+            Some(rules) => rules.attempts.clone(),
+            None => self.engine.attempts(),
+        };
         Ok(Self {
             extraction: options.extraction.clone().build()?,
             style: Arc::new(options.style()),
-            max_age: options.max_age,
+            rules: Some(Rules { max_age: options.max_age, attempts }),
             options,
             engine: Arc::clone(&self.engine),
             clock: Arc::clone(&self.clock),

@@ -101,7 +101,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         let view = View {
             extraction: self.options.extraction.clone().build()?,
             style: Arc::new(self.options.style()),
-            max_age: self.options.max_age,
+            rules: None,
             options: self.options,
             engine,
             clock: self.clock,

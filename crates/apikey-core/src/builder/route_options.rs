@@ -19,6 +19,7 @@ use crate::view::View;
 pub struct RouteOptions<A = Authenticator> {
     base: Arc<View>,
     options: Options,
+    counts_for_itself: bool,
     makes: PhantomData<fn() -> A>,
 }
 
@@ -50,7 +51,12 @@ impl Authenticator {
 impl<A: From<Authenticator>> RouteOptions<A> {
     /// Starts from the options of this authenticator.
     pub fn new(base: &Authenticator) -> Self {
-        Self { base: Arc::clone(&base.0), options: base.0.options.clone(), makes: PhantomData }
+        Self {
+            base: Arc::clone(&base.0),
+            options: base.0.options.clone(),
+            counts_for_itself: false,
+            makes: PhantomData,
+        }
     }
 
     /// The realm of the challenges.
@@ -76,6 +82,7 @@ impl<A: From<Authenticator>> RouteOptions<A> {
     /// they were made from.
     pub fn attempt_limit(mut self, limit: impl Into<Option<AttemptLimit>>) -> Self {
         self.options.attempt_limit = limit.into();
+        self.counts_for_itself = true;
         self
     }
 
@@ -92,7 +99,9 @@ impl<A: From<Authenticator>> RouteOptions<A> {
     /// # Errors
     /// [`ConfigError`], naming the option that can't be used.
     pub fn build(self) -> Result<A, ConfigError> {
-        self.base.with_options(self.options).map(|view| A::from(Authenticator(Arc::new(view))))
+        self.base
+            .with_options(self.options, self.counts_for_itself)
+            .map(|view| A::from(Authenticator(Arc::new(view))))
     }
 }
 

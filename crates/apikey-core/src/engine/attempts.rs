@@ -15,7 +15,7 @@ const MOST_CLIENTS: u64 = 100_000;
 const MOST_GIVEN_BACK: u32 = 10;
 
 /// The limit, and the windows of the clients seen lately.
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     settings: AttemptLimit,
     windows: Cache<Client, Arc<Mutex<Counts>>>,
     /// Counts the outages that have ended.
@@ -131,22 +131,18 @@ pub(crate) struct Limited {
 }
 
 impl Attempts {
-    pub(super) fn new(settings: AttemptLimit) -> Self {
+    /// `outages` counts the outages that have ended: what clients were given back in an outage is forgotten then.
+    pub(super) fn new(settings: AttemptLimit, outages: Arc<AtomicU32>) -> Self {
         // LRU, for a newcomer must be counted whatever is remembered already.
         let windows =
             Cache::builder().max_capacity(MOST_CLIENTS).eviction_policy(EvictionPolicy::lru()).build();
-        Self { settings, windows, outages: Arc::default() }
+        Self { settings, windows, outages }
     }
 
     /// The window of this client.
     pub(super) fn window(&self, client: Client, now: Instant) -> Window {
         let counts = self.windows.get_with(client, || Arc::new(Mutex::new(Counts::new(now))));
         Window { counts, settings: self.settings, outages: Arc::clone(&self.outages) }
-    }
-
-    /// An outage has ended: what clients were given back in it is forgotten.
-    pub(super) fn forget_the_outage(&self) {
-        self.outages.fetch_add(1, Ordering::Relaxed);
     }
 }
 

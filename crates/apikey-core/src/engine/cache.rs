@@ -107,17 +107,33 @@ impl Cache {
         slots.at(slots.find(key_id)?).map(|slot| Arc::clone(&slot.answer))
     }
 
-    pub(super) fn remove(&self, key: &Fingerprint) {
+    /// The answers that are kept for the secrets of this key id. If a key id may have several secrets, it looks at every entry.
+    pub(super) fn answers_for_id(&self, key_id: &str) -> Vec<Arc<CachedKey>> {
+        if self.one_secret_per_key_id {
+            return self.answer_for_id(key_id).into_iter().collect();
+        }
+        let mut answers = Vec::new();
+        self.walk(|slot| {
+            if slot.answer.verification.key_id() == key_id {
+                answers.push(Arc::clone(&slot.answer));
+            }
+            Change::Keep
+        });
+        answers
+    }
+
+    /// Forgets this key. Says how many answers that were.
+    pub(super) fn remove(&self, key: &Fingerprint) -> usize {
         let mut slots = self.slots();
         let gone = self.take_out(&mut slots, key);
         self.count(&slots);
         drop(slots);
-        drop(gone);
+        usize::from(gone.is_some())
     }
 
-    /// Forgets all secrets of this key id.
-    pub(super) fn remove_id(&self, key_id: &str) {
-        let mut gone = Vec::new();
+    /// Forgets all secrets of this key id. Says how many answers that were.
+    pub(super) fn remove_id(&self, key_id: &str) -> usize {
+        let (mut gone, mut removed) = (Vec::new(), 0);
         loop {
             let entries = self.entries.pin();
             let mut slots = self.slots();
@@ -129,20 +145,23 @@ impl Cache {
             self.count(&slots);
             MutexGuard::unlock_fair(slots);
             drop(entries);
+            removed += gone.len();
             if gone.len() < MOST_HELD {
-                return;
+                return removed;
             }
             gone.clear();
         }
     }
 
-    /// Looks at every entry. It takes time in proportion to the size of the cache, in which the cache is used and changed.
-    pub(super) fn remove_where(&self, matches: impl Fn(&Fingerprint, &CachedKey) -> bool) {
-        self.walk(|slot| if matches(&slot.key, &slot.answer) { Change::Remove } else { Change::Keep });
+    /// Looks at every entry. It takes time in proportion to the size of the cache, in which the cache is used and changed. Says
+    /// how many answers it forgot.
+    pub(super) fn remove_where(&self, matches: impl Fn(&Fingerprint, &CachedKey) -> bool) -> usize {
+        self.walk(|slot| if matches(&slot.key, &slot.answer) { Change::Remove } else { Change::Keep })
     }
 
-    pub(super) fn clear(&self) {
-        self.walk(|_| Change::Remove);
+    /// Forgets everything. Says how many answers that were.
+    pub(super) fn clear(&self) -> usize {
+        self.walk(|_| Change::Remove)
     }
 
     /// The machine slept for so long, which the age of an answer does not tell: none that is kept is fresh any longer, and as
@@ -167,10 +186,10 @@ impl Cache {
     }
 
     /// Goes through the slots that are taken when it begins, a few at a time. Entries don't move, so it meets each of them that
-    /// is still there. Those that come in meanwhile it may meet or not.
-    fn walk(&self, change: impl Fn(&Slot) -> Change) {
+    /// is still there. Those that come in meanwhile it may meet or not. Says how many it removed or replaced.
+    fn walk(&self, mut change: impl FnMut(&Slot) -> Change) -> usize {
         let mut gone = Vec::with_capacity(MOST_HELD);
-        let mut next = 0;
+        let (mut next, mut changed) = (0, 0);
         loop {
             // What the map holds is freed when this is dropped, and what the slots held with `gone`: both after the lock.
             let entries = self.entries.pin();
@@ -189,10 +208,11 @@ impl Cache {
             // Who waits has its turn before this goes on. An ordinary unlock would let this thread take the lock again at once.
             MutexGuard::unlock_fair(slots);
             drop(entries);
+            changed += gone.len();
             gone.clear();
             next += MOST_HELD;
             if next >= end {
-                return;
+                return changed;
             }
         }
     }

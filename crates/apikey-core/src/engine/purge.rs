@@ -185,27 +185,29 @@ impl Purges {
 /// What was asked for after the note may be stored, also behind the second step. If the second step finds it, it is forgotten
 /// without need.
 impl Engine {
-    /// Forgets. An answer that was asked for before this is neither kept nor served after it.
-    pub(crate) fn purge(&self, purge: Purge) {
+    /// Forgets. An answer that was asked for before this is neither kept nor served after it. Says how many answers were cached.
+    pub(crate) fn purge(&self, purge: Purge) -> usize {
         self.note(std::slice::from_ref(&purge));
-        match &purge {
+        let removed = match &purge {
             Purge::Everything => self.cache.clear(),
             Purge::Key(key) => {
-                self.cache.remove(key);
+                let removed = self.cache.remove(key);
                 self.negative.remove(key);
-                return;
+                return removed;
             }
             Purge::KeyId(id) => self.cache.remove_id(id),
             Purge::User(_) | Purge::Organization(_) => {
-                self.cache.remove_where(|key, answer| purge.matches(*key, Some(&answer.verification)));
+                self.cache.remove_where(|key, answer| purge.matches(*key, Some(&answer.verification)))
             }
-        }
+        };
         // A refusal names no id and no owner, so it may be of any key.
         self.negative.clear();
+        removed
     }
 
-    /// Forgets the keys with these ids, a few at a time.
-    pub(crate) fn purge_key_ids(&self, ids: impl Iterator<Item = Box<str>>) {
+    /// Forgets the keys with these ids, a few at a time. Says how many answers were cached.
+    pub(crate) fn purge_key_ids(&self, ids: impl Iterator<Item = Box<str>>) -> usize {
+        let mut removed = 0;
         let mut ids = ids.map(Purge::KeyId).peekable();
         let mut some = Vec::with_capacity(MOST_NOTED_AT_ONCE);
         while ids.peek().is_some() {
@@ -214,11 +216,12 @@ impl Engine {
             self.note(&some);
             for purge in some.drain(..) {
                 if let Purge::KeyId(id) = purge {
-                    self.cache.remove_id(&id);
+                    removed += self.cache.remove_id(&id);
                 }
             }
             self.negative.clear();
         }
+        removed
     }
 
     /// The machine slept for so long, and the clock that answers are dated by did not count it. What was asked for before this is

@@ -169,8 +169,8 @@ impl Engine {
     /// Takes in what a flight says about Kinde's health.
     pub(super) fn learn(&self, seen: Seen, client: Option<Client>, is_probe: bool, now: Instant) {
         if let Some(transition) = self.breaker.record(seen, client, is_probe, now) {
-            if let (Transition::Closed, Some(attempts)) = (&transition, &self.attempts) {
-                attempts.forget_the_outage();
+            if matches!(transition, Transition::Closed) {
+                self.forget_the_outage();
             }
             tell(&transition);
         }

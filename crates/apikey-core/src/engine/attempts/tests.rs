@@ -10,7 +10,16 @@ fn client(address: &str) -> Client {
     Client::of_address(address.parse().unwrap(), 56)
 }
 
+/// The attempts of an authenticator that has no routes with a limit of their own.
+fn alone(limit: AttemptLimit) -> Attempts {
+    Attempts::new(limit, Arc::default())
+}
+
 impl Attempts {
+    fn forget_the_outage(&self) {
+        self.outages.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn opened(&self, client: Client, now: Instant) -> Result<CountedAttempt, Option<Limited>> {
         match self.window(client, now).open(now) {
             Opening::Opened(attempt) => Ok(attempt.unwrap()),
@@ -36,7 +45,7 @@ fn a_limit_tells_its_settings_and_the_default_is_the_guides() {
 #[test]
 fn a_client_has_so_many_attempts_per_window() {
     for limit in [LIMIT, LIMIT.count_all_attempts()] {
-        let (attempts, now) = (Attempts::new(limit), Instant::now());
+        let (attempts, now) = (alone(limit), Instant::now());
         let one = client("192.0.2.1");
         assert_eq!(attempts.end_all(one, Ended::Refused, 10, now), 3);
         let later = now + Duration::from_millis(1500);
@@ -50,7 +59,7 @@ fn a_client_has_so_many_attempts_per_window() {
 
 #[test]
 fn a_refused_attempt_does_not_prolong_the_limit() {
-    let (attempts, now) = (Attempts::new(LIMIT), Instant::now());
+    let (attempts, now) = (alone(LIMIT), Instant::now());
     let one = client("192.0.2.1");
     attempts.end_all(one, Ended::Refused, 3, now);
     for second in 0..60 {
@@ -61,7 +70,7 @@ fn a_refused_attempt_does_not_prolong_the_limit() {
 
 #[test]
 fn what_is_given_back_counts_in_its_own_window_alone() {
-    let (attempts, now) = (Attempts::new(LIMIT), Instant::now());
+    let (attempts, now) = (alone(LIMIT), Instant::now());
     let one = client("192.0.2.1");
     let early: Vec<CountedAttempt> = (0..3).map(|_| attempts.opened(one, now).ok().unwrap()).collect();
     let later = now + LIMIT.window;
@@ -74,14 +83,14 @@ fn what_is_given_back_counts_in_its_own_window_alone() {
 fn accepted_keys_count_only_if_all_attempts_do() {
     let now = Instant::now();
     let one = client("192.0.2.1");
-    assert_eq!(Attempts::new(LIMIT).end_all(one, Ended::Accepted, 100, now), 100);
-    assert_eq!(Attempts::new(LIMIT.count_all_attempts()).end_all(one, Ended::Accepted, 100, now), 3);
+    assert_eq!(alone(LIMIT).end_all(one, Ended::Accepted, 100, now), 100);
+    assert_eq!(alone(LIMIT.count_all_attempts()).end_all(one, Ended::Accepted, 100, now), 3);
 }
 
 #[test]
 fn attempts_under_way_make_others_wait_and_draw_no_429() {
     let now = Instant::now();
-    let (attempts, one) = (Attempts::new(LIMIT), client("192.0.2.1"));
+    let (attempts, one) = (alone(LIMIT), client("192.0.2.1"));
     let mut open: Vec<CountedAttempt> = (0..3).map(|_| attempts.opened(one, now).ok().unwrap()).collect();
     assert!(attempts.window(one, now).check(now).is_ok());
     assert_eq!(attempts.opened(one, now).err(), Some(None), "later");
@@ -90,7 +99,7 @@ fn attempts_under_way_make_others_wait_and_draw_no_429() {
     open.into_iter().for_each(|attempt| attempt.end(Ended::Refused));
     assert!(attempts.opened(one, now).err().unwrap().is_some(), "limited");
 
-    let all = Attempts::new(LIMIT.count_all_attempts());
+    let all = alone(LIMIT.count_all_attempts());
     let _open: Vec<CountedAttempt> = (0..3).map(|_| all.opened(one, now).ok().unwrap()).collect();
     assert!(all.window(one, now).check(now).is_err());
     assert!(all.opened(one, now).err().unwrap().is_some());
@@ -101,18 +110,18 @@ fn what_judged_nothing_is_given_back_ten_times_the_limit() {
     let now = Instant::now();
     let one = client("192.0.2.1");
     for ended in [UNJUDGED, OUTAGE] {
-        let attempts = Attempts::new(LIMIT);
+        let attempts = alone(LIMIT);
         assert_eq!(attempts.end_all(one, ended, 100, now), 30 + 3, "{ended:?}");
         assert!(attempts.window(one, now).check(now).is_err());
     }
-    assert_eq!(Attempts::new(LIMIT).end_all(one, Ended::NotMade, 100, now), 100);
+    assert_eq!(alone(LIMIT).end_all(one, Ended::NotMade, 100, now), 100);
 }
 
 #[test]
 fn an_outage_that_ended_is_forgotten_and_odd_keys_are_not() {
     let now = Instant::now();
     let one = client("192.0.2.1");
-    let attempts = Attempts::new(LIMIT);
+    let attempts = alone(LIMIT);
     attempts.end_all(one, OUTAGE, 25, now);
     attempts.forget_the_outage();
     assert_eq!(attempts.end_all(one, UNJUDGED, 20, now), 20);
@@ -122,7 +131,7 @@ fn an_outage_that_ended_is_forgotten_and_odd_keys_are_not() {
 
 #[test]
 fn memory_is_bounded_under_a_flood_of_addresses() {
-    let (attempts, now) = (Attempts::new(LIMIT), Instant::now());
+    let (attempts, now) = (alone(LIMIT), Instant::now());
     for prefix in 0..(MOST_CLIENTS + 20_000) {
         let address = IpAddr::V6(Ipv6Addr::from(u128::from(prefix) << 72));
         assert!(attempts.opened(Client::of_address(address, 56), now).is_ok());

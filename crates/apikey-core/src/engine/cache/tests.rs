@@ -253,18 +253,22 @@ fn filled(entries: usize, key_ids: usize) -> (Cache, Vec<Fingerprint>) {
 #[test]
 fn no_change_of_all_holds_the_lock_for_too_many_entries() {
     const ENTRIES: usize = 10 * MOST_HELD + 1;
-    let changes: [fn(&Cache); 4] = [
+    let changes: [fn(&Cache) -> usize; 4] = [
         |cache| cache.remove_where(|_, answer| number(answer).is_multiple_of(2)),
         Cache::clear,
-        |cache| cache.make_all_stale(SLEEP),
+        |cache| {
+            cache.make_all_stale(SLEEP);
+            0
+        },
         |cache| cache.remove_id("id0"),
     ];
     for (which, change) in changes.into_iter().enumerate() {
         let (cache, keys) = filled(ENTRIES, 1);
-        change(&cache);
+        let removed = change(&cache);
         assert!(cache.most_held() <= MOST_HELD, "{which}: {}", cache.most_held());
         let left = [ENTRIES / 2, 0, ENTRIES, 0][which];
         assert_eq!((cache.len(), cache.sizes()), (left, [left; 3]), "{which}");
+        assert_eq!(removed, ENTRIES - left, "{which}");
         let is_fresh = |answer: &CachedKey| answer.freshness(answer.asked_at()) == Freshness::Fresh;
         let fresh = keys.iter().filter_map(|key| cache.look(key, is_fresh)).filter(|fresh| *fresh).count();
         assert_eq!(fresh, if which == 2 { 0 } else { left }, "{which}");
@@ -317,7 +321,9 @@ fn entries_come_and_go_while_others_are_removed() {
                 for round in 0..20 {
                     for (secret, key) in part.iter().enumerate() {
                         match (secret + round) % 3 {
-                            0 => cache.remove(key),
+                            0 => {
+                                cache.remove(key);
+                            }
                             1 => cache.end_extension(key),
                             _ => cache.store(*key, answer(&format!("id{}", secret % 5), round as u64)),
                         }
@@ -327,10 +333,16 @@ fn entries_come_and_go_while_others_are_removed() {
         }
         for round in 0..20 {
             match round % 4 {
-                0 => cache.remove_where(|_, answer| number(answer).is_multiple_of(2)),
+                0 => {
+                    cache.remove_where(|_, answer| number(answer).is_multiple_of(2));
+                }
                 1 => cache.make_all_stale(SLEEP),
-                2 => cache.remove_id("id1"),
-                _ => cache.clear(),
+                2 => {
+                    cache.remove_id("id1");
+                }
+                _ => {
+                    cache.clear();
+                }
             }
         }
     });

@@ -240,9 +240,9 @@ fn no_answer_from_before_a_purge_is_kept_after_it() {
                 3 => world.engine.purge_key_ids((0..KEYS).map(|key| format!("id{key}").into())),
                 _ => {
                     concerned = round..round + 1;
-                    world.engine.purge(Purge::Key(key_of(round)));
+                    world.engine.purge(Purge::Key(key_of(round)))
                 }
-            }
+            };
             for key in concerned {
                 if let Some(answer) = world.engine.stale(&key_of(key), None, world.clock.now())
                     && answer.verification.verification_count().unwrap() < change
