@@ -29,8 +29,8 @@ pub(crate) enum State {
     Anonymous,
     /// Answered without waiting.
     Decided(Result<VerifiedKey, Denial>),
-    /// The verifier has to be asked.
-    Pending(PendingVerification),
+    /// The verifier has to be asked. Boxed, so that an attempt that is decided is small and cheap to hand on.
+    Pending(Box<PendingVerification>),
 }
 
 impl Attempt {
@@ -139,13 +139,13 @@ impl View {
 
     fn pending(self: &Arc<Self>, fingerprint: Fingerprint, waiter: Waiter) -> Attempt {
         let view = Arc::clone(self);
-        Attempt(State::Pending(PendingVerification {
+        Attempt(State::Pending(Box::new(PendingVerification {
             view,
             fingerprint,
             waiter,
             takes_stale: true,
             answer: None,
-        }))
+        })))
     }
 
     /// Waits for a verification. If Kinde can't answer, an older answer serves if there is one; if `takes_stale`, it serves
@@ -199,10 +199,9 @@ type Answering = dyn Future<Output = Result<VerifiedKey, Denial>> + Send + Sync;
 
 impl PendingVerification {
     /// The same, but a slow Kinde is waited for, for as long as a verification may take, even if there is an older answer.
-    pub(crate) fn without_stale_answers(mut self) -> Self {
+    pub(crate) fn refuse_stale_answers(&mut self) {
         self.takes_stale = false;
         self.answer = None;
-        self
     }
 
     /// Who words the denials.

@@ -64,7 +64,7 @@ impl Authenticator {
                 // From here on no place that comes free is missed.
                 freed.as_mut().enable();
                 match self.0.begin_or_crowded(key) {
-                    Some(Attempt(State::Pending(pending))) => under_way.push((place, pending)),
+                    Some(Attempt(State::Pending(pending))) => under_way.push((place, *pending)),
                     Some(Attempt(State::Decided(decision))) => answer(&mut answers, place, decision),
                     Some(Attempt(State::Anonymous)) => {}
                     // Others ask as much as may be asked. Keys are fed in as places come free.

@@ -67,6 +67,7 @@ impl Authenticator {
 
 impl Gate<'_> {
     /// Decides about a route that asks for a key. `wrap` makes the adapter's own type of the key.
+    #[inline]
     pub fn decide<K>(&self, attempt: Attempt, wrap: fn(VerifiedKey) -> K) -> Decision<K> {
         let view = &self.authenticator.0;
         match attempt.0 {
@@ -80,6 +81,7 @@ impl Gate<'_> {
 
     /// Decides about a route that takes a key if there is one. A request that presents nothing passes; what a request does
     /// present must pass in full.
+    #[inline]
     pub fn decide_optional<K>(&self, attempt: Attempt, wrap: fn(Option<VerifiedKey>) -> K) -> Decision<K> {
         let view = &self.authenticator.0;
         match attempt.0 {
@@ -92,9 +94,12 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn pending<K>(&self, pending: PendingVerification, wrap: Wrap<K>) -> Decision<K> {
-        let pending = if self.policy.refuses_stale() { pending.without_stale_answers() } else { pending };
-        Decision::Pending(PendingDecision { pending, policy: self.policy.clone(), wrap })
+    fn pending<K>(&self, mut pending: Box<PendingVerification>, wrap: Wrap<K>) -> Decision<K> {
+        if self.policy.refuses_stale() {
+            pending.refuse_stale_answers();
+        }
+        let policy = self.policy.clone();
+        Decision::Pending(PendingDecision(Box::new(Waiting { pending: *pending, policy, wrap })))
     }
 }
 
@@ -103,7 +108,9 @@ impl Gate<'_> {
 /// # Errors
 /// [`Denial`], if the request may not pass.
 #[must_use = "futures do nothing unless they are polled"]
-pub struct PendingDecision<K> {
+pub struct PendingDecision<K>(Box<Waiting<K>>);
+
+struct Waiting<K> {
     pending: PendingVerification,
     policy: Policy,
     wrap: Wrap<K>,
@@ -118,7 +125,7 @@ impl<K> Future for PendingDecision<K> {
     type Output = Result<K, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { pending, policy, wrap } = &mut *self;
+        let Waiting { pending, policy, wrap } = &mut *self.0;
         let decision = ready!(Pin::new(&mut *pending).poll(context));
         Poll::Ready(decision.and_then(|key| {
             pending.view().authorize(&key, policy)?;

@@ -51,6 +51,7 @@ impl fmt::Debug for PresentedKey {
 /// The text is no API key by its form: not `token68`, empty, or longer than 512 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an API key: expected 1 to 512 characters of A-Z a-z 0-9 - . _ ~ + /, then perhaps =")]
+#[non_exhaustive]
 pub struct MalformedKey;
 
 /// A key found in a request: borrowed from it where possible, so that a cached answer costs no allocation.

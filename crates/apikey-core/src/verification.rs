@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+
 /// The answer of a [`Verifier`](crate::Verifier) that could judge the key.
 ///
 /// ```
@@ -130,7 +132,23 @@ pub struct Verification {
     organization_ends: usize,
     user_ends: usize,
     verification_count: Option<u64>,
-    common: Arc<Common>,
+    shared: Arc<SharedParts>,
+}
+
+/// As an object with the fields that the guide's handlers return: `key_id`, `status`, `scopes`, `org_code`, `user_id`,
+/// `last_verified_on` and `verification_count`. What is absent is `null`. More fields may be added.
+impl Serialize for Verification {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Verification", 7)?;
+        object.serialize_field("key_id", self.key_id())?;
+        object.serialize_field("status", self.status())?;
+        object.serialize_field("scopes", &self.shared.scopes)?;
+        object.serialize_field("org_code", &self.organization_code())?;
+        object.serialize_field("user_id", &self.user_id())?;
+        object.serialize_field("last_verified_on", &self.last_verified_on())?;
+        object.serialize_field("verification_count", &self.verification_count())?;
+        object.end()
+    }
 }
 
 /// Stands before `last_verified_on` where there is one, for it may be empty.
@@ -138,7 +156,7 @@ const MARK: char = '@';
 
 /// What many keys have in common, and so can share.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Common {
+pub(crate) struct SharedParts {
     scopes: Box<[Box<str>]>,
     code: Option<Cow<'static, str>>,
     message: Option<Cow<'static, str>>,
@@ -156,14 +174,14 @@ impl Verification {
             organization_ends: ends,
             user_ends: ends,
             verification_count: None,
-            common: Arc::default(),
+            shared: Arc::default(),
         }
     }
 
     /// Sets the scopes that the key carries.
     #[must_use]
     pub fn with_scopes<S: Into<Box<str>>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        Arc::make_mut(&mut self.common).scopes = scopes.into_iter().map(Into::into).collect();
+        Arc::make_mut(&mut self.shared).scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
@@ -212,14 +230,14 @@ impl Verification {
     /// Sets the code of Kinde's answer.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
-        Arc::make_mut(&mut self.common).code = Some(code.into());
+        Arc::make_mut(&mut self.shared).code = Some(code.into());
         self
     }
 
     /// Sets the message of Kinde's answer.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        Arc::make_mut(&mut self.common).message = Some(message.into());
+        Arc::make_mut(&mut self.shared).message = Some(message.into());
         self
     }
 
@@ -237,7 +255,7 @@ impl Verification {
 
     /// The scopes, in Kinde's order.
     pub fn scopes(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.common.scopes.iter().map(|scope| &**scope)
+        self.shared.scopes.iter().map(|scope| &**scope)
     }
 
     /// Whether the key carries this scope; exact, case-sensitive.
@@ -280,17 +298,17 @@ impl Verification {
     /// The code of Kinde's answer; `API_KEY_VERIFIED` is the only one published.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
-        self.common.code.as_deref()
+        self.shared.code.as_deref()
     }
 
     /// The message of Kinde's answer.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        self.common.message.as_deref()
+        self.shared.message.as_deref()
     }
 
-    pub(crate) fn common_mut(&mut self) -> &mut Arc<Common> {
-        &mut self.common
+    pub(crate) fn shared_mut(&mut self) -> &mut Arc<SharedParts> {
+        &mut self.shared
     }
 }
 
@@ -370,6 +388,20 @@ mod tests {
                 prop_assert_eq!(verification.has_scope(scope), scopes.contains(scope), "{}", scope);
             }
         }
+    }
+
+    #[test]
+    fn a_verification_serialises_by_the_guides_names() {
+        let full = Verification::active("k").with_scopes(["a", "b"]).with_organization("o").with_user("u");
+        let full = full.with_last_verified_on("then").with_verification_count(3);
+        assert_eq!(
+            serde_json::to_string(&full).unwrap(),
+            r#"{"key_id":"k","status":"active","scopes":["a","b"],"org_code":"o","user_id":"u","last_verified_on":"then","verification_count":3}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&Verification::active("k")).unwrap(),
+            r#"{"key_id":"k","status":"active","scopes":[],"org_code":null,"user_id":null,"last_verified_on":null,"verification_count":null}"#
+        );
     }
 
     #[test]

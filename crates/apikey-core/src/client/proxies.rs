@@ -140,6 +140,7 @@ fn refused(problem: fmt::Arguments<'_>) -> ConfigError {
 /// `_hidden`, a zone such as `fe80::1%eth0`, an ambiguous octal such as `010.0.0.1`, bytes that aren't UTF-8, and
 /// anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum ForwardingHeader {
     /// `X-Forwarded-For: 192.0.2.1, 2001:db8::1`. Ports are passed over (`192.0.2.1:80`, `[2001:db8::1]:80`).
     #[default]

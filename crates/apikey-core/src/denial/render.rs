@@ -108,6 +108,7 @@ impl Denial {
 
 /// A rendered denial: what every adapter sends, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DenialResponse {
     /// The HTTP status.
     pub status: u16,

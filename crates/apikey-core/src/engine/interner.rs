@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::verification::{Common, Verification};
+use crate::verification::{SharedParts, Verification};
 
 /// Fewer than this are never looked through for what nobody uses any more.
 const LEAST_SWEPT: usize = 64;
@@ -13,7 +13,7 @@ pub(super) struct Interner(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    commons: HashSet<Arc<Common>>,
+    parts: HashSet<Arc<SharedParts>>,
     /// So many are looked through.
     sweep_at: usize,
 }
@@ -22,22 +22,22 @@ impl Interner {
     /// Replaces what the verification has in common with an earlier one by what that one has.
     pub(super) fn intern(&self, verification: &mut Verification) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let common = verification.common_mut();
-        if let Some(same) = known.commons.get(common) {
+        let common = verification.shared_mut();
+        if let Some(same) = known.parts.get(common) {
             *common = Arc::clone(same);
             return;
         }
-        if known.commons.len() >= known.sweep_at {
+        if known.parts.len() >= known.sweep_at {
             // Nobody can take a reference meanwhile: those that this set alone holds are handed out under the lock.
-            known.commons.retain(|common| Arc::strong_count(common) > 1);
-            known.sweep_at = LEAST_SWEPT.max(2 * known.commons.len());
+            known.parts.retain(|common| Arc::strong_count(common) > 1);
+            known.sweep_at = LEAST_SWEPT.max(2 * known.parts.len());
         }
-        known.commons.insert(Arc::clone(common));
+        known.parts.insert(Arc::clone(common));
     }
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.lock().unwrap().commons.len()
+        self.0.lock().unwrap().parts.len()
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
         let mut keys: Vec<_> = (0..100).map(|number| key(number, "read:users")).collect();
         keys.iter_mut().for_each(|key| interner.intern(key));
         let (first, rest) = keys.split_first_mut().unwrap();
-        assert!(rest.iter_mut().all(|key| Arc::ptr_eq(key.common_mut(), first.common_mut())));
+        assert!(rest.iter_mut().all(|key| Arc::ptr_eq(key.shared_mut(), first.shared_mut())));
         assert!(keys.iter().enumerate().all(|(number, interned)| *interned == key(number, "read:users")));
         assert_eq!(interner.len(), 1);
     }
@@ -71,7 +71,7 @@ mod tests {
         }
         let again = &mut key(0, "kept:0");
         interner.intern(again);
-        assert!(Arc::ptr_eq(again.common_mut(), kept[0].common_mut()));
+        assert!(Arc::ptr_eq(again.shared_mut(), kept[0].shared_mut()));
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
                 let mut key = key(number, &format!("kept:{number}"));
                 interner.intern(&mut key);
                 let known = interner.0.lock().unwrap();
-                assert!(known.commons.len() <= known.sweep_at, "the next one is looked through for");
+                assert!(known.parts.len() <= known.sweep_at, "the next one is looked through for");
                 sweeps.push(known.sweep_at);
                 key
             })

@@ -14,6 +14,7 @@ mod network;
 mod overload;
 mod question;
 mod resilience;
+mod route_options;
 mod secrecy;
 mod tokens;
 mod worker;
