@@ -1,13 +1,14 @@
-//! What the project tests itself with, and what its users can test against.
+//! Test doubles for APIs that Kinde API keys protect.
 //!
-//! - [`FakeVerifier`]: answers from a list, for tests of handlers without any network.
-//! - [`emulator`]: Kinde's key verification, token and management endpoints on a loopback socket, with or without TLS,
-//!   and with faults that tests script: latency, hangs, resets, floods of 429, bodies that are no JSON, for all calls or
-//!   for single keys, connections and backends. The binary `kinde-emulator` serves the same thing, without TLS, to
-//!   people who develop without a Kinde account.
-//! - [`raw`]: an HTTP/1.1 client that sends exactly the bytes it is given, for requests no well-behaved client makes.
+//! - [`FakeVerifier`] answers from a list. Use it to test handlers without a network.
+//! - [`emulator`] serves Kinde's verify, token and management endpoints on a loopback socket, with or without TLS.
+//!   Tests script its faults: latency, hangs, resets, floods of 429, bodies that are not JSON, for all calls or for
+//!   single keys, connections and backends. The binary `kinde-emulator` serves the same without TLS, for people who
+//!   develop without a Kinde account.
+//! - [`raw`] is an HTTP/1.1 client that sends exactly the bytes that a test gives it. Use it for requests that a
+//!   well-behaved client does not make.
 //!
-//! Nothing here is needed at run time by a protected API.
+//! A protected API needs nothing of this at run time.
 
 pub mod emulator;
 pub mod raw;

@@ -1,9 +1,9 @@
 //! An HTTP/1.1 client that sends exactly the bytes it is given.
 //!
-//! For requests that no well-behaved client makes (repeated headers, bytes that are no UTF-8, half a request) and for
-//! answers that must be looked at bit for bit. It follows no redirect, retries nothing and keeps no connection unless
-//! asked to. Whatever waits for the server gives up after ten seconds with [`io::ErrorKind::TimedOut`], so that no test
-//! hangs for ever.
+//! Use it for requests that a well-behaved client does not make (repeated headers, bytes that are not UTF-8, half a
+//! request), and for answers of which every byte matters. It follows no redirect, retries nothing, and keeps a
+//! connection only if the test does. Every wait for the server ends after ten seconds with
+//! [`io::ErrorKind::TimedOut`], so that no test hangs.
 //!
 //! ```no_run
 //! # async fn example(address: std::net::SocketAddr) -> std::io::Result<()> {
@@ -36,21 +36,21 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LARGEST_HEAD: usize = 1024 * 1024;
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
-/// Sends a request on a connection of its own and reads exactly one response.
+/// Sends a request on a new connection and reads exactly one response.
 ///
-/// A request line that starts with `HEAD ` makes the response one without a body. A server that answers before it has
-/// read the whole request is heard all the same.
+/// If the request line starts with `HEAD `, the response has no body. A response that the server sends before it has
+/// read the whole request is read, too.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::UnexpectedEof`] when the connection ends before or within the response,
-/// [`io::ErrorKind::ConnectionReset`] when it is reset, [`io::ErrorKind::InvalidData`] when the answer is no HTTP/1,
+/// [`io::ErrorKind::UnexpectedEof`] if the connection ends before or within the response,
+/// [`io::ErrorKind::ConnectionReset`] if it is reset, [`io::ErrorKind::InvalidData`] if the response is not HTTP/1,
 /// and [`io::ErrorKind::TimedOut`].
 pub async fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<RawResponse> {
     let Connection { mut incoming, mut outgoing } = Connection::connect(address).await?;
     within_timeout(async {
         let mut reading = pin!(incoming.read_response(request.starts_with(b"HEAD ")));
-        // A failed write is left to the reader to explain: there may be an answer, or it gets the same error.
+        // The read explains a failed write: there may be a response, or it gets the same error.
         tokio::select! {
             biased;
             response = &mut reading => return response,
@@ -61,7 +61,7 @@ pub async fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<RawResp
     .await
 }
 
-/// A connection to send several requests on, one after the other or pipelined.
+/// A connection for several requests, one after the other or pipelined.
 pub struct Connection {
     incoming: Incoming,
     outgoing: Box<dyn AsyncWrite + Send + Unpin>,
@@ -89,7 +89,7 @@ impl Connection {
         Connection::over_tcp(within_timeout(socket.connect(address)).await?)
     }
 
-    /// Takes over a stream that is connected, one with TLS for example.
+    /// Uses a stream that is already connected, for example one with TLS.
     pub fn over(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Connection {
         let (reader, writer) = tokio::io::split(stream);
         Connection::over_halves(reader, writer)
@@ -114,17 +114,17 @@ impl Connection {
         within_timeout(self.outgoing.write_all(bytes)).await
     }
 
-    /// Reads the next response; `head` says that it answers a HEAD request and so has no body. Interim responses such
-    /// as `100 Continue` are passed over.
+    /// Reads the next response. `head` says that it answers a HEAD request, so it has no body. Skips interim
+    /// responses such as `100 Continue`.
     ///
     /// # Errors
     ///
-    /// As [`exchange`].
+    /// Like [`exchange`].
     pub async fn read_response(&mut self, head: bool) -> io::Result<RawResponse> {
         within_timeout(self.incoming.read_response(head)).await
     }
 
-    /// Reads all that is still to come until the server closes the connection.
+    /// Reads everything that is still to come until the server closes the connection.
     pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         within_timeout(async {
             while self.incoming.fill().await? {}
@@ -134,14 +134,14 @@ impl Connection {
     }
 }
 
-/// A response as it came.
+/// A response as the server sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawResponse {
     /// The status.
     pub status: u16,
-    /// Names in lower case and values without surrounding white space, in the order they came in.
+    /// Names in lower case and values without surrounding white space, in their order.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The body, with the chunks of a chunked one put together.
+    /// The body. A chunked one is put together.
     pub body: Vec<u8>,
 }
 
@@ -156,7 +156,7 @@ impl RawResponse {
         self.values(name).filter_map(|value| std::str::from_utf8(value).ok()).collect()
     }
 
-    /// The body as text; what is no UTF-8 is replaced.
+    /// The body as text. Bytes that are not UTF-8 are replaced.
     pub fn body_text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -165,10 +165,10 @@ impl RawResponse {
     ///
     /// # Panics
     ///
-    /// When it is no JSON, with the status and the body in the message.
+    /// If it is not JSON. The message has the status and the body.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
-            panic!("the body of this {} is no JSON ({error}): {:?}", self.status, self.body_text())
+            panic!("the body of this {} is not JSON ({error}): {:?}", self.status, self.body_text())
         })
     }
 
@@ -187,8 +187,8 @@ pub fn get(path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
 
 /// Renders a request.
 ///
-/// `Host: localhost` is added, and `Content-Length` where there is a body or the method is POST, PUT or PATCH; neither
-/// where the headers given have one already, nor the length beside a `Transfer-Encoding`.
+/// Adds `Host: localhost`, and `Content-Length` if there is a body or the method is POST, PUT or PATCH. It adds
+/// neither if `headers` has it already, and no `Content-Length` beside a `Transfer-Encoding`.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let given = |name: &str| headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
@@ -213,7 +213,7 @@ async fn within_timeout<T>(work: impl Future<Output = io::Result<T>>) -> io::Res
     })
 }
 
-/// The receiving side: what has arrived and was not read yet, and where more comes from.
+/// The receiving side: bytes that have arrived and are not read yet, and the source of more.
 struct Incoming {
     reader: Box<dyn AsyncRead + Send + Unpin>,
     buffer: Vec<u8>,
@@ -284,7 +284,7 @@ impl Incoming {
             let size = std::str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
             let size = size.ok_or_else(|| invalid(format!("no chunk size: {}", line.escape_ascii())))?;
             if size == 0 {
-                // Trailers end with an empty line, as headers do.
+                // Like headers, trailers end with an empty line.
                 while !self.read_line().await?.is_empty() {}
                 return Ok(body);
             }
@@ -295,7 +295,7 @@ impl Incoming {
         }
     }
 
-    /// Reads up to the next line end, which is left out.
+    /// Reads up to the next line end, without it.
     async fn read_line(&mut self) -> io::Result<Vec<u8>> {
         let mut searched = 0;
         loop {
@@ -340,7 +340,7 @@ impl Incoming {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
     }
 
-    /// Receives more; `false` when the server has closed the connection.
+    /// Receives more bytes. Returns `false` if the server has closed the connection.
     async fn fill(&mut self) -> io::Result<bool> {
         if self.buffer.len() > LARGEST_BODY {
             return Err(invalid("an answer too large".to_owned()));

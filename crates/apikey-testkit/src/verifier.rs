@@ -1,4 +1,4 @@
-//! A verifier that knows its answers beforehand, for tests of handlers without any network.
+//! A verifier with fixed answers, for tests of handlers without a network.
 
 use std::{
     collections::HashMap,
@@ -12,9 +12,9 @@ use std::{
 use apikey_core::{Judgement, PresentedKey, Refusal, Verification, Verifier, VerifierError};
 use async_trait::async_trait;
 
-/// A [`Verifier`] with scripted answers. A key that it was told nothing about is [`Refusal::Invalid`].
+/// A [`Verifier`] with scripted answers. It answers [`Refusal::Invalid`] for every other key.
 ///
-/// Clones share everything, so that a test can keep one to count calls or to change answers.
+/// Clones share everything, so a test can keep one to count calls or to change answers.
 ///
 /// ```
 /// use apikey_core::{Authenticator, PlainRequest, Refusal, Verification};
@@ -49,12 +49,12 @@ struct Shared {
 type Answer = Result<Judgement, VerifierError>;
 
 impl FakeVerifier {
-    /// Knows no key.
+    /// A verifier that knows no key.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets this key in.
+    /// Accepts this key.
     pub fn with_key(self, key: impl Into<String>, verification: Verification) -> Self {
         self.answer(key, Ok(Judgement::accepted(verification)));
         self
@@ -66,19 +66,19 @@ impl FakeVerifier {
         self
     }
 
-    /// Can't judge this key. What the caller gets depends on the failure's [class](apikey_core::FailureClass): a 500 if this
-    /// service is set up wrong, else a 503.
+    /// Fails to judge this key. What the caller gets depends on the failure's [class](apikey_core::FailureClass): a
+    /// 500 if this service is set up wrong, otherwise a 503.
     pub fn with_failure(self, key: impl Into<String>, failure: VerifierError) -> Self {
         self.answer(key, Err(failure));
         self
     }
 
-    /// Changes the answer about a key from now on. What an authenticator has cached stays cached.
+    /// Changes the answer for a key from now on. What an authenticator has cached stays cached.
     pub fn answer(&self, key: impl Into<String>, answer: Result<Judgement, VerifierError>) {
         self.answers().insert(key.into(), answer);
     }
 
-    /// How often a key was to be judged, over all clones.
+    /// How often the authenticator asked about a key, over all clones.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::SeqCst)

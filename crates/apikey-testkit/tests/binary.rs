@@ -1,7 +1,7 @@
 //! The binary, as people run it.
 //!
-//! Apart from the other tests, for a process that starts others lends them its sockets for a moment, and then a port
-//! that another test has just freed is not free yet.
+//! These tests are apart from the others because a process that starts another one lends it its sockets for a moment.
+//! Then a port that another test has just freed is not free yet.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_kinde-emulator")).args(arguments).output().unwrap()
 }
 
-/// A running binary, which ends with the test.
+/// A running binary. It ends with the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -70,7 +70,10 @@ fn a_taken_port_is_explained() {
     let output = run(&["--listen", &taken.local_addr().unwrap().to_string()]);
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(message.contains("in use") && message.contains("--listen 127.0.0.1:0"), "{message}");
+    assert!(
+        message.contains("another program listens") && message.contains("--listen 127.0.0.1:0"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn a_listen_address_beyond_loopback_is_refused() {
         let output = run(arguments);
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2));
-        assert!(message.contains("no loopback address"), "{message}");
+        assert!(message.contains("not a loopback address"), "{message}");
     }
 }
 
@@ -90,7 +93,7 @@ fn mistaken_arguments_are_explained() {
         (["--port"].as_slice(), "unknown argument"),
         (&["--listening=127.0.0.1:0"], "unknown argument"),
         (&["--listen"], "needs an address"),
-        (&["--listen", "4010"], "no address and port"),
+        (&["--listen", "4010"], "not an address and a port"),
     ] {
         let output = run(arguments);
         let message = String::from_utf8(output.stderr).unwrap();

@@ -1,11 +1,11 @@
-//! Serves the Kinde emulator with a standard set of keys, to develop against without a Kinde account.
+//! Serves the Kinde emulator with a standard set of keys, for development without a Kinde account.
 
 use std::{io, net::SocketAddr, process::ExitCode};
 
 use apikey_testkit::emulator::{Emulator, SeededKey, seed_keys};
 
 const HELP: &str = "\
-Serves an emulation of Kinde's API key endpoints on a loopback address.
+Emulates Kinde's API key endpoints on a loopback address.
 
 Usage: kinde-emulator [--listen ADDRESS:PORT]
 
@@ -13,14 +13,15 @@ Options:
   --listen ADDRESS:PORT  a loopback address to listen on; port 0 takes a free one [default: 127.0.0.1:4010]
   --help                 this text
 
-It prints the environment variables that point an API at it, and a set of keys to present. Keys, client secret and
-tokens are new with every start. Keys can be listed, and revoked, while it runs:
+It prints the environment variables that point an API at it, and a set of keys to present. Each start makes new keys,
+tokens and a new client secret. To list the keys, and to revoke one:
   curl http://127.0.0.1:4010/_emulator/keys
   curl -X PUT http://127.0.0.1:4010/_emulator/keys/<key_id>/status -d '{\"status\":\"revoked\"}'
-Faults can be switched on, for example
+To make the verify endpoint fail, and to end that:
   curl -X PUT http://127.0.0.1:4010/_emulator/faults/verify -d '{\"kind\":\"status\",\"status\":503}'
   curl -X DELETE http://127.0.0.1:4010/_emulator/faults/verify
-and GET /_emulator/counters tells how often it was called.
+To see how often it was called:
+  curl http://127.0.0.1:4010/_emulator/counters
 ";
 
 enum Command {
@@ -55,17 +56,17 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String>
     while let Some(argument) = arguments.next() {
         let value = match argument.strip_prefix("--listen") {
             None if argument == "--help" || argument == "-h" => return Ok(Command::Help),
-            Some("") => arguments.next().ok_or("--listen needs an address, as in 127.0.0.1:4010")?,
+            Some("") => arguments.next().ok_or("--listen needs an address, for example 127.0.0.1:4010")?,
             Some(rest) if rest.starts_with('=') => rest[1..].to_owned(),
             _ => return Err(format!("unknown argument {argument:?}")),
         };
         address = value
             .parse()
-            .map_err(|_| format!("{value:?} is no address and port, which look like 127.0.0.1:4010"))?;
+            .map_err(|_| format!("{value:?} is not an address and a port, for example 127.0.0.1:4010"))?;
         if !address.ip().is_loopback() {
             return Err(format!(
-                "{address} is no loopback address, and the emulator reveals its secrets to whoever can reach it; \
-                 use 127.0.0.1 or [::1]"
+                "{address} is not a loopback address. The emulator reveals its secrets to everybody who can reach \
+                 it, so use 127.0.0.1 or [::1]"
             ));
         }
     }
@@ -75,7 +76,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String>
 fn explain(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "{address} is in use by another program, perhaps another emulator. Stop that one, or take another port: \
+            "another program listens on {address}, perhaps another emulator. Stop it, or take a free port: \
              kinde-emulator --listen {}:0",
             match address {
                 SocketAddr::V4(address) => address.ip().to_string(),
@@ -83,9 +84,9 @@ fn explain(address: SocketAddr, error: &io::Error) -> String {
             }
         ),
         io::ErrorKind::PermissionDenied => {
-            format!("no permission to listen on {address}; take a port above 1023")
+            format!("this user may not listen on {address}: use a port above 1023")
         }
-        _ => format!("can't serve on {address}: {error}"),
+        _ => format!("cannot listen on {address}: {error}"),
     }
 }
 
@@ -99,7 +100,7 @@ async fn serve(address: SocketAddr) -> io::Result<()> {
 }
 
 fn print_instructions(emulator: &Emulator, keys: &[SeededKey]) {
-    println!("# The Kinde emulator listens on {}; stop it with ctrl-c.", emulator.url());
+    println!("# The Kinde emulator listens on {}. Ctrl-C stops it.", emulator.url());
     println!("# Point an API at it:");
     for (name, value) in emulator.environment() {
         println!("export {name}={value}");

@@ -12,53 +12,53 @@ use super::{
 
 const MOST_BACKENDS: usize = 1000;
 
-/// How many backends stand behind the emulator's address, and which one serves a connection.
+/// How many backends share the emulator's address, and which of them serves a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backends {
-    /// How many there are, 1 to 1000.
+    /// The number of backends, 1 to 1000.
     pub count: usize,
-    /// Who serves a new connection, with all its requests.
+    /// Which backend serves a new connection, with all its requests.
     pub choice: BackendChoice,
 }
 
-/// How a connection gets its backend.
+/// How the emulator chooses the backend of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackendChoice {
-    /// One after the other, the backend with index 0 first.
+    /// In turn, starting with index 0.
     RoundRobin,
-    /// By chance; the same seed gives the same backends in the same order.
+    /// At random. The same seed gives the same backends in the same order.
     Random(u64),
 }
 
 impl Backends {
-    /// So many backends, taken one after the other.
+    /// This many backends, in turn.
     pub fn round_robin(count: usize) -> Backends {
         Backends { count, choice: BackendChoice::RoundRobin }
     }
 
-    /// So many backends, taken by chance.
+    /// This many backends, at random.
     pub fn random(count: usize, seed: u64) -> Backends {
         Backends { count, choice: BackendChoice::Random(seed) }
     }
 }
 
 impl Default for Backends {
-    /// One backend for all.
+    /// One backend for all connections.
     fn default() -> Self {
         Backends::round_robin(1)
     }
 }
 
-/// What reached one backend since the counters or the backends were last reset.
+/// What one backend received since a test last reset the counters or set the backends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BackendCounters {
-    /// Connections that it was given.
+    /// Connections that the backend was given.
     pub connections: u64,
-    /// Requests that it has received whole, the control plane's left out.
+    /// Complete requests that the backend received, without those to the control plane.
     pub requests: u64,
 }
 
-/// The backends and what is known of each.
+/// The backends, with their faults and counters.
 pub(crate) struct BackendBoard {
     memory: Mutex<Memory>,
 }
@@ -89,7 +89,7 @@ impl Memory {
 }
 
 impl BackendBoard {
-    /// `false` if nobody can have so many.
+    /// Returns `false` if the number of backends is out of range.
     pub(crate) fn set(&self, setting: Backends) -> bool {
         let possible = (1..=MOST_BACKENDS).contains(&setting.count);
         if possible {
@@ -98,14 +98,14 @@ impl BackendBoard {
         possible
     }
 
-    /// `false` if there is no such backend.
+    /// Returns `false` if there is no such backend.
     pub(crate) fn set_fault(&self, index: usize, fault: Option<Fault>) -> bool {
         let mut memory = locked(&self.memory);
         let backend = memory.backends.get_mut(index);
         backend.map(|backend| backend.fault.set_standing(fault)).is_some()
     }
 
-    /// The backend of a new connection.
+    /// Chooses the backend of a new connection.
     pub(crate) fn choose(&self) -> usize {
         let mut memory = locked(&self.memory);
         let number = match memory.choice {
@@ -119,8 +119,8 @@ impl BackendBoard {
         index
     }
 
-    /// Counts a request, and says what the backend's fault does to it. A connection from before the backends were set
-    /// may belong to one that is gone.
+    /// Counts a request and returns the backend's fault. The backend of a connection that is older than the present
+    /// setting may no longer exist.
     pub(crate) fn request(&self, index: usize) -> Option<Fault> {
         let mut memory = locked(&self.memory);
         let backend = memory.backends.get_mut(index)?;
@@ -147,25 +147,26 @@ fn scrambled(seed: u64, nth: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// Several backends. They share keys, tokens and all settings, and differ in their faults.
+/// Several backends. They share keys, tokens and all settings, and differ only in their faults.
 impl Emulator {
-    /// Sets the backends that new connections are given to. Their counters start anew, and no one has a fault.
+    /// Sets the backends that serve new connections. Their counters start at 0, and no backend has a fault.
     ///
-    /// Connections that are open keep the index of their backend.
+    /// Open connections keep the index of their backend.
     ///
     /// # Panics
     ///
-    /// When there would be no backend, or more than 1000.
+    /// If there would be no backend, or more than 1000.
     pub fn set_backends(&self, backends: Backends) {
         assert!(self.state.backends.set(backends), "there must be 1 to 1000 backends");
     }
 
-    /// Sets the fault of one backend, counted from 0; `None` ends it. It hits whatever is sent over the connections of
-    /// this backend, verify calls, token calls and the rest, and comes before the faults of keys and endpoints.
+    /// Sets the fault of one backend, counted from 0; `None` ends it. The fault hits every request on this backend's
+    /// connections (verify calls, token calls and the rest) and takes precedence over the faults of keys and
+    /// endpoints.
     ///
     /// # Panics
     ///
-    /// When there is no backend with this index.
+    /// If there is no backend with this index.
     pub fn set_backend_fault(&self, index: usize, fault: Option<Fault>) {
         assert!(self.state.backends.set_fault(index, fault), "there is no backend {index}");
     }

@@ -1,4 +1,4 @@
-//! Settings of an emulator, and its start.
+//! The settings of an emulator, and its start.
 
 use std::{
     io,
@@ -22,15 +22,15 @@ use super::{
     tls::{Alpn, Tls, TlsIdentity},
 };
 
-/// What an emulator is to be like; see [`Emulator::builder`].
+/// The settings of an emulator; see [`Emulator::builder`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing listens before `start`"]
 pub struct EmulatorBuilder {
     listen: SocketAddr,
     settings: Settings,
-    /// `None` for one of its own.
+    /// `None`: the emulator makes one of its own.
     business: Option<Arc<Business>>,
-    /// `None` for plain HTTP.
+    /// `None`: plain HTTP.
     tls: Option<TlsIdentity>,
     alpn: Alpn,
 }
@@ -54,40 +54,41 @@ impl Default for EmulatorBuilder {
 }
 
 impl EmulatorBuilder {
-    /// The address to listen on; port 0, the default, takes a free one. It must be a loopback address.
+    /// The address to listen on. The default is a free port (port 0) of `127.0.0.1`. It must be a loopback address.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
         self
     }
 
-    /// The client id and client secret that get a token.
+    /// The client id and client secret for which the emulator issues tokens.
     pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.settings.client_id = id.into();
         self.settings.client_secret = secret.into();
         self
     }
 
-    /// The audience that tokens are issued for; default `https://emulator.kinde.com/api`.
+    /// The audience for which the emulator issues tokens. Default `https://emulator.kinde.com/api`.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.settings.audience = audience.into();
         self
     }
 
-    /// How long a token lives, in whole seconds: what `expires_in` says, and when the token stops being accepted.
+    /// How long a token lives, in whole seconds: the value of `expires_in`, and the time after which the emulator
+    /// rejects the token.
     ///
-    /// Default 86399 seconds. `None` leaves `expires_in` out, and the token never expires.
+    /// Default 86399 seconds. With `None` there is no `expires_in`, and tokens do not expire.
     pub fn token_lifetime(mut self, lifetime: Option<Duration>) -> Self {
         self.settings.token_lifetime = lifetime;
         self
     }
 
-    /// Lets the verify endpoint answer without a token. The management endpoints still need one.
+    /// Lets the verify endpoint answer calls without a token. The management endpoints still need one.
     pub fn without_authentication(mut self) -> Self {
         self.settings.authentication = false;
         self
     }
 
-    /// Speaks TLS and nothing else, the control plane included: TLS 1.2 and 1.3, with sessions that can be resumed.
+    /// Speaks TLS only, also on the control plane: TLS 1.2 and 1.3, with sessions that clients can resume.
     ///
     /// [`Emulator::url`] becomes `https://localhost:{port}`, whatever names the certificate has.
     pub fn tls(mut self, identity: &TlsIdentity) -> Self {
@@ -95,17 +96,17 @@ impl EmulatorBuilder {
         self
     }
 
-    /// What the server agrees to in ALPN, if it speaks TLS; default `http/1.1`.
+    /// Which protocols the server accepts in ALPN, if it speaks TLS. Default `http/1.1`.
     pub fn alpn(mut self, alpn: Alpn) -> Self {
         self.alpn = alpn;
         self
     }
 
-    /// Takes over client, audience and the other settings of an emulator, and shares its keys, its tokens, how they are
-    /// answered and [`deny_scope`](Emulator::deny_scope): Kinde at another address. What is set for one of the two is
-    /// set for both.
+    /// Makes this emulator the same Kinde at another address. It takes over the client, the audience and the other
+    /// settings of `emulator`, and shares its keys, its tokens, its negative answers and
+    /// [`deny_scope`](Emulator::deny_scope). A change to one of the two changes both.
     ///
-    /// Address, faults, counters and TLS are each emulator's own.
+    /// Each emulator has its own address, faults, counters and TLS settings.
     ///
     /// ```
     /// # use apikey_testkit::emulator::Emulator;
@@ -113,7 +114,7 @@ impl EmulatorBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> std::io::Result<()> {
     /// let old = Emulator::start().await?;
-    /// // Any address of 127.0.0.0/8 will do on Linux; elsewhere most need to be set up first.
+    /// // On Linux any address of 127.0.0.0/8 works. Other systems must set most of them up first.
     /// let moved = ([127, 0, 0, 2], old.address().port()).into();
     /// let new = Emulator::builder().same_business_as(&old).listen(moved).start().await?;
     /// # Ok(())
@@ -131,13 +132,13 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// When the address can't be bound, or isn't a loopback address: the control plane reveals every secret.
+    /// If the address cannot be bound, or is not a loopback address: the control plane reveals every secret.
     pub async fn start(self) -> io::Result<Emulator> {
         if !self.listen.ip().is_loopback() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!(
-                    "the emulator reveals its secrets, so it listens on loopback only, not on {}",
+                    "the emulator reveals its secrets, so it listens only on loopback addresses, and not on {}",
                     self.listen
                 ),
             ));

@@ -1,4 +1,4 @@
-//! What Kinde knows and has decided, whichever address it is asked at.
+//! What Kinde knows and has decided. It is the same at each address.
 
 use std::{
     fmt,
@@ -10,13 +10,13 @@ use std::{
 
 use super::{answer::NegativeAnswer, keys::KeyStore, token_store::TokenStore};
 
-/// Keys, tokens and how they are answered. Several emulators can share one.
+/// Keys, tokens and the answers for them. Several emulators can share one.
 #[derive(Default)]
 pub(crate) struct Business {
     pub(crate) keys: Mutex<KeyStore>,
     pub(crate) tokens: Mutex<TokenStore>,
     pub(crate) negative_answer: Mutex<NegativeAnswer>,
-    /// Comes before `negative_answer` where no key has the secret.
+    /// Takes precedence over `negative_answer` if no key has the secret.
     pub(crate) unknown_key_answer: Mutex<Option<NegativeAnswer>>,
     scope_denied: AtomicBool,
 }

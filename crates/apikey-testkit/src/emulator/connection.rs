@@ -1,4 +1,4 @@
-//! Accepting connections, serving them, and the ends that are no HTTP.
+//! Accepts connections and serves them, and ends them in the ways that HTTP does not have.
 
 use std::{
     convert::Infallible,
@@ -33,7 +33,7 @@ use super::{
     tls,
 };
 
-/// Serves until told to stop. Aborting this future cuts all connections, for they belong to it.
+/// Serves until told to stop. This future owns all connections, so aborting it cuts them.
 pub(crate) async fn accept(
     mut door: Door,
     mut orders: mpsc::UnboundedReceiver<DoorOrder>,
@@ -45,7 +45,7 @@ pub(crate) async fn accept(
         tokio::select! {
             accepted = door.accept() => match accepted {
                 Ok((stream, peer)) => take_in(&mut connections, stream, peer, &state),
-                // Out of file descriptors, or a client that is gone already: the next one may fare better.
+                // The process has no file descriptor left, or the client is gone. The next connection may succeed.
                 Err(_) => sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -59,7 +59,7 @@ pub(crate) async fn accept(
                 } else {
                     door.open()
                 };
-                // Whoever gave the order may have lost interest.
+                // The sender of the order may no longer wait.
                 let _ = done.send(result);
             }
             () = stopping.notified() => break,
@@ -75,13 +75,13 @@ fn take_in(connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr, s
     connections.spawn(serve(stream, peer, state.clone(), registration));
 }
 
-/// What becomes of a connection.
+/// How serving a connection has ended.
 enum Fate {
-    /// It is over, or is to be.
+    /// The connection is over.
     Over,
-    /// It stays open, and nobody is at this end of it.
+    /// The connection stays open, and nobody reads or answers it.
     Silent,
-    /// It is ended, but not by HTTP.
+    /// The connection must end in a way that HTTP does not have.
     Ended(Ending),
 }
 
@@ -89,7 +89,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>, mut regis
     let _ = stream.set_nodelay(true);
     let (link, orders) = (registration.link.clone(), &mut registration.orders);
     if link.is_silent() {
-        // The stream is not read from, and stays.
+        // Nobody reads the stream, and it stays open.
         return pending().await;
     }
     let Some((transport, is_http2)) = transport(stream, orders, &state).await else { return };
@@ -109,12 +109,13 @@ async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>, mut regis
     match fate {
         Fate::Over => {}
         Fate::Silent => pending().await,
-        // A client that went away first needs no end.
+        // An error means that the client has closed the connection already.
         Fate::Ended(ending) => drop(stream.end(&ending).await),
     }
 }
 
-/// Shakes hands where the emulator speaks TLS, and says whether HTTP/2 was agreed to. `None` if nothing came of it.
+/// Does the TLS handshake if the emulator speaks TLS. The flag says whether both sides chose HTTP/2. `None`: it
+/// failed.
 async fn transport(
     stream: TcpStream,
     orders: &mut mpsc::UnboundedReceiver<Order>,
@@ -127,7 +128,7 @@ async fn transport(
     tokio::select! {
         biased;
         Some(order) = orders.recv() => match order {
-            // The handshake holds the stream.
+            // The handshake owns the stream, so waiting keeps the connection open.
             Order::Silence => pending().await,
             Order::Cut | Order::Drain | Order::End(_) => None,
         },
@@ -144,7 +145,7 @@ async fn transport(
 
 /// An HTTP server on one connection.
 trait Server: Future {
-    /// Takes no further request, and ends when what is under way is answered.
+    /// Accepts no further request, and ends when the open calls are answered.
     fn drain(self: Pin<&mut Self>);
 }
 
@@ -192,7 +193,7 @@ async fn drive(
                 draining = true;
                 server.as_mut().drain();
             }
-            // An error is a client that went away or sent no HTTP.
+            // An error means that the client closed the connection or sent no HTTP.
             _ = &mut server => return Fate::Over,
         }
     }

@@ -1,4 +1,4 @@
-//! Exact counts of what reached the emulator.
+//! Exact counts of what the emulator received.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -11,39 +11,40 @@ use tokio::{sync::watch, time::Instant};
 
 use super::lock::locked;
 
-/// What reached the emulator since it started or was reset.
+/// What the emulator received since its start or the last reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
-    /// Calls to `POST /oauth2/token`, counted when the whole request has been received.
+    /// Calls to `POST /oauth2/token`. A call counts once the emulator has its whole request.
     pub token_calls: u64,
-    /// Calls to `POST /api/v1/api_keys/verify`, counted when the whole request has been received.
+    /// Calls to `POST /api/v1/api_keys/verify`. A call counts once the emulator has its whole request.
     pub verify_calls: u64,
-    /// Connections that were accepted.
+    /// Accepted connections.
     pub connections: u64,
-    /// Verify calls that were received and neither answered yet nor given up by their client.
+    /// Verify calls that the emulator has received and not answered yet. A call that the client gave up does not
+    /// count.
     pub verifications_in_flight: u64,
     /// The most verify calls that were in flight at the same time.
     pub most_verifications_in_flight: u64,
-    /// Verify calls that have a place under [`Emulator::limit_concurrency`](super::Emulator::limit_concurrency).
+    /// Verify calls that have a slot under [`Emulator::limit_concurrency`](super::Emulator::limit_concurrency).
     pub in_service: u64,
-    /// The most verify calls that had a place at the same time.
+    /// The most verify calls that had a slot at the same time.
     pub most_in_service: u64,
-    /// Verify calls that drew a 429 because all places were taken.
+    /// Verify calls that got a 429 because all slots were taken.
     pub overload_answers: u64,
-    /// Full TLS handshakes that succeeded.
+    /// Successful full TLS handshakes.
     pub tls_handshakes: u64,
-    /// TLS handshakes that took up an earlier session.
+    /// TLS handshakes that resumed an earlier session.
     pub tls_resumptions: u64,
-    /// TLS handshakes that failed, those included in which the client did not like the certificate.
+    /// Failed TLS handshakes, also those in which the client rejected the certificate.
     pub tls_failures: u64,
-    /// Connections on which HTTP/2 is spoken.
+    /// Connections that speak HTTP/2.
     pub http2_connections: u64,
 }
 
-/// How many moments of calls are remembered.
+/// How many arrival times of calls are kept.
 const MOST_MOMENTS: usize = 100_000;
 
-/// Holds the counters; every change is one step, and can be waited for.
+/// Holds the counters. Every change is one step, and tests can wait for it.
 #[derive(Default)]
 pub(crate) struct CounterBoard {
     counters: watch::Sender<Counters>,
@@ -68,7 +69,7 @@ impl CounterBoard {
     }
 
     pub(crate) fn reset(&self) {
-        // A new one, for an emptied one would keep the memory of a flood.
+        // A new map, because a cleared one would keep the memory of a flood.
         *locked(&self.by_secret) = HashMap::new();
         *locked(&self.moments) = VecDeque::new();
         locked(&self.alpn_offers).clear();
@@ -88,7 +89,7 @@ impl CounterBoard {
         locked(&self.moments).iter().copied().collect()
     }
 
-    /// Takes one of so many places, unless all are taken, which is counted.
+    /// Takes a slot, unless `most` are taken; then it counts an overload answer.
     pub(crate) fn enter_service(self: &Arc<Self>, most: u64) -> Option<InService> {
         let mut entered = false;
         self.counters.send_modify(|counters| {
@@ -115,7 +116,7 @@ impl CounterBoard {
         locked(&self.alpn_offers).clone()
     }
 
-    /// `None` for a handshake that has failed.
+    /// `None`: the handshake failed.
     pub(crate) fn handshake_ended(&self, kind: Option<HandshakeKind>) {
         self.counters.send_modify(|counters| {
             *match kind {
@@ -156,7 +157,7 @@ impl CounterBoard {
 
 /// A verification in flight, for as long as this lives.
 ///
-/// It is dropped just before the last byte of the answer is handed to the socket: a client that has its answer never
+/// It is dropped just before the socket gets the last byte of the answer, so that a client with its answer never
 /// finds its own verification still in flight.
 pub(crate) struct InFlight {
     board: Arc<CounterBoard>,
@@ -168,7 +169,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A verification that has a place, for as long as this lives.
+/// A verification that has a slot, for as long as this lives.
 pub(crate) struct InService {
     board: Arc<CounterBoard>,
 }

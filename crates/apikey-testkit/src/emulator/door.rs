@@ -1,4 +1,4 @@
-//! The listening socket, which can be shut and opened again.
+//! The listening socket. It can be shut and opened again.
 
 use std::{future::pending, io, mem, net::SocketAddr};
 
@@ -7,16 +7,16 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-/// As large as Linux lets a backlog be by default.
+/// The largest backlog that Linux allows by default.
 const BACKLOG: u32 = 4096;
 
-/// An order to the door, and where to say that it is done.
+/// An order to the door, and the sender for its result.
 pub(crate) struct DoorOrder {
     pub(crate) refuse: bool,
     pub(crate) done: oneshot::Sender<io::Result<()>>,
 }
 
-/// Gives an order and waits until it is followed.
+/// Sends an order and waits until it is done.
 pub(crate) async fn turn(orders: &mpsc::UnboundedSender<DoorOrder>, refuse: bool) -> io::Result<()> {
     let (done, result) = oneshot::channel();
     let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the emulator has stopped");
@@ -24,7 +24,7 @@ pub(crate) async fn turn(orders: &mpsc::UnboundedSender<DoorOrder>, refuse: bool
     result.await.unwrap_or_else(|_| Err(stopped()))
 }
 
-/// Where connections come in.
+/// The socket that accepts connections.
 pub(crate) struct Door {
     address: SocketAddr,
     socket: Socket,
@@ -32,7 +32,7 @@ pub(crate) struct Door {
 
 enum Socket {
     Open(TcpListener),
-    /// Bound and not listening: connections are refused, and no other program is given the port.
+    /// The socket is bound and does not listen: the kernel refuses connections, and no other program gets the port.
     Shut(TcpSocket),
     /// The port could not be bound again.
     Lost,
@@ -43,7 +43,7 @@ impl Door {
         Door { address, socket: Socket::Open(listener) }
     }
 
-    /// The next connection, which does not come while the door is shut.
+    /// The next connection. None comes while the door is shut.
     pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         match &self.socket {
             Socket::Open(listener) => listener.accept().await,
@@ -51,8 +51,8 @@ impl Door {
         }
     }
 
-    /// Refuses connections from now on. Those that were waiting come back: their clients believe that they are
-    /// connected, and a listener that closes would reset them.
+    /// Refuses connections from now on. Returns the connections that were waiting: their clients believe that they
+    /// are connected, and closing the listener would reset them.
     pub(crate) fn shut(&mut self) -> (Vec<(TcpStream, SocketAddr)>, io::Result<()>) {
         let listener = match mem::replace(&mut self.socket, Socket::Lost) {
             Socket::Open(listener) => listener,
@@ -61,7 +61,7 @@ impl Door {
                 return (Vec::new(), Ok(()));
             }
         };
-        // The standard library asks the kernel, and Tokio only what it has heard from it so far.
+        // The standard library asks the kernel. Tokio would only return what the kernel has told it so far.
         let waiting = listener.into_std().map(|listener| {
             std::iter::from_fn(|| listener.accept().ok())
                 .filter_map(|(stream, peer)| {
@@ -70,12 +70,12 @@ impl Door {
                 })
                 .collect()
         });
-        // The listener is gone by now, because a port that is listened on can't be bound.
+        // By now the listener is gone. A port on which it listened could not be bound.
         let bound = self.bound().map(|socket| self.socket = Socket::Shut(socket));
         (waiting.unwrap_or_default(), bound)
     }
 
-    /// Lets connections in again.
+    /// Accepts connections again.
     pub(crate) fn open(&mut self) -> io::Result<()> {
         self.socket = match mem::replace(&mut self.socket, Socket::Lost) {
             Socket::Open(listener) => Socket::Open(listener),
@@ -87,7 +87,7 @@ impl Door {
 
     fn bound(&self) -> io::Result<TcpSocket> {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // Connections from before are still on this port. Elsewhere the option would let two programs share it.
+        // Earlier connections still use this port. On other systems the option would let two programs share it.
         #[cfg(unix)]
         socket.set_reuseaddr(true)?;
         socket.bind(self.address)?;

@@ -1,4 +1,5 @@
-//! What becomes of a call: an answer or an end of the connection, when, and how the bytes get to the socket.
+//! The outcome of a call: an answer or the end of the connection, its delay, and the bytes on their way to the
+//! socket.
 
 use std::{
     convert::Infallible,
@@ -23,10 +24,11 @@ use super::{
     link::OpenCall,
 };
 
-/// What comes of a call under a fault, and after how long. `normal` is called only when the fault lets it be seen.
+/// Decides the outcome of a call with a fault, and its delay. Calls `normal` only if the fault shows the normal
+/// answer.
 pub(crate) fn decide(fault: Option<Fault>, normal: impl FnOnce() -> ScriptedAnswer) -> (Delay, Effect) {
     let answer = match fault {
-        // A flap has been resolved by the plan; within another fault it is a normal answer.
+        // The plan has resolved a flap already. Within another fault it is a normal answer.
         None | Some(Fault::Flap) => normal(),
         Some(Fault::Latency(latency)) => return (Delay::Latency(latency), Effect::Answer(normal())),
         Some(Fault::Hold(gate)) => return (Delay::Gate(gate), Effect::Answer(normal())),
@@ -62,7 +64,7 @@ pub(crate) fn decide(fault: Option<Fault>, normal: impl FnOnce() -> ScriptedAnsw
 const GARBAGE: &str = "<!doctype html><title>One moment</title>\u{0}{\"is_valid\": true";
 const RAW_GARBAGE: &[u8] = b"\x16\x03\x01\x00\xc8\x01\x00\x00\xff\xfe220 this is no HTTP\r\n\r\n";
 
-/// How long an effect is held back.
+/// How long an effect is delayed.
 pub(crate) enum Delay {
     None,
     Latency(Duration),
@@ -90,22 +92,22 @@ impl Delay {
     }
 }
 
-/// What is sent in place of, or as, an HTTP answer.
+/// What the emulator sends as an answer, or instead of one.
 pub(crate) enum Effect {
     /// The answer, at once.
     Answer(ScriptedAnswer),
-    /// The answer's headers at once and its body byte by byte, with this pause in between.
+    /// The answer's headers at once, then its body byte by byte, with this pause between bytes.
     Dripped(ScriptedAnswer, Duration),
     /// The answer's headers and half of its body at once, and never the rest.
     Stalled(ScriptedAnswer),
-    /// The start of a JSON body that goes on for this many bytes.
+    /// The start of a JSON body, continued for this many bytes.
     Huge(usize),
-    /// No answer; the connection ends.
+    /// No answer: the connection ends.
     End(Ending),
 }
 
 impl Effect {
-    /// Turns the effect into what the HTTP server understands. `in_flight` ends with the last byte of the answer.
+    /// Turns the effect into a response for the HTTP server. `in_flight` ends with the last byte of the answer.
     pub(crate) fn into_response(self, in_flight: Option<InFlight>) -> Result<Response<AnswerBody>, Ending> {
         let (answer, content) = match self {
             Effect::End(ending) => return Err(ending),
@@ -128,7 +130,7 @@ impl Effect {
             }
         };
         let in_flight = in_flight.filter(|_| content.is_streamed());
-        // A length the test has chosen must not be compared with the length of the body.
+        // The test chose this length, so it must not be compared with the length of the body.
         let length_is_scripted =
             answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         let body = AnswerBody { content, in_flight, length_is_scripted, open_call: None };
@@ -156,12 +158,12 @@ pub(crate) struct AnswerBody {
     content: Content,
     in_flight: Option<InFlight>,
     length_is_scripted: bool,
-    /// Ends when the HTTP server drops the body, which it does when it has taken all of it.
+    /// Ends when the HTTP server drops the body, after it has taken all of it.
     open_call: Option<OpenCall>,
 }
 
 impl AnswerBody {
-    /// Lets the call be open until the body is gone.
+    /// Keeps the call open until the body is dropped.
     pub(crate) fn belongs_to(&mut self, call: OpenCall) {
         self.open_call = Some(call);
     }
@@ -180,7 +182,7 @@ enum Content {
         remaining: usize,
         next: &'static [u8],
     },
-    /// The bytes, and never the rest of what was announced.
+    /// These bytes, and never the rest of the announced length.
     Stalled {
         bytes: Bytes,
         announced: u64,
@@ -188,7 +190,7 @@ enum Content {
 }
 
 impl Content {
-    /// Whether there is anything to send after the headers, piece by piece.
+    /// Whether the body is sent piece by piece after the headers.
     fn is_streamed(&self) -> bool {
         match self {
             Content::Whole(_) => false,
@@ -205,7 +207,7 @@ impl Content {
                 if let Some(timer) = timer {
                     ready!(timer.as_mut().poll(context));
                 }
-                // A sleep of no time takes up to a millisecond. The HTTP server sends what it has when it has to wait.
+                // A sleep of 0 takes up to 1 ms. When the HTTP server must wait, it sends what it has.
                 *timer = Some(if pause.is_zero() { Box::pin(yield_now()) } else { Box::pin(sleep(*pause)) });
                 bytes.split_to(bytes.len().min(1))
             }
@@ -257,7 +259,7 @@ impl Body for AnswerBody {
             Content::Stalled { announced, .. } if *announced > 0 && !self.length_is_scripted => {
                 SizeHint::with_exact(*announced)
             }
-            // Without a length the body goes out in chunks, so that no client can refuse it by its announcement.
+            // Without a length the body is sent in chunks, so that a client cannot reject it by its announced length.
             _ => SizeHint::default(),
         }
     }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::answer::ScriptedAnswer;
 
-/// An endpoint that can be made to misbehave.
+/// An endpoint with faults of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// `POST /api/v1/api_keys/verify`
@@ -16,25 +16,25 @@ pub enum Endpoint {
     Token,
 }
 
-/// A way to misbehave. All but the ones that mention a normal answer replace it, whatever the request is like.
+/// A way to misbehave. Except for the faults that mention the normal answer, a fault replaces it for every request.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The normal answer after this time. What it says is decided when the request arrives, as with a slow network on
-    /// the way back: a key that is revoked in the meantime is still answered as valid.
+    /// The normal answer after this time. It is decided when the request arrives, like an answer on a slow network: a
+    /// key that is revoked during the delay is still answered as valid.
     Latency(Duration),
-    /// The normal answer once the gate is opened; decided when the request arrives, as with `Latency`.
+    /// The normal answer once a test opens the gate. It is decided when the request arrives, as with `Latency`.
     Hold(Gate),
-    /// No answer, ever.
+    /// No answer at all.
     Hang,
     /// A TCP RST instead of an answer.
     Reset,
-    /// The connection is closed without an answer, with a FIN.
+    /// The emulator closes the connection with a FIN and without an answer.
     Close,
     /// An error status with a body; see [`Fault::status`].
     Status {
         /// The status.
         status: u16,
-        /// The body, which is announced as JSON.
+        /// The body. Its content type is JSON.
         body: String,
     },
     /// A 429 with Kinde's errors body.
@@ -44,32 +44,34 @@ pub enum Fault {
         /// Seconds for the header `Retry-After`.
         retry_after: Option<u64>,
     },
-    /// A 200 that claims to be JSON and isn't.
+    /// A 200 that claims to be JSON and is not.
     Garbage,
-    /// Bytes that are no HTTP at all, then the end of the connection.
+    /// Bytes that are not HTTP, then the end of the connection.
     RawGarbage,
-    /// Exactly these bytes, then the end of the connection: for answers that break HTTP itself.
+    /// Exactly these bytes, then the end of the connection. Use it for answers that are not valid HTTP.
     RawAnswer(Vec<u8>),
-    /// A 200 with this many bytes, in chunks, of what starts like a valid JSON answer and never ends.
+    /// A 200 with this many bytes in chunks. They start like a valid JSON answer that never ends.
     HugeBody(usize),
     /// A 200 without a body.
     Empty,
-    /// The headers of the normal answer at once, its body byte by byte with this pause in between.
+    /// The headers of the normal answer at once, then its body byte by byte, with this pause between bytes.
     SlowBody(Duration),
     /// A 302 to this location.
     Redirect(String),
-    /// Normal answers and 503s in turn, a normal one first. Within another fault: normal answers.
+    /// Normal answers and 503s in turn, starting with a normal one. Within another fault: normal answers only.
     Flap,
     /// Any status, headers and body.
     Answer(ScriptedAnswer),
-    /// This answer's headers, the first half of its body, and never the rest. An empty body is one that never starts.
+    /// This answer's headers and the first half of its body, and never the rest. With an empty body, the body never
+    /// starts.
     StalledBody(ScriptedAnswer),
-    /// Another fault after this time. What the answer says is decided when the request arrives.
+    /// Another fault after this time. The answer is decided when the request arrives.
     After(Duration, Box<Fault>),
 }
 
 impl Fault {
-    /// A [`Fault::Status`] with the body Kinde documents for the status: an array of errors, and for 404 an object.
+    /// A [`Fault::Status`] with the body that Kinde documents for the status: an array of errors, or one object for a
+    /// 404.
     pub fn status(status: u16) -> Fault {
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         let message = reason.unwrap_or("Unknown error");
@@ -82,7 +84,7 @@ impl Fault {
     }
 }
 
-/// Holds back the answers of [`Fault::Hold`] until it is opened. Clones are the same gate.
+/// Holds back the answers of [`Fault::Hold`] until a test opens it. Clones are the same gate.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     open: Arc<watch::Sender<bool>>,
@@ -94,18 +96,18 @@ impl Gate {
         Gate::default()
     }
 
-    /// Lets through all that wait, and all that come later.
+    /// Releases all waiting answers and all later ones.
     pub fn open(&self) {
         self.open.send_replace(true);
     }
 
     pub(crate) async fn passed(&self) {
-        // An error would mean that the sender is gone, which `self` holds.
+        // An error would mean that the sender is gone, but `self` holds it.
         let _ = self.open.subscribe().wait_for(|open| *open).await;
     }
 }
 
-/// The faults that lie ahead of one endpoint.
+/// The coming faults of one endpoint.
 #[derive(Default)]
 pub(crate) struct FaultPlan {
     script: VecDeque<Option<Fault>>,

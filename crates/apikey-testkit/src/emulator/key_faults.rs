@@ -1,4 +1,4 @@
-//! Faults that hit only calls with certain keys.
+//! Faults of calls with certain keys.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{
     lock::locked,
 };
 
-/// Faults by the secret that a call presents.
+/// Faults by the secret in the call.
 #[derive(Default)]
 pub(crate) struct KeyFaults {
     by_secret: HashMap<String, FaultPlan>,
@@ -17,8 +17,8 @@ pub(crate) struct KeyFaults {
 }
 
 impl KeyFaults {
-    /// The fault of a call that presents this secret: the secret's own, else that of the longest prefix, else that of
-    /// all secrets that no key has.
+    /// The fault of a call with this secret: the secret's own, else the one of the longest prefix, else the one of
+    /// all secrets that belong to no key.
     pub(crate) fn next(&mut self, secret: &str, is_known: impl FnOnce() -> bool) -> Option<Drawn> {
         let of_prefix = self
             .by_prefix
@@ -51,29 +51,31 @@ impl KeyFaults {
     }
 }
 
-/// What a plan says for a call that concerns it; `None` is the normal answer of a flap.
+/// What a plan decides for a matching call. `None` is the normal answer of a flap.
 pub(crate) struct Drawn(pub(crate) Option<Fault>);
 
-/// Faults of single keys. They come before the fault and the script of the endpoint, and use up nothing of the script.
+/// Faults of single keys. They take precedence over the fault and the script of the endpoint, and use up no step of
+/// the script.
 ///
-/// They hit calls to the verify endpoint. As all faults do, they come before every check of the request.
+/// They hit calls to the verify endpoint. Like all faults, they apply before the emulator checks the request.
 impl Emulator {
-    /// Sets the fault of all calls that present this secret, which may be a key's or made up; `None` ends it.
+    /// Sets the fault of all calls with this secret, which need not belong to a key; `None` ends it.
     ///
-    /// A key that is rotated leaves the fault behind with its old secret.
+    /// The fault stays with the old secret when a key is rotated.
     pub fn set_key_fault(&self, secret: &str, fault: Option<Fault>) {
         locked(&self.state.key_faults).set_by_secret(secret, fault);
     }
 
-    /// Sets the fault of all calls whose secret begins like this; `None` ends it. A secret's own fault comes first,
-    /// then that of the longest prefix.
+    /// Sets the fault of all calls whose secret starts with this prefix; `None` ends it. A secret's own fault takes
+    /// precedence, then the one of the longest prefix.
     pub fn set_prefix_fault(&self, prefix: &str, fault: Option<Fault>) {
         locked(&self.state.key_faults).set_by_prefix(prefix, fault);
     }
 
-    /// Sets the fault of all calls whose secret no key has; `None` ends it. Faults of secrets and prefixes come first.
+    /// Sets the fault of all calls whose secret belongs to no key; `None` ends it. Faults of secrets and prefixes
+    /// take precedence.
     ///
-    /// How unknown keys are answered in the normal case is [`Emulator::set_unknown_key_answer`]'s business.
+    /// [`Emulator::set_unknown_key_answer`] sets the normal answer for unknown keys.
     pub fn set_unknown_key_fault(&self, fault: Option<Fault>) {
         locked(&self.state.key_faults).set_of_unknown(fault);
     }

@@ -1,4 +1,4 @@
-//! The keys the emulator knows.
+//! The keys that the emulator knows.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{answer::ScriptedAnswer, random};
 
-/// What a key is to be like.
+/// The properties of a key to create.
 ///
 /// ```
 /// # use apikey_testkit::emulator::KeySpecification;
@@ -17,15 +17,15 @@ use super::{answer::ScriptedAnswer, random};
 pub struct KeySpecification {
     /// The name that the management endpoints show.
     pub name: String,
-    /// The scopes; `None` is answered as `null`.
+    /// The scopes. Answers contain `null` for `None`.
     pub scopes: Option<Vec<String>>,
     /// The code of the organization that owns the key.
     pub organization: Option<String>,
-    /// The id of the user who owns the key.
+    /// The id of the user that owns the key.
     pub user: Option<String>,
-    /// `active`, `inactive`, `revoked`, or a status that nobody has heard of.
+    /// `active`, `inactive`, `revoked`, or a made-up status.
     pub status: String,
-    /// The secret, which no other key may have; `None` generates `k_live_` and 32 characters.
+    /// The secret. No other key may have it. `None` generates `k_live_` and 32 characters.
     pub secret: Option<String>,
     /// The key id; `None` generates `api_key_` and 32 hexadecimal digits.
     pub key_id: Option<String>,
@@ -45,7 +45,7 @@ impl KeySpecification {
         }
     }
 
-    /// With these scopes. An empty list is answered as `[]`, not as `null`.
+    /// With these scopes. Answers contain `[]` for an empty list, not `null`.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
@@ -82,16 +82,16 @@ impl KeySpecification {
     }
 }
 
-/// A key as it is handed out once, on creation and on rotation.
+/// A key as Kinde shows it once, when it is created or rotated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuedKey {
-    /// The key id, which survives rotation.
+    /// The key id. It survives a rotation.
     pub key_id: String,
-    /// The secret, which a client presents.
+    /// The secret that a client presents.
     pub secret: String,
 }
 
-/// All that is known of one key.
+/// All properties of one key.
 #[derive(Clone)]
 pub(crate) struct KeyRecord {
     pub(crate) key_id: String,
@@ -110,19 +110,19 @@ pub(crate) struct KeyRecord {
     answer: Option<ScriptedAnswer>,
 }
 
-/// What the store has to say about a presented secret.
+/// What the store knows of a secret.
 pub(crate) enum Judgement {
-    /// The key is active, and this verification has been counted.
+    /// The key is active. This verification is counted already.
     Valid(KeyRecord),
     /// The key exists and is not active.
     NotActive(KeyRecord),
     /// No key has this secret.
     Unknown,
-    /// A test has scripted the answer for this key.
+    /// A test scripted the answer for this key.
     Scripted(ScriptedAnswer),
 }
 
-/// The keys in the order of their creation. None is ever removed.
+/// The keys in the order of their creation. Keys are never removed.
 #[derive(Default)]
 pub(crate) struct KeyStore {
     records: Vec<KeyRecord>,
@@ -209,7 +209,7 @@ impl KeyStore {
         &self.records
     }
 
-    /// Judges a presented secret; a valid one is counted, as every verification is a write at Kinde.
+    /// Judges a secret. A valid one is counted, because at Kinde every verification is a write.
     pub(crate) fn verify(&mut self, secret: &str, peer: IpAddr) -> Judgement {
         let Some(index) = self.by_secret.get(secret) else {
             return Judgement::Unknown;
@@ -235,7 +235,7 @@ impl KeyStore {
         true
     }
 
-    /// Takes a record's secret out of service, unless another key has taken the same secret over.
+    /// Forgets a record's secret, unless another key has the same secret now.
     fn forget_secret(&mut self, index: usize) {
         let secret = &self.records[index].secret;
         if self.by_secret.get(secret) == Some(&index) {
@@ -248,7 +248,7 @@ fn generate_secret() -> String {
     format!("k_live_{}", random::lower_alphanumeric(32))
 }
 
-/// The time in the form of Kinde's documented example, whose offset has no minutes.
+/// The time in the format of Kinde's documented example, whose offset has no minutes.
 fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S+00").to_string()
 }

@@ -1,4 +1,4 @@
-//! What tests do to single connections.
+//! Connections as tests control them.
 
 use std::{
     collections::HashMap,
@@ -17,15 +17,15 @@ use tokio::{
 
 use super::{answer::Ending, faults::Fault, lock::locked};
 
-/// What a connection is told to do.
+/// A command to a connection.
 pub(crate) enum Order {
-    /// End at once, whatever is under way.
+    /// End at once, also with open calls.
     Cut,
     /// Stay open, and never read or write again.
     Silence,
-    /// Finish what is under way, then end.
+    /// Answer the open calls, then end.
     Drain,
-    /// End like this instead of an answer.
+    /// End in this way instead of answering.
     End(Ending),
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Link {
 #[derive(Default)]
 struct Activity {
     open_calls: usize,
-    /// `None` before the first answer, and while a call is open.
+    /// `None` before the first answer and while a call is open.
     idle_since: Option<Instant>,
 }
 
@@ -57,25 +57,25 @@ impl Link {
         self.backend
     }
 
-    /// Whether the connection is dead in silence.
+    /// Whether the connection neither reads nor writes any more.
     pub(crate) fn is_silent(&self) -> bool {
         self.silent.load(Ordering::SeqCst)
     }
 
-    /// Tells the connection what to do; it follows at its next step.
+    /// Sends the command. The connection follows it at its next step.
     pub(crate) fn order(&self, order: Order) {
-        // A connection that has ended needs no order.
+        // An error means that the connection has ended, so it needs no command.
         let _ = self.orders.send(order);
     }
 
-    /// Makes the connection go silent; `false` if it is silent already.
+    /// Silences the connection. Returns `false` if it is silent already.
     fn silence(&self) -> bool {
         let is_new = !self.silent.swap(true, Ordering::SeqCst);
         self.order(Order::Silence);
         is_new
     }
 
-    /// Counts a request that has been received whole. What comes back is the connection's own fault, if it is due.
+    /// Counts a complete request. Returns the connection's own fault, if there is one.
     pub(crate) fn used(&self, close_at: Option<u64>) -> Option<Fault> {
         let uses = self.uses.fetch_add(1, Ordering::SeqCst) + 1;
         if self.reset_at_next_use.load(Ordering::SeqCst) {
@@ -84,7 +84,7 @@ impl Link {
         close_at.is_some_and(|close_at| uses >= close_at).then_some(Fault::Close)
     }
 
-    /// Notes that a call is open, for as long as the result lives.
+    /// Marks a call as open for as long as the result lives.
     pub(crate) fn open_call(self: &Arc<Self>) -> OpenCall {
         self.activity.send_modify(|activity| {
             activity.open_calls += 1;
@@ -107,7 +107,7 @@ impl Link {
             };
             tokio::select! {
                 biased;
-                // An error would mean that a sender is gone, and both are borrowed.
+                // An error would mean that a sender is gone, but both are borrowed.
                 _ = activity.changed() => {}
                 _ = setting.changed() => {}
                 () = timer => return,
@@ -116,7 +116,7 @@ impl Link {
     }
 }
 
-/// A call that has been received and whose answer has not been handed over.
+/// A call whose request has arrived and whose answer the HTTP server has not taken yet.
 pub(crate) struct OpenCall {
     link: Arc<Link>,
 }
@@ -132,13 +132,13 @@ impl Drop for OpenCall {
     }
 }
 
-/// All open connections, and what is set for each of them.
+/// All open connections, and the settings for each of them.
 #[derive(Default)]
 pub(crate) struct Links {
     open: Mutex<HashMap<u64, Arc<Link>>>,
     accepted: AtomicU64,
     hanging: AtomicBool,
-    /// 0 for never.
+    /// 0: never.
     close_at_use: AtomicU64,
     close_when_idle: watch::Sender<Option<Duration>>,
 }
@@ -160,13 +160,13 @@ impl Links {
         self.hanging.store(hanging, Ordering::SeqCst);
     }
 
-    /// Tells all connections but one, and how many did what they were told.
+    /// Sends a command to all connections except one. Returns how many followed it.
     fn tell(&self, except: Option<u64>, order: impl Fn(&Link) -> bool) -> usize {
         let open = locked(&self.open);
         open.values().filter(|link| Some(link.number) != except && order(link)).count()
     }
 
-    /// Cuts all connections. Silent ones stay: their peers are not to hear of it.
+    /// Cuts all connections. Silent ones stay open, because their peers must not notice anything.
     pub(crate) fn cut(&self, except: Option<u64>) -> usize {
         self.tell(except, |link| {
             link.order(Order::Cut);
@@ -193,7 +193,7 @@ impl Links {
     }
 }
 
-/// A connection among the open ones, for as long as this lives.
+/// Keeps a connection among the open ones for as long as this lives.
 pub(crate) struct Registration {
     links: Arc<Links>,
     pub(crate) link: Arc<Link>,
@@ -201,7 +201,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Notes a connection that was accepted just now, for this backend.
+    /// Registers a connection that was just accepted, with its backend.
     pub(crate) fn new(links: Arc<Links>, backend: usize) -> Registration {
         let (sender, orders) = mpsc::unbounded_channel();
         let link = Arc::new(Link {

@@ -1,4 +1,4 @@
-//! The management endpoints: keys are created, listed, rotated and revoked as over Kinde's API.
+//! The management endpoints, which create, list, rotate and revoke keys like Kinde's API.
 
 use hyper::Method;
 use serde::Deserialize;
@@ -13,10 +13,10 @@ use super::{
     verify::{authorize, check_scope},
 };
 
-/// The page size when none is asked for.
+/// The page size of a request without one.
 const PAGE_SIZE: usize = 50;
 
-/// Answers `/api/v1/api_keys` and what lies below it, `rest` being the segments that follow.
+/// Answers `/api/v1/api_keys` and the paths below it. `rest` is the segments that follow.
 pub(crate) fn answer(state: &State, head: &RequestHead, rest: &[&str], body: &[u8]) -> ScriptedAnswer {
     let is_read = head.method() == Method::GET;
     let authorized = authorize(state, head);
@@ -127,7 +127,7 @@ fn list(state: &State, query: &str) -> ScriptedAnswer {
     )
 }
 
-/// Whether a key passes one filter of a listing; parameters nobody knows filter nothing.
+/// Whether a key passes one filter of a listing. An unknown parameter filters nothing.
 fn matches(key: &KeyRecord, name: &str, value: &str) -> bool {
     match name {
         "key_type" => key.kind == value,

@@ -1,7 +1,7 @@
 //! A Kinde emulator on a real loopback socket.
 //!
-//! It answers what a protected API asks of Kinde, in Kinde's shapes and with Kinde's odd statuses, and it misbehaves
-//! on command.
+//! It answers what a protected API asks of Kinde, with Kinde's body formats and Kinde's unusual statuses, and it
+//! fails when a test says so.
 //!
 //! ```
 //! use apikey_testkit::emulator::{Emulator, Endpoint, Fault, KeySpecification};
@@ -27,12 +27,12 @@
 //! | `GET /api/v1/api_keys` | a page of keys: `page_size`, `starting_after`, `key_type`, `status`, `user_id`, `org_code`, `api_id` |
 //! | `GET`, `PUT`, `DELETE /api/v1/api_keys/{key_id}` | the key, its rotation, its revocation |
 //!
-//! Everything but the token needs a token from `POST /oauth2/token` that has neither expired nor been revoked.
-//! A token lives as long as its `expires_in` says. Request bodies are read up to 64 KiB.
+//! Every endpoint except the token endpoint needs a token from `POST /oauth2/token` that has not expired and is not
+//! revoked. A token lives as long as its `expires_in` says. The emulator reads at most 64 KiB of a request body.
 //!
 //! # Faults
 //!
-//! Faults come before every check of the request. For a verify call the first of these decides that is set:
+//! Faults apply before the emulator checks the request. For a verify call, the first of these that is set decides:
 //!
 //! 1. the connection: [`Emulator::reset_connections_once`], [`Emulator::close_connections_at_use`];
 //! 2. its backend: [`Emulator::set_backend_fault`];
@@ -41,12 +41,12 @@
 //!    [`Emulator::set_unknown_key_fault`];
 //! 5. the endpoint: [`Emulator::script_faults`], then [`Emulator::set_fault`].
 //!
-//! For a token call 1, 2 and 5 do, and for a management call 1 and 2.
+//! For a token call 1, 2 and 5 apply, for a management call 1 and 2.
 //!
 //! # Control plane
 //!
-//! For those who run the binary and test from another process. It reveals every secret, which is why the emulator
-//! listens on loopback addresses only. None of these requests counts as a call.
+//! For tests that run in another process than the emulator. The control plane reveals every secret, so the emulator
+//! listens only on loopback addresses. None of its requests counts as a call.
 //!
 //! | route | effect |
 //! | --- | --- |
@@ -60,12 +60,12 @@
 //! | `PUT`, `DELETE /_emulator/unknown_key_answer` | the same for unknown keys only: [`Emulator::set_unknown_key_answer`] |
 //! | `GET /_emulator/keys` | all keys with their secrets |
 //! | `PUT /_emulator/keys/{key_id}/status` | `{"status": "revoked"}`, or any other |
-//! | `POST /_emulator/tokens/revoke` | all issued tokens become invalid |
+//! | `POST /_emulator/tokens/revoke` | [`Emulator::revoke_tokens`] |
 //! | `GET /_emulator/backends` | [`Emulator::backend_counters`] |
-//! | `PUT /_emulator/backends` | `{"count": 3}`, taken one after the other, or by chance with a `"seed"`: [`Emulator::set_backends`] |
+//! | `PUT /_emulator/backends` | `{"count": 3}`, in turn, or at random with a `"seed"`: [`Emulator::set_backends`] |
 //! | `PUT`, `DELETE /_emulator/backends/{index}/fault` | [`Emulator::set_backend_fault`] |
 //! | `PUT`, `DELETE /_emulator/concurrency_limit` | `{"most": 10, "milliseconds": 50}`, with an optional `"retry_after"` and `"rate_limit_reset"`: [`Emulator::limit_concurrency`] |
-//! | `POST /_emulator/connections/cut`, `.../silence`, `.../drain`, `.../reset_once` | [`Emulator::cut_connections`] and its like, for all connections but the one that brings the command; the answer counts them |
+//! | `POST /_emulator/connections/cut`, `.../silence`, `.../drain`, `.../reset_once` | [`Emulator::cut_connections`] and its like, for all connections except the one with the command; the answer has their number |
 //! | `PUT`, `DELETE /_emulator/connections/close_at_use` | `{"nth": 2}`: [`Emulator::close_connections_at_use`] |
 //! | `PUT`, `DELETE /_emulator/connections/close_idle` | `{"milliseconds": 50}`: [`Emulator::close_idle_connections`] |
 //! | `POST /_emulator/connections/refuse`, `.../hang_new` | `{"milliseconds": 5000}`: [`Emulator::refuse_connections`], [`Emulator::hang_new_connections`] for this long |
@@ -133,8 +133,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running emulator.
 ///
-/// All methods take effect for the next request, at once and without a restart. Dropping the emulator stops it and cuts
-/// all its connections; [`stop`](Emulator::stop) does the same and waits until the port is free again.
+/// All methods take effect at the next request, without a restart. Dropping the emulator stops it and cuts all its
+/// connections. [`stop`](Emulator::stop) does the same and waits until the port is free.
 pub struct Emulator {
     state: Arc<State>,
     stopping: Arc<Notify>,
@@ -142,31 +142,31 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts an emulator with the defaults on a free port of `127.0.0.1`.
+    /// Starts an emulator with the default settings on a free port of `127.0.0.1`.
     ///
     /// # Errors
-    /// Whatever keeps it from listening.
+    /// If it cannot listen.
     pub async fn start() -> std::io::Result<Emulator> {
         Emulator::builder().start().await
     }
 
-    /// An emulator with settings of one's own.
+    /// Starts to build an emulator with other settings.
     pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder::default()
     }
 
-    /// Stops the server, cuts its connections and returns when the port is free again.
+    /// Stops the server, cuts its connections, and returns when the port is free.
     pub async fn stop(mut self) {
         self.stopping.notify_one();
         let _ = (&mut self.server).await;
     }
 
-    /// The address the emulator listens on.
+    /// The address on which the emulator listens.
     pub fn address(&self) -> SocketAddr {
         self.state.address
     }
 
-    /// The address as a URL without a trailing slash, as in `http://127.0.0.1:4010`, and with TLS `https://localhost:4010`.
+    /// The address as a URL without a trailing slash: `http://127.0.0.1:4010`, or `https://localhost:4010` with TLS.
     pub fn url(&self) -> String {
         match self.state.tls {
             None => format!("http://{}", self.state.address),
@@ -174,22 +174,22 @@ impl Emulator {
         }
     }
 
-    /// The client id that gets a token.
+    /// The client id for which the emulator issues tokens.
     pub fn client_id(&self) -> &str {
         &self.state.settings.client_id
     }
 
-    /// The secret that belongs to [`client_id`](Emulator::client_id); random unless the builder was given one.
+    /// The secret of [`client_id`](Emulator::client_id). It is random unless the builder set it.
     pub fn client_secret(&self) -> &str {
         &self.state.settings.client_secret
     }
 
-    /// The audience a token is issued for. `http(s)://{host}:{port}/api` of the emulator itself is accepted as well.
+    /// The audience for which the emulator issues tokens. It also accepts its own `http(s)://{host}:{port}/api`.
     pub fn audience(&self) -> &str {
         &self.state.settings.audience
     }
 
-    /// The environment variables that point an API at this emulator.
+    /// The environment variables with which an API uses this emulator.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("KINDE_DOMAIN", self.url()),
@@ -199,77 +199,79 @@ impl Emulator {
         ]
     }
 
-    /// Creates a key. A key that has the same key id is replaced, and its secret dies.
+    /// Creates a key. It replaces a key with the same key id, whose secret then is unknown.
     pub fn create_key(&self, specification: KeySpecification) -> IssuedKey {
         locked(&self.state.business.keys).create(specification)
     }
 
-    /// Gives a key a new secret under the same key id; the old secret dies at once. `None` for an unknown key id.
+    /// Gives a key a new secret. The old one is unknown from now on. `None`: there is no key with this key id.
     pub fn rotate(&self, key_id: &str) -> Option<IssuedKey> {
         locked(&self.state.business.keys).rotate(key_id)
     }
 
-    /// Sets a key's status: `active`, `inactive`, `revoked` or anything else. `false` for an unknown key id.
+    /// Sets a key's status: `active`, `inactive`, `revoked` or anything else. `false`: there is no key with this key
+    /// id.
     pub fn set_status(&self, key_id: &str, status: &str) -> bool {
         locked(&self.state.business.keys).set_status(key_id, status)
     }
 
-    /// Revokes a key. `false` for an unknown key id.
+    /// Revokes a key. `false`: there is no key with this key id.
     pub fn revoke(&self, key_id: &str) -> bool {
         self.set_status(key_id, "revoked")
     }
 
-    /// Replaces what the verify endpoint answers for this key; `None` brings the normal answer back.
+    /// Sets what the verify endpoint answers for this key; `None` restores the normal answer.
     ///
-    /// Token and scope are still checked first, and the verification is not counted at the key.
+    /// The emulator still checks token and scope first, and does not count the verification at the key.
     ///
     /// # Panics
     ///
-    /// When no key has this key id: a test that scripts an answer nobody will get is mistaken.
+    /// If no key has this key id, because nobody would get the answer.
     pub fn set_answer(&self, key_id: &str, answer: Option<ScriptedAnswer>) {
         let known = locked(&self.state.business.keys).set_answer(key_id, answer);
-        assert!(known, "no key of the emulator has the key id {key_id}");
+        assert!(known, "the emulator has no key with the key id {key_id}");
     }
 
-    /// Sets how unknown, inactive and revoked keys are answered.
+    /// Sets the answer for unknown, inactive and revoked keys.
     pub fn set_negative_answer(&self, style: NegativeAnswer) {
         *locked(&self.state.business.negative_answer) = style;
     }
 
-    /// Sets how unknown keys are answered, apart from inactive and revoked ones; `None` lets
-    /// [`set_negative_answer`](Emulator::set_negative_answer) decide for all of them again.
+    /// Sets a different answer for unknown keys only; with `None`,
+    /// [`set_negative_answer`](Emulator::set_negative_answer) decides for them, too.
     pub fn set_unknown_key_answer(&self, style: Option<NegativeAnswer>) {
         *locked(&self.state.business.unknown_key_answer) = style;
     }
 
-    /// Sets the standing fault of an endpoint, until it is changed; `None` lets it answer normally again.
+    /// Sets the fault of an endpoint until the next change; `None` ends it.
     pub fn set_fault(&self, endpoint: Endpoint, fault: Option<Fault>) {
         locked(self.state.faults(endpoint)).set_standing(fault);
     }
 
-    /// Sets faults that are consumed one a call, before the standing fault; `None` stands for a normal answer.
+    /// Sets faults for the next calls, one for each. They take precedence over the standing fault; `None` is a normal
+    /// answer.
     ///
-    /// A script replaces what is left of an earlier one.
+    /// A script replaces the rest of an earlier one.
     pub fn script_faults(&self, endpoint: Endpoint, faults: Vec<Option<Fault>>) {
         locked(self.state.faults(endpoint)).set_script(faults);
     }
 
-    /// Makes all issued tokens invalid: calls with one draw a 401 with code `TOKEN_INVALID`.
+    /// Revokes all issued tokens. Calls with one of them get a 401 with code `TOKEN_INVALID`.
     pub fn revoke_tokens(&self) {
         locked(&self.state.business.tokens).revoke_all();
     }
 
-    /// While `true`, tokens lack the scope `read:api_keys`: calls draw a 403 with code `SCOPE_MISSING`.
+    /// While `true`, tokens lack the scope `read:api_keys`: calls get a 403 with code `SCOPE_MISSING`.
     pub fn deny_scope(&self, denied: bool) {
         self.state.business.set_scope_denied(denied);
     }
 
-    /// All tokens that were ever issued, oldest first, so that tests can look for leaks.
+    /// All tokens that the emulator ever issued, oldest first. Tests look for them in logs and answers.
     pub fn issued_tokens(&self) -> Vec<String> {
         locked(&self.state.business.tokens).issued()
     }
 
-    /// What has been counted so far, as one consistent snapshot.
+    /// The counters as one consistent snapshot.
     pub fn counters(&self) -> Counters {
         self.state.counters.snapshot()
     }
@@ -279,29 +281,29 @@ impl Emulator {
         self.state.counters.verify_calls_for(secret)
     }
 
-    /// The protocols that clients have offered in ALPN, in their order and with commas in between, and how often each
-    /// offer was made. The empty offer is that of clients that don't use ALPN.
+    /// The protocol lists that clients offered in ALPN, joined with commas, and how often each was offered. Clients
+    /// without ALPN count as an empty list.
     pub fn alpn_offers(&self) -> BTreeMap<String, u64> {
         self.state.counters.alpn_offers()
     }
 
-    /// Starts all counting anew. Verifications in flight and in service stay counted as such.
+    /// Sets all counters to 0, except those of verifications that are in flight or in service.
     pub fn reset_counters(&self) {
         self.state.reset_counters();
     }
 
-    /// Waits until the counters satisfy a condition, and returns them as they were then.
+    /// Waits until the counters satisfy a condition, and returns them as they were at that time.
     ///
-    /// This is how a test waits for "the request has reached Kinde" without sleeping.
+    /// With this a test waits for "the request has reached Kinde" without sleeping.
     ///
     /// # Panics
     ///
-    /// When ten seconds pass without the condition.
+    /// If the counters do not satisfy the condition within ten seconds.
     pub async fn wait_until(&self, condition: impl FnMut(&Counters) -> bool) -> Counters {
         match timeout(PATIENCE, self.state.counters.wait_until(condition)).await {
             Ok(counters) => counters,
             Err(_) => panic!(
-                "the emulator waited {} seconds for its counters to satisfy a condition, they are {:?}",
+                "the emulator's counters did not satisfy the condition within {} seconds, they are {:?}",
                 PATIENCE.as_secs(),
                 self.counters()
             ),

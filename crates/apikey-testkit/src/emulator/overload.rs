@@ -12,21 +12,21 @@ use super::{
     lock::locked,
 };
 
-/// How many verify calls are in service at once, and what becomes of the others.
+/// How many verify calls are in service at once, and what happens to further ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConcurrencyLimit {
-    /// The most calls in service at once. With 0 all calls are refused.
+    /// The most calls in service at once. With 0 the emulator refuses all calls.
     pub most: u64,
-    /// How long each call is in service. A fault's own time comes on top.
+    /// How long each call is in service. The delay of a fault comes on top.
     pub latency: Duration,
     /// Seconds for the header `Retry-After` of the 429 that further calls get.
     pub retry_after: Option<u64>,
-    /// Seconds for its header `RateLimit-Reset`.
+    /// Seconds for the header `RateLimit-Reset` of that 429.
     pub rate_limit_reset: Option<u64>,
 }
 
-/// Finds a verify call a place, and how long it takes. `None` means that there is no limit, and the error is what a call
-/// draws that is one too many.
+/// Takes a slot for a verify call, with the time it is in service. `None`: there is no limit. The error is the answer
+/// to a call that is one too many.
 pub(crate) fn admit(
     limit: &Mutex<Option<ConcurrencyLimit>>,
     counters: &Arc<CounterBoard>,
@@ -45,11 +45,11 @@ pub(crate) fn admit(
 
 /// Overload.
 impl Emulator {
-    /// Limits how many verify calls are in service at once: further ones draw Kinde's 429 at once. `None` ends this.
+    /// Limits how many verify calls are in service at once. Further calls get Kinde's 429 at once. `None` ends this.
     ///
-    /// A 429 of the limit comes before the faults of keys and endpoints, and uses up nothing of a script. A call that
-    /// a fault of its connection or backend hits takes no place. [`Counters::overload_answers`] counts the 429s, and
-    /// [`Counters::most_in_service`] the most places that were taken at once.
+    /// A 429 of the limit takes precedence over the faults of keys and endpoints, and uses up no step of a script. A
+    /// call that a fault of its connection or backend hits takes no slot. [`Counters::overload_answers`] counts the
+    /// 429s, and [`Counters::most_in_service`] is the most slots that were taken at once.
     ///
     /// [`Counters::overload_answers`]: super::Counters::overload_answers
     /// [`Counters::most_in_service`]: super::Counters::most_in_service
@@ -57,14 +57,15 @@ impl Emulator {
         *locked(&self.state.concurrency_limit) = limit;
     }
 
-    /// Asks everybody for so many seconds of silence: every verify call draws a 429 with `Retry-After`, until the verify
-    /// endpoint's fault is set anew. [`verify_call_moments`](Emulator::verify_call_moments) tells who did not listen.
+    /// Asks all callers to wait for this many seconds: every verify call gets a 429 with `Retry-After` until a test
+    /// sets another fault of the verify endpoint. [`verify_call_moments`](Emulator::verify_call_moments) shows which
+    /// calls came too early.
     pub fn ask_for_silence(&self, seconds: u64) {
         let fault = Fault::TooManyRequests { rate_limit_reset: None, retry_after: Some(seconds) };
         self.set_fault(Endpoint::Verify, Some(fault));
     }
 
-    /// When verify calls were received since the counters were last reset, oldest first: the last 100,000 of them.
+    /// When verify calls arrived since the counters were last reset, oldest first: the last 100,000 of them.
     pub fn verify_call_moments(&self) -> Vec<Instant> {
         self.state.counters.verify_call_moments()
     }

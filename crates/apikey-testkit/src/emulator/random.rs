@@ -2,23 +2,23 @@
 
 const ALPHANUMERIC: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// Text of the given length over `0-9a-f`.
+/// Text of this length over `0-9a-f`.
 pub(crate) fn hexadecimal(length: usize) -> String {
     text(length, &ALPHANUMERIC[..16])
 }
 
-/// Text of the given length over `0-9a-z`.
+/// Text of this length over `0-9a-z`.
 pub(crate) fn lower_alphanumeric(length: usize) -> String {
     text(length, &ALPHANUMERIC[..36])
 }
 
-/// Text of the given length over `0-9a-zA-Z`.
+/// Text of this length over `0-9a-zA-Z`.
 pub(crate) fn alphanumeric(length: usize) -> String {
     text(length, ALPHANUMERIC)
 }
 
 fn text(length: usize, alphabet: &[u8]) -> String {
-    // Bytes past the last whole multiple of the alphabet are dropped, so that every letter is equally likely.
+    // Drops bytes past the last whole multiple of the alphabet, so that every letter is equally likely.
     let usable = 256 / alphabet.len() * alphabet.len();
     let mut result = String::with_capacity(length);
     let mut pool = [0u8; 64];

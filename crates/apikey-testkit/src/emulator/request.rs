@@ -1,4 +1,4 @@
-//! What the routes read of a request, and the refusals that they share.
+//! What the routes read of a request, and the refusals that several routes share.
 
 use hyper::{
     Method,
@@ -27,7 +27,7 @@ pub(crate) fn decoded(segment: &str) -> String {
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
-/// The part of a request before its body.
+/// A request without its body.
 pub(crate) struct RequestHead {
     parts: Parts,
 }
@@ -59,7 +59,7 @@ impl RequestHead {
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 
-    /// The value of a header that stands there once, in ASCII.
+    /// The value of a header that occurs once and is ASCII.
     fn only(&self, name: HeaderName) -> Option<&str> {
         let mut values = self.parts.headers.get_all(name).iter();
         let value = values.next()?.to_str().ok()?;
@@ -67,12 +67,12 @@ impl RequestHead {
     }
 }
 
-/// Whether a `Content-Type` names this media type, whatever its case and parameters.
+/// Whether a `Content-Type` names this media type. Its case and parameters do not matter.
 pub(crate) fn is_media_type(content_type: &str, expected: &str) -> bool {
     content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(expected)
 }
 
-/// The pairs of a form body or a query string, decoded.
+/// The decoded pairs of a form body or a query string.
 pub(crate) fn pairs(encoded: &str) -> Vec<(String, String)> {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     encoded

@@ -1,4 +1,4 @@
-//! Which request goes where.
+//! Decides which endpoint gets a request.
 
 use std::{convert::Infallible, future::pending, net::SocketAddr, sync::Arc};
 
@@ -21,10 +21,10 @@ use super::{
     tokens, verify,
 };
 
-/// No request of an honest client comes near it.
+/// Far more than an honest client sends.
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// Answers one request. If its connection is to end instead, the connection is told so, and the answer never comes.
+/// Answers one request. If the connection must end instead, this orders it to, and never returns.
 pub(crate) async fn answer(
     state: Arc<State>,
     link: Arc<Link>,
@@ -59,7 +59,7 @@ async fn answer_or_end(
                 .header("connection", "close");
             return Effect::Answer(answer).into_response(None);
         }
-        // The client went away, or its body is no HTTP.
+        // The client closed the connection, or its body is not valid HTTP.
         Err(_) => return Err(Ending::Close(Vec::new())),
     };
 
@@ -85,7 +85,7 @@ async fn answer_or_end(
     }
 }
 
-/// `fault` is one of the connection or its backend, and comes before all others.
+/// `fault` belongs to the connection or its backend, and takes precedence over all others.
 async fn verify_call(
     state: &State,
     fault: Option<Fault>,
@@ -102,7 +102,7 @@ async fn verify_call(
     };
     let normal = || verify::answer(state, head, peer.ip(), secret.as_deref());
     let (delay, effect) = effect::decide(fault, normal);
-    // Counted when all is decided, so that whoever has seen the count can change what comes next, and only that.
+    // Counted when everything is decided: a test that has seen the count can change only what comes next.
     let in_flight = state.counters.verify_call_received(secret.as_deref());
     if let Some((_, latency)) = &place {
         sleep(*latency).await;
@@ -112,7 +112,7 @@ async fn verify_call(
     effect.into_response(Some(in_flight))
 }
 
-/// The fault of the key, if it has one, and else of the endpoint.
+/// The fault of the key, if it has one, or else of the endpoint.
 fn fault_of_verification(state: &State, secret: Option<&str>) -> Option<Fault> {
     let is_known = |secret| locked(&state.business.keys).is_known(secret);
     let of_key = secret.and_then(|secret| locked(&state.key_faults).next(secret, || is_known(secret)));
@@ -122,7 +122,7 @@ fn fault_of_verification(state: &State, secret: Option<&str>) -> Option<Fault> {
     }
 }
 
-/// `fault` is one of the connection or its backend, and comes before all others.
+/// `fault` belongs to the connection or its backend, and takes precedence over all others.
 async fn token_call(
     state: &State,
     fault: Option<Fault>,

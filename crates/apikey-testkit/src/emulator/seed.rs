@@ -5,18 +5,18 @@ use super::{Emulator, KeySpecification};
 /// A key of the standard set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeededKey {
-    /// A name to find the key by: `reader`, `writer`, `admin`, `organization`, `other-organization`, `user`,
-    /// `automation`, `inactive` or `revoked`.
+    /// A name for the key: `reader`, `writer`, `admin`, `organization`, `other-organization`, `user`, `automation`,
+    /// `inactive` or `revoked`.
     pub label: &'static str,
-    /// What the key may do, for people.
+    /// What the key may do, in words.
     pub description: &'static str,
     /// The key id.
     pub key_id: String,
-    /// The secret, which a client presents.
+    /// The secret that a client presents.
     pub secret: String,
 }
 
-/// Creates one key of every sort that the example APIs tell apart.
+/// Creates one key for each case that the example APIs distinguish.
 pub fn seed_keys(emulator: &Emulator) -> Vec<SeededKey> {
     let seed = |label, description, specification: KeySpecification| {
         let key = emulator.create_key(specification);

@@ -1,4 +1,4 @@
-//! What all connections of one emulator share.
+//! The state that all connections of one emulator share.
 
 use std::{
     net::SocketAddr,
@@ -20,7 +20,7 @@ use super::{
     tls::Tls,
 };
 
-/// What the builder decided.
+/// The settings from the builder.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) client_id: String,
@@ -40,7 +40,7 @@ pub(crate) struct State {
     pub(crate) links: Arc<Links>,
     pub(crate) backends: BackendBoard,
     pub(crate) concurrency_limit: Mutex<Option<ConcurrencyLimit>>,
-    /// `None` where plain HTTP is spoken.
+    /// `None`: the emulator speaks plain HTTP.
     pub(crate) tls: Option<Tls>,
     /// Orders to the listening socket.
     pub(crate) door: mpsc::UnboundedSender<DoorOrder>,
@@ -79,7 +79,7 @@ impl State {
         }
     }
 
-    /// Starts all counting anew.
+    /// Sets all counters to 0.
     pub(crate) fn reset_counters(&self) {
         self.counters.reset();
         self.backends.reset_counters();

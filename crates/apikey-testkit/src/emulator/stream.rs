@@ -1,4 +1,4 @@
-//! The bytes below HTTP, which outlive the HTTP server that speaks over them.
+//! The byte stream below HTTP. It outlives the HTTP server that uses it.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{answer::Ending, link::Link, lock::locked};
 
-/// What bytes go over, with or without TLS.
+/// A TCP or TLS stream.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
     fn tcp(&self) -> &TcpStream;
 }
@@ -32,8 +32,8 @@ impl Transport for TlsStream<TcpStream> {
     }
 }
 
-/// A stream that the HTTP server borrows. When the server is gone the stream is still there, to be ended in ways that
-/// no HTTP server knows, or to be held open in silence.
+/// A stream that the HTTP server borrows. When the server is gone, the emulator still has the stream: it can end it
+/// in ways that no HTTP server has, or hold it open in silence.
 #[derive(Clone)]
 pub(crate) struct Stream {
     transport: Arc<Mutex<Box<dyn Transport>>>,
@@ -45,7 +45,7 @@ impl Stream {
         Stream { transport: Arc::new(Mutex::new(transport)), link }
     }
 
-    /// Ends the connection without an HTTP answer. With the last handle the socket is closed.
+    /// Ends the connection without an HTTP answer. The socket closes when the last handle is dropped.
     pub(crate) async fn end(mut self, ending: &Ending) -> io::Result<()> {
         match ending {
             Ending::Reset => locked(&self.transport).tcp().set_zero_linger(),
@@ -56,7 +56,7 @@ impl Stream {
         }
     }
 
-    /// One step of the stream; none is ever made again once the connection is silent.
+    /// One step of the stream. A silent connection makes no more steps.
     fn poll<T>(&self, step: impl FnOnce(Pin<&mut dyn Transport>) -> Poll<T>) -> Poll<T> {
         let mut transport = locked(&self.transport);
         if self.link.is_silent() {

@@ -1,4 +1,4 @@
-//! Machine-to-machine tokens that were issued.
+//! The machine-to-machine tokens that the emulator issued.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,7 @@ use std::{
 
 use super::random;
 
-/// All tokens that were issued, and until when each is accepted.
+/// All issued tokens, and until when each is accepted.
 #[derive(Default)]
 pub(crate) struct TokenStore {
     issued: Vec<String>,
@@ -15,7 +15,7 @@ pub(crate) struct TokenStore {
 }
 
 impl TokenStore {
-    /// Issues a token. It has the shape of a JWT, but clients must not look inside, so nothing is in there.
+    /// Issues a token. It looks like a JWT and contains nothing, because clients must not look inside.
     pub(crate) fn issue(&mut self, lifetime: Option<Duration>) -> String {
         let token = format!(
             "eyJ{}.eyJ{}.{}",
@@ -23,7 +23,7 @@ impl TokenStore {
             random::alphanumeric(157),
             random::alphanumeric(86)
         );
-        // A lifetime past what an instant can hold never ends.
+        // A lifetime that an instant cannot hold never ends.
         let end = lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime));
         self.accepted.insert(token.clone(), end);
         self.issued.push(token.clone());

@@ -66,7 +66,7 @@ fn is_audience(state: &State, audience: &str) -> bool {
     host == state.address.to_string() || host == format!("localhost:{}", state.address.port())
 }
 
-/// An OAuth error body, as the token endpoint answers it.
+/// An OAuth error body in the format of the token endpoint.
 fn refusal(status: u16, error: &str, description: &str) -> ScriptedAnswer {
     ScriptedAnswer::json(status, &json!({"error": error, "error_description": description}))
 }

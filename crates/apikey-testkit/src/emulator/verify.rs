@@ -12,7 +12,7 @@ use super::{
     state::State,
 };
 
-/// The secret that a body presents, if it does.
+/// The secret in the body, if there is one.
 pub(crate) fn presented_secret(body: &[u8]) -> Option<String> {
     match serde_json::from_slice(body).ok()? {
         Value::Object(mut object) => match object.remove("api_key") {
@@ -55,7 +55,7 @@ pub(crate) fn answer(
     }
 }
 
-/// Checks the service's own token.
+/// Checks the token of the calling service.
 pub(crate) fn authorize(state: &State, head: &RequestHead) -> Result<(), ScriptedAnswer> {
     match head.bearer() {
         None => Err(ScriptedAnswer::error(401, "TOKEN_MISSING", "An access token is required")),
@@ -64,7 +64,7 @@ pub(crate) fn authorize(state: &State, head: &RequestHead) -> Result<(), Scripte
     }
 }
 
-/// Checks that the tokens have the scope to read API keys.
+/// Checks that tokens have the scope to read API keys.
 pub(crate) fn check_scope(state: &State) -> Result<(), ScriptedAnswer> {
     if state.business.scope_denied() {
         let message = "The access token lacks the scope read:api_keys";

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{Scene, token_form, token_request};
 
-/// Connections and requests of each backend.
+/// The connections and requests of each backend.
 fn counted(scene: &Scene) -> Vec<(u64, u64)> {
     let counters = scene.emulator.backend_counters();
     counters.iter().map(|BackendCounters { connections, requests }| (*connections, *requests)).collect()
@@ -96,7 +96,7 @@ async fn backends_are_set_over_the_control_plane() {
     assert_eq!(scene.call("PUT", "/_emulator/backends", r#"{"count":2}"#).await.status, 204);
     let fault = r#"{"kind":"status","status":503}"#;
     assert_eq!(scene.call("PUT", "/_emulator/backends/0/fault", fault).await.status, 204);
-    // This and the command above were the first backend's and the second's.
+    // These two requests went to the first backend and the second.
     assert_eq!(scene.call("GET", "/_emulator/keys", "").await.status, 200);
     assert_eq!(scene.try_verify().await.unwrap().status, 503);
     let answer = scene.call("GET", "/_emulator/backends", "").await.json();

@@ -1,4 +1,4 @@
-//! Faults of single connections, and of the way in.
+//! Faults of single connections and of the listening socket.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -10,10 +10,10 @@ use tokio::{net::TcpSocket, time::timeout};
 
 use crate::Scene;
 
-/// Long enough for an answer that comes, on a machine with little to do.
+/// Longer than an answer takes on an idle machine.
 const A_MOMENT: Duration = Duration::from_millis(100);
 
-/// Nothing comes on this connection, neither an answer nor an end.
+/// Nothing arrives on this connection, neither an answer nor its end.
 async fn assert_silent(connection: &mut Connection) {
     let heard = timeout(A_MOMENT, connection.read_response(false)).await;
     assert!(heard.is_err(), "{heard:?}");
@@ -58,7 +58,7 @@ async fn a_use_is_a_use_whatever_became_of_it() {
     connection.send(&raw::get("/unknown", &[])).await.unwrap();
     assert_eq!(connection.read_response(false).await.unwrap().status, 404);
     assert_eq!(scene.ask_on(&mut connection).await.unwrap_err().kind(), ErrorKind::UnexpectedEof);
-    // The closed call has taken nothing from the script.
+    // The closed call used up no step of the script.
     assert!(is_valid(scene.try_verify().await.unwrap()));
 }
 
@@ -123,7 +123,7 @@ async fn silenced_connections_hear_nothing_and_stay_open() {
     assert_silent(&mut idle).await;
     assert_silent(&mut asking).await;
     assert_eq!(scene.emulator.counters().verify_calls, calls);
-    // The dead stay dead, whatever happens to the others.
+    // Silent connections stay silent, whatever happens to the others.
     let mut living = scene.used_connection().await;
     assert_eq!(scene.emulator.cut_connections(), 1);
     assert!(living.read_response(false).await.is_err());
@@ -176,7 +176,7 @@ async fn refused_connections_leave_the_open_ones_alone() {
     let address = scene.emulator.address();
     let mut open = scene.used_connection().await;
     for _ in 0..3 {
-        // Connected as far as its client can tell, whether or not the emulator has looked.
+        // The client takes itself for connected, whether or not the emulator has accepted it.
         let mut waiting = Connection::connect(address).await.unwrap();
         scene.emulator.refuse_connections(true).await.unwrap();
         scene.emulator.refuse_connections(true).await.unwrap();
@@ -184,7 +184,7 @@ async fn refused_connections_leave_the_open_ones_alone() {
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         assert!(is_valid(scene.ask_on(&mut open).await.unwrap()));
         assert!(is_valid(scene.ask_on(&mut waiting).await.unwrap()));
-        // The port is kept: nobody is given it who doesn't insist.
+        // The port stays taken, so the system gives it to nobody.
         let error = TcpSocket::new_v4().unwrap().bind(address).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         scene.emulator.refuse_connections(false).await.unwrap();

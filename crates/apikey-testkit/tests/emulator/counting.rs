@@ -1,4 +1,4 @@
-//! What the counters promise.
+//! The exactness of the counters.
 
 use apikey_testkit::{
     emulator::{Counters, Endpoint, Fault, Gate},

@@ -127,7 +127,7 @@ async fn garbage_claims_to_be_json_and_is_not() {
 }
 
 #[tokio::test]
-async fn raw_garbage_is_no_http() {
+async fn raw_garbage_is_not_http() {
     assert_eq!(under(Fault::RawGarbage).await.unwrap_err().kind(), ErrorKind::InvalidData);
 }
 
@@ -145,7 +145,7 @@ async fn a_raw_answer_is_sent_bit_for_bit() {
 }
 
 #[tokio::test]
-async fn a_huge_body_has_exactly_the_size_asked_for_and_announces_none() {
+async fn a_huge_body_has_the_size_asked_for_and_announces_none() {
     for size in [1, 10, 100_000, 3_000_000] {
         let response = under(Fault::HugeBody(size)).await.unwrap();
         assert_eq!((response.status, response.body.len()), (200, size));
@@ -177,7 +177,7 @@ async fn a_slow_bodys_headers_do_not_wait() {
     scene.emulator.set_fault(Endpoint::Verify, Some(Fault::SlowBody(Duration::from_secs(3600))));
     let mut connection = Connection::connect(scene.emulator.address()).await.unwrap();
     connection.send(&scene.verification(&scene.key.secret)).await.unwrap();
-    // Reading as for a HEAD request stops after the headers.
+    // Reading it like the answer to a HEAD request stops after the headers.
     let response = connection.read_response(true).await.unwrap();
     assert!(response.header("content-length").unwrap().parse::<u32>().unwrap() > 100);
     assert_eq!(scene.emulator.counters().verifications_in_flight, 1);
@@ -217,7 +217,7 @@ async fn a_stalled_body_sends_half_of_what_it_announces() {
     scene.emulator.set_fault(Endpoint::Verify, Some(Fault::StalledBody(answer)));
     let mut connection = Connection::connect(scene.emulator.address()).await.unwrap();
     connection.send(&scene.verification(&scene.key.secret)).await.unwrap();
-    // Reading as for a HEAD request stops after the headers.
+    // Reading it like the answer to a HEAD request stops after the headers.
     let response = connection.read_response(true).await.unwrap();
     assert_eq!((response.status, response.header("retry-after")), (503, Some("3600")));
     assert_eq!(response.header("content-length"), Some("10"));
@@ -283,7 +283,7 @@ async fn a_script_is_consumed_before_the_standing_fault() {
 }
 
 #[tokio::test]
-async fn a_fault_comes_before_the_check_of_the_token_and_counts_nothing_at_the_key() {
+async fn a_fault_precedes_the_token_check_and_counts_nothing() {
     let mut scene = Scene::new().await;
     scene.emulator.script_faults(Endpoint::Verify, vec![Some(Fault::status(500)), Some(Fault::status(500))]);
     assert_eq!(scene.try_verify().await.unwrap().status, 500);
@@ -306,7 +306,8 @@ async fn the_token_endpoint_has_faults_of_its_own() {
 
 #[tokio::test]
 async fn a_stopped_emulator_cuts_its_connections_and_frees_its_port() {
-    // On a loopback address that no other test uses, where there is one: a freed port is soon someone else's.
+    // If there is a loopback address that no other test uses, the test takes it: another test may soon get a freed
+    // port.
     let [.., high, low] = std::process::id().to_be_bytes();
     let loopback = if cfg!(target_os = "linux") { [127, 77, high, low | 1] } else { [127, 0, 0, 1] };
     let emulator = Emulator::builder().listen((loopback, 0).into()).start().await.unwrap();

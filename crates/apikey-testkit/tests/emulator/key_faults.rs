@@ -1,4 +1,4 @@
-//! Faults and answers that hit only certain keys.
+//! Faults and answers for certain keys only.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -46,7 +46,7 @@ async fn a_keys_fault_comes_first_and_uses_up_no_script() {
     for secret in ["made_up", "made_up", "other", "other"] {
         statuses.push(scene.verify(secret).await.status);
     }
-    // A flap starts with a normal answer, past the fault of the endpoint.
+    // A flap starts with a normal answer, although the endpoint has a fault.
     assert_eq!(statuses, [200, 503, 502, 500]);
 }
 
@@ -106,7 +106,7 @@ async fn unknown_keys_can_be_answered_apart() {
     assert_eq!(scene.try_verify().await.unwrap().json()["status"], "revoked");
     scene.emulator.set_unknown_key_answer(None);
     assert_eq!(scene.verify("unknown").await.json()["is_valid"], false);
-    // The token comes first: a wrong one is told, and the key is not looked at.
+    // The token is checked first. With a wrong one, the emulator does not look at the key.
     scene.emulator.set_unknown_key_answer(Some(NegativeAnswer::Unreadable200));
     scene.emulator.revoke_tokens();
     assert_eq!(scene.verify("unknown").await.json()["errors"][0]["code"], "TOKEN_INVALID");

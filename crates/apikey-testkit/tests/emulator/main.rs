@@ -1,4 +1,4 @@
-//! What the emulator promises to the tests that are built on it, tried over real sockets.
+//! The emulator over real sockets, as tests rely on it.
 
 mod backends;
 mod connections;
@@ -23,7 +23,7 @@ use serde_json::json;
 const TOKEN_PATH: &str = "/oauth2/token";
 const VERIFY_PATH: &str = "/api/v1/api_keys/verify";
 
-/// An emulator, a token for it and a key in it.
+/// An emulator with a token and a key.
 struct Scene {
     emulator: Emulator,
     token: String,
@@ -57,7 +57,7 @@ impl Scene {
         self.send(&self.verification(&self.key.secret)).await
     }
 
-    /// A connection on which the scene's own key has been verified.
+    /// A connection that has already verified the scene's own key.
     async fn used_connection(&self) -> Connection {
         let mut connection = Connection::connect(self.emulator.address()).await.unwrap();
         assert_eq!(self.ask_on(&mut connection).await.unwrap().json()["is_valid"], true);
@@ -88,7 +88,7 @@ fn token_request(form: &str) -> Vec<u8> {
     raw::request("POST", TOKEN_PATH, &headers, form.as_bytes())
 }
 
-/// The form that is right for this emulator.
+/// The correct form for this emulator.
 fn token_form(emulator: &Emulator) -> String {
     format!(
         "grant_type=client_credentials&client_id={}&client_secret={}&audience={}",

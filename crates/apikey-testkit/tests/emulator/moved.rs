@@ -9,9 +9,10 @@ use apikey_testkit::{
 
 use crate::{Scene, token_form, token_request};
 
-/// A scene, and another emulator of the same business on another address with the same port.
+/// A scene, and a second emulator of the same business at another address with the same port.
 ///
-/// On loopback addresses that no other test uses, where there are some; elsewhere only the port differs.
+/// If there are loopback addresses that no other test uses, the emulators take those. Otherwise only the port
+/// differs.
 async fn scene_and_moved() -> (Scene, Emulator) {
     let [.., high, low] = std::process::id().to_be_bytes();
     let loopback =

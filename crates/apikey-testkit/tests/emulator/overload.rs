@@ -12,7 +12,7 @@ use crate::Scene;
 
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
-/// So many calls that are under way.
+/// This many open calls.
 async fn calls(scene: &Scene, count: u64) -> Vec<Connection> {
     let before = scene.emulator.counters().verify_calls;
     let mut connections = Vec::new();
@@ -38,7 +38,7 @@ async fn calls_past_the_limit_draw_a_429_at_once() {
     scene.emulator.limit_concurrency(Some(limit));
     let response = scene.try_verify().await.unwrap();
     assert_eq!(response.header("retry-after").zip(response.header("ratelimit-reset")), Some(("1", "2")));
-    // A client that goes away gives its place back.
+    // A client that closes its connection gives its slot back.
     in_service.pop();
     scene.emulator.wait_until(|counters| counters.in_service == 1).await;
     in_service.extend(calls(&scene, 1).await);

@@ -1,4 +1,4 @@
-//! What the raw client makes of answers and of requests.
+//! How the raw client reads answers and renders requests.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpListener};
 
 use crate::Scene;
 
-/// What the client reads when exactly these bytes are sent and the connection is closed.
+/// What the client reads if the server sends exactly these bytes and closes the connection.
 async fn reading(bytes: &[u8]) -> std::io::Result<RawResponse> {
     let scene = Scene::new().await;
     scene.emulator.set_fault(Endpoint::Verify, Some(Fault::RawAnswer(bytes.to_vec())));

@@ -1,4 +1,4 @@
-//! The emulator behind TLS.
+//! The emulator with TLS.
 
 use std::{
     io::{self, ErrorKind},
@@ -26,7 +26,7 @@ use crate::VERIFY_PATH;
 
 const A_MOMENT: Duration = Duration::from_millis(100);
 
-/// An emulator behind TLS that needs no token, a key in it, and a client that trusts its root.
+/// An emulator with TLS that needs no token, a key in it, and a client that trusts its root.
 struct SecureScene {
     emulator: Emulator,
     key: IssuedKey,
@@ -92,7 +92,7 @@ async fn calls_are_answered_behind_tls() {
     for name in ["localhost", "127.0.0.1"] {
         scene.client.connect(&scene.emulator, name).await.unwrap();
     }
-    // No TLS, no answer.
+    // Without TLS there is no answer.
     let answer = raw::exchange(scene.emulator.address(), &verification(&scene.key.secret)).await;
     assert_ne!(answer.map(|answer| answer.status).ok(), Some(200));
 }
@@ -134,7 +134,7 @@ fn the_root_is_the_same_as_pem_and_as_der() {
 async fn full_handshakes_and_resumptions_are_told_apart() {
     let scene = SecureScene::new().await;
     for _ in 0..3 {
-        // The session's ticket comes along with the answer.
+        // The session's ticket arrives with the answer.
         assert!(scene.ask_on(&mut scene.connect().await).await.unwrap());
     }
     let fresh = Client::trusting(&TlsIdentity::generate(["localhost"]), &[]);
@@ -149,7 +149,7 @@ async fn an_idle_close_says_so_in_tls() {
     scene.emulator.close_idle_connections(Some(Duration::from_millis(1)));
     let mut connection = scene.connect().await;
     assert!(scene.ask_on(&mut connection).await.unwrap());
-    // It would be an error without a close_notify.
+    // Without a close_notify this would be an error.
     assert_eq!(connection.read_to_end().await.unwrap(), b"");
 }
 
@@ -225,7 +225,7 @@ async fn alpn_offers_are_counted_and_answered_as_set() {
 
 type Http2 = http2::SendRequest<Full<Bytes>>;
 
-/// An HTTP/2 connection, and the end of it.
+/// An HTTP/2 connection, and the task that ends with it.
 async fn http2_connection(
     scene: &SecureScene,
     identity: &TlsIdentity,
@@ -249,7 +249,7 @@ async fn ask_http2(sender: &mut Http2, secret: &str) -> hyper::Result<(u16, Stri
 }
 
 #[tokio::test]
-async fn http2_is_spoken_where_it_was_agreed_to() {
+async fn http2_is_spoken_if_both_sides_chose_it() {
     let identity = TlsIdentity::generate(["localhost"]);
     let scene = SecureScene::with(&identity, Alpn::Http2).await;
     let (mut sender, connection) = http2_connection(&scene, &identity).await;
@@ -261,7 +261,7 @@ async fn http2_is_spoken_where_it_was_agreed_to() {
     assert_eq!(ask_http2(&mut sender, "odd").await.unwrap().0, 503);
     let counters = scene.emulator.counters();
     assert_eq!((counters.http2_connections, counters.connections, counters.verify_calls), (1, 1, 4));
-    // One key that breaks its connection breaks it for all calls on it.
+    // HTTP/2 calls share a connection: a key whose fault breaks it breaks it for all of them.
     scene.emulator.set_key_fault("odd", Some(Fault::Hang));
     let (mut odd, mut other) = (sender.clone(), sender.clone());
     let hanging = tokio::spawn(async move { ask_http2(&mut odd, "odd").await });

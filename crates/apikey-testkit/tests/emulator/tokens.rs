@@ -1,4 +1,4 @@
-//! The token endpoint, and what tokens are good for.
+//! The token endpoint, and where its tokens are valid.
 
 use std::time::Duration;
 
@@ -121,7 +121,7 @@ async fn a_missing_scope_is_a_403_while_it_is_denied() {
 }
 
 #[tokio::test]
-async fn without_authentication_a_verification_needs_no_token() {
+async fn a_verification_needs_no_token_without_authentication() {
     let emulator = Emulator::builder().without_authentication().start().await.unwrap();
     let headers = [("Content-Type", "application/json")];
     let request = raw::request("POST", VERIFY_PATH, &headers, b"{\"api_key\":\"k_live_x\"}");

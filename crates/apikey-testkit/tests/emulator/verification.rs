@@ -1,4 +1,4 @@
-//! What the verify endpoint says about keys.
+//! What the verify endpoint answers for keys.
 
 use apikey_testkit::{
     emulator::{Emulator, KeySpecification, NegativeAnswer, ScriptedAnswer, seed_keys},
@@ -122,7 +122,7 @@ async fn one_keys_answer_can_be_scripted() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "no key of the emulator")]
+#[should_panic(expected = "no key with the key id")]
 async fn scripting_an_unknown_keys_answer_is_a_mistake() {
     Emulator::start().await.unwrap().set_answer("api_key_unknown", None);
 }

@@ -1,4 +1,4 @@
-//! What the control plane's requests say, faults apart.
+//! The bodies of requests to the control plane, without those of faults.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `/_emulator/connections/...`
+//! `/_emulator/connections/...`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use super::{
     parsed,
 };
 
-/// Does to connections what the route says; `link` is the connection that brought the command.
+/// Runs the command of this route on the connections. `link` is the connection that brought the command.
 pub(super) async fn command(
     state: &Arc<State>,
     link: &Link,
@@ -35,7 +35,7 @@ pub(super) async fn command(
                 ["drain"] => Links::drain,
                 _ => Links::reset_once,
             };
-            // The answer must get through.
+            // That connection is left out, so that the answer gets through.
             let concerned = tell(links, Some(link.number()));
             return Ok(ScriptedAnswer::json(200, &json!({"connections": concerned})));
         }
@@ -45,7 +45,7 @@ pub(super) async fn command(
             let door = state.door.clone();
             tokio::spawn(async move {
                 sleep(pause).await;
-                // Nobody is there to hear of a failure: whoever asks sees that connections are still refused.
+                // Nobody can receive an error here. Callers see that the emulator still refuses connections.
                 let _ = door::turn(&door, false).await;
             });
         }

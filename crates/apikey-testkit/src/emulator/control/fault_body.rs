@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::super::{answer::ScriptedAnswer, faults::Fault};
 
 /// A fault by its name.
-// Braces even where there is nothing in them: only so are unknown fields refused there, too.
+// Every variant has braces, because only then are unknown fields refused.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum FaultBody {

@@ -1,4 +1,4 @@
-//! The control plane, for tests in another process; the table of its routes is in the module docs of the emulator.
+//! The control plane, for tests in another process. The module docs of the emulator list its routes.
 
 mod bodies;
 mod connections;
@@ -23,7 +23,7 @@ use super::{
     state::State,
 };
 
-/// Answers `/_emulator/...`, `segments` being what follows.
+/// Answers `/_emulator/...`. `segments` is what follows.
 pub(crate) async fn answer(
     state: &Arc<State>,
     link: &Link,
@@ -124,7 +124,7 @@ fn endpoint_named(name: &str) -> Result<Endpoint, ScriptedAnswer> {
     }
 }
 
-/// An object is the standing fault, an array the script.
+/// An object is the standing fault, an array is the script.
 fn set_faults(state: &State, endpoint: Endpoint, body: &[u8]) -> Result<(), ScriptedAnswer> {
     if let Value::Array(_) = parsed(body)? {
         let script = parsed::<Vec<Option<FaultBody>>>(body)?;

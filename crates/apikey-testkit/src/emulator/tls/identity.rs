@@ -1,4 +1,4 @@
-//! Certificates that are made on the spot.
+//! Certificates that are generated at run time.
 
 use std::{fmt, sync::Arc};
 
@@ -13,9 +13,9 @@ use super::super::random;
 
 const IMPOSSIBLE: &str = "keys and certificates of these kinds can be made";
 
-/// A server's certificate with its key, and the root that has signed it, which nobody trusts who is not told to.
+/// A server's certificate with its key, and the root that signed it. Nobody trusts this root unless told to.
 ///
-/// The certificate is good for 30 days. The root is made along with it and is good for nothing else.
+/// The certificate is valid for 30 days. The root is generated with it and signs nothing else.
 ///
 /// ```
 /// use apikey_testkit::emulator::{Emulator, TlsIdentity};
@@ -44,11 +44,11 @@ struct Root {
 }
 
 impl TlsIdentity {
-    /// A certificate for these DNS names and IP addresses, under a root of its own.
+    /// A certificate for these DNS names and IP addresses, with a new root.
     ///
     /// # Panics
     ///
-    /// When a name is neither, or there is none.
+    /// If a name is neither of them, or there is no name.
     pub fn generate<S: Into<String>>(names: impl IntoIterator<Item = S>) -> TlsIdentity {
         let key = KeyPair::generate().expect(IMPOSSIBLE);
         let mut params = CertificateParams::default();
@@ -62,22 +62,22 @@ impl TlsIdentity {
         TlsIdentity::issue(root, names.into_iter().map(Into::into).collect(), -1..30)
     }
 
-    /// A certificate for other names under the same root: one that a client trusts and that is for somebody else, or
-    /// that of the server a name has moved to.
+    /// A certificate for other names with the same root: one that a client trusts but that belongs to somebody else,
+    /// or the one of the server that a name has moved to.
     ///
     /// # Panics
     ///
-    /// As [`generate`](TlsIdentity::generate).
+    /// Like [`generate`](TlsIdentity::generate).
     pub fn for_other_names<S: Into<String>>(&self, names: impl IntoIterator<Item = S>) -> TlsIdentity {
         TlsIdentity::issue(self.root.clone(), names.into_iter().map(Into::into).collect(), -1..30)
     }
 
-    /// A certificate for the same names under the same root that has expired a day ago.
+    /// A certificate for the same names with the same root that expired a day ago.
     pub fn expired(&self) -> TlsIdentity {
         TlsIdentity::issue(self.root.clone(), self.names.clone(), -30..-1)
     }
 
-    /// The root certificate as PEM, as in the file that `SSL_CERT_FILE` names.
+    /// The root certificate as PEM, for the file that `SSL_CERT_FILE` names.
     pub fn root_pem(&self) -> &str {
         &self.root.pem
     }
@@ -92,7 +92,7 @@ impl TlsIdentity {
         (vec![self.certificate.clone()], key.into())
     }
 
-    /// `days` are counted from today.
+    /// `days` count from today.
     fn issue(root: Arc<Root>, names: Vec<String>, days: std::ops::Range<i64>) -> TlsIdentity {
         assert!(!names.is_empty(), "a certificate needs a name");
         let key = KeyPair::generate().expect(IMPOSSIBLE);

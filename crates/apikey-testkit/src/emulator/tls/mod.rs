@@ -1,4 +1,4 @@
-//! The emulator behind TLS.
+//! TLS for the emulator.
 
 mod identity;
 
@@ -16,21 +16,21 @@ pub use identity::TlsIdentity;
 
 use super::counters::CounterBoard;
 
-/// What the server agrees to in ALPN, the extension of TLS by which both sides choose a protocol.
+/// Which protocols the server accepts in ALPN, the TLS extension by which both sides choose a protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Alpn {
-    /// It does not know ALPN; HTTP/1.1 is spoken.
+    /// The server does not know ALPN and speaks HTTP/1.1.
     None,
     /// `http/1.1`.
     #[default]
     Http1,
-    /// `h2`, and `http/1.1` for clients that don't offer it. HTTP/2 is spoken where it was agreed to.
+    /// `h2`, and `http/1.1` for clients that do not offer `h2`. The server speaks what was chosen.
     Http2,
 }
 
 const HTTP_2: &[u8] = b"h2";
 
-/// Makes TLS of connections.
+/// Turns connections into TLS streams.
 pub(crate) struct Tls {
     config: Arc<ServerConfig>,
 }
@@ -50,7 +50,7 @@ impl Tls {
         Ok(Tls { config: Arc::new(config) })
     }
 
-    /// Shakes hands, and counts what comes of it.
+    /// Does the handshake and counts its result.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,
@@ -70,7 +70,7 @@ impl Tls {
     }
 }
 
-/// Whether HTTP/2 was agreed to.
+/// Whether both sides chose HTTP/2.
 pub(crate) fn speaks_http2(stream: &TlsStream<TcpStream>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
 }
