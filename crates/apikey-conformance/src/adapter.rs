@@ -1,45 +1,45 @@
-//! What an adapter brings to the suite, and how one case is run on it.
+//! What an adapter gives to the suite, and how a case runs on it.
 
 use std::{fmt, future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
 use apikey_core::Authenticator;
 use tokio::{runtime::Builder, time::timeout};
 
-/// No case takes longer unless something hangs.
+/// A case that takes longer hangs.
 const LONGEST_CASE: Duration = Duration::from_secs(60);
 
 /// A framework under test.
 pub trait Adapter: Send + Sync + 'static {
-    /// Where this framework can't do as the others; each case says what it expects instead.
+    /// The rules that this framework cannot follow. Each case says what it expects instead.
     const DIFFERENCES: Differences = Differences::NONE;
 
-    /// Starts a server that offers the routes of [`routes`](super::routes), protected by this authenticator, on a free
-    /// loopback port. It must accept connections once this returns.
+    /// Starts a server on a free loopback port with the routes of [`routes`](super::routes), protected by this
+    /// authenticator. When this returns, the server must accept connections.
     ///
-    /// It is called within a multi-threaded Tokio runtime. A framework that wants a runtime of its own starts a
-    /// thread and hands the address back.
+    /// The suite calls it within a multi-threaded Tokio runtime. If the framework needs a runtime of its own, start a
+    /// thread and return the address.
     fn start(authenticator: Authenticator) -> impl Future<Output = RunningServer> + Send;
 }
 
-/// The differences between frameworks that are known and allowed. Nothing else may differ.
+/// The known and allowed differences between frameworks. Nothing else may differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// The framework drops header values that are not UTF-8 before anybody sees them (Rocket): such a value is nothing
-    /// presented there, and malformed elsewhere.
+    /// The framework drops header values that are not UTF-8 before the adapter sees them (Rocket). There such a
+    /// request presents no key; elsewhere it is malformed.
     pub drops_values_that_are_not_utf8: bool,
-    /// A protected handler without an authenticator does not compile or does not start, so that there is no
-    /// `GET /unwired` to ask.
+    /// A protected handler without an authenticator does not compile or does not start, so there is no `GET
+    /// /unwired`.
     pub refuses_unwired_earlier: bool,
-    /// The framework can't take a header out of a request. The adapter then refuses an authenticator with
-    /// `remove_credential` at start-up; the cases about it are left out.
+    /// The framework cannot remove a header from a request. At start-up the adapter refuses an authenticator with
+    /// `remove_credential`, and the suite leaves out the cases for it.
     pub cannot_remove_credential: bool,
-    /// The framework waits for the first bytes of a body before anybody can refuse a request (Rocket looks there for a
-    /// form's `_method`).
+    /// The framework waits for the first bytes of a body before it calls the adapter (Rocket looks for a form's
+    /// `_method`).
     pub waits_for_the_start_of_a_body: bool,
 }
 
 impl Differences {
-    /// None.
+    /// No differences.
     pub const NONE: Self = Self {
         drops_values_that_are_not_utf8: false,
         refuses_unwired_earlier: false,
@@ -55,12 +55,12 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// The address it listens on, and what stops it. The stop need not wait for the end.
+    /// The server's address, and the function that stops it. The function need not wait until the server has stopped.
     pub fn new(address: SocketAddr, stop: impl FnOnce() + Send + 'static) -> Self {
         Self { address, stop: Some(Box::new(stop)) }
     }
 
-    /// The address it listens on.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -82,7 +82,7 @@ impl fmt::Debug for RunningServer {
 
 type Starting = Pin<Box<dyn Future<Output = RunningServer> + Send>>;
 
-/// An [`Adapter`] as a value, so that the cases are compiled once and not for each framework.
+/// An [`Adapter`] as a value. With it the cases compile once instead of once for each framework.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
     start: fn(Authenticator) -> Starting,
@@ -90,7 +90,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The adapter's.
+    /// The subject for this adapter.
     #[must_use]
     pub fn of<A: Adapter>() -> Self {
         Self { start: |authenticator| Box::pin(A::start(authenticator)), differences: A::DIFFERENCES }
@@ -105,11 +105,11 @@ impl Subject {
     }
 }
 
-/// Runs one case on an adapter; what [`conformance_tests!`](crate::conformance_tests) expands to.
+/// Runs one case on an adapter. [`conformance_tests!`](crate::conformance_tests) expands to calls of this.
 ///
 /// # Panics
 ///
-/// When the adapter breaks the case's promise, or a minute passes.
+/// If the adapter breaks the case's promise, or after a minute.
 pub fn run<A: Adapter, F: Future<Output = ()>>(case: fn(Subject) -> F) {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a Tokio runtime can be started");

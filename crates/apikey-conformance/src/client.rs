@@ -1,4 +1,4 @@
-//! Requests of the cases, and what they expect of the answers.
+//! The requests of the cases, and checks of their answers.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,11 +11,11 @@ use apikey_testkit::raw::{Connection, RawResponse};
 
 use crate::{expected::Denied, key::Key, secrets::Secrets};
 
-/// The headers of the contract. Each is there once with its exact value, or not at all.
+/// The headers that the contract names. Each occurs once with its exact value, or not at all.
 const NAMED_HEADERS: [&str; 6] =
     ["content-type", "cache-control", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
 
-/// Texts shorter than this may stand in an answer by chance.
+/// A shorter text could be in an answer by chance.
 const SHORTEST_SECRET: usize = 8;
 
 /// A request, sent as exactly these bytes.
@@ -60,7 +60,7 @@ impl Request {
         Self { body: Some(body.to_vec()), ..self }.header("Content-Length", length)
     }
 
-    /// What a failure is to tell beside the request.
+    /// A text that a failed check prints with the request.
     pub(crate) fn note(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
     }
@@ -83,7 +83,7 @@ impl Request {
         self.method == "HEAD"
     }
 
-    /// Whatever in it may be a key.
+    /// The parts that could be a key.
     fn presented(&self) -> impl Iterator<Item = &[u8]> {
         let headers = self.headers.iter().filter(|(name, _)| {
             name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("x-api-key")
@@ -96,7 +96,7 @@ impl Request {
     }
 }
 
-/// Whether there can be several clients: elsewhere the local host has one address alone.
+/// Whether a test can use several clients. Only on Linux does the local host have more than one address.
 pub(crate) const SEVERAL_CLIENTS: bool = cfg!(target_os = "linux");
 
 /// The address of a client.
@@ -104,8 +104,7 @@ pub(crate) fn address_of(client: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, if SEVERAL_CLIENTS { client } else { 1 }))
 }
 
-/// A request that was sent on a connection of its own, and whose answer a task of its own waits for. Dropping this does not
-/// end it.
+/// A request on a connection of its own. A task waits for its answer. Dropping this does not end the request.
 pub(crate) struct Running {
     request: Request,
     secrets: Vec<Vec<u8>>,
@@ -138,7 +137,7 @@ impl Running {
         self.answer_and_time().await.0
     }
 
-    /// The answer, and what it took from the request on.
+    /// The answer, and the time since the request was sent.
     pub(crate) async fn answer_and_time(self) -> (Answer, Duration) {
         let exchanged = self.exchange.await.expect("the request's task ends by itself");
         let (response, took) =
@@ -147,14 +146,14 @@ impl Running {
     }
 }
 
-/// What the answer to this request must not tell.
+/// What the answer to this request must not reveal.
 fn untold(secrets: &Secrets<'_>, request: &Request) -> Vec<Vec<u8>> {
     let mut secrets = secrets.all();
     secrets.extend(request.presented().map(<[u8]>::to_vec));
     secrets
 }
 
-/// A connection that is kept.
+/// A connection for several requests.
 pub(crate) struct Session<'a> {
     secrets: Secrets<'a>,
     connection: Connection,
@@ -188,7 +187,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// An answer, with what must not be in it.
+/// An answer, and the secrets that it must not contain.
 #[derive(Debug)]
 pub(crate) struct Answer {
     request: Request,
@@ -197,7 +196,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// It is this denial, to the byte, and tells no secret.
+    /// The answer is this denial, byte for byte, and reveals no secret.
     #[track_caller]
     pub(crate) fn is_denied(&self, expected: &Denied) {
         self.has(expected.status, &expected.body(), &expected.headers(), expected.retry_after.as_ref());
@@ -207,37 +206,37 @@ impl Answer {
         for text in texts {
             for secret in &self.secrets {
                 let leaks = text.windows(secret.len()).any(|part| part == secret);
-                assert!(!leaks, "the denial tells a secret, {}: {self}", secret.escape_ascii());
+                assert!(!leaks, "the denial reveals a secret, {}: {self}", secret.escape_ascii());
             }
         }
     }
 
-    /// It is a 200 with this JSON.
+    /// The answer is a 200 with this JSON.
     #[track_caller]
     pub(crate) fn is_json(&self, body: &str) {
         self.has(200, body.as_bytes(), &[("content-type", "application/json")], None);
     }
 
-    /// It tells who this key is.
+    /// The answer says who owns this key, as `/me` does.
     #[track_caller]
     pub(crate) fn is_me(&self, key: &Key) {
         self.is_json(key.me());
     }
 
-    /// It is what the open route answers.
+    /// The answer is the one of the open route.
     #[track_caller]
     pub(crate) fn is_open(&self) {
         self.is_json(r#"{"open":true}"#);
     }
 
-    /// It is what the `OPTIONS` handlers answer.
+    /// The answer is the one of the `OPTIONS` handlers.
     #[track_caller]
     pub(crate) fn is_options(&self) {
         self.has(204, b"", &[], None);
         assert_eq!(self.response.header_values("allow"), ["GET"], "{self}");
     }
 
-    /// It is the request's own body.
+    /// The answer is the body of the request.
     #[track_caller]
     pub(crate) fn is_echo(&self, body: &[u8]) {
         self.has(200, body, &[("content-type", "application/octet-stream")], None);
@@ -253,10 +252,10 @@ impl Answer {
     ) {
         assert_eq!(self.response.status, status, "the status, in {self}");
         if self.request.is_head() {
-            assert!(self.response.body.is_empty(), "HEAD is answered without a body: {self}");
+            assert!(self.response.body.is_empty(), "the answer to HEAD has no body: {self}");
             let announced = self.response.header("content-length");
             let right = announced.is_none_or(|announced| announced == body.len().to_string());
-            assert!(right, "HEAD announces the length of GET's body, {}: {self}", body.len());
+            assert!(right, "the answer to HEAD announces the length of GET's body, {}: {self}", body.len());
         } else {
             let expected = String::from_utf8_lossy(body);
             assert_eq!(self.response.body_text(), expected, "the body, in {self}");
@@ -265,7 +264,7 @@ impl Answer {
         for name in NAMED_HEADERS {
             let values = self.response.header_values(name);
             if let (Some(expected), "retry-after") = (retry_after, name) {
-                let [seconds] = values.as_slice() else { panic!("one Retry-After is due: {self}") };
+                let [seconds] = values.as_slice() else { panic!("the answer has one Retry-After: {self}") };
                 let digits = seconds.bytes().all(|byte| byte.is_ascii_digit());
                 let seconds = seconds.parse::<u64>().ok().filter(|_| digits);
                 let is_right = seconds.is_some_and(|seconds| expected.contains(&seconds));

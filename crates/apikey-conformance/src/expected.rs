@@ -1,4 +1,4 @@
-//! The contract's table of denials, written down a second time: nothing here comes from the core.
+//! The contract's table of denials, written a second time: nothing here comes from the core.
 
 use std::ops::RangeInclusive;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="api", error="invalid_token""#;
 
-/// A denial as the contract words it.
+/// A denial in the words of the contract.
 #[derive(Clone, Debug)]
 pub(crate) struct Denied {
     pub(crate) status: u16,
@@ -14,7 +14,7 @@ pub(crate) struct Denied {
     error: String,
     scopes: Option<(Vec<String>, Vec<String>)>,
     challenge: Option<String>,
-    /// The lengths of the `Retry-After` that is due, in seconds.
+    /// The allowed values of `Retry-After`, in seconds.
     pub(crate) retry_after: Option<RangeInclusive<u64>>,
     /// The values of `Retry-After`, `RateLimit-Policy` and `RateLimit`.
     rate_limit: Option<[String; 3]>,
@@ -59,7 +59,7 @@ pub(crate) fn key_inactive() -> Denied {
     denied(401, "KEY_INACTIVE", "API key is not active", Some(INVALID_TOKEN))
 }
 
-/// `missing` as the message names it; the route's scopes, and the key's.
+/// `missing` is the scope in the message; then the scopes of the route and of the key.
 pub(crate) fn insufficient_scope(missing: &str, required: &[&str], available: &[&str]) -> Denied {
     let scopes = required.join(" ");
     let challenge = format!(r#"Bearer realm="api", error="insufficient_scope", scope="{scopes}""#);
@@ -88,7 +88,7 @@ pub(crate) fn unavailable() -> Denied {
     Denied { retry_after: Some(1..=u64::MAX), ..denied(503, "VERIFICATION_UNAVAILABLE", error, None) }
 }
 
-/// So many attempts are allowed in a window of so many seconds; it ends in `resets_in` seconds, rounded up.
+/// The limit allows `attempts` per window of `window` seconds, which ends in `resets_in` seconds, rounded up.
 pub(crate) fn rate_limited(attempts: u32, window: u64, resets_in: u64) -> Denied {
     let policy = format!(r#""default";q={attempts};w={window}"#);
     let rate_limit = [resets_in.to_string(), policy, format!(r#""default";r=0;t={resets_in}"#)];
@@ -101,7 +101,7 @@ pub(crate) fn internal_error() -> Denied {
 }
 
 impl Denied {
-    /// With so many seconds in `Retry-After`.
+    /// With this many seconds in `Retry-After`.
     pub(crate) fn retry_after(self, seconds: impl Into<Seconds>) -> Self {
         Self { retry_after: Some(seconds.into().0), ..self }
     }
@@ -111,14 +111,14 @@ impl Denied {
         Self { error: error.to_owned(), ..self }
     }
 
-    /// With this scheme and realm in the challenge, the realm as it stands in the header.
+    /// With this scheme and realm in the challenge. The realm is escaped already.
     pub(crate) fn challenging(self, scheme: &str, realm: &str) -> Self {
         let ours = format!("{scheme} realm=\"{realm}\"");
         let challenge = self.challenge.as_ref().map(|usual| usual.replace("Bearer realm=\"api\"", &ours));
         Self { challenge, ..self }
     }
 
-    /// In the form of `application/problem+json`.
+    /// As `application/problem+json`.
     pub(crate) fn in_problem_details(self) -> Self {
         Self { problem: true, ..self }
     }
@@ -139,7 +139,8 @@ impl Denied {
         body.into_bytes()
     }
 
-    /// The headers that the contract names and whose value is known; what is not among them must be absent.
+    /// The headers that the contract names with their expected values. The other headers that it names must be
+    /// absent.
     pub(crate) fn headers(&self) -> Vec<(&'static str, &str)> {
         let content_type = if self.problem { "application/problem+json" } else { "application/json" };
         let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];
@@ -150,7 +151,7 @@ impl Denied {
     }
 }
 
-/// So many seconds, or some number in a range.
+/// A number of seconds, or a range of them.
 pub(crate) struct Seconds(RangeInclusive<u64>);
 
 impl From<u64> for Seconds {

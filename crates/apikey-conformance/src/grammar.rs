@@ -1,10 +1,11 @@
-//! A second reading of what a header value presents, and near misses to try it on.
+//! A second parser for header values, and a generator of values that are nearly right.
 //!
-//! The reading is a small automaton over bytes, on purpose unlike the core's: where the two disagree, one is wrong.
+//! The parser is a small automaton over bytes, and differs from the core's on purpose: if the two disagree, one is
+//! wrong.
 
 use std::env;
 
-/// The variable that replaces the seed.
+/// The environment variable that replaces the seed.
 pub(crate) const SEED_VARIABLE: &str = "APIKEY_CONFORMANCE_SEED";
 const DEFAULT_SEED: u64 = 20_260_401;
 
@@ -18,19 +19,19 @@ pub(crate) enum Verdict {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// So many letters of the scheme have come.
+    /// This many letters of the scheme were read.
     Scheme(usize),
     Gap,
     Body,
     Padding,
 }
 
-/// `OWS [ "Bearer" 1*SP token68 ] OWS`, the scheme in any case and the key of 512 bytes at most.
+/// `OWS [ "Bearer" 1*SP token68 ] OWS`, with the scheme in any case and a key of at most 512 bytes.
 pub(crate) fn bearer(value: &[u8]) -> Verdict {
     read(value, State::Scheme(0))
 }
 
-/// `OWS [ token68 ] OWS`, of 512 bytes at most.
+/// `OWS [ token68 ] OWS`, with a key of at most 512 bytes.
 pub(crate) fn bare(value: &[u8]) -> Verdict {
     read(value, State::Gap)
 }
@@ -62,23 +63,22 @@ fn read(value: &[u8], start: State) -> Verdict {
     }
 }
 
-/// Makes values that are right, or wrong in one to three places. They hold no byte that an HTTP server refuses to read:
-/// no control character but the tab.
+/// Makes values that are right, or wrong in one to three places. They contain no control character except the tab,
+/// because HTTP servers refuse to read the others.
 pub(crate) struct Generator {
     seed: u64,
     state: u64,
 }
 
 impl Generator {
-    /// With the seed of the environment, or the default.
+    /// With the seed from the environment, or the default one.
     ///
     /// # Panics
     ///
-    /// When the environment's seed is no number.
+    /// If the environment's seed is not a number.
     pub(crate) fn from_environment() -> Self {
         let seed = env::var(SEED_VARIABLE).ok().map(|text| {
-            text.parse()
-                .unwrap_or_else(|_| panic!("{SEED_VARIABLE} is no number that fits 64 bits: {text:?}"))
+            text.parse().unwrap_or_else(|_| panic!("{SEED_VARIABLE} is not a number of 64 bits: {text:?}"))
         });
         let seed = seed.unwrap_or(DEFAULT_SEED);
         Self { seed, state: seed }
@@ -88,7 +88,7 @@ impl Generator {
         self.seed
     }
 
-    /// A value near `Bearer <key>`; often with this key.
+    /// A value close to `Bearer <key>`, often with this key.
     pub(crate) fn near_bearer(&mut self, key: &str) -> Vec<u8> {
         let scheme = match self.below(8) {
             0 => {
@@ -101,7 +101,7 @@ impl Generator {
         self.mutated(value)
     }
 
-    /// A value near a key alone.
+    /// A value close to a key alone.
     pub(crate) fn near_bare(&mut self, key: &str) -> Vec<u8> {
         let value = self.some_key(key);
         self.mutated(value)

@@ -1,4 +1,4 @@
-//! Keys that the emulator issued.
+//! Keys from the emulator.
 
 use apikey_testkit::emulator::{Emulator, KeySpecification};
 use serde_json::json;
@@ -12,7 +12,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Has the emulator issue it.
+    /// Creates the key in the emulator.
     pub(crate) fn create(emulator: &Emulator, specification: KeySpecification) -> Self {
         let specification =
             KeySpecification { key_id: Some(format!("api_key_{}", specification.name)), ..specification };
@@ -27,7 +27,8 @@ impl Key {
         Self { id: issued.key_id, secret: issued.secret, me }
     }
 
-    /// What the routes answer that tell who the key is: built here, not by the functions that the server calls.
+    /// The body of the routes that say who owns the key. It is built here, without the functions that the server
+    /// calls.
     pub(crate) fn me(&self) -> &str {
         &self.me
     }

@@ -1,13 +1,14 @@
-//! One suite that every framework adapter runs: the same requests over raw sockets, the same answers byte for byte.
+//! A conformance suite for framework adapters: the same requests over raw sockets must get the same answers, byte for
+//! byte.
 //!
-//! A server built with the adapter stands on a real socket, the [emulator](apikey_testkit::emulator) behind it on
-//! another. Each case compares the status, the exact body and every header that the contract names, present or absent;
-//! it counts the calls that reached Kinde; and on every denial it looks for leaked secrets.
+//! A server with the adapter listens on a real socket, and the [emulator](apikey_testkit::emulator) behind it on
+//! another one. Each case compares the status, the exact body and every header that the contract names, present or
+//! absent. It counts the calls that reach Kinde, and it searches every denial for secrets.
 //!
-//! # Running it on an adapter
+//! # How to run it on an adapter
 //!
-//! Serve the routes of [`routes`], implement [`Adapter`], and let [`conformance_tests!`] make
-//! one test of each case. This is the whole of a `tests/conformance.rs`, but for the routes:
+//! Serve the routes of [`routes`], implement [`Adapter`], and let [`conformance_tests!`] make one test of each case.
+//! Except for the routes, this is a whole `tests/conformance.rs`:
 //!
 //! ```
 //! use apikey_core::Authenticator;
@@ -30,12 +31,12 @@
 //! apikey_conformance::conformance_tests!(MyFramework);
 //! ```
 //!
-//! `tests/all/reference.rs` of this crate is an adapter over plain hyper to read as a model.
+//! `tests/all/reference.rs` of this crate is a complete adapter over plain hyper.
 //!
-//! # What can be set
+//! # Settings
 //!
-//! `APIKEY_CONFORMANCE_SEED`, a number, replaces the fixed seed of the cases that generate header values; a failure
-//! names the seed and the value.
+//! The environment variable `APIKEY_CONFORMANCE_SEED`, a number, replaces the fixed seed of the cases that generate
+//! header values. A failed case prints the seed and the value.
 
 mod adapter;
 #[doc(hidden)]

@@ -19,14 +19,14 @@
 //! | `GET /preflight` | a layer for any key that lets pre-flights pass | [`me_body`] |
 //! | `OPTIONS /preflight` | the same layer | 204, header `allow: GET`, no body |
 //! | `GET /sub-request` | a layer for any key, then an extractor for an optional key of a sub-request: see [`SUB_REQUEST_HEADERS`] | [`optional_body`] |
-//! | `GET /unwired` | an extractor for any key, where no authenticator is wired | [`me_body`], if it ever came to that |
+//! | `GET /unwired` | an extractor for any key, without an authenticator | [`me_body`], which no request may get |
 //!
-//! All bodies are sent as `application/json` but for the echo's; statuses are 200 unless said otherwise. Where a framework
-//! has no layers, its own way to protect a whole route stands in; where it has no alternatives for one path, `/branches` is
-//! one handler that decides by an optional extractor or a `Result`. The handlers themselves add no header.
+//! All bodies are `application/json` except for the echo's. Statuses are 200 unless the table says otherwise. If a
+//! framework has no layers, it protects the whole route in its own way. If it has no alternatives for one path,
+//! `/branches` is one handler that decides with an optional extractor or a `Result`. The handlers add no headers.
 //!
-//! A route that a framework can't serve as described is a difference to declare in
-//! [`Differences`](crate::Differences), or a defect of the adapter.
+//! If a framework cannot serve a route as described, declare it in [`Differences`](crate::Differences). Otherwise it
+//! is a defect of the adapter.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,23 +43,24 @@ apikey_core::scopes! {
     pub Admin = "admin";
 }
 
-/// What the handler of `GET /sub-request` makes of its own request's headers: a request with clones of its extensions, of
-/// which the second header has the value of the first, and is absent where that is absent. Its answer is the route's.
+/// The handler of `GET /sub-request` makes a request with clones of its own extensions. It sets the second header to
+/// the value of the first, or removes the second if there is no first. It returns the answer to that request.
 ///
-/// Where a framework can't clone extensions, the headers are changed between two looks at the one request.
+/// If a framework cannot clone extensions, the handler changes the headers of its own request between two looks at
+/// the key.
 pub const SUB_REQUEST_HEADERS: [(&str, &str); 2] =
     [("x-sub-authorization", "authorization"), ("x-sub-api-key", "x-api-key")];
 
-/// What `GET /scoped` asks for.
+/// The policy of `GET /scoped`.
 pub type Scoped = (ReadUsers, WriteUsers);
 
-/// What `GET /sure` asks for.
+/// The policy of `GET /sure`.
 pub type SureReader = (ReadUsers, Fresh);
 
-/// What `GET /any` asks for.
+/// The policy of `GET /any`.
 pub type AnyScope = AnyOf<(Admin, ReadUsers)>;
 
-/// The routes that are protected by a layer with a policy, all of which answer [`me_body`].
+/// The routes that a layer with a policy protects. All of them answer [`me_body`].
 #[must_use]
 pub fn layered() -> [(&'static str, Policy); 7] {
     [
@@ -68,7 +69,7 @@ pub fn layered() -> [(&'static str, Policy); 7] {
         ("/organization", Policy::organization_key()),
         ("/user", Policy::user_key()),
         ("/bound", Policy::organization("org_acme")),
-        // The scope stands first, for the order must not matter.
+        // The scope comes first, because the order must not matter.
         ("/owner-and-scope", Policy::all([Policy::scope("read:tickets"), Policy::organization_key()])),
         ("/fresh", Policy::fresh()),
     ]
@@ -80,23 +81,23 @@ pub fn open_body() -> Vec<u8> {
     br#"{"open":true}"#.to_vec()
 }
 
-/// For how long [`block`] blocks.
+/// How long [`block`] blocks.
 pub const BLOCKED: Duration = Duration::from_secs(2);
 
 static BLOCKED_THREADS: AtomicUsize = AtomicUsize::new(0);
 
-/// Blocks this thread for two seconds, as a handler does that forgets to be asynchronous.
+/// Blocks this thread for two seconds, like a handler that is not asynchronous.
 pub fn block() {
     BLOCKED_THREADS.fetch_add(1, Ordering::SeqCst);
     std::thread::sleep(BLOCKED);
 }
 
-/// How many threads have been blocked so far.
+/// How many threads have blocked so far.
 pub(crate) fn blocked_threads() -> usize {
     BLOCKED_THREADS.load(Ordering::SeqCst)
 }
 
-/// Tells who the key is.
+/// Says who owns the key.
 #[must_use]
 pub fn me_body(key: &VerifiedKey) -> Vec<u8> {
     #[derive(Serialize)]
@@ -131,15 +132,15 @@ pub fn optional_body(key: Option<&VerifiedKey>) -> Vec<u8> {
 ///
 /// # Panics
 ///
-/// When they speak of different keys.
+/// If they found different keys.
 #[must_use]
 pub fn twice_body(first: &VerifiedKey, second: &VerifiedKey, scoped: &VerifiedKey) -> Vec<u8> {
-    assert_eq!(first, second, "the extractors of one handler speak of different keys");
-    assert_eq!(first, scoped, "the extractors of one handler speak of different keys");
+    assert_eq!(first, second, "the extractors of one handler found different keys");
+    assert_eq!(first, scoped, "the extractors of one handler found different keys");
     me_body(first)
 }
 
-/// The body of `GET /branches`; `admin` says which branch answers.
+/// The body of `GET /branches`. `admin` says which branch answers.
 #[must_use]
 pub fn branches_body(admin: bool, key: &VerifiedKey) -> Vec<u8> {
     #[derive(Serialize)]

@@ -1,10 +1,10 @@
-//! What no denial may tell.
+//! What no denial may reveal.
 
 use apikey_testkit::emulator::Emulator;
 
 use crate::key::Key;
 
-/// What the server under test knows, and no caller may learn from a denial.
+/// The secrets of the server under test.
 pub(crate) struct Secrets<'a> {
     emulator: &'a Emulator,
     keys: Vec<&'a str>,
@@ -15,7 +15,7 @@ impl<'a> Secrets<'a> {
         Self { emulator, keys: keys.iter().map(|key| key.secret.as_str()).collect() }
     }
 
-    /// All of them, with the tokens that were issued until now.
+    /// All of them, with the tokens that the emulator has issued so far.
     pub(crate) fn all(&self) -> Vec<Vec<u8>> {
         let mut secrets = vec![
             self.emulator.client_id().to_owned(),

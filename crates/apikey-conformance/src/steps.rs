@@ -23,10 +23,10 @@ use apikey_testkit::emulator::{Endpoint, Fault, Gate, KeySpecification, Scripted
 pub(crate) const TTL: Duration = Duration::from_secs(300);
 pub(crate) const STALE: Duration = Duration::from_secs(600);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
-/// What no request may take that need not wait for a budget of a minute.
+/// Longer than a request takes that does not wait for the budget of a minute.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
-/// How long something is waited for that comes by itself.
+/// How long a case waits for something that happens without its help.
 const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const NOBODYS: &str = "k_live_nobody_knows_it";
 
@@ -38,21 +38,21 @@ pub(crate) fn recover(world: &World) {
     world.emulator.set_fault(Endpoint::Verify, None);
 }
 
-/// Holds every verification back until the gate opens.
+/// Holds back every verification until the test opens the gate.
 pub(crate) fn hold(world: &World) -> Gate {
     let gate = Gate::new();
     fail(world, Fault::Hold(gate.clone()));
     gate
 }
 
-/// Holds only the next verification back.
+/// Holds back the next verification only.
 pub(crate) fn hold_next(world: &World) -> Gate {
     let gate = Gate::new();
     world.emulator.script_faults(Endpoint::Verify, vec![Some(Fault::Hold(gate.clone()))]);
     gate
 }
 
-/// A request that is under way and not answered yet.
+/// Sends a request whose answer is still to come.
 pub(crate) async fn start<'a>(world: &'a World, key: &Key) -> (Session<'a>, Request) {
     let request = get("/me").key(key);
     let mut session = world.session().await;
@@ -64,7 +64,7 @@ pub(crate) async fn in_flight(world: &World, verifications: u64) {
     world.emulator.wait_until(|counters| counters.verifications_in_flight == verifications).await;
 }
 
-/// With a clock to move.
+/// A world with a clock that the case moves.
 pub(crate) async fn timed(
     subject: Subject,
     configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
@@ -74,14 +74,14 @@ pub(crate) async fn timed(
     (world, clock)
 }
 
-/// By which Kinde can fail without anybody having to wait, each of class *outage*.
+/// Failures of class *outage* for which no caller must wait.
 pub(crate) fn outages() -> Vec<Fault> {
     let mut outages = vec![Fault::Reset, Fault::Close, Fault::RawGarbage];
     outages.extend([408, 421, 500, 502, 503, 599].map(Fault::status));
     outages
 }
 
-/// What Kinde says when it has too much to do, asking for five seconds: class *overload*.
+/// Answers of class *overload*: Kinde has too much to do, and asks for five seconds.
 pub(crate) fn overloads() -> Vec<Fault> {
     let busy = ScriptedAnswer::new(503, "<html>Busy</html>").header("retry-after", "5");
     vec![
@@ -91,12 +91,12 @@ pub(crate) fn overloads() -> Vec<Fault> {
     ]
 }
 
-/// What tells of a wrong set-up, whatever the key.
+/// Answers that mean a wrong set-up, whatever the key.
 pub(crate) fn wrong_set_ups() -> Vec<Fault> {
     vec![Fault::status(404), Fault::status(405), Fault::Redirect("/elsewhere".to_owned())]
 }
 
-/// Answers that judge nothing, and prove nothing but that this key draws them: class *unjudged*.
+/// Answers of class *unjudged*: they judge nothing, and prove only that this key gets them.
 pub(crate) fn oddities() -> Vec<Fault> {
     let mut oddities = vec![
         Fault::Garbage,
@@ -114,12 +114,12 @@ pub(crate) fn oddities() -> Vec<Fault> {
     oddities
 }
 
-/// Everything by which Kinde can fail to judge a key without anybody having to wait.
+/// Every failure to judge a key for which no caller must wait.
 pub(crate) fn failures() -> Vec<Fault> {
     [outages(), overloads(), wrong_set_ups(), oddities()].concat()
 }
 
-/// Runs some futures side by side.
+/// Runs these futures concurrently.
 pub(crate) async fn all<F: Future<Output = ()>>(futures: impl IntoIterator<Item = F>) {
     let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
     poll_fn(|context| {
@@ -129,8 +129,8 @@ pub(crate) async fn all<F: Future<Output = ()>>(futures: impl IntoIterator<Item 
     .await;
 }
 
-/// Sends requests until one is answered as this says. Meanwhile something may have to happen in the background that
-/// takes no time of the case's clock.
+/// Sends requests until one gets the expected answer. Use it when something must first happen in the background that
+/// takes none of the case's time.
 pub(crate) async fn until(
     what: &str,
     world: &World,
@@ -143,25 +143,27 @@ pub(crate) async fn until(
         if is_right(&answer) {
             return answer;
         }
-        assert!(Instant::now() < end, "in vain it was waited for {what}: {answer}");
+        assert!(Instant::now() < end, "waited {PATIENCE:?} in vain for {what}: {answer}");
         sleep(Duration::from_millis(2)).await;
     }
 }
 
-/// Waits until this key is let in.
+/// Waits until this key is accepted.
 pub(crate) async fn until_let_in(world: &World, key: &Key) {
     let request = || get("/me").key(key);
-    until("a good key to be let in", world, request, |answer| answer.response.status == 200).await.is_me(key);
+    until("a good key to be accepted", world, request, |answer| answer.response.status == 200)
+        .await
+        .is_me(key);
 }
 
-/// Waits until the circuit breaker is open, in an outage that the service's own question sees, too. Retries are off.
+/// Waits until the circuit breaker is open. The service's own question must fail, too, and retries must be off.
 pub(crate) async fn until_open(world: &World, clock: &ManualClock) {
     let key = world.create(KeySpecification::new("in_an_outage"));
     world.calls();
     for _ in 0..5 {
         world.ask("/me", &key).await.is_denied(&unavailable());
     }
-    // The first question follows at once, the second one a second later.
+    // The first question follows at once, the second a second later.
     world.emulator.wait_until(|counters| counters.verify_calls == 6).await;
     clock.advance(SECOND);
     world.emulator.wait_until(|counters| counters.verify_calls == 7).await;
@@ -174,7 +176,7 @@ pub(crate) async fn until_open(world: &World, clock: &ManualClock) {
         if calls() == before {
             break;
         }
-        assert!(Instant::now() < end, "the circuit breaker does not open");
+        assert!(Instant::now() < end, "the circuit breaker did not open within {PATIENCE:?}");
         sleep(Duration::from_millis(10)).await;
     }
     world.calls();

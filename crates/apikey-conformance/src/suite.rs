@@ -1,8 +1,8 @@
-//! The list of all cases, as the macro that makes tests of them.
+//! The list of all cases, as the macro that makes a test of each.
 
-/// Makes one test of each case, in modules by theme, for an [`Adapter`](crate::Adapter).
+/// Makes a test of each case for an [`Adapter`](crate::Adapter), in one module per theme.
 ///
-/// See the [first page](crate) for an example. Invoke it once in a module.
+/// The [first page](crate) has an example. Invoke it at most once in a module.
 #[macro_export]
 macro_rules! conformance_tests {
     ($adapter:ty) => {
@@ -15,11 +15,11 @@ macro_rules! conformance_tests {
                 a_400_about_the_key_refuses,
                 a_401_about_the_key_refuses,
                 a_403_or_404_about_the_key_refuses,
-                a_401_that_is_not_about_the_key_is_internal_error_and_no_storm,
+                a_401_about_something_else_is_internal_error_without_a_storm,
                 errors_are_about_the_key_only_if_every_one_is,
-                is_valid_that_is_no_boolean_is_no_judgement,
-                a_valid_key_without_an_id_is_no_judgement,
-                scopes_that_are_no_list_of_texts_are_no_judgement,
+                an_is_valid_that_is_not_a_boolean_judges_nothing,
+                a_valid_key_without_an_id_judges_nothing,
+                scopes_that_are_not_a_list_of_texts_judge_nothing,
                 scopes_that_are_null_or_absent_are_no_scopes,
                 a_valid_key_of_unknown_or_missing_status_is_inactive,
                 a_revoked_key_is_revoked_whatever_is_valid_says,
@@ -27,21 +27,21 @@ macro_rules! conformance_tests {
                 what_does_not_decide_does_not_matter,
             }
             attempts {
-                past_its_attempts_a_client_is_rate_limited_until_the_window_ends,
+                a_client_past_its_limit_is_refused_until_its_window_ends,
                 the_guides_limit_is_100_in_15_minutes,
                 every_kind_of_protection_limits_alike,
                 a_limit_is_told_in_problem_details_where_asked_for,
                 one_request_is_one_attempt,
-                what_the_cache_answers_is_no_attempt,
+                a_cache_hit_is_no_attempt,
                 a_remembered_refusal_is_no_attempt,
-                what_is_no_well_formed_key_is_no_attempt,
+                a_malformed_key_is_no_attempt,
                 a_key_with_another_prefix_is_no_attempt,
-                who_waits_for_anothers_verification_makes_no_attempt,
+                a_caller_who_joins_a_verification_makes_no_attempt,
                 a_burst_gets_no_attempt_too_many,
                 a_burst_that_waits_for_its_attempts_gets_none_too_many,
-                attempts_under_way_limit_nobody_whose_keys_are_good,
+                open_attempts_do_not_limit_clients_with_good_keys,
                 an_attempt_that_kinde_could_not_answer_is_given_back,
-                what_judged_nothing_is_given_back_ten_times_the_limit,
+                attempts_without_a_judgement_come_back_ten_times_the_limit,
                 an_outage_that_is_over_leaves_the_client_its_attempts,
                 a_refused_attempt_does_not_prolong_the_limit,
                 good_keys_are_no_attempts_unless_all_count,
@@ -50,33 +50,33 @@ macro_rules! conformance_tests {
                 a_blocked_thread_delays_no_other_requests_key,
             }
             breaker {
-                in_an_outage_unknown_keys_get_their_503_without_a_call,
+                unknown_keys_get_their_503_without_a_call_in_an_outage,
                 a_callers_key_that_is_judged_ends_an_outage_too,
                 a_breaker_closes_however_kinde_answers_unknown_keys,
-                however_long_an_outage_lasts_half_a_minute_after_it_all_is_well,
+                keys_are_judged_half_a_minute_after_an_outage_of_any_length,
                 refusals_are_no_outage,
                 a_wrong_set_up_is_told_from_memory_for_a_second,
                 a_wrong_set_up_costs_few_calls_whatever_a_client_presents,
                 a_key_that_kinde_cannot_read_is_no_outage_for_others,
-                an_outage_takes_no_attempts_and_serves_older_answers_without_a_call,
+                an_outage_costs_no_attempt_and_serves_stale_without_calls,
             }
             bulkhead {
-                without_a_queue_a_key_past_the_places_is_turned_away,
-                past_the_places_unknown_keys_wait_for_their_turn,
-                who_waits_in_vain_is_turned_away_after_a_third_of_the_budget,
-                past_the_queue_an_unknown_key_is_turned_away_at_once,
-                being_crowded_out_serves_no_older_answer,
-                being_limited_serves_no_older_answer,
-                whose_keys_have_no_place_yet_comes_before_who_has_many,
+                a_key_past_the_limit_is_turned_away_without_a_queue,
+                unknown_keys_past_the_limit_wait_for_their_turn,
+                a_caller_waits_at_most_a_third_of_the_budget_for_its_turn,
+                an_unknown_key_past_the_queue_is_turned_away_at_once,
+                a_full_queue_serves_no_stale_answer,
+                a_limited_client_gets_no_stale_answer,
+                a_client_without_a_verification_goes_before_a_greedy_one,
                 no_single_client_takes_all_places,
-                past_the_crowd_that_may_wait_a_caller_is_turned_away,
-                who_has_been_answered_waits_no_longer,
+                a_caller_past_the_largest_crowd_is_turned_away,
+                an_answered_caller_no_longer_counts_as_waiting,
                 a_crowd_with_one_key_keeps_nobody_elses_key_waiting,
             }
             caching {
                 a_good_key_is_asked_about_once,
                 each_key_is_asked_about_for_itself,
-                without_a_cache_every_request_asks,
+                every_request_asks_without_a_cache,
                 an_answer_is_forgotten_when_its_time_is_up,
                 scopes_are_checked_again_on_a_hit,
                 the_owner_is_checked_again_on_a_hit,
@@ -89,12 +89,12 @@ macro_rules! conformance_tests {
             }
             clients {
                 the_peer_is_the_client,
-                without_trusted_proxies_no_header_is_believed,
+                no_header_is_believed_without_trusted_proxies,
                 a_peer_that_is_not_trusted_is_not_believed,
-                behind_a_trusted_proxy_two_clients_are_limited_apart,
+                two_clients_behind_a_trusted_proxy_are_limited_apart,
                 the_rightmost_untrusted_address_is_the_client,
-                what_is_no_address_ends_at_the_last_trusted_hop,
-                the_header_forwarded_is_believed_where_asked_for,
+                text_that_is_no_address_ends_at_the_last_trusted_hop,
+                the_header_forwarded_is_believed_if_asked_for,
                 an_ipv6_network_is_one_client,
                 the_size_of_an_ipv6_network_can_be_set,
                 an_ipv4_mapped_address_is_its_ipv4_address,
@@ -110,7 +110,7 @@ macro_rules! conformance_tests {
             }
             connections {
                 a_connection_serves_many_requests_and_outlives_denials,
-                pipelined_requests_are_answered_in_order_each_for_its_own_key,
+                pipelined_requests_are_answered_in_order_by_their_own_keys,
                 a_request_in_many_pieces_is_read_whole,
                 a_good_key_gets_its_body_to_the_handler_unchanged,
                 a_key_is_refused_before_the_body_is_read,
@@ -128,7 +128,7 @@ macro_rules! conformance_tests {
                 missing_scopes_are_insufficient_scope,
                 a_route_for_organizations_is_organization_key_required,
                 a_route_for_users_is_user_key_required,
-                another_organization_is_organization_mismatch_and_names_neither,
+                another_organization_is_a_mismatch_that_names_neither,
                 an_outage_is_verification_unavailable,
                 a_set_up_that_kinde_refuses_is_internal_error,
                 every_kind_of_protection_refuses_alike,
@@ -157,10 +157,10 @@ macro_rules! conformance_tests {
             }
             fault_matrix {
                 a_cold_key_meets_every_fault,
-                a_cold_key_meets_every_fault_with_retries_and_a_circuit_breaker,
+                a_cold_key_meets_every_fault_with_retries_and_a_breaker,
                 a_cached_key_notices_no_fault,
                 an_expired_key_meets_every_fault,
-                no_older_answer_serves_against_an_answer_about_its_key,
+                no_stale_answer_serves_against_an_answer_about_its_key,
                 every_fault_of_the_token_endpoint_is_ours_and_passes,
             }
             forgetting {
@@ -168,7 +168,7 @@ macro_rules! conformance_tests {
                 an_answer_from_before_a_purge_lets_nobody_in_after_it,
                 a_purge_concerns_nobody_else,
                 a_new_secret_ends_the_old_one_at_once,
-                an_answer_about_an_old_secret_is_asked_for_again_after_a_rotation,
+                an_answer_about_a_rotated_secret_is_asked_for_again,
             }
             generated {
                 near_misses_of_a_bearer_key_are_told_from_keys,
@@ -178,7 +178,7 @@ macro_rules! conformance_tests {
                 dead_connections_cost_a_part_of_the_budget_and_no_key,
                 dead_connections_turn_away_none_of_many_keys_at_once,
                 connections_that_kinde_closes_at_some_use_cost_no_key,
-                breaking_every_connection_under_way_costs_no_key,
+                breaking_every_busy_connection_costs_no_key,
                 resetting_every_idle_connection_at_its_use_costs_no_key,
                 one_backend_of_three_that_hangs_costs_no_key,
                 a_kinde_that_refuses_connections_for_a_moment_is_found_again,
@@ -188,12 +188,12 @@ macro_rules! conformance_tests {
                 head_is_refused_as_get_is_without_a_body,
                 a_refused_head_leaves_the_connection_in_step,
                 options_is_protected_like_any_method,
-                a_pre_flight_passes_where_that_was_asked_for,
-                what_lacks_a_mark_of_a_pre_flight_is_protected,
+                a_pre_flight_passes_if_asked_for,
+                a_request_without_a_mark_of_a_pre_flight_is_protected,
             }
             negative {
-                a_refusal_is_remembered_where_asked_for,
-                a_remembered_refusal_ends_with_its_time_or_when_it_is_removed,
+                a_refusal_is_remembered_if_asked_for,
+                a_remembered_refusal_ends_with_its_time_or_its_removal,
                 failures_are_never_remembered_as_refusals,
                 junk_pushes_no_good_key_out,
             }
@@ -223,7 +223,7 @@ macro_rules! conformance_tests {
             }
             outages {
                 a_slow_answer_within_the_budget_is_good,
-                an_upstream_that_hangs_is_unavailable_when_the_budget_is_spent,
+                an_upstream_that_hangs_is_unavailable_after_the_budget,
                 a_broken_connection_is_unavailable,
                 an_error_of_kindes_is_unavailable,
                 a_request_that_kinde_could_not_read_is_unavailable,
@@ -238,7 +238,7 @@ macro_rules! conformance_tests {
             }
             overload {
                 a_cold_start_gets_through_a_kinde_that_takes_few_at_once,
-                under_overload_most_of_what_kinde_can_take_gets_in,
+                most_keys_that_kinde_can_take_get_in_under_overload,
                 a_moment_on_each_429_pauses_the_key_that_drew_it_alone,
                 a_silence_that_kinde_asks_of_everybody_is_kept,
                 answers_that_take_most_of_the_budget_are_good_ones,
@@ -256,10 +256,10 @@ macro_rules! conformance_tests {
                 an_empty_owner_is_an_absent_owner,
             }
             refresh {
-                a_key_in_use_is_renewed_before_its_time_is_up_and_nobody_waits,
+                a_key_in_use_is_renewed_early_and_nobody_waits,
                 a_renewal_that_fails_leaves_the_key_its_time,
                 a_renewal_that_is_refused_ends_the_key,
-                without_leave_nothing_is_renewed_ahead,
+                nothing_is_renewed_ahead_unless_asked_for,
             }
             removal {
                 the_credential_stays_unless_removal_is_asked_for,
@@ -269,7 +269,7 @@ macro_rules! conformance_tests {
                 extractors_still_know_the_key_after_a_layer_removed_it,
             }
             rendering {
-                denials_are_problem_details_where_asked_for,
+                denials_are_problem_details_if_asked_for,
                 the_realm_stands_in_every_challenge,
                 a_realm_with_quotes_is_escaped,
                 scopes_with_odd_characters_are_escaped_in_the_body,
@@ -280,7 +280,7 @@ macro_rules! conformance_tests {
                 a_wait_that_kinde_asks_for_is_kept,
                 a_wait_past_the_budget_is_answered_at_once,
                 a_moment_after_more_than_an_hour_counts_as_none,
-                what_asking_again_does_not_mend_is_asked_once,
+                a_failure_that_a_retry_cannot_mend_is_asked_once,
                 each_verification_has_one_retry_and_further_ones_are_few,
                 a_crowd_shares_the_retries_of_one_verification,
             }
@@ -297,16 +297,16 @@ macro_rules! conformance_tests {
                 a_key_with_another_prefix_asks_nobody,
             }
             stale {
-                without_leave_no_older_answer_is_served,
-                an_older_answer_serves_while_kinde_cannot_answer,
-                an_answer_that_judges_nothing_ends_the_older_one_for_good,
-                in_an_outage_an_odd_answer_ends_no_older_one,
-                a_key_that_kinde_gave_up_gets_in_by_no_older_answer,
-                an_older_answer_serves_while_kinde_is_slow_and_is_renewed_behind_it,
-                an_older_answer_serves_while_there_is_no_token,
-                an_older_answer_has_an_end_that_failures_do_not_move,
+                no_stale_answer_is_served_unless_asked_for,
+                a_stale_answer_serves_while_kinde_cannot_answer,
+                an_answer_that_judges_nothing_ends_the_stale_one_for_good,
+                an_odd_answer_in_an_outage_ends_no_stale_one,
+                a_key_that_kinde_gave_up_gets_in_by_no_stale_answer,
+                a_stale_answer_serves_while_a_slow_kinde_renews_it,
+                a_stale_answer_serves_while_there_is_no_token,
+                a_stale_answer_has_an_end_that_failures_do_not_move,
                 no_outage_brings_a_refused_key_back,
-                a_route_for_fresh_answers_refuses_older_ones,
+                a_route_for_fresh_answers_refuses_stale_ones,
                 a_route_for_fresh_answers_waits_for_a_slow_kinde,
             }
             sub_requests {
@@ -324,7 +324,7 @@ macro_rules! conformance_tests {
                 credentials_that_are_refused_are_internal_error,
                 a_token_endpoint_that_fails_is_unavailable,
                 a_200_without_a_token_is_unavailable,
-                a_token_endpoint_that_hangs_is_unavailable_when_the_budget_is_spent,
+                a_token_endpoint_that_hangs_is_unavailable_after_the_budget,
                 a_revoked_token_is_renewed_without_the_callers_notice,
                 a_token_that_lacks_its_scope_is_internal_error,
                 a_401_or_403_that_persists_is_internal_error,
@@ -332,7 +332,7 @@ macro_rules! conformance_tests {
                 a_token_stays_in_use_until_its_successor_is_accepted,
             }
             wiring {
-                a_handler_without_an_authenticator_is_internal_error_never_open,
+                an_unwired_handler_is_internal_error_and_never_open,
             }
         }
     };
@@ -381,13 +381,13 @@ mod tests {
         [theme.to_owned()].into_iter().chain(cases).collect()
     }
 
-    /// An unlisted case never runs. An unlisted file is not even compiled.
+    /// An unlisted case never runs. An unlisted file does not even compile.
     #[test]
     fn every_case_of_every_file_is_listed() {
         let (written, listed) = (written(), listed());
         let unlisted: Vec<_> = written.difference(&listed).collect();
         assert!(unlisted.is_empty(), "add these to `conformance_tests!`: {unlisted:?}");
-        // The folder was read at all.
+        // Equal only if the folder was read.
         assert_eq!(written, listed);
     }
 }

@@ -1,4 +1,4 @@
-//! What a case starts from: an emulator with keys in it, and a server under test in front of it.
+//! The start of every case: an emulator with keys, and a server under test in front of it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::{sync::Arc, time::Duration};
@@ -29,27 +29,27 @@ pub(crate) struct World {
     pub(crate) admin: Key,
     /// No scopes, and no owner.
     pub(crate) unscoped: Key,
-    /// Of `org_acme`, with `read:tickets`.
+    /// Owned by `org_acme`, with `read:tickets`.
     pub(crate) acme: Key,
-    /// Of `org_acme`, without scopes.
+    /// Owned by `org_acme`, without scopes.
     pub(crate) acme_unscoped: Key,
-    /// Of `org_globex`, with `read:tickets`.
+    /// Owned by `org_globex`, with `read:tickets`.
     pub(crate) globex: Key,
-    /// Of a user, with `read:users`.
+    /// Owned by a user, with `read:users`.
     pub(crate) user: Key,
-    /// Of `org_acme` and a user, with `read:tickets`.
+    /// Owned by `org_acme` and a user, with `read:tickets`.
     pub(crate) both_owners: Key,
     pub(crate) inactive: Key,
     pub(crate) revoked: Key,
 }
 
 impl World {
-    /// Everything at its default, but for what protects Kinde in an outage or a flood: that is turned off.
+    /// Default settings, but without what protects Kinde in an outage or a flood.
     pub(crate) async fn new(subject: Subject) -> Self {
         Self::with(subject, |builder| builder).await
     }
 
-    /// The cache is off: every request is verified.
+    /// Without a cache: every request is verified.
     pub(crate) async fn uncached(subject: Subject) -> Self {
         Self::with(subject, |builder| builder.cache_time_to_live(Duration::ZERO)).await
     }
@@ -61,7 +61,7 @@ impl World {
         Self::started(subject, |builder| configure(bare(builder))).await
     }
 
-    /// The same with a clock to move, by which the service's tokens age, too.
+    /// The same with a clock that the case moves. The service's tokens age by it, too.
     pub(crate) async fn timed(
         subject: Subject,
         clock: &Arc<ManualClock>,
@@ -71,7 +71,7 @@ impl World {
         Self::started(subject, |builder| configure(bare(builder).clock(clock))).await
     }
 
-    /// Everything at its default.
+    /// Default settings.
     pub(crate) async fn protected(
         subject: Subject,
         configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
@@ -114,13 +114,13 @@ impl World {
         }
     }
 
-    /// So many more keys with the scope `read:users`.
+    /// Creates this many more keys with the scope `read:users`.
     pub(crate) fn create_many(&self, name: &str, count: usize) -> Vec<Key> {
         let key = |number| KeySpecification::new(format!("{name}_{number}")).scopes(["read:users"]);
         (0..count).map(|number| self.create(key(number))).collect()
     }
 
-    /// One more key.
+    /// Creates one more key.
     pub(crate) fn create(&self, specification: KeySpecification) -> Key {
         Key::create(&self.emulator, specification)
     }
@@ -129,7 +129,7 @@ impl World {
         self.server.address()
     }
 
-    /// Sends a request on a connection of its own.
+    /// Sends a request on a new connection.
     pub(crate) async fn send(&self, request: Request) -> Answer {
         self.session().await.send(request).await
     }
@@ -143,23 +143,23 @@ impl World {
         Session::open(self.address(), self.secrets()).await
     }
 
-    /// From this address of the local host.
+    /// Opens a connection from this address of the local host.
     pub(crate) async fn session_from(&self, source: IpAddr) -> Session<'_> {
         Session::open_from(source, self.address(), self.secrets()).await
     }
 
-    /// `GET /me` with this key, by this client.
+    /// `GET /me` with this key, sent by this client.
     pub(crate) async fn ask_as(&self, client: u8, key: &Key) -> Answer {
         self.start_as(client, get("/me").key(key)).await.answer().await
     }
 
-    /// Sends a request on a connection of its own, by this client: 1, or any other number if
-    /// [`SEVERAL_CLIENTS`](super::client::SEVERAL_CLIENTS). The answer is still to come.
+    /// Sends a request on a new connection, without waiting for the answer. The client is 1, or any other number if
+    /// [`SEVERAL_CLIENTS`](super::client::SEVERAL_CLIENTS).
     pub(crate) async fn start_as(&self, client: u8, request: Request) -> Running {
         Running::start(client, self.address(), &self.secrets(), request).await
     }
 
-    /// `GET /me` with each of these keys, each on a connection of its own, by this client.
+    /// `GET /me` with each of these keys, each on a new connection, sent by this client.
     pub(crate) async fn start_all_as(&self, client: u8, keys: &[Key]) -> Vec<Running> {
         let mut running = Vec::with_capacity(keys.len());
         for key in keys {
@@ -168,30 +168,30 @@ impl World {
         running
     }
 
-    /// How many verify calls presented one of these keys since the counters were reset.
+    /// How many verify calls with one of these keys Kinde has received since the counters were reset.
     pub(crate) fn calls_for(&self, keys: &[Key]) -> u64 {
         keys.iter().map(|key| self.emulator.verify_calls_for(&key.secret)).sum()
     }
 
-    /// How many verify calls have reached Kinde since the last look; counting starts anew.
+    /// How many verify calls Kinde has received since the last look. Resets the counters.
     pub(crate) fn calls(&self) -> u64 {
         let calls = self.emulator.counters().verify_calls;
         self.emulator.reset_counters();
         calls
     }
 
-    /// How many calls of both kinds, verify and token, have reached Kinde since the last look.
+    /// How many verify and token calls Kinde has received since the last look. Resets the counters.
     pub(crate) fn calls_and_tokens(&self) -> (u64, u64) {
         let counters = self.emulator.counters();
         self.emulator.reset_counters();
         (counters.verify_calls, counters.token_calls)
     }
 
-    /// Makes some round trips, so that the server has come to what was sent before.
+    /// Makes some round trips, so that the server has read what was sent before.
     ///
-    /// A request that is still not read then makes a case easier to pass, never harder.
+    /// If it has not, the case is easier to pass, never harder.
     pub(crate) async fn settle(&self) {
-        // Several connections, for a server with several workers.
+        // Several connections, because the server may have several workers.
         let mut sessions = [(); 4].map(|()| None);
         for session in &mut sessions {
             *session = Some(self.session().await);
@@ -203,7 +203,7 @@ impl World {
         }
     }
 
-    /// What no denial may tell.
+    /// What no denial may reveal.
     pub(crate) fn secrets(&self) -> Secrets<'_> {
         let keys = [
             &self.reader,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{NegativeAnswer, ScriptedAnswer};
 
-/// The verification of an active key with one scope; members that are `null` in `changes` are left out.
+/// The verification of an active key with one scope. Members that are `null` in `changes` are left out.
 fn verification(changes: &Value) -> ScriptedAnswer {
     let mut body = json!({
         "code": "API_KEY_VERIFIED", "message": "API key verified", "is_valid": true, "key_id": "api_key_reader",
@@ -36,7 +36,7 @@ async fn negatives_are_told_apart(subject: Subject, style: NegativeAnswer) {
     world.send(get("/me").bearer("k_live_nobody_knows_it")).await.is_denied(&invalid_key());
     world.ask("/me", &world.inactive).await.is_denied(&key_inactive());
     world.ask("/me", &world.revoked).await.is_denied(&key_revoked());
-    assert_eq!(world.calls_and_tokens(), (3, 1), "an answer about the key buys no token");
+    assert_eq!(world.calls_and_tokens(), (3, 1), "an answer about the key fetches no token");
     world.ask("/me", &world.reader).await.is_me(&world.reader);
 }
 
@@ -68,7 +68,7 @@ pub async fn a_403_or_404_about_the_key_refuses(subject: Subject) {
     assert_eq!(world.calls_and_tokens(), (5, 1));
 }
 
-pub async fn a_401_that_is_not_about_the_key_is_internal_error_and_no_storm(subject: Subject) {
+pub async fn a_401_about_something_else_is_internal_error_without_a_storm(subject: Subject) {
     let world = World::new(subject).await;
     world.emulator.set_negative_answer(NegativeAnswer::Anonymous401);
     for number in 0..5 {
@@ -77,10 +77,10 @@ pub async fn a_401_that_is_not_about_the_key_is_internal_error_and_no_storm(subj
     let (calls, tokens) = world.calls_and_tokens();
     assert!(
         tokens == 2 && (6..=10).contains(&calls),
-        "{calls} calls, and {tokens} tokens: one new one is tried"
+        "{calls} calls and {tokens} tokens, but one new token should be tried"
     );
     world.ask("/me", &world.reader).await.is_me(&world.reader);
-    // From now on it is clear that it is not the token.
+    // From now on the service knows that its token is not the reason.
     world.calls();
     for number in 5..10 {
         world.send(get("/me").bearer(&format!("k_live_junk_{number}"))).await.is_denied(&unavailable());
@@ -113,7 +113,7 @@ pub async fn errors_are_about_the_key_only_if_every_one_is(subject: Subject) {
     }
 }
 
-pub async fn is_valid_that_is_no_boolean_is_no_judgement(subject: Subject) {
+pub async fn an_is_valid_that_is_not_a_boolean_judges_nothing(subject: Subject) {
     let world = World::uncached(subject).await;
     let changes = [
         json!({"is_valid": "true"}),
@@ -131,13 +131,13 @@ pub async fn is_valid_that_is_no_boolean_is_no_judgement(subject: Subject) {
     }
 }
 
-pub async fn a_valid_key_without_an_id_is_no_judgement(subject: Subject) {
+pub async fn a_valid_key_without_an_id_judges_nothing(subject: Subject) {
     let world = World::uncached(subject).await;
     let changes = [json!({"key_id": null}), json!({"key_id": 5}), json!({"key_id": {}})];
     changed_answers_are_denied(&world, changes, unavailable()).await;
 }
 
-pub async fn scopes_that_are_no_list_of_texts_are_no_judgement(subject: Subject) {
+pub async fn scopes_that_are_not_a_list_of_texts_judge_nothing(subject: Subject) {
     let world = World::uncached(subject).await;
     let changes = [
         json!({"scopes": "read:users"}),

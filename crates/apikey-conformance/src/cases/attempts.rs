@@ -1,4 +1,4 @@
-//! How often one client may have keys verified.
+//! How often a client may have keys verified.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
 use apikey_testkit::emulator::{Endpoint, Fault, Gate};
 
 const LIMIT: AttemptLimit = AttemptLimit::new(3, Duration::from_secs(900));
-/// A key of the right form; a verification of it is an attempt each time, for nobody remembers refusals here.
+/// A well-formed key. Every verification of it is an attempt, because refusals are not cached here.
 const NOBODYS: &str = "k_live_nobody_knows_it";
 
-/// So many attempts in 900 s, with a clock to move.
+/// A limit of this many attempts in 900 s, and a clock to move.
 pub(super) async fn limited(subject: Subject, attempts: u32) -> (World, Arc<ManualClock>) {
     limited_and(subject, attempts, |builder| builder).await
 }
@@ -31,7 +31,7 @@ pub(super) async fn limited_and(
     within(subject, AttemptLimit::new(attempts, LIMIT.window()), configure).await
 }
 
-/// The same, where an attempt counts also if its key is let in.
+/// The same, but an attempt also counts if its key is accepted.
 async fn counting_all(
     subject: Subject,
     attempts: u32,
@@ -57,7 +57,7 @@ pub(super) fn attempt() -> Request {
 
 const JUNK: &str = "k_live_junk_";
 
-/// An attempt with one of many keys that nobody knows.
+/// An attempt with one of many unknown keys.
 fn junk(number: u32) -> Request {
     get("/me").bearer(&format!("{JUNK}{number}"))
 }
@@ -66,7 +66,7 @@ async fn use_up(world: &World, attempts: u32) {
     use_up_from(world, 0, attempts).await;
 }
 
-/// The same after so many calls.
+/// The same after this many calls.
 async fn use_up_from(world: &World, calls: u64, attempts: u32) {
     for _ in 0..attempts {
         world.send(attempt()).await.is_denied(&invalid_key());
@@ -74,7 +74,7 @@ async fn use_up_from(world: &World, calls: u64, attempts: u32) {
     assert_eq!(world.calls(), calls + u64::from(attempts));
 }
 
-pub async fn past_its_attempts_a_client_is_rate_limited_until_the_window_ends(subject: Subject) {
+pub async fn a_client_past_its_limit_is_refused_until_its_window_ends(subject: Subject) {
     let (world, clock) = limited(subject, 3).await;
     for _ in 0..2 {
         use_up(&world, 3).await;
@@ -85,7 +85,7 @@ pub async fn past_its_attempts_a_client_is_rate_limited_until_the_window_ends(su
         assert_eq!(world.calls(), 0);
         clock.advance(Duration::from_millis(1));
     }
-    // A window begins with its first attempt, not where the last one ended.
+    // A window starts with its first attempt, not at the end of the last one.
     clock.advance(Duration::from_secs(5_000));
     use_up(&world, 1).await;
     clock.advance(Duration::from_secs(400));
@@ -103,7 +103,7 @@ pub async fn the_guides_limit_is_100_in_15_minutes(subject: Subject) {
         session.send(attempt()).await.is_denied(&invalid_key());
     }
     session.send(attempt()).await.is_denied(&rate_limited(100, 900, 900));
-    // The connection outlives it.
+    // The connection survives it.
     session.send(get("/open")).await.is_open();
 }
 
@@ -143,7 +143,7 @@ pub async fn one_request_is_one_attempt(subject: Subject) {
     }
 }
 
-pub async fn what_the_cache_answers_is_no_attempt(subject: Subject) {
+pub async fn a_cache_hit_is_no_attempt(subject: Subject) {
     let (world, _clock) = counting_all(subject, 3, |builder| builder).await;
     for _ in 0..10 {
         world.ask("/me", &world.reader).await.is_me(&world.reader);
@@ -155,7 +155,7 @@ pub async fn what_the_cache_answers_is_no_attempt(subject: Subject) {
         world.ask("/layered-twice", &world.reader).await.is_me(&world.reader);
         world.ask("/me", &world.writer).await.is_denied(&rate_limited(3, 900, 900));
     }
-    // What the policy says of a cached key is said all the same.
+    // The policy still judges a cached key.
     let denied = insufficient_scope("admin", &["admin"], &["read:users"]);
     world.ask("/layered", &world.reader).await.is_denied(&denied);
     assert_eq!(world.calls(), 0);
@@ -173,7 +173,7 @@ pub async fn a_remembered_refusal_is_no_attempt(subject: Subject) {
     world.send(attempt()).await.is_denied(&invalid_key());
 }
 
-pub async fn what_is_no_well_formed_key_is_no_attempt(subject: Subject) {
+pub async fn a_malformed_key_is_no_attempt(subject: Subject) {
     let (world, _clock) = limited(subject, 2).await;
     let no_keys = [
         (get("/me"), missing_key()),
@@ -204,7 +204,7 @@ pub async fn a_key_with_another_prefix_is_no_attempt(subject: Subject) {
     world.ask("/me", &world.reader).await.is_me(&world.reader);
 }
 
-pub async fn who_waits_for_anothers_verification_makes_no_attempt(subject: Subject) {
+pub async fn a_caller_who_joins_a_verification_makes_no_attempt(subject: Subject) {
     let (world, _clock) = counting_all(subject, 1, |builder| builder).await;
     let gate = Gate::new();
     world.emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
@@ -240,7 +240,7 @@ pub async fn a_burst_that_waits_for_its_attempts_gets_none_too_many(subject: Sub
     assert_eq!(burst(&world, &gate, 20).await, 5);
 }
 
-/// Sends so many junk keys at once, and opens the gate when five are under way. Returns how many were judged.
+/// Sends this many junk keys at once, and opens the gate when five are in flight. Returns how many were judged.
 async fn burst(world: &World, gate: &Gate, size: u32) -> usize {
     let mut running = Vec::new();
     for number in 0..size {
@@ -257,11 +257,11 @@ async fn burst(world: &World, gate: &Gate, size: u32) -> usize {
             _ => answer.is_denied(&rate_limited(5, 900, 900)),
         }
     }
-    assert_eq!(world.calls(), judged, "nobody was asked for those who were limited");
+    assert_eq!(world.calls(), judged, "Kinde was not asked for limited requests");
     judged as usize
 }
 
-pub async fn attempts_under_way_limit_nobody_whose_keys_are_good(subject: Subject) {
+pub async fn open_attempts_do_not_limit_clients_with_good_keys(subject: Subject) {
     let (world, _clock) =
         limited_and(subject, 3, |builder| builder.verification_timeout(Duration::from_secs(60))).await;
     let gate = Gate::new();
@@ -270,7 +270,7 @@ pub async fn attempts_under_way_limit_nobody_whose_keys_are_good(subject: Subjec
     let running = world.start_all_as(1, &keys).await;
     world.emulator.wait_until(|counters| counters.verifications_in_flight == 3).await;
     world.settle().await;
-    assert!(running.iter().all(|running| !running.has_ended()), "somebody was limited, or did not wait");
+    assert!(running.iter().all(|running| !running.has_ended()), "a request was limited, or did not wait");
     gate.open();
     for (running, key) in running.into_iter().zip(&keys) {
         running.answer().await.is_me(key);
@@ -287,7 +287,7 @@ pub async fn an_attempt_that_kinde_could_not_answer_is_given_back(subject: Subje
     let limit = Fault::TooManyRequests { rate_limit_reset: Some(60), retry_after: None };
     let faults = [Fault::status(503), Fault::Reset, Fault::Garbage, Fault::Hang, limit];
     let mut given_back = 0;
-    // Each has a key of its own, because one that draws a limit is not asked about for a while.
+    // Each has a key of its own, because Kinde is not asked about an overloaded key for a while.
     for fault in faults {
         world.emulator.set_fault(Endpoint::Verify, Some(fault));
         world.send(junk(given_back)).await.is_denied(&unavailable());
@@ -307,7 +307,7 @@ pub async fn an_attempt_that_kinde_could_not_answer_is_given_back(subject: Subje
     world.send(attempt()).await.is_denied(&rate_limited(1, 900, 900));
 }
 
-pub async fn what_judged_nothing_is_given_back_ten_times_the_limit(subject: Subject) {
+pub async fn attempts_without_a_judgement_come_back_ten_times_the_limit(subject: Subject) {
     for fault in [Fault::status(400), Fault::Garbage, Fault::status(503), Fault::Reset, Fault::status(404)] {
         let (world, clock) = limited(subject, 2).await;
         let shown = format!("{fault:?}");
@@ -320,7 +320,7 @@ pub async fn what_judged_nothing_is_given_back_ten_times_the_limit(subject: Subj
                 assert!(answer.response.status >= 500, "attempt {number} of window {window}: {answer}");
             }
             assert_eq!(world.calls(), 22, "{shown}");
-            // From now on the client is limited, whatever it presents, and nobody is asked.
+            // From now on the client is limited, whatever it presents, and Kinde is not asked.
             world.send(junk(0).note(&shown)).await.is_denied(&rate_limited(2, 900, 900));
             world.ask("/me", &world.reader).await.is_denied(&rate_limited(2, 900, 900));
             world.ask("/me", &world.admin).await.is_me(&world.admin);
@@ -340,7 +340,7 @@ pub async fn an_outage_that_is_over_leaves_the_client_its_attempts(subject: Subj
     world.emulator.set_fault(Endpoint::Verify, None);
     clock.advance(Duration::from_secs(30));
     until_let_in(&world, &world.reader).await;
-    // What was given back in the outage does not count any more: ten are again, and one is used.
+    // Attempts that came back during the outage do not count any more: ten may come back again, and one is used.
     world.emulator.set_prefix_fault(JUNK, Some(Fault::status(400)));
     for number in 0..11 {
         world.send(junk(number)).await.is_denied(&unavailable());

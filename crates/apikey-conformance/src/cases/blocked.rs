@@ -1,4 +1,4 @@
-//! Handlers that block their threads: they delay nobody else's key.
+//! Handlers that block their threads delay no other key.
 
 use crate::{
     adapter::Subject,
@@ -9,7 +9,7 @@ use crate::{
 
 pub async fn a_blocked_thread_delays_no_other_requests_key(subject: Subject) {
     let world = World::protected(subject, |builder| builder).await;
-    // Each thread of the server has asked for a key by then, and may own a connection to Kinde.
+    // Now each thread of the server has asked about a key, and may own a connection to Kinde.
     let (warm, cold) = (world.create_many("warm", 16), world.create_many("cold", 16));
     let mut sessions: Vec<Session<'_>> = Vec::new();
     for key in &warm {
@@ -22,12 +22,12 @@ pub async fn a_blocked_thread_delays_no_other_requests_key(subject: Subject) {
     while routes::blocked_threads() == blocked {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
-    // What belongs to the blocked thread waits for it, and nothing else does.
+    // Requests that belong to the blocked thread wait for it, and no others do.
     for (session, key) in sessions.iter_mut().zip(&cold) {
         session.write(&get("/me").key(key).bytes()).await;
     }
     tokio::time::sleep(routes::BLOCKED / 2).await;
-    assert!(!blocking.has_ended(), "it is not blocked any more");
+    assert!(!blocking.has_ended(), "the handler does not block any more");
     let asked = cold.iter().filter(|key| world.emulator.verify_calls_for(&key.secret) > 0).count();
     let cached = world.authenticator.cached_keys() - warm.len();
     assert!(

@@ -1,4 +1,4 @@
-//! A Kinde that can't answer is left alone, and found again: by a question of the service's own.
+//! The service leaves a Kinde that cannot answer alone, and finds out with a question of its own when it can.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ use crate::{
 };
 use apikey_testkit::emulator::{Fault, Gate, NegativeAnswer};
 
-/// A world in which Kinde has failed for long enough that it is left alone, with `admin` cached. The service asks for
-/// itself again in a second.
+/// A world in which Kinde has failed for so long that the circuit breaker is open, with `admin` cached. The service
+/// asks its own question again in a second.
 async fn broken(
     subject: Subject,
     configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
@@ -29,9 +29,9 @@ async fn broken(
     (world, clock)
 }
 
-pub async fn in_an_outage_unknown_keys_get_their_503_without_a_call(subject: Subject) {
+pub async fn unknown_keys_get_their_503_without_a_call_in_an_outage(subject: Subject) {
     let (world, clock) = broken(subject, |builder| builder).await;
-    // Callers are told when the service asks for itself.
+    // `Retry-After` says when the service asks its own question.
     let denied = unavailable().retry_after(1);
     for path in ["/me", "/layered", "/optional", "/twice"] {
         world.ask(path, &world.reader).await.is_denied(&denied);
@@ -50,13 +50,13 @@ pub async fn in_an_outage_unknown_keys_get_their_503_without_a_call(subject: Sub
 
 pub async fn a_callers_key_that_is_judged_ends_an_outage_too(subject: Subject) {
     let (world, clock) = broken(subject, |builder| builder.verification_timeout(MINUTE)).await;
-    // The question still fails, and keys are judged again.
+    // The service's question still fails, but keys are judged again.
     recover(&world);
     world.emulator.set_unknown_key_fault(Some(Fault::status(503)));
     let gate = Gate::new();
     world.emulator.set_key_fault(&world.reader.secret, Some(Fault::Hold(gate.clone())));
     clock.advance(SECOND);
-    // Whoever comes after its moment reminds the service of the question, and waits for nothing.
+    // A caller after that moment makes the service ask its question, and does not wait for it.
     world.ask("/me", &world.writer).await.is_denied(&unavailable());
     world.emulator.wait_until(|counters| counters.verify_calls == 1).await;
     let request = || get("/me").key(&world.writer);
@@ -65,7 +65,8 @@ pub async fn a_callers_key_that_is_judged_ends_an_outage_too(subject: Subject) {
     clock.advance(2 * SECOND);
     world.ask("/me", &world.writer).await.is_denied(&unavailable());
     world.emulator.wait_until(|counters| counters.verify_calls == 2).await;
-    // With every second question one caller's key may go; it is reader's, which is not let out of Kinde yet.
+    // With every second question, one caller's key may be asked about. It is reader's, and Kinde holds its answer
+    // back.
     let mut others = 0;
     while world.emulator.verify_calls_for(&world.reader.secret) == 0 {
         let reader = world.start_as(1, get("/me").key(&world.reader)).await;
@@ -75,13 +76,13 @@ pub async fn a_callers_key_that_is_judged_ends_an_outage_too(subject: Subject) {
         if reader.has_ended() {
             reader.answer().await.is_denied(&unavailable());
             others += 1;
-            assert!(others < 1_000, "no caller's key may go");
+            assert!(others < 1_000, "no caller's key was asked about");
             continue;
         }
         for _ in 0..5 {
             world.ask("/me", &world.writer).await.is_denied(&unavailable());
         }
-        assert_eq!(world.emulator.verify_calls_for(&world.writer.secret), 0, "one key may go, and not two");
+        assert_eq!(world.emulator.verify_calls_for(&world.writer.secret), 0, "a second key was asked about");
         gate.open();
         reader.answer().await.is_me(&world.reader);
     }
@@ -103,10 +104,10 @@ pub async fn a_breaker_closes_however_kinde_answers_unknown_keys(subject: Subjec
         world.emulator.set_unknown_key_answer(Some(style));
         let mut seconds = 0;
         while world.ask("/me", &world.reader).await.response.status != 200 {
-            assert!(seconds < 60, "{style:?}: it is still open after a minute");
+            assert!(seconds < 60, "{style:?}: the breaker is still open after a minute");
             seconds += 1;
             clock.advance(SECOND);
-            // The question takes its time in the background.
+            // The answer to the question arrives in the background.
             world.settle().await;
         }
         for key in [&world.reader, &world.writer, &world.acme, &world.user] {
@@ -116,14 +117,14 @@ pub async fn a_breaker_closes_however_kinde_answers_unknown_keys(subject: Subjec
     }
 }
 
-pub async fn however_long_an_outage_lasts_half_a_minute_after_it_all_is_well(subject: Subject) {
+pub async fn keys_are_judged_half_a_minute_after_an_outage_of_any_length(subject: Subject) {
     let (world, clock) = broken(subject, |builder| builder).await;
     let mut calls = 0;
     for second in 0..600 {
         clock.advance(SECOND);
         world.ask("/me", &world.reader).await.is_denied(&unavailable().retry_after(1..=30));
         calls += world.calls();
-        // For the known key's time to live ends, too.
+        // The cached key expires, too.
         if second < 200 {
             world.ask("/me", &world.admin).await.is_me(&world.admin);
         }
@@ -138,7 +139,7 @@ pub async fn however_long_an_outage_lasts_half_a_minute_after_it_all_is_well(sub
         if world.ask("/me", &world.reader).await.response.status == 200 {
             break;
         }
-        // A question that was under way by then takes its time in the background.
+        // A question that was in flight may still be answered in the background.
         world.settle().await;
     }
     until_let_in(&world, &world.reader).await;
@@ -151,7 +152,7 @@ pub async fn refusals_are_no_outage(subject: Subject) {
         session.send(get("/me").bearer(NOBODYS)).await.is_denied(&invalid_key());
     }
     world.ask("/me", &world.reader).await.is_me(&world.reader);
-    assert_eq!(world.calls(), 51, "the service asks no question of its own");
+    assert_eq!(world.calls(), 51, "the service asked no question of its own");
 }
 
 pub async fn a_wrong_set_up_is_told_from_memory_for_a_second(subject: Subject) {
@@ -200,7 +201,7 @@ pub async fn a_wrong_set_up_costs_few_calls_whatever_a_client_presents(subject: 
             }
         }
     }
-    // Each second one question of the service's own, and a few keys that came before its answer.
+    // Each second one question of the service, and a few keys that came before its answer.
     let (calls, tokens) = world.calls_and_tokens();
     let seconds = began.elapsed().as_secs() + 1;
     println!("{calls} calls and {tokens} tokens in {seconds} s, and {limited} were limited");
@@ -209,7 +210,7 @@ pub async fn a_wrong_set_up_costs_few_calls_whatever_a_client_presents(subject: 
     if SEVERAL_CLIENTS {
         let end = Instant::now() + 8 * SECOND;
         while world.ask_as(2, &world.reader).await.response.status != 200 {
-            assert!(Instant::now() < end, "a set-up that was mended is not found to be");
+            assert!(Instant::now() < end, "the service does not notice that the set-up is right again");
         }
     }
 }
@@ -220,23 +221,19 @@ pub async fn a_key_that_kinde_cannot_read_is_no_outage_for_others(subject: Subje
     })
     .await;
     world.emulator.set_key_fault(&world.reader.secret, Some(Fault::status(400)));
-    // Twenty are given back, and two are used.
+    // Twenty attempts come back, and two are used.
     for _ in 0..22 {
         world.ask("/me", &world.reader).await.is_denied(&unavailable());
         clock.advance(SECOND);
     }
-    assert_eq!(
-        world.emulator.verify_calls_for(&world.reader.secret),
-        22,
-        "the breaker is closed all the time"
-    );
+    assert_eq!(world.emulator.verify_calls_for(&world.reader.secret), 22, "the breaker opened");
     world.ask("/me", &world.reader).await.is_denied(&rate_limited(2, 60, 38));
     if SEVERAL_CLIENTS {
         world.ask_as(2, &world.writer).await.is_me(&world.writer);
     }
 }
 
-pub async fn an_outage_takes_no_attempts_and_serves_older_answers_without_a_call(subject: Subject) {
+pub async fn an_outage_costs_no_attempt_and_serves_stale_without_calls(subject: Subject) {
     let (world, clock) = broken(subject, |builder| {
         builder
             .attempt_limit(AttemptLimit::new(3, Duration::from_secs(80_000)).count_all_attempts())

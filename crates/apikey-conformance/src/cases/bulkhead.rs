@@ -1,4 +1,4 @@
-//! How many verifications may be under way, who may wait for them, and who comes next.
+//! How many verifications may be in flight, how many callers may wait for one, and whose turn comes next.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 use apikey_testkit::emulator::{Fault, Gate};
 
-pub async fn without_a_queue_a_key_past_the_places_is_turned_away(subject: Subject) {
+pub async fn a_key_past_the_limit_is_turned_away_without_a_queue(subject: Subject) {
     let limit = AttemptLimit::new(4, TTL).count_all_attempts();
     let world = World::with(subject, |builder| {
         builder.max_in_flight(2).max_queued(0).verification_timeout(MINUTE).attempt_limit(limit)
@@ -25,33 +25,33 @@ pub async fn without_a_queue_a_key_past_the_places_is_turned_away(subject: Subje
     let (mut two, second) = start(&world, &world.writer).await;
     in_flight(&world, 2).await;
     for _ in 0..5 {
-        // Nobody else's answer is waited for: the gate is closed.
+        // The gate is closed, so this waits for no answer of Kinde.
         world.ask("/me", &world.acme).await.is_denied(&unavailable());
         world.ask("/optional", &world.user).await.is_denied(&unavailable());
         world.ask("/me", &world.admin).await.is_me(&world.admin);
     }
-    // Whoever joins a verification needs no place.
+    // A caller who joins a verification needs no slot.
     let (mut three, third) = start(&world, &world.reader).await;
     world.settle().await;
     gate.open();
     one.read(&first).await.is_me(&world.reader);
     two.read(&second).await.is_me(&world.writer);
     three.read(&third).await.is_me(&world.reader);
-    // What was turned away was no attempt: this is the fourth.
+    // The refused requests were no attempts: this is the fourth.
     world.ask("/me", &world.acme).await.is_me(&world.acme);
     world.ask("/me", &world.user).await.is_denied(&rate_limited(4, 300, 300));
     let counters = world.emulator.counters();
     assert_eq!((counters.verify_calls, counters.most_verifications_in_flight), (4, 2));
 }
 
-pub async fn past_the_places_unknown_keys_wait_for_their_turn(subject: Subject) {
+pub async fn unknown_keys_past_the_limit_wait_for_their_turn(subject: Subject) {
     let world = World::with(subject, |builder| builder.max_in_flight(2).verification_timeout(MINUTE)).await;
     let keys = world.create_many("waits", 12);
     let gate = hold(&world);
     let waiting = world.start_all_as(1, &keys).await;
     in_flight(&world, 2).await;
     world.settle().await;
-    assert!(waiting.iter().all(|waiting| !waiting.has_ended()), "somebody did not wait");
+    assert!(waiting.iter().all(|waiting| !waiting.has_ended()), "a request did not wait");
     gate.open();
     for (waiting, key) in waiting.into_iter().zip(&keys) {
         waiting.answer().await.is_me(key);
@@ -60,7 +60,7 @@ pub async fn past_the_places_unknown_keys_wait_for_their_turn(subject: Subject) 
     assert_eq!((counters.verify_calls, counters.most_verifications_in_flight), (12, 2));
 }
 
-pub async fn who_waits_in_vain_is_turned_away_after_a_third_of_the_budget(subject: Subject) {
+pub async fn a_caller_waits_at_most_a_third_of_the_budget_for_its_turn(subject: Subject) {
     let budget = Duration::from_secs(3);
     let world = World::with(subject, |builder| builder.max_in_flight(1).verification_timeout(budget)).await;
     let gate = hold(&world);
@@ -69,15 +69,15 @@ pub async fn who_waits_in_vain_is_turned_away_after_a_third_of_the_budget(subjec
     let began = Instant::now();
     world.ask("/me", &world.writer).await.is_denied(&unavailable());
     let waited = began.elapsed();
-    assert!(waited >= budget / 4, "it did not wait: {waited:?}");
-    assert!(!first.has_ended(), "it waited for longer than a part of the budget: {waited:?}");
+    assert!(waited >= budget / 4, "it waited for too short a time: {waited:?}");
+    assert!(!first.has_ended(), "it waited for too long a time: {waited:?}");
     gate.open();
     first.answer().await.is_me(&world.reader);
     assert_eq!(world.emulator.verify_calls_for(&world.writer.secret), 0);
     world.ask("/me", &world.writer).await.is_me(&world.writer);
 }
 
-pub async fn past_the_queue_an_unknown_key_is_turned_away_at_once(subject: Subject) {
+pub async fn an_unknown_key_past_the_queue_is_turned_away_at_once(subject: Subject) {
     let world =
         World::with(subject, |builder| builder.max_in_flight(1).max_queued(2).verification_timeout(MINUTE))
             .await;
@@ -97,7 +97,7 @@ pub async fn past_the_queue_an_unknown_key_is_turned_away_at_once(subject: Subje
     assert_eq!(world.calls(), 4);
 }
 
-pub async fn being_crowded_out_serves_no_older_answer(subject: Subject) {
+pub async fn a_full_queue_serves_no_stale_answer(subject: Subject) {
     let (world, clock) = timed(subject, |builder| {
         builder.max_in_flight(1).max_queued(0).stale_if_error(STALE).verification_timeout(MINUTE)
     })
@@ -112,12 +112,12 @@ pub async fn being_crowded_out_serves_no_older_answer(subject: Subject) {
     }
     gate.open();
     first.answer().await.is_me(&world.reader);
-    // The older answer is still there, for when Kinde can't answer.
+    // The stale answer is still there if Kinde cannot answer.
     fail(&world, Fault::status(503));
     world.ask("/me", &world.admin).await.is_me(&world.admin);
 }
 
-pub async fn being_limited_serves_no_older_answer(subject: Subject) {
+pub async fn a_limited_client_gets_no_stale_answer(subject: Subject) {
     let (world, clock) = timed(subject, |builder| {
         builder.stale_if_error(STALE).attempt_limit(AttemptLimit::new(1, TTL + STALE))
     })
@@ -129,7 +129,7 @@ pub async fn being_limited_serves_no_older_answer(subject: Subject) {
     assert_eq!(answer.response.status, 429, "{answer}");
 }
 
-pub async fn whose_keys_have_no_place_yet_comes_before_who_has_many(subject: Subject) {
+pub async fn a_client_without_a_verification_goes_before_a_greedy_one(subject: Subject) {
     if !SEVERAL_CLIENTS {
         return;
     }
@@ -147,7 +147,8 @@ pub async fn whose_keys_have_no_place_yet_comes_before_who_has_many(subject: Sub
         few.push(world.start_as(client, get("/me").key(key)).await);
     }
     world.settle().await;
-    // One place after the other comes free. The first one would do, if all who wait were known by then.
+    // One slot after the other becomes free. The first one would be enough if the server knew all waiting callers by
+    // then.
     for (key, gate) in greedy.iter().zip(&gates) {
         if world.emulator.verify_calls_for(&key.secret) > 0 {
             gate.open();
@@ -161,7 +162,7 @@ pub async fn whose_keys_have_no_place_yet_comes_before_who_has_many(subject: Sub
         }
     }
     let asked = world.calls_for(&greedy);
-    assert!(asked < 8, "of the greedy client's keys {asked} came first");
+    assert!(asked < 8, "{asked} keys of the greedy client came first");
     for (few, key) in few.into_iter().zip(&modest) {
         few.answer().await.is_me(key);
     }
@@ -189,10 +190,10 @@ pub async fn no_single_client_takes_all_places(subject: Subject) {
     }
 }
 
-/// What the secrets of all keys begin with.
+/// The prefix of all keys' secrets.
 const KEYS: &str = "k_live_";
 
-pub async fn past_the_crowd_that_may_wait_a_caller_is_turned_away(subject: Subject) {
+pub async fn a_caller_past_the_largest_crowd_is_turned_away(subject: Subject) {
     let world = World::with(subject, |builder| builder.max_waiting(3).verification_timeout(MINUTE)).await;
     world.ask("/me", &world.admin).await.is_me(&world.admin);
     let gate = hold(&world);
@@ -206,7 +207,7 @@ pub async fn past_the_crowd_that_may_wait_a_caller_is_turned_away(subject: Subje
         world.ask(path, &world.reader).await.is_denied(&unavailable());
     }
     world.ask("/me", &world.admin).await.is_me(&world.admin);
-    // Whoever asks, and joins nobody, is not one of them.
+    // A caller who starts a verification, and joins none, does not count among the waiting ones.
     waiting.push((start(&world, &world.user).await, &world.user));
     in_flight(&world, 2).await;
     gate.open();
@@ -216,7 +217,7 @@ pub async fn past_the_crowd_that_may_wait_a_caller_is_turned_away(subject: Subje
     assert_eq!(world.calls(), 3);
 }
 
-pub async fn who_has_been_answered_waits_no_longer(subject: Subject) {
+pub async fn an_answered_caller_no_longer_counts_as_waiting(subject: Subject) {
     let world = World::with(subject, |builder| {
         builder.max_waiting(1).cache_time_to_live(Duration::ZERO).verification_timeout(MINUTE)
     })
@@ -224,7 +225,7 @@ pub async fn who_has_been_answered_waits_no_longer(subject: Subject) {
     let gate = hold(&world);
     let (mut first, asked) = start(&world, &world.reader).await;
     in_flight(&world, 1).await;
-    // It joins, and its handler goes on for as long as the end of its body does not come.
+    // It joins. Its handler keeps running until the end of its body arrives.
     let body = [b'a'; 4_000];
     let request = Request::new("POST", "/echo").key(&world.reader).body(&body);
     let bytes = request.bytes();
@@ -233,7 +234,7 @@ pub async fn who_has_been_answered_waits_no_longer(subject: Subject) {
     world.settle().await;
     gate.open();
     first.read(&asked).await.is_me(&world.reader);
-    // Soon after that its place is free for somebody else who joins.
+    // Soon after the answer its slot is free for another caller who joins.
     let mut rounds = 0;
     loop {
         world.calls();
@@ -250,7 +251,7 @@ pub async fn who_has_been_answered_waits_no_longer(subject: Subject) {
             break;
         }
         rounds += 1;
-        assert!(rounds < 100, "one who has been answered long ago is counted among those who wait: {second}");
+        assert!(rounds < 100, "a caller with an answer still counts as waiting: {second}");
     }
     session.write(&bytes[bytes.len() - 1..]).await;
     session.read(&request).await.is_echo(&body);
@@ -274,7 +275,7 @@ pub async fn a_crowd_with_one_key_keeps_nobody_elses_key_waiting(subject: Subjec
     for (key, client) in cold.iter().zip((2..6).cycle()) {
         world.ask_as(client, key).await.is_me(key);
     }
-    // A few may also wait for each other.
+    // A few clients may wait for one verification.
     let gate = Gate::new();
     world.emulator.set_key_fault(&shared[0].secret, Some(Fault::Hold(gate.clone())));
     let mut few = Vec::new();

@@ -1,4 +1,4 @@
-//! What is remembered, and what never is.
+//! What is cached, and what never is.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub async fn each_key_is_asked_about_for_itself(subject: Subject) {
     assert_eq!(world.calls(), 3);
 }
 
-pub async fn without_a_cache_every_request_asks(subject: Subject) {
+pub async fn every_request_asks_without_a_cache(subject: Subject) {
     let world = World::uncached(subject).await;
     for _ in 0..4 {
         world.ask("/me", &world.reader).await.is_me(&world.reader);

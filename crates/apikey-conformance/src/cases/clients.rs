@@ -1,4 +1,4 @@
-//! Who the client is whose attempts are counted.
+//! To which client an attempt belongs.
 
 use apikey_core::{ForwardingHeader, TrustedProxies};
 
@@ -10,7 +10,7 @@ use crate::{
     world::World,
 };
 
-/// One attempt for each client; then sends this request of an unknown key's, and tells whether its client is new.
+/// One attempt for each client. Sends this request with an unknown key, and says whether its client is a new one.
 async fn is_new(world: &World, headers: &[(&str, &str)]) -> bool {
     let mut request = attempt();
     for (name, value) in headers {
@@ -43,7 +43,7 @@ pub async fn the_peer_is_the_client(subject: Subject) {
     }
 }
 
-/// Headers by which somebody might claim to be somebody else.
+/// Headers with which a caller could claim to be another client.
 const CLAIMS: [&str; 9] = [
     "X-Forwarded-For",
     "X-Real-IP",
@@ -56,7 +56,7 @@ const CLAIMS: [&str; 9] = [
     "Client-IP",
 ];
 
-pub async fn without_trusted_proxies_no_header_is_believed(subject: Subject) {
+pub async fn no_header_is_believed_without_trusted_proxies(subject: Subject) {
     let (world, _clock) = limited(subject, 1).await;
     assert!(is_new(&world, &[]).await);
     for name in CLAIMS {
@@ -76,13 +76,13 @@ pub async fn a_peer_that_is_not_trusted_is_not_believed(subject: Subject) {
     assert!(!is_new(&world, &[]).await);
 }
 
-pub async fn behind_a_trusted_proxy_two_clients_are_limited_apart(subject: Subject) {
+pub async fn two_clients_behind_a_trusted_proxy_are_limited_apart(subject: Subject) {
     let world = behind(subject, &[LOOPBACK], ForwardingHeader::XForwardedFor).await;
     for client in ["198.51.100.1", "198.51.100.2", "2001:db8::1"] {
         assert!(is_new(&world, &[(FORWARDED_FOR, client)]).await, "{client}");
         assert!(!is_new(&world, &[(FORWARDED_FOR, client)]).await, "{client}");
     }
-    // The proxy itself, and whoever claims to be a client by another header.
+    // The proxy itself, and a caller who names a client in another header.
     assert!(is_new(&world, &[]).await);
     for name in CLAIMS.iter().skip(1) {
         assert!(!is_new(&world, &[(name, "198.51.100.7")]).await, "{name} was believed");
@@ -111,7 +111,7 @@ pub async fn the_rightmost_untrusted_address_is_the_client(subject: Subject) {
     assert!(is_new(&world, &lines).await);
 }
 
-pub async fn what_is_no_address_ends_at_the_last_trusted_hop(subject: Subject) {
+pub async fn text_that_is_no_address_ends_at_the_last_trusted_hop(subject: Subject) {
     let world = behind(subject, &[LOOPBACK, "10.0.0.0/8"], ForwardingHeader::XForwardedFor).await;
     assert!(is_new(&world, &[(FORWARDED_FOR, "10.0.0.1")]).await, "all are trusted: the leftmost");
     for chain in ["10.0.0.1, 10.0.0.2", "unknown, 10.0.0.1, 10.0.0.2", "198.51.100.1, _hidden, 10.0.0.1"] {
@@ -124,7 +124,7 @@ pub async fn what_is_no_address_ends_at_the_last_trusted_hop(subject: Subject) {
     assert!(!is_new(&world, &[]).await);
 }
 
-pub async fn the_header_forwarded_is_believed_where_asked_for(subject: Subject) {
+pub async fn the_header_forwarded_is_believed_if_asked_for(subject: Subject) {
     let world = behind(subject, &[LOOPBACK], ForwardingHeader::Forwarded).await;
     assert!(is_new(&world, &[("Forwarded", "for=198.51.100.1;proto=https")]).await);
     for same in
@@ -134,7 +134,7 @@ pub async fn the_header_forwarded_is_believed_where_asked_for(subject: Subject) 
     }
     assert!(is_new(&world, &[("Forwarded", "for=\"[2001:db8::1]:80\"")]).await);
     assert!(is_new(&world, &[("Forwarded", "for=198.51.100.2"), (FORWARDED_FOR, "198.51.100.1")]).await);
-    // The other header is ignored, so that this is the peer.
+    // The other header is ignored, so the client is the peer.
     assert!(is_new(&world, &[(FORWARDED_FOR, "198.51.100.3")]).await);
     assert!(!is_new(&world, &[(FORWARDED_FOR, "198.51.100.4")]).await);
     assert!(!is_new(&world, &[("Forwarded", "for=unknown")]).await);
@@ -161,7 +161,7 @@ pub async fn the_size_of_an_ipv6_network_can_be_set(subject: Subject) {
         assert!(is_new(&world, &[(FORWARDED_FOR, "2001:db8::1")]).await, "/{bits}");
         assert!(!is_new(&world, &[(FORWARDED_FOR, "2001:db8::ffff:1")]).await, "/{bits}");
         assert!(is_new(&world, &[(FORWARDED_FOR, other)]).await, "/{bits}");
-        // A unique local network is divided into /64, whatever is set.
+        // A unique local network is divided into /64 networks, whatever the setting says.
         for (local, new) in [("fd00::1", true), ("fd00::2", false), ("fd00:0:0:1::1", true)] {
             assert_eq!(is_new(&world, &[(FORWARDED_FOR, local)]).await, new, "/{bits}: {local}");
         }

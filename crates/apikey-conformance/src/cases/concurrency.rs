@@ -66,7 +66,7 @@ pub async fn many_new_keys_at_once_each_get_their_own_identity(subject: Subject)
         session.read(&get("/me").key(key)).await.is_me(key);
     }
     assert_eq!(world.calls_and_tokens(), (CROWD as u64, 1));
-    // Once more, from the cache, each connection with another key than before.
+    // Again from the cache, with a different key on each connection.
     for (session, key) in sessions.iter_mut().rev().zip(&keys) {
         session.write(&get("/me").key(key).bytes()).await;
     }
@@ -118,7 +118,7 @@ pub async fn a_verification_is_finished_though_its_only_client_hung_up(subject: 
     world.emulator.wait_until(|counters| counters.verifications_in_flight == 1).await;
     drop(only);
     world.settle().await;
-    assert_eq!(world.emulator.counters().verifications_in_flight, 1, "the question was taken back");
+    assert_eq!(world.emulator.counters().verifications_in_flight, 1, "the verification was cancelled");
     gate.open();
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     assert_eq!(world.calls(), 1);

@@ -1,4 +1,4 @@
-//! One connection: kept alive, pipelined, with bodies, and left by its client.
+//! One connection: kept alive, with pipelined requests, with bodies, and closed by its client.
 
 use crate::{
     adapter::Subject,
@@ -27,7 +27,7 @@ pub async fn a_connection_serves_many_requests_and_outlives_denials(subject: Sub
     }
 }
 
-pub async fn pipelined_requests_are_answered_in_order_each_for_its_own_key(subject: Subject) {
+pub async fn pipelined_requests_are_answered_in_order_by_their_own_keys(subject: Subject) {
     let world = World::uncached(subject).await;
     for _ in 0..5 {
         let requests = [
@@ -84,7 +84,7 @@ pub async fn a_key_is_refused_before_the_body_is_read(subject: Subject) {
         (echo().key(&world.revoked), key_revoked()),
         (echo().key(&world.unscoped), denied),
     ] {
-        // The body is announced, and never comes, or no more of it than its start.
+        // The request announces a body, and sends nothing or only the start of it.
         let request = request.header("Content-Length", "1000");
         let mut session = world.session().await;
         session.write(&request.bytes()).await;

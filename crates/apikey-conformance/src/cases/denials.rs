@@ -3,7 +3,7 @@
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault};
 
-/// Every protected route that any key opens.
+/// Every protected route that accepts any key.
 pub(super) const ANY_KEY: [&str; 7] =
     ["/me", "/twice", "/layered-twice", "/branches", "/seen", "/preflight", "/fresh"];
 /// Every protected route that asks for more.
@@ -81,7 +81,7 @@ pub async fn a_route_for_users_is_user_key_required(subject: Subject) {
     assert_eq!(world.calls(), 1);
 }
 
-pub async fn another_organization_is_organization_mismatch_and_names_neither(subject: Subject) {
+pub async fn another_organization_is_a_mismatch_that_names_neither(subject: Subject) {
     let world = World::new(subject).await;
     let answer = world.ask("/bound", &world.globex).await;
     answer.is_denied(&organization_mismatch());

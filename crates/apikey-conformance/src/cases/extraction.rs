@@ -1,4 +1,4 @@
-//! What `Authorization: Bearer <key>` may look like. Nothing malformed ever reaches Kinde.
+//! The forms of `Authorization: Bearer <key>`. A malformed value never reaches Kinde.
 
 use crate::{
     adapter::Subject,
@@ -8,13 +8,13 @@ use crate::{
 };
 use apikey_testkit::emulator::KeySpecification;
 
-/// Each of these is malformed, and asks nobody.
+/// Each of these is malformed and causes no call.
 async fn are_malformed(world: &World, values: &[&[u8]]) {
     let mut session = world.session().await;
     for value in values {
         session.send(get("/me").authorization(value)).await.is_denied(&invalid_format());
     }
-    assert_eq!(world.calls_and_tokens(), (0, 0), "something malformed reached Kinde");
+    assert_eq!(world.calls_and_tokens(), (0, 0), "a malformed value reached Kinde");
 }
 
 pub async fn the_scheme_is_read_in_any_case(subject: Subject) {

@@ -1,4 +1,4 @@
-//! Every fault of Kinde's verify endpoint, met by every kind of key.
+//! Every fault of Kinde's verify endpoint, for a key in every state.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,27 +15,27 @@ use crate::{
 };
 use apikey_testkit::emulator::{Endpoint, Fault, Gate, KeySpecification, ScriptedAnswer};
 
-/// What a hang costs.
+/// How long a hang takes.
 const BUDGET: Duration = Duration::from_millis(400);
 const TTL: Duration = Duration::from_secs(300);
 const FOR_EVER: Duration = Duration::from_secs(600);
 
-/// What a fault makes of a key, as the contract has it.
+/// What a fault means for a key, according to the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Met {
-    /// The key is let in.
+    /// The key is accepted.
     Good,
-    /// Kinde spoke of the key, and refused it.
+    /// Kinde refuses the key.
     Refused,
     /// Kinde asks for time. The flag says whether it names a moment within the budget, or none.
     Overload { is_soon_over: bool },
-    /// Nobody could answer.
+    /// There is no answer.
     Outage,
     /// The service is set up wrong.
     SetUp,
-    /// Kinde refuses the service, with a new token, too.
+    /// Kinde refuses the service, also with a new token.
     ServiceRefused,
-    /// The answer judges nothing, and proves nothing but that this key draws it.
+    /// The answer judges nothing, and proves only that this key gets it.
     Unjudged,
 }
 
@@ -79,7 +79,7 @@ fn rows() -> Vec<(Fault, Met)> {
         (bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Outage),
         (bytes("HTTP/1.1 200 OK\r\nContent-Le"), Outage),
         (bytes("HTTP/1.1 100 Continue\r\n\r\n"), Outage),
-        // Where the status decides, what the body says does not matter, nor whether it ever ends.
+        // If the status decides, the body does not matter, nor whether it ends.
         (Fault::StalledBody(page(503)), Outage),
         (Fault::Answer(ScriptedAnswer::new(503, vec![b'x'; 200_000])), Outage),
         (errors(500, &["API_KEY_INVALID"]), Outage),
@@ -87,13 +87,13 @@ fn rows() -> Vec<(Fault, Met)> {
         (limit(None, None), BUSY),
         (limit(None, Some(1)), BUSY_FOR_LONG),
         (limit(Some(1), None), BUSY_FOR_LONG),
-        // A number above an hour counts as none, and so does what is no number.
+        // A number above an hour counts as none, and so does a text that is not a number.
         (limit(Some(u64::MAX), None), BUSY),
         (limit(None, Some(3_601)), BUSY),
         (Fault::Answer(page(429)), BUSY),
         (Fault::Answer(page(429).header("retry-after", "soon")), BUSY),
         (Fault::Answer(page(503).header("retry-after", "1")), BUSY_FOR_LONG),
-        // What is left of a limit is told with every answer, and makes no overload of a 503.
+        // Every answer says when the limit resets, so a 503 with this header is no overload.
         (Fault::Answer(page(503).header("ratelimit-reset", "1")), Outage),
         (Fault::StalledBody(page(429)), BUSY),
         (Fault::Redirect("https://example.com/".to_owned()), SetUp),
@@ -127,12 +127,12 @@ fn rows() -> Vec<(Fault, Met)> {
     rows.extend([408, 421, 500, 501, 502, 503, 504, 520, 599].map(|status| (Fault::status(status), Outage)));
     rows.extend([302, 405].map(|status| (Fault::status(status), SetUp)));
     rows.extend([400, 402, 410, 413, 418, 425].map(|status| (Fault::status(status), Unjudged)));
-    // Kinde took the same token for another key a moment ago, so it is not the token.
+    // Kinde accepted the same token for another key a moment ago, so the token is not the reason.
     rows.extend(refusals_of_the_service().map(|fault| (fault, Unjudged)));
     rows
 }
 
-/// What seems to speak of the service's own token.
+/// Answers that seem to be about the service's own token.
 fn refusals_of_the_service() -> [Fault; 5] {
     [
         Fault::status(401),
@@ -154,15 +154,15 @@ impl Met {
         }
     }
 
-    /// Whether an older answer may serve meanwhile.
-    fn lets_an_older_answer_serve(self) -> bool {
+    /// Whether a stale answer may serve meanwhile.
+    fn lets_a_stale_answer_serve(self) -> bool {
         matches!(self, Met::Overload { .. } | Outage | SetUp)
     }
 
-    /// The most calls that one key may cost, of three in all.
+    /// The most calls for one key, of three in all.
     fn most_calls(self, retries: bool) -> u64 {
         match self {
-            // The second one tries a new token.
+            // The second call tries a new token.
             ServiceRefused => 2,
             Outage | BUSY if retries => 3,
             _ => 1,
@@ -170,7 +170,7 @@ impl Met {
     }
 }
 
-/// The state of a key when the fault meets it.
+/// The state of a key before the fault.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Cold,
@@ -178,18 +178,18 @@ enum State {
     Expired,
 }
 
-/// How the rows are met.
+/// The settings with which all rows are tried.
 #[derive(Clone, Copy)]
 struct Trial {
     state: State,
     configure: fn(AuthenticatorBuilder) -> AuthenticatorBuilder,
     retries: bool,
-    /// Whether an older answer may serve, if there is one.
+    /// Whether a stale answer may serve, if there is one.
     extended: bool,
 }
 
 impl Trial {
-    /// All rows: those that cost the whole budget side by side in worlds of their own, the others in one.
+    /// Tries all rows. Rows that take the whole budget run concurrently in worlds of their own, the others in one.
     async fn run(self, subject: Subject) {
         let (hanging, quick): (Vec<_>, Vec<_>) = rows().into_iter().partition(|(fault, met)| {
             let waits = matches!(
@@ -201,7 +201,7 @@ impl Trial {
         let mut worlds = vec![quick];
         worlds.extend(hanging.into_iter().map(|row| vec![row]));
         let known = worlds.into_iter().map(|rows| self.meet(subject, rows, true));
-        // Where no other key was judged lately, it may be the token, and a new one is tried.
+        // If no other key was judged lately, the token may be the reason, and the service tries a new one.
         let alone = refusals_of_the_service().into_iter().map(|fault| vec![(fault, ServiceRefused)]);
         let alone = alone.map(|rows| self.meet(subject, rows, false));
         all(known.chain(alone)).await;
@@ -233,7 +233,7 @@ impl Trial {
             expected.is_answered(&world, "/layered-twice", &key, &row).await;
             let calls = world.emulator.verify_calls_for(&key.secret) - before;
             let most = if self.state == State::Cached { 0 } else { met.most_calls(self.retries) };
-            // An older answer may have served before the call was there.
+            // A stale answer may have served before the call was made.
             let least = u64::from(most > 0 && !self.extended);
             assert!((least..=most).contains(&calls), "{calls} calls {row}");
 
@@ -242,11 +242,11 @@ impl Trial {
         }
     }
 
-    /// What comes of a row on a key in this state.
+    /// What a row means for a key in this state.
     fn expected(self, met: Met) -> Met {
         match self.state {
             State::Cached => Good,
-            State::Expired if self.extended && met.lets_an_older_answer_serve() => Good,
+            State::Expired if self.extended && met.lets_a_stale_answer_serve() => Good,
             State::Cold | State::Expired => met,
         }
     }
@@ -255,7 +255,7 @@ impl Trial {
 /// After the fault the key is good again, and cached.
 async fn recovered(world: &World, clock: &ManualClock, key: &Key, row: &str) {
     world.emulator.wait_until(|counters| counters.verifications_in_flight == 0).await;
-    // Nothing waits for longer than that: a key that drew overload, a circuit breaker.
+    // Nothing waits longer than this: neither a key with an overload answer nor a circuit breaker.
     clock.advance(Duration::from_secs(30));
     until_good(world, clock, key, row).await;
     let calls = world.emulator.verify_calls_for(&key.secret);
@@ -263,8 +263,8 @@ async fn recovered(world: &World, clock: &ManualClock, key: &Key, row: &str) {
     assert_eq!(world.emulator.verify_calls_for(&key.secret), calls, "it is not cached after {row}");
 }
 
-/// The service may have yet to ask for itself, or to hear the answer; where an older answer served, its verification may have
-/// yet to land.
+/// The service's own question, or its answer, may still be to come. If a stale answer served, its verification may
+/// still be in flight.
 async fn until_good(world: &World, clock: &ManualClock, key: &Key, row: &str) {
     let request = || get("/fresh").key(key).note(row);
     let is_let_in = |answer: &Answer| {
@@ -281,7 +281,7 @@ pub async fn a_cold_key_meets_every_fault(subject: Subject) {
     COLD.run(subject).await;
 }
 
-pub async fn a_cold_key_meets_every_fault_with_retries_and_a_circuit_breaker(subject: Subject) {
+pub async fn a_cold_key_meets_every_fault_with_retries_and_a_breaker(subject: Subject) {
     let configure = |builder: AuthenticatorBuilder| builder.retries(true).circuit_breaker(true);
     Trial { configure, retries: true, ..COLD }.run(subject).await;
 }
@@ -294,14 +294,14 @@ pub async fn an_expired_key_meets_every_fault(subject: Subject) {
     Trial { state: State::Expired, ..COLD }.run(subject).await;
 }
 
-pub async fn no_older_answer_serves_against_an_answer_about_its_key(subject: Subject) {
+pub async fn no_stale_answer_serves_against_an_answer_about_its_key(subject: Subject) {
     let configure = |builder: AuthenticatorBuilder| {
         builder.stale_if_error(FOR_EVER).stale_while_slow(Duration::from_millis(50))
     };
     Trial { state: State::Expired, configure, extended: true, ..COLD }.run(subject).await;
 }
 
-/// Faults of the token endpoint at which nobody has to wait, when the service needs its first token.
+/// Faults of the token endpoint that make no caller wait, before the service has its first token.
 pub async fn every_fault_of_the_token_endpoint_is_ours_and_passes(subject: Subject) {
     let oauth = |status, error: &str| Fault::Answer(ScriptedAnswer::json(status, &json!({"error": error})));
     let mut rows = vec![

@@ -1,4 +1,4 @@
-//! What is forgotten at once, whoever waits: removal and rotation.
+//! Removal and rotation take effect at once, also for callers who wait.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use apikey_testkit::emulator::{Endpoint, Fault, Gate};
 
 type Purge = fn(&Authenticator, &Key);
 
-/// Every way to forget the key `both_owners`.
+/// Every way to purge the key `both_owners`.
 const PURGES: [(&str, Purge); 6] = [
     ("remove", |keys, key| keys.remove(&key.secret).expect("it is a key")),
     ("remove_key_id", |keys, key| keys.remove_key_id(&key.id)),
@@ -38,7 +38,7 @@ pub async fn a_purged_key_is_refused_on_its_next_request(subject: Subject) {
                 world.ask("/me", &world.globex).await.is_me(&world.globex);
             }
             assert_eq!(world.calls(), 1, "{name}");
-            // What is purged is never an older answer, either.
+            // A purged answer is never served stale, either.
             world.emulator.set_status(&key.id, "active");
             world.ask("/me", key).await.is_me(key);
             clock.advance(TTL);
@@ -57,7 +57,7 @@ pub async fn an_answer_from_before_a_purge_lets_nobody_in_after_it(subject: Subj
         for (name, purge) in PURGES {
             println!("{name}");
             let gate = hold_next(&world);
-            // Its answer is decided, and says that the key is good.
+            // Kinde has decided its answer already: the key is good.
             let mut waiting = vec![start(&world, key).await, start(&world, key).await];
             in_flight(&world, 1).await;
             world.settle().await;
@@ -68,7 +68,7 @@ pub async fn an_answer_from_before_a_purge_lets_nobody_in_after_it(subject: Subj
                 session.read(request).await.is_denied(&key_revoked());
             }
             world.ask("/me", key).await.is_denied(&key_revoked());
-            // Nor does an outage that follows help it.
+            // An outage that follows does not bring it back.
             world.emulator.set_status(&key.id, "active");
             let gate = Gate::new();
             let script = vec![Some(Fault::Hold(gate.clone())), Some(Fault::status(503))];
@@ -80,7 +80,7 @@ pub async fn an_answer_from_before_a_purge_lets_nobody_in_after_it(subject: Subj
             session.read(&request).await.is_denied(&unavailable());
             world.calls();
             world.ask("/me", key).await.is_me(key);
-            assert_eq!(world.calls(), 1, "{name}: nothing was kept");
+            assert_eq!(world.calls(), 1, "{name}: nothing was cached");
             world.authenticator.clear();
         }
     }
@@ -100,7 +100,7 @@ pub async fn a_purge_concerns_nobody_else(subject: Subject) {
             keys.remove_key_ids([nobodys]);
         }
     };
-    // While their answers are under way, and once these are cached.
+    // First while their answers are in flight, then when they are cached.
     let gate = hold(&world);
     let mut waiting = Vec::new();
     for key in others {
@@ -119,7 +119,7 @@ pub async fn a_purge_concerns_nobody_else(subject: Subject) {
     assert_eq!(world.calls(), 3);
 }
 
-/// The same key under its new secret.
+/// The same key with its new secret.
 fn rotate(world: &World, key: &Key) -> Key {
     let issued = world.emulator.rotate(&key.id).expect("the key exists");
     let mut rotated = key.clone();
@@ -141,13 +141,13 @@ pub async fn a_new_secret_ends_the_old_one_at_once(subject: Subject) {
     assert_eq!(world.calls(), 2);
     world.ask("/me", &new).await.is_me(&new);
     assert_eq!(world.calls(), 0);
-    // The key id still names it.
+    // The key id is still the same.
     world.emulator.revoke(&old.id);
     world.authenticator.remove_key_id(&old.id);
     world.ask("/me", &new).await.is_denied(&key_revoked());
 }
 
-pub async fn an_answer_about_an_old_secret_is_asked_for_again_after_a_rotation(subject: Subject) {
+pub async fn an_answer_about_a_rotated_secret_is_asked_for_again(subject: Subject) {
     let world = World::new(subject).await;
     let old = &world.reader;
     let gate = hold_next(&world);

@@ -1,4 +1,4 @@
-//! Generated header values, judged by a second reading of the grammar.
+//! Generated header values. A second parser says what each of them presents.
 
 use crate::{
     adapter::Subject,

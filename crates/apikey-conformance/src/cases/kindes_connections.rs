@@ -1,4 +1,4 @@
-//! Connections to Kinde that die, break or are closed, and backends that hang: no caller is turned away for it.
+//! Connections to Kinde that die, break or close, and backends that hang: no caller is turned away because of them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 use apikey_testkit::emulator::{Backends, Fault};
 
-/// The default one.
+/// The default budget.
 const BUDGET: Duration = Duration::from_secs(3);
 
 async fn all_are_let_in(running: Vec<Running>, keys: &[Key]) {
@@ -21,7 +21,7 @@ async fn all_are_let_in(running: Vec<Running>, keys: &[Key]) {
     }
 }
 
-/// A world with so many idle connections to Kinde.
+/// A world with this many idle connections to Kinde.
 async fn with_connections(subject: Subject, count: usize) -> World {
     let world = World::protected(subject, |builder| builder).await;
     // The token's connection is not one of them.
@@ -46,12 +46,12 @@ pub async fn dead_connections_cost_a_part_of_the_budget_and_no_key(subject: Subj
         let (answer, took) = world.start_as(1, request).await.answer_and_time().await;
         answer.is_me(&keys[0]);
         assert!(took < BUDGET * 5 / 6, "{count} dead connections cost {took:?}");
-        // From then on nobody meets one.
+        // From now on no request meets a dead connection.
         let running = world.start_all_as(1, &keys[1..]).await;
         for (running, key) in running.into_iter().zip(&keys[1..]) {
             let (answer, took) = running.answer_and_time().await;
             answer.is_me(key);
-            assert!(took < BUDGET / 3, "after {count} dead connections somebody met one: {took:?}");
+            assert!(took < BUDGET / 3, "after {count} dead connections a request met one more: {took:?}");
         }
     }))
     .await;
@@ -80,7 +80,7 @@ pub async fn connections_that_kinde_closes_at_some_use_cost_no_key(subject: Subj
     .await;
 }
 
-pub async fn breaking_every_connection_under_way_costs_no_key(subject: Subject) {
+pub async fn breaking_every_busy_connection_costs_no_key(subject: Subject) {
     for count in [20, 60] {
         let world = World::protected(subject, |builder| builder).await;
         world.ask("/me", &world.reader).await.is_me(&world.reader);

@@ -59,7 +59,7 @@ pub async fn options_is_protected_like_any_method(subject: Subject) {
     world.send(options("/layered", &[ORIGIN, ASKED_METHOD]).key(&world.reader)).await.is_denied(&denied);
 }
 
-pub async fn a_pre_flight_passes_where_that_was_asked_for(subject: Subject) {
+pub async fn a_pre_flight_passes_if_asked_for(subject: Subject) {
     let world = World::new(subject).await;
     world.send(options("/preflight", &[ORIGIN, ASKED_METHOD])).await.is_options();
     let with_headers = options("/preflight", &[ASKED_METHOD, ORIGIN])
@@ -68,7 +68,7 @@ pub async fn a_pre_flight_passes_where_that_was_asked_for(subject: Subject) {
     assert_eq!(world.calls_and_tokens(), (0, 0));
 }
 
-pub async fn what_lacks_a_mark_of_a_pre_flight_is_protected(subject: Subject) {
+pub async fn a_request_without_a_mark_of_a_pre_flight_is_protected(subject: Subject) {
     let world = World::new(subject).await;
     for headers in [&[][..], &[ORIGIN], &[ASKED_METHOD]] {
         world.send(options("/preflight", headers)).await.is_denied(&missing_key());

@@ -1,4 +1,4 @@
-//! The cases, each named after its promise. [`conformance_tests!`](crate::conformance_tests) lists them.
+//! The cases. The name of each is its promise. [`conformance_tests!`](crate::conformance_tests) lists them.
 
 pub mod answers;
 pub mod attempts;

@@ -1,4 +1,4 @@
-//! Refusals that are remembered, where that is asked for.
+//! Remembered refusals, if the settings ask for them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::steps::{MINUTE, NOBODYS, SECOND, fail, failures, recover, timed};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::KeySpecification;
 
-pub async fn a_refusal_is_remembered_where_asked_for(subject: Subject) {
+pub async fn a_refusal_is_remembered_if_asked_for(subject: Subject) {
     let (world, clock) = timed(subject, |builder| builder.negative_time_to_live(MINUTE)).await;
     let all_refused = async || {
         world.ask("/me", &world.revoked).await.is_denied(&key_revoked());
@@ -19,12 +19,12 @@ pub async fn a_refusal_is_remembered_where_asked_for(subject: Subject) {
         assert_eq!(all_refused().await, 3);
         clock.advance(MINUTE - SECOND);
         assert_eq!(all_refused().await, 0);
-        // Hits don't prolong it.
+        // Hits do not prolong it.
         clock.advance(SECOND);
     }
 }
 
-pub async fn a_remembered_refusal_ends_with_its_time_or_when_it_is_removed(subject: Subject) {
+pub async fn a_remembered_refusal_ends_with_its_time_or_its_removal(subject: Subject) {
     let (world, clock) = timed(subject, |builder| builder.negative_time_to_live(MINUTE)).await;
     let three =
         [&world.revoked, &world.inactive, &world.create(KeySpecification::new("c").status("revoked"))];
@@ -39,7 +39,7 @@ pub async fn a_remembered_refusal_ends_with_its_time_or_when_it_is_removed(subje
     clock.advance(MINUTE);
     world.ask("/me", three[1]).await.is_me(three[1]);
     world.ask("/me", three[2]).await.is_me(three[2]);
-    // And the other way round.
+    // The other way round.
     world.emulator.revoke(&three[0].id);
     world.authenticator.clear();
     world.ask("/me", three[0]).await.is_denied(&key_revoked());
@@ -57,7 +57,7 @@ pub async fn failures_are_never_remembered_as_refusals(subject: Subject) {
         let answer = world.send(request).await;
         assert!(answer.response.status >= 500, "{answer}");
         recover(&world);
-        // A key that drew overload is asked about when the moment has come that Kinde named.
+        // Kinde is asked about an overloaded key again at the moment that Kinde named.
         clock.advance(5 * SECOND);
         world.ask("/me", &world.reader).await.is_me(&world.reader);
         world.authenticator.clear();

@@ -1,4 +1,4 @@
-//! Keys that Kinde answers oddly, and a client that repeats them: nobody else notices.
+//! Keys that get odd answers from Kinde, and a client that repeats them: other clients notice nothing.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::{
 use apikey_testkit::emulator::{Fault, ScriptedAnswer};
 
 const ODD: &str = "k_live_odd_";
-/// The odd client's, who is given back ten times as many.
+/// The limit of the odd client. Ten times as many attempts may come back to it.
 const LIMIT: u64 = 5;
 const GOOD: usize = 60;
-/// How often the odd client asks again, and how often somebody else comes.
+/// How often the odd client asks, and how often another client comes.
 const PACE: Duration = Duration::from_millis(20);
 
-/// What a key may draw, for which the limit of attempts is the only end.
+/// Answers for a key that only the limit of attempts ends.
 fn odd_answers() -> Vec<Fault> {
     let answer = |status, body| Fault::Answer(ScriptedAnswer::json(status, &body));
     vec![
@@ -40,7 +40,7 @@ fn odd_answers() -> Vec<Fault> {
     ]
 }
 
-/// What makes the key itself wait, so that asking again costs nothing.
+/// Answers that make the key itself wait, so repeating it costs nothing.
 fn odd_waits() -> Vec<Fault> {
     vec![
         Fault::Answer(ScriptedAnswer::new(503, "").header("retry-after", "3600")),
@@ -49,7 +49,7 @@ fn odd_waits() -> Vec<Fault> {
     ]
 }
 
-/// How one client is odd.
+/// The odd behaviour of one client.
 #[derive(Clone, Copy)]
 struct Oddity {
     keys: usize,
@@ -63,7 +63,7 @@ impl Oddity {
         Self { keys, limit: AttemptLimit::new(LIMIT as u32, 15 * MINUTE), ends: true }
     }
 
-    /// Client 1 repeats its odd keys; meanwhile others come with good ones.
+    /// Client 1 repeats its odd keys. Meanwhile others come with good keys.
     async fn harms_nobody(self, subject: Subject, fault: Fault) {
         let row = format!("under {fault:?}");
         let world = World::protected(subject, |builder| {
@@ -81,7 +81,10 @@ impl Oddity {
                 let request = get("/me").key(key).note(&row);
                 let (answer, took) = world.start_as(client, request).await.answer_and_time().await;
                 answer.is_me(key);
-                assert!(took < Duration::from_secs(3), "it took the whole budget, {took:?}: {answer}");
+                assert!(
+                    took < Duration::from_secs(3),
+                    "a good key took the whole budget, {took:?}: {answer}"
+                );
                 sleep(PACE).await;
             }
             is_over.set(true);
@@ -99,7 +102,7 @@ impl Oddity {
         self.ends(&world, &odd, &row).await;
     }
 
-    /// Sends the odd keys in turn, and waits for no answer.
+    /// Sends the odd keys in turn, without waiting for answers.
     async fn repeat(self, world: &World, odd: &[String], is_over: &Cell<bool>) {
         let mut secrets = odd.iter().cycle();
         let burst = self.keys.min(usize::from(!self.ends) * self.keys);
@@ -112,7 +115,7 @@ impl Oddity {
         }
     }
 
-    /// The odd client is limited in the end, and was never worth more than so many calls.
+    /// The odd client is limited in the end, and has cost at most this many calls.
     async fn ends(self, world: &World, odd: &[String], row: &str) {
         let request = |secret: &str| get("/me").bearer(secret).note(row);
         if self.ends {
@@ -127,13 +130,13 @@ impl Oddity {
             }
         }
         let calls: u64 = odd.iter().map(|secret| world.emulator.verify_calls_for(secret)).sum();
-        // Each attempt is tried three times at most.
+        // Each attempt is tried at most three times.
         let most = if self.ends { 3 * 11 * LIMIT } else { 3 * self.limit.attempts() as u64 };
         assert!(calls <= most, "{calls} calls {row}");
     }
 }
 
-/// Some worlds at once.
+/// Runs several worlds concurrently.
 async fn none_harms(subject: Subject, oddity: Oddity, faults: Vec<Fault>) {
     if !SEVERAL_CLIENTS {
         return;
@@ -166,7 +169,7 @@ pub async fn keys_that_are_never_answered_harm_nobody_else(subject: Subject) {
     }
 }
 
-/// How Kinde may speak of a key that is revoked, and what its caller hears.
+/// What Kinde may answer for a revoked key, and the denial for its caller.
 fn ends_of_a_key() -> Vec<(Fault, Denied)> {
     let error = |status, code: &str| {
         Fault::Answer(ScriptedAnswer::json(status, &json!({"errors": [{"code": code, "message": "No"}]})))
@@ -198,7 +201,7 @@ pub async fn a_revoked_key_stays_out_whatever_its_client_does_besides(subject: S
             world.ask("/me", key).await.is_me(key);
         }
         world.emulator.set_prefix_fault(ODD, Some(flood));
-        // Nobody waits for these answers, which may take the whole budget.
+        // Nothing waits for these answers, which may take the whole budget.
         let flood = async |number: usize| {
             let request = get("/me").bearer(&format!("{ODD}{number}")).note(&row);
             drop(world.start_as(1, request).await);
@@ -214,12 +217,12 @@ pub async fn a_revoked_key_stays_out_whatever_its_client_does_besides(subject: S
             world.start_as(client, request).await.answer().await
         };
         for round in 0..20 {
-            // Its client may have crowded itself out, and is never let in.
+            // Its client may have filled its own share. It is never accepted.
             let status = ask(1, &world.reader).await.response.status;
             assert!([401, 429, 503].contains(&status), "{status} {row}");
             if SEVERAL_CLIENTS {
                 ask(2, &world.reader).await.is_denied(&denied);
-                // For others all is well.
+                // Other clients notice nothing.
                 ask(2, &world.writer).await.is_me(&world.writer);
             }
             clock.advance(SECOND);

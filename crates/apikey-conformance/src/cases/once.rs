@@ -1,4 +1,4 @@
-//! One request asks Kinde once at most, however many layers, extractors and alternatives look at its key.
+//! A request asks Kinde at most once, however many layers, extractors and alternatives look at its key.
 
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault};

@@ -1,4 +1,4 @@
-//! Optional keys: absent is anonymous, present must pass in full.
+//! Optional keys: without a key the caller is anonymous, and a presented key must be good.
 
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault};

@@ -1,4 +1,4 @@
-//! Everything that can go wrong on the way to the verify endpoint. A failure there is never the caller's.
+//! Everything that can fail on the way to the verify endpoint. Such a failure is never the caller's fault.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use crate::steps::{SECOND, SOON, in_flight, recover, start, timed};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, ScriptedAnswer};
 
-/// A budget that a hanging upstream exhausts soon.
+/// A budget that a hanging upstream uses up soon.
 const SHORT: Duration = Duration::from_millis(300);
-/// What no request may take under that budget; the default budget is longer.
+/// Longer than any request takes with that budget, and shorter than the default budget.
 const LONG: Duration = Duration::from_millis(2_500);
 
-/// Each fault is answered with this denial after so many verify calls, and over when it is over.
+/// Each fault gets this denial after this many verify calls, and none once the fault has ended.
 async fn are_answered<const N: usize>(world: &World, faults: [Fault; N], denied: Denied, calls: u64) {
     for fault in faults {
         let shown = format!("{fault:?}");
@@ -34,7 +34,7 @@ pub async fn a_slow_answer_within_the_budget_is_good(subject: Subject) {
     assert_eq!(world.calls(), 2);
 }
 
-pub async fn an_upstream_that_hangs_is_unavailable_when_the_budget_is_spent(subject: Subject) {
+pub async fn an_upstream_that_hangs_is_unavailable_after_the_budget(subject: Subject) {
     let world = World::with(subject, |builder| {
         builder.verification_timeout(SHORT).cache_time_to_live(Duration::ZERO)
     })
@@ -97,7 +97,7 @@ pub async fn a_limit_at_kinde_is_unavailable_until_its_moment(subject: Subject) 
         world.emulator.set_key_fault(&world.reader.secret, Some(fault));
         world.ask("/me", &world.reader).await.is_denied(&unavailable().retry_after(seconds));
         world.emulator.clear_key_faults();
-        // It is this key alone that waits. Nobody is asked about it, and its caller hears the rest.
+        // Only this key waits. Kinde is not asked about it, and its caller is told how long that will last.
         world.ask("/me", &world.writer).await.is_me(&world.writer);
         world.ask("/layered", &world.reader).await.is_denied(&unavailable().retry_after(seconds));
         if seconds > 1 {
@@ -111,7 +111,7 @@ pub async fn a_limit_at_kinde_is_unavailable_until_its_moment(subject: Subject) 
 }
 
 pub async fn a_moment_is_a_date_or_a_number(subject: Subject) {
-    // A date counts from the answer's own, so a wrong clock does not matter.
+    // A date counts from the answer's own date, so a wrong clock does not matter.
     let dated = |retry_after: &str| {
         let answer = ScriptedAnswer::new(503, "").header("date", "Sun, 06 Nov 1994 08:49:37 GMT");
         Fault::Answer(answer.header("retry-after", retry_after))

@@ -1,4 +1,4 @@
-//! A Kinde that has too much to do, or is slow: as many get in as it can take.
+//! A Kinde that has too much to do, or is slow: as many keys are accepted as it can answer for.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 use apikey_testkit::emulator::{ConcurrencyLimit, Fault};
 
-/// Kinde takes so many calls at once, of 50 ms each, and answers 429 beyond.
+/// Kinde serves this many calls at once, 50 ms each, and answers 429 to further ones.
 fn limit(world: &World, most: u64, retry_after: Option<u64>) {
     let latency = Duration::from_millis(50);
     world.emulator.limit_concurrency(Some(ConcurrencyLimit {
@@ -26,7 +26,7 @@ fn limit(world: &World, most: u64, retry_after: Option<u64>) {
 
 pub async fn a_cold_start_gets_through_a_kinde_that_takes_few_at_once(subject: Subject) {
     for clients in if SEVERAL_CLIENTS { [1, 20].as_slice() } else { &[1] } {
-        // Long enough that a slow machine does not decide.
+        // Long enough that a slow machine does not decide the case.
         let world =
             World::protected(subject, |builder| builder.verification_timeout(Duration::from_secs(15))).await;
         limit(&world, 10, None);
@@ -41,10 +41,10 @@ pub async fn a_cold_start_gets_through_a_kinde_that_takes_few_at_once(subject: S
     }
 }
 
-/// Offers half as much again as Kinde can take. Returns how many keys of a hundred are let in.
+/// Offers one and a half times the load that Kinde can take. Returns how many of a hundred keys are accepted.
 async fn let_in(subject: Subject, clients: u8, retry_after: Option<u64>) -> usize {
     const OFFERED: usize = 600;
-    // The core's tests hold the bounds at the default budget, where no slow machine decides.
+    // The core's tests hold the bounds at the default budget, without a slow machine's influence.
     let budget = Duration::from_secs(6);
     let world = World::protected(subject, |builder| builder.verification_timeout(budget)).await;
     limit(&world, 5, retry_after);
@@ -70,12 +70,12 @@ async fn let_in(subject: Subject, clients: u8, retry_after: Option<u64>) -> usiz
     100 * let_in / OFFERED
 }
 
-/// The numbers of clients that keys come from.
+/// From how many clients the keys come.
 fn crowds() -> Vec<u8> {
     if SEVERAL_CLIENTS { vec![1, 20] } else { vec![1] }
 }
 
-pub async fn under_overload_most_of_what_kinde_can_take_gets_in(subject: Subject) {
+pub async fn most_keys_that_kinde_can_take_get_in_under_overload(subject: Subject) {
     all(crowds().into_iter().map(|clients| async move {
         let let_in = let_in(subject, clients, None).await;
         assert!(let_in >= 53, "{let_in} of 100 keys of {clients} clients");
@@ -98,7 +98,7 @@ pub async fn a_silence_that_kinde_asks_of_everybody_is_kept(subject: Subject) {
     let keys = world.create_many("silenced", 40);
     let mut fresh = keys.iter();
     let mut next = || get("/me").key(fresh.next().expect("the pause begins after a few keys"));
-    // A few keys draw it; then the service's own question does, and everybody waits.
+    // A few keys get the overload answer, then the service's own question does, and everybody must wait.
     let mut spent = 0;
     loop {
         world.calls();
@@ -119,8 +119,8 @@ pub async fn a_silence_that_kinde_asks_of_everybody_is_kept(subject: Subject) {
         world.ask("/me", &world.admin).await.is_me(&world.admin);
         clock.advance(4 * SECOND);
     }
-    assert_eq!(world.calls(), 0, "somebody asked within the silence");
-    // The first one afterwards reminds the service of its question, which draws the same.
+    assert_eq!(world.calls(), 0, "the service asked within the silence");
+    // The first caller afterwards makes the service ask its question, which gets the same answer.
     let request = || get("/me").key(&world.reader);
     let is_long = |answer: &Answer| answer.response.header("retry-after") == Some("60");
     until("another pause", &world, request, is_long).await.is_denied(&unavailable());

@@ -1,4 +1,4 @@
-//! What routes ask of a good key.
+//! What routes require of a good key.
 
 use crate::{adapter::Subject, expected::*, world::World};
 use apikey_testkit::emulator::KeySpecification;

@@ -1,4 +1,4 @@
-//! Keys in use are renewed before their time is up.
+//! A key in use is renewed before it expires.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::steps::{MINUTE, STALE, fail, hold, in_flight, timed};
 use crate::{adapter::Subject, expected::*, world::World};
 use apikey_testkit::emulator::Fault;
 
-/// Too short for a jitter, so that its end is known to the nanosecond of the clock that only tests move.
+/// Too short for a jitter, so the key expires at an exact nanosecond of the case's clock.
 const TICKS: Duration = Duration::from_nanos(10_000);
 
 async fn refreshing(
@@ -21,12 +21,12 @@ async fn refreshing(
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     clock.advance(TICKS / 2);
     world.ask("/me", &world.reader).await.is_me(&world.reader);
-    assert_eq!(world.calls(), 1, "half of its time is left");
+    assert_eq!(world.calls(), 1, "the key was renewed although half of its time was left");
     clock.advance(TICKS / 2 - Duration::from_nanos(1));
     (world, clock)
 }
 
-pub async fn a_key_in_use_is_renewed_before_its_time_is_up_and_nobody_waits(subject: Subject) {
+pub async fn a_key_in_use_is_renewed_early_and_nobody_waits(subject: Subject) {
     let limit = AttemptLimit::new(1, MINUTE).count_all_attempts();
     let (world, clock) =
         refreshing(subject, |builder| builder.attempt_limit(limit).verification_timeout(MINUTE)).await;
@@ -38,7 +38,7 @@ pub async fn a_key_in_use_is_renewed_before_its_time_is_up_and_nobody_waits(subj
     world.ask("/layered-twice", &world.reader).await.is_me(&world.reader);
     gate.open();
     clock.advance(TICKS / 2);
-    // Either it has landed, or this request waits for it; a call of its own would be an attempt too many.
+    // The renewal has landed, or this request waits for it. A call of its own would be one attempt too many.
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     world.ask("/fresh", &world.reader).await.is_me(&world.reader);
     assert_eq!(world.calls(), 1);
@@ -61,9 +61,9 @@ pub async fn a_renewal_that_is_refused_ends_the_key(subject: Subject) {
     world.emulator.revoke(&world.reader.id);
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     world.emulator.wait_until(|counters| counters.verify_calls == 1).await;
-    // The refusal lands soon after; from then on it holds.
+    // The refusal lands soon after. From then on it holds.
     for round in 0.. {
-        assert!(round < 10_000, "the refusal came to nothing");
+        assert!(round < 10_000, "the refusal never took effect");
         let answer = world.ask("/me", &world.reader).await;
         if answer.response.status != 200 {
             answer.is_denied(&key_revoked());
@@ -74,7 +74,7 @@ pub async fn a_renewal_that_is_refused_ends_the_key(subject: Subject) {
     world.ask("/me", &world.reader).await.is_denied(&unavailable());
 }
 
-pub async fn without_leave_nothing_is_renewed_ahead(subject: Subject) {
+pub async fn nothing_is_renewed_ahead_unless_asked_for(subject: Subject) {
     let (world, _clock) = refreshing(subject, |builder| builder.refresh_ahead(false)).await;
     for _ in 0..5 {
         world.ask("/me", &world.reader).await.is_me(&world.reader);

@@ -1,4 +1,4 @@
-//! Taking the credential out of the request before the handler sees it.
+//! Removing the credential from the request before the handler sees it.
 
 use apikey_core::CredentialSource;
 

@@ -1,9 +1,9 @@
-//! Settings that change how denials look.
+//! Settings for the form of denials.
 
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault};
 
-pub async fn denials_are_problem_details_where_asked_for(subject: Subject) {
+pub async fn denials_are_problem_details_if_asked_for(subject: Subject) {
     let world = World::with(subject, |builder| builder.problem_details(true)).await;
     world.send(get("/me")).await.is_denied(&missing_key().in_problem_details());
     world.send(get("/me").authorization("x")).await.is_denied(&invalid_format().in_problem_details());

@@ -1,4 +1,4 @@
-//! A verification that failed for a moment is tried again, within its budget and within reason.
+//! A verification that fails for a moment is tried again, within its budget and a limit on retries.
 
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,7 @@ pub async fn a_moment_after_more_than_an_hour_counts_as_none(subject: Subject) {
     }
 }
 
-pub async fn what_asking_again_does_not_mend_is_asked_once(subject: Subject) {
+pub async fn a_failure_that_a_retry_cannot_mend_is_asked_once(subject: Subject) {
     let world = retrying(subject).await;
     for key in [&world.revoked, &world.inactive] {
         assert_eq!(world.ask("/me", key).await.response.status, 401);
@@ -107,7 +107,7 @@ pub async fn each_verification_has_one_retry_and_further_ones_are_few(subject: S
     for _ in 0..requests {
         session.send(get("/me").key(&world.reader)).await.is_denied(&unavailable());
     }
-    // Ten further ones are saved up, and each verification earns a tenth of one.
+    // Ten retries are saved up, and each verification earns a tenth of one.
     let calls = world.calls();
     assert!((2 * requests..=2 * requests + requests / 10 + 10).contains(&calls), "{calls}");
 }

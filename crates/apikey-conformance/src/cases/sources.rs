@@ -1,4 +1,4 @@
-//! Other places for a key, each off unless asked for.
+//! Other locations for a key. Each is off unless the settings ask for it.
 
 use apikey_core::CredentialSource;
 
@@ -16,7 +16,7 @@ fn api_key_parameter() -> CredentialSource {
     CredentialSource::insecure_query_parameter("api_key")
 }
 
-/// `user-id:password` in the form of HTTP Basic.
+/// `user-id:password` as HTTP Basic encodes it.
 fn basic(user_and_password: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut encoded = "Basic ".to_owned();
@@ -55,7 +55,7 @@ pub async fn a_missing_header_of_its_own_is_named(subject: Subject) {
     let missing = missing_key().saying("No X-Api-Key header");
     world.send(get("/me")).await.is_denied(&missing);
     world.send(get("/me").header("X-Api-Key", "")).await.is_denied(&missing);
-    // Authorization is not looked at any more.
+    // The adapter does not look at Authorization any more.
     world.ask("/me", &world.reader).await.is_denied(&missing);
     assert_eq!(world.calls(), 0);
 }

@@ -1,4 +1,4 @@
-//! Older answers, where they are allowed.
+//! Stale answers, if the settings allow them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ async fn stale(subject: Subject) -> (World, Arc<ManualClock>) {
     .await
 }
 
-pub async fn without_leave_no_older_answer_is_served(subject: Subject) {
+pub async fn no_stale_answer_is_served_unless_asked_for(subject: Subject) {
     let (world, clock) = timed(subject, |builder| builder).await;
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     fail(&world, Fault::status(503));
@@ -36,7 +36,7 @@ pub async fn without_leave_no_older_answer_is_served(subject: Subject) {
     world.ask("/me", &world.reader).await.is_denied(&internal_error());
 }
 
-pub async fn an_older_answer_serves_while_kinde_cannot_answer(subject: Subject) {
+pub async fn a_stale_answer_serves_while_kinde_cannot_answer(subject: Subject) {
     let (world, clock) = stale(subject).await;
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     clock.advance(TTL);
@@ -48,12 +48,12 @@ pub async fn an_older_answer_serves_while_kinde_cannot_answer(subject: Subject) 
         fail(&world, fault);
         world.ask("/me", &world.reader).await.is_me(&world.reader);
         assert_eq!(world.calls(), 1, "{shown}: it asks again each time");
-        // Its policy still counts, and nobody else profits.
+        // Its policy still counts, and no other key profits.
         let denied = insufficient_scope("admin", &["admin"], &["read:users"]);
         world.ask("/layered", &world.reader).await.is_denied(&denied);
         assert!(world.ask("/me", &world.writer).await.response.status >= 500, "{shown}");
         world.calls();
-        // A key that drew overload is asked about again when the moment has come that Kinde named.
+        // Kinde is asked about an overloaded key again at the moment that Kinde named.
         clock.advance(5 * SECOND);
     }
     recover(&world);
@@ -62,7 +62,7 @@ pub async fn an_older_answer_serves_while_kinde_cannot_answer(subject: Subject) 
     assert_eq!(world.calls(), 1, "the answer is fresh again");
 }
 
-pub async fn an_answer_that_judges_nothing_ends_the_older_one_for_good(subject: Subject) {
+pub async fn an_answer_that_judges_nothing_ends_the_stale_one_for_good(subject: Subject) {
     for fault in oddities() {
         let shown = format!("{fault:?}");
         println!("{shown}");
@@ -71,7 +71,7 @@ pub async fn an_answer_that_judges_nothing_ends_the_older_one_for_good(subject: 
         world.ask("/me", &world.writer).await.is_me(&world.writer);
         clock.advance(TTL);
         world.emulator.set_key_fault(&world.reader.secret, Some(fault));
-        // Others are judged, so it is this key.
+        // Other keys are judged, so this key is the reason.
         world.ask("/me", &world.writer).await.is_me(&world.writer);
         world.ask("/me", &world.reader).await.is_denied(&unavailable());
         world.emulator.clear_key_faults();
@@ -82,13 +82,13 @@ pub async fn an_answer_that_judges_nothing_ends_the_older_one_for_good(subject: 
     }
 }
 
-pub async fn in_an_outage_an_odd_answer_ends_no_older_one(subject: Subject) {
+pub async fn an_odd_answer_in_an_outage_ends_no_stale_one(subject: Subject) {
     let (world, clock) = timed(subject, |builder| builder.stale_if_error(STALE).circuit_breaker(true)).await;
     for key in [&world.reader, &world.writer] {
         world.ask("/me", key).await.is_me(key);
     }
     clock.advance(TTL);
-    // A gateway that answers everybody, and says nothing.
+    // A gateway that gives every caller the same empty answer.
     fail(&world, Fault::Empty);
     until_open(&world, &clock).await;
     for _ in 0..10 {
@@ -101,7 +101,7 @@ pub async fn in_an_outage_an_odd_answer_ends_no_older_one(subject: Subject) {
     assert!(world.calls_for(&[world.reader.clone(), world.writer.clone()]) > 0, "no caller's key ever goes");
 }
 
-pub async fn a_key_that_kinde_gave_up_gets_in_by_no_older_answer(subject: Subject) {
+pub async fn a_key_that_kinde_gave_up_gets_in_by_no_stale_answer(subject: Subject) {
     let error = |status, code: &str| {
         Fault::Answer(ScriptedAnswer::json(status, &json!({"errors": [{"code": code, "message": "No"}]})))
     };
@@ -112,7 +112,7 @@ pub async fn a_key_that_kinde_gave_up_gets_in_by_no_older_answer(subject: Subjec
         (error(400, "INVALID_KEY"), invalid_key()),
         (error(404, "KEY_NOT_FOUND"), invalid_key()),
         (error(400, "api_key_expired"), invalid_key()),
-        // It may be the key, and it may be something else: it lets nobody in.
+        // The key may be the reason, or something else: no caller gets in.
         (Fault::Answer(ScriptedAnswer::json(404, &not_found)), unavailable()),
         (error(401, "UNAUTHORIZED"), unavailable()),
         (error(403, "FORBIDDEN"), unavailable()),
@@ -134,7 +134,7 @@ pub async fn a_key_that_kinde_gave_up_gets_in_by_no_older_answer(subject: Subjec
     }
 }
 
-pub async fn an_older_answer_serves_while_kinde_is_slow_and_is_renewed_behind_it(subject: Subject) {
+pub async fn a_stale_answer_serves_while_a_slow_kinde_renews_it(subject: Subject) {
     let (world, clock) = stale(subject).await;
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     clock.advance(TTL);
@@ -149,14 +149,14 @@ pub async fn an_older_answer_serves_while_kinde_is_slow_and_is_renewed_behind_it
     in_flight(&world, 0).await;
     recover(&world);
     renewed(&world, &world.reader).await;
-    assert_eq!(world.calls(), 1, "one verification, which went on");
+    assert_eq!(world.calls(), 1, "one verification, which kept running");
     // A Kinde that hangs for ever is no worse.
     clock.advance(TTL);
     fail(&world, Fault::Hang);
     world.ask("/me", &world.reader).await.is_me(&world.reader);
 }
 
-/// Waits until the answer about this key is fresh; it must be good all the time.
+/// Waits until the answer about this key is fresh. Until then the key must be accepted all the time.
 async fn renewed(world: &World, key: &Key) {
     for _ in 0..10_000 {
         world.ask("/me", key).await.is_me(key);
@@ -167,7 +167,7 @@ async fn renewed(world: &World, key: &Key) {
     panic!("the answer is not renewed");
 }
 
-pub async fn an_older_answer_serves_while_there_is_no_token(subject: Subject) {
+pub async fn a_stale_answer_serves_while_there_is_no_token(subject: Subject) {
     let (world, clock) = stale(subject).await;
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     clock.advance(TTL);
@@ -184,7 +184,7 @@ pub async fn an_older_answer_serves_while_there_is_no_token(subject: Subject) {
     world.ask("/fresh", &world.reader).await.is_me(&world.reader);
 }
 
-pub async fn an_older_answer_has_an_end_that_failures_do_not_move(subject: Subject) {
+pub async fn a_stale_answer_has_an_end_that_failures_do_not_move(subject: Subject) {
     let (world, clock) = stale(subject).await;
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     fail(&world, Fault::status(503));
@@ -231,7 +231,7 @@ pub async fn no_outage_brings_a_refused_key_back(subject: Subject) {
     }
 }
 
-pub async fn a_route_for_fresh_answers_refuses_older_ones(subject: Subject) {
+pub async fn a_route_for_fresh_answers_refuses_stale_ones(subject: Subject) {
     let (world, clock) = stale(subject).await;
     world.ask("/fresh", &world.reader).await.is_me(&world.reader);
     fail(&world, Fault::status(503));
@@ -242,7 +242,7 @@ pub async fn a_route_for_fresh_answers_refuses_older_ones(subject: Subject) {
     world.ask("/fresh", &world.reader).await.is_denied(&unavailable());
     let head = Request::new("HEAD", "/fresh").key(&world.reader);
     world.send(head).await.is_denied(&unavailable());
-    // What the key is wanting is no concern of a route that would refuse it all the same.
+    // A route that would refuse the key anyway does not wait for a fresh answer.
     world.send(get("/fresh")).await.is_denied(&missing_key());
     world.send(get("/fresh").key(&world.reader).key(&world.reader)).await.is_denied(&multiple_keys());
     recover(&world);
@@ -264,7 +264,7 @@ pub async fn a_route_for_fresh_answers_waits_for_a_slow_kinde(subject: Subject) 
         waiting.push((session, request));
     }
     in_flight(&world, 1).await;
-    // These come later, and are answered first: the others still wait.
+    // These come later and are answered first: the others still wait.
     for _ in 0..5 {
         world.ask("/me", &world.reader).await.is_me(&world.reader);
     }

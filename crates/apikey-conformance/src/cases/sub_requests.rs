@@ -1,4 +1,4 @@
-//! A request that is made of another one, with what that one has learned: each is judged by what it presents itself.
+//! A request with clones of another request's extensions is judged by the key that it presents itself.
 
 use apikey_core::CredentialSource;
 
@@ -16,7 +16,7 @@ fn known(key: &Key) -> String {
     format!(r#"{{"authenticated":true,"key_id":"{}"}}"#, key.id)
 }
 
-/// A request with the reader's key, whose sub-request has this `Authorization`.
+/// A request with the reader's key. Its sub-request has this `Authorization`.
 fn reader_with(world: &World, authorization: Option<&str>) -> Request {
     let request = get("/sub-request").key(&world.reader);
     match authorization {
@@ -25,7 +25,8 @@ fn reader_with(world: &World, authorization: Option<&str>) -> Request {
     }
 }
 
-/// Asks with the reader's key, and lets the sub-request present the same key, others, and none. `prepare` comes before each.
+/// Sends requests with the reader's key, whose sub-requests present the same key, others, and none. `prepare` runs
+/// before each.
 async fn each_is_judged_by_its_own(world: &World, prepare: impl AsyncFn()) {
     let bearer = |secret: &str| format!("Bearer {secret}");
     for key in [&world.reader, &world.writer, &world.unscoped, &world.reader] {
@@ -114,7 +115,7 @@ pub async fn a_sub_request_may_present_its_key_elsewhere(subject: Subject) {
     }
 }
 
-/// What a sub-request is that presents nothing then, differs: if it has extensions of its own, it is anonymous.
+/// Frameworks differ in what a sub-request without a key is. With extensions of its own it is anonymous.
 pub async fn sub_requests_are_judged_though_credentials_are_removed(subject: Subject) {
     if subject.differences().cannot_remove_credential {
         println!("left out: this framework can't take a header out of a request");

@@ -1,4 +1,4 @@
-//! The service's own token, whose troubles are never the caller's.
+//! The service's own token. Trouble with it is never the caller's fault.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::steps::{MINUTE, NOBODYS, SECOND, timed};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, ScriptedAnswer};
 
-/// Before the first token, each fault is answered with this denial; no verify call is made; and once the fault is gone, so
-/// is the denial, at most a moment later.
+/// Before the first token, each fault gets this denial and no verify call is made. A moment after the fault has
+/// ended, keys are accepted.
 async fn are_answered<const N: usize>(subject: Subject, faults: [Fault; N], denied: Denied) {
     for fault in faults {
         let world = World::new(subject).await;
@@ -84,7 +84,7 @@ pub async fn a_200_without_a_token_is_unavailable(subject: Subject) {
     are_answered(subject, faults, unavailable()).await;
 }
 
-pub async fn a_token_endpoint_that_hangs_is_unavailable_when_the_budget_is_spent(subject: Subject) {
+pub async fn a_token_endpoint_that_hangs_is_unavailable_after_the_budget(subject: Subject) {
     let budget = Duration::from_millis(300);
     let world = World::with(subject, |builder| builder.verification_timeout(budget)).await;
     world.emulator.set_fault(Endpoint::Token, Some(Fault::Hang));
@@ -98,7 +98,7 @@ pub async fn a_revoked_token_is_renewed_without_the_callers_notice(subject: Subj
     assert_eq!(world.calls_and_tokens(), (1, 1));
     world.emulator.revoke_tokens();
     world.ask("/me", &world.reader).await.is_me(&world.reader);
-    assert_eq!(world.calls_and_tokens(), (2, 1), "one token more, and one question more");
+    assert_eq!(world.calls_and_tokens(), (2, 1), "one more token, and one more call");
     world.ask("/me", &world.reader).await.is_me(&world.reader);
     assert_eq!(world.calls_and_tokens(), (1, 0));
 }
@@ -107,10 +107,10 @@ pub async fn a_token_that_lacks_its_scope_is_internal_error(subject: Subject) {
     let world = World::uncached(subject).await;
     world.emulator.deny_scope(true);
     world.ask("/me", &world.reader).await.is_denied(&internal_error());
-    assert_eq!(world.calls_and_tokens(), (2, 2), "one new token is tried");
+    assert_eq!(world.calls_and_tokens(), (2, 2), "the service tries one new token");
     world.ask("/me", &world.reader).await.is_denied(&internal_error());
     let (calls, tokens) = world.calls_and_tokens();
-    assert!(tokens == 0 && calls <= 2, "{calls} calls, and {tokens} tokens: not again at once");
+    assert!(tokens == 0 && calls <= 2, "{calls} calls and {tokens} tokens, but the service must wait");
     world.emulator.deny_scope(false);
     world.ask("/me", &world.reader).await.is_me(&world.reader);
 }
@@ -127,7 +127,7 @@ pub async fn a_401_or_403_that_persists_is_internal_error(subject: Subject) {
     }
 }
 
-/// What a key may draw that seems to speak of the service's token.
+/// Answers for a key that seem to be about the service's token.
 fn doubts() -> [Fault; 4] {
     let page = |status| Fault::Answer(ScriptedAnswer::new(status, "<html>A firewall</html>"));
     [Fault::status(401), Fault::status(403), page(401), page(403)]
@@ -146,7 +146,7 @@ pub async fn a_token_that_was_accepted_for_another_key_is_not_doubted(subject: S
         }
         assert_eq!(world.calls_and_tokens(), (5, 0), "{shown}");
     }
-    // After a minute it may be the token all the same, and one new one is fetched.
+    // After a minute the token may be the reason again, and the service fetches a new one.
     world.emulator.revoke_tokens();
     world.emulator.clear_key_faults();
     world.ask("/me", &world.writer).await.is_denied(&unavailable());
@@ -163,7 +163,7 @@ pub async fn a_token_stays_in_use_until_its_successor_is_accepted(subject: Subje
         world.ask("/me", &world.reader).await.is_me(&world.reader);
         world.emulator.set_fault(Endpoint::Token, Some(Fault::status(503)));
         for round in 0..5 {
-            // Long enough for the token to be doubted.
+            // Long enough for the service to doubt the token.
             clock.advance(2 * MINUTE);
             world.emulator.set_key_fault(NOBODYS, Some(fault.clone()));
             let answer = world.send(get("/me").bearer(NOBODYS).note(&shown)).await;

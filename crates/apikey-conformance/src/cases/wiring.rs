@@ -1,8 +1,8 @@
-//! A handler that is protected by nobody's authenticator.
+//! A protected handler without an authenticator.
 
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 
-pub async fn a_handler_without_an_authenticator_is_internal_error_never_open(subject: Subject) {
+pub async fn an_unwired_handler_is_internal_error_and_never_open(subject: Subject) {
     let world = World::new(subject).await;
     if world.differences.refuses_unwired_earlier {
         println!("left out: this framework refuses such a handler before it serves");

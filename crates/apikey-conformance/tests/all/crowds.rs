@@ -1,4 +1,4 @@
-//! Crowds too large to run on every adapter.
+//! Crowds that are too large to run on every adapter.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn hold(emulator: &Emulator) -> Gate {
     gate
 }
 
-/// By one of a hundred clients, so that nobody has more than a share.
+/// Sent by one of a hundred clients, so that none gets more than its share.
 fn request(secret: &str, number: usize) -> PlainRequest {
     let request = PlainRequest::new().with_header("Authorization", format!("Bearer {secret}"));
     request.with_peer([192, 0, 2, (number % 100) as u8].into())
@@ -102,7 +102,7 @@ async fn ten_thousand_distinct_cold_keys_never_pass_the_cap() {
             other => panic!("{other:?}"),
         }
     }
-    // 64 are under way, and 256 wait for them.
+    // 64 are in flight, and 256 wait for them.
     assert_eq!((waiting.len(), turned_away.len()), (320, 10_000 - 320));
     emulator.wait_until(|counters| counters.verifications_in_flight == 64).await;
     gate.open();
@@ -111,7 +111,7 @@ async fn ten_thousand_distinct_cold_keys_never_pass_the_cap() {
         assert_eq!(key.unwrap().key_id(), format!("api_key_{number}"));
     }
 
-    // Those who were turned away come again, all at once and as soon as they can.
+    // The refused callers come again, all at once and as soon as they can.
     emulator.set_fault(Endpoint::Verify, Some(Fault::Latency(Duration::from_millis(1))));
     let persistent = &turned_away[..1_000];
     for number in persistent.iter().copied() {
@@ -135,7 +135,7 @@ async fn ten_thousand_distinct_cold_keys_never_pass_the_cap() {
     assert_eq!(counters.verifications_in_flight, 0);
 }
 
-/// Without optimisation a tenth of them, to keep the test short.
+/// Without optimisation a tenth of them, so that the test is short.
 const JUNK: usize = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! The conformance suite, on the smallest adapter there can be, and on adapters that are wrong on purpose; and crowds.
+//! The suite on the smallest possible adapter, and on adapters that are wrong on purpose; and crowds.
 
 mod can_fail;
 mod crowds;

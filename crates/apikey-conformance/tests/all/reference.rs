@@ -1,7 +1,7 @@
-//! An adapter over plain hyper: what the core asks of any adapter, without a framework in the way.
+//! An adapter over plain hyper: what the core needs from any adapter, without a framework.
 //!
-//! It has no layers and no extractors, so a [`Visit`] stands for both: it asks as often as it likes, and its memo sees to
-//! it that the core is asked once.
+//! It has no layers and no extractors, so a [`Visit`] stands for both. A visit may ask any number of times; its memo
+//! makes sure that the core is asked once.
 
 use std::{
     convert::Infallible,
@@ -34,26 +34,26 @@ impl Adapter for Reference {
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// Ways to be wrong, for adapters that the suite must catch.
+/// Flaws that the suite must notice.
 #[derive(Clone, Copy)]
 pub(crate) struct Flaws {
-    /// Changes the answer to a request, of which it sees the `Authorization`.
+    /// Changes the answer to a request with this `Authorization`.
     pub(crate) spoil: fn(Option<&[u8]>, &mut Answer),
-    /// Forgets the attempt, so that each look asks again.
+    /// Forgets the attempt, so each look asks again.
     pub(crate) forgets: bool,
-    /// Takes a key that can't be verified for no key.
+    /// Treats a key that cannot be verified as no key.
     pub(crate) optional_swallows_refusals: bool,
-    /// Reads the first of several values.
+    /// Reads only the first of several values.
     pub(crate) sees_one_value_alone: bool,
     /// Lets every pre-flight pass.
     pub(crate) passes_every_preflight: bool,
-    /// Takes this for the peer; `claimed` is the value of `X-Forwarded-For`.
+    /// The address that it takes for the peer. `claimed` is the value of `X-Forwarded-For`.
     pub(crate) peer: fn(peer: IpAddr, claimed: Option<&str>) -> Option<IpAddr>,
-    /// Lets older answers pass everywhere.
+    /// Accepts stale answers on every route.
     pub(crate) forgets_freshness: bool,
-    /// Takes the older answer that it was offered first.
+    /// Takes the stale answer that it gets first, without waiting.
     pub(crate) is_impatient: bool,
-    /// Takes a sub-request for the request that it was made of.
+    /// Treats a sub-request like the request that made it.
     pub(crate) takes_sub_requests_for_the_outer: bool,
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn serve(authenticator: Authenticator, flaws: Flaws) -> Running
             connections.spawn(async move {
                 let service =
                     service_fn(move |request| handle(authenticator.clone(), flaws, peer.ip(), request));
-                // An error is a client that went away, or sent no HTTP.
+                // An error means that the client closed the connection or sent no HTTP.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
@@ -105,7 +105,7 @@ async fn handle(
     Ok(answer)
 }
 
-/// One request, before its body.
+/// One request without its body.
 struct Visit {
     authenticator: Authenticator,
     parts: Parts,
@@ -114,7 +114,7 @@ struct Visit {
     peer: IpAddr,
 }
 
-/// What the core sees of a request.
+/// The parts of a request that the core reads.
 struct Head<'a> {
     parts: &'a Parts,
     limit: usize,
@@ -175,7 +175,7 @@ impl Visit {
         Ok(key)
     }
 
-    /// A visit of its own, with the same memo.
+    /// Another visit with the same memo.
     fn sub_request(mut self) -> Self {
         for (from, to) in routes::SUB_REQUEST_HEADERS {
             if self.flaws.takes_sub_requests_for_the_outer {
@@ -285,7 +285,7 @@ async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
     Ok(json(body))
 }
 
-/// A denial as this server sends it: exactly what the core rendered.
+/// A denial as this server sends it: exactly as the core rendered it.
 fn refusal(denial: &Denial) -> Answer {
     let rendered = denial.response();
     let mut answer = Response::new(Full::from(rendered.body));
