@@ -1,6 +1,6 @@
-//! `--name value` arguments of the programs that the run starts.
+//! Reads `--name value` arguments.
 
-/// What is left of a command line, of which each setting is taken by its name.
+/// The arguments that nobody has taken so far. Each setting is taken by its name.
 pub(crate) struct Arguments(Vec<String>);
 
 impl Arguments {
@@ -8,7 +8,7 @@ impl Arguments {
         Self(arguments.to_vec())
     }
 
-    /// Takes `--name value` out, if it is there.
+    /// Takes `--name value`, if it is there.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, String> {
         let Some(position) = self.0.iter().position(|argument| argument == name) else { return Ok(None) };
         if position + 1 >= self.0.len() {
@@ -18,25 +18,25 @@ impl Arguments {
         Ok(Some(self.0.remove(position)))
     }
 
-    /// Takes `--name number` out, if it is there.
+    /// Takes `--name number`, if it is there.
     pub(crate) fn number(&mut self, name: &str) -> Result<Option<u64>, String> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| format!("{name} needs a number, not '{text}'"))
     }
 
-    /// Takes a flag out; whether it was there.
+    /// Takes a flag. Returns whether it was there.
     pub(crate) fn flag(&mut self, name: &str) -> bool {
         let before = self.0.len();
         self.0.retain(|argument| argument != name);
         self.0.len() < before
     }
 
-    /// What nobody has taken.
+    /// The arguments that are left.
     pub(crate) fn rest(self) -> Vec<String> {
         self.0
     }
 
-    /// Refuses what nobody has taken.
+    /// Refuses arguments that are left.
     pub(crate) fn end(self) -> Result<(), String> {
         self.0.first().map_or(Ok(()), |argument| Err(format!("unknown argument '{argument}'")))
     }
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn an_argument_that_is_not_understood_is_named() {
         assert!(arguments("--rounds").number("--rounds").unwrap_err().contains("--rounds"));
         assert!(arguments("--rounds many").number("--rounds").unwrap_err().contains("'many'"));
         assert!(arguments("--fast").end().unwrap_err().contains("'--fast'"));

@@ -1,7 +1,7 @@
-//! The keys of the benchmarks: as long as Kinde's, and good or bad by their look alone, so that nothing needs to know
-//! them beforehand. `run/load.lua` builds the same.
+//! The keys of the benchmarks. They are as long as Kinde's. Their prefix says whether they are good, so no list of
+//! them is needed. `run/load.lua` makes the same keys.
 
-/// What a good key begins with.
+/// The prefix of a good key.
 const GOOD: &str = "k_live_";
 
 /// A key that the upstream calls valid.

@@ -1,11 +1,11 @@
-//! The machine: what it is, where processes may run on it, and how much of it others used meanwhile.
+//! The machine of a run, and the cores on which its processes may run.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
-/// What the figures were measured on.
+/// The machine on which the figures were measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
@@ -15,7 +15,7 @@ pub(crate) struct Machine {
     pub(crate) pinning: String,
 }
 
-/// The cores that server and load are kept on, where that is possible.
+/// The cores for servers and load, if the system can pin processes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cores {
     pub(crate) server: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Cores {
 }
 
 impl Machine {
-    /// `all` cores there are; which of them are used, or why none is chosen.
+    /// `all` is the number of cores. `cores` are the ones in use, or the reason why none is chosen.
     pub(crate) fn new(all: usize, cores: Result<Cores, String>) -> Self {
         let kernel = fs::read_to_string("/proc/version").unwrap_or_default();
         let kernel: Vec<&str> = kernel.split_whitespace().take(3).filter(|word| *word != "version").collect();
@@ -47,7 +47,7 @@ fn processor(cpuinfo: &str) -> String {
     model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.to_owned())
 }
 
-/// Takes this process, and so the load that it starts, to one core, and says which one is left to the servers.
+/// Moves this process, and so the load that it starts, to one core. Returns the core that is left for the servers.
 pub(crate) fn pin() -> Result<Cores, String> {
     let status = fs::read_to_string("/proc/self/status").map_err(|_| "there is no /proc".to_owned())?;
     let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What a guard costs over HTTP. `cargo xtask bench` builds this program and has it `run`; for that it starts itself again
-//! as the servers that are measured, and as their upstream.
+//! Measures what a guard costs over HTTP. `cargo xtask bench` builds this program and calls it with `run`. The run
+//! starts this program again as the servers and as their upstream.
 
 mod arguments;
 mod keys;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
             end_with_parent();
             upstream::serve().map(|()| ExitCode::SUCCESS)
         }
-        _ => Err("it is started by `cargo xtask bench`, which explains itself with --help".to_owned()),
+        _ => Err("this program is started by `cargo xtask bench`. See its --help".to_owned()),
     };
     ended.unwrap_or_else(|message| {
         eprintln!("apikey-bench: {message}");
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Ends this process when the run has ended, however that came about: then the pipe to its input closes.
+/// Ends this process when the run has ended for any reason: then the pipe to its input closes.
 fn end_with_parent() {
     thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());

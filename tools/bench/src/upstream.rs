@@ -1,5 +1,5 @@
-//! What stands in for Kinde: answers the verify endpoint at once, or after a delay, and counts. The emulator of the
-//! testkit is faithful; this one is quick, so that it is never what limits a measurement.
+//! The stand-in for Kinde: answers the verify endpoint at once or after a delay, and counts. The emulator of the
+//! testkit is faithful. This one is fast, so that it never limits a measurement.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -19,12 +19,12 @@ use crate::wire::{Connection, Message, announce};
 struct Upstream {
     delay_milliseconds: AtomicU64,
     calls: AtomicU64,
-    /// Hashes of the keys that were asked about.
+    /// Hashes of the keys in the calls.
     keys: Mutex<HashSet<u64>>,
 }
 
-/// Serves until the process ends. A thread a connection: there are few, and a sleeping thread wakes up more precisely
-/// than a timer of Tokio's.
+/// Serves until the process ends, with one thread per connection. There are few connections, and a sleeping thread
+/// wakes up more precisely than a timer of Tokio's.
 pub(crate) fn serve() -> Result<(), String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("cannot listen: {error}"))?;
     announce(listener.local_addr());
@@ -32,7 +32,7 @@ pub(crate) fn serve() -> Result<(), String> {
     for stream in listener.incoming().flatten() {
         let upstream = Arc::clone(&upstream);
         let started = thread::Builder::new().stack_size(128 * 1024).spawn(move || {
-            // An error is a client that went away.
+            // An error means that the client closed the connection.
             let _ = upstream.talk(stream);
         });
         if let Err(error) = started {

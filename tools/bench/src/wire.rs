@@ -1,11 +1,11 @@
-//! HTTP/1.1 with keep-alive over one blocking connection, as far as the upstream and the single requests of a run need it:
-//! whole messages with a `Content-Length`.
+//! HTTP/1.1 with keep-alive over one blocking connection, and the line with which a server announces its address. The
+//! upstream and the single requests of a run need only whole messages with a `Content-Length`.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Longer than anything that is waited for here.
+/// Longer than any wait here.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One end of a connection.
@@ -44,7 +44,7 @@ impl Connection {
         self.stream.write_all(message)
     }
 
-    /// The next message; `None` where the other end has closed the connection between two.
+    /// The next message. `None`: the other end has closed the connection after the last one.
     pub(crate) fn receive(&mut self) -> io::Result<Option<Message>> {
         loop {
             if let Some((message, length)) = parse(&self.received)? {

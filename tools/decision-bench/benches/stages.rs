@@ -14,7 +14,7 @@ fn authenticator(keys: u64) -> Authenticator {
     filled(keys).expect("the authenticator is built and filled")
 }
 
-/// Nothing is presented: what is left is the look at the header.
+/// No key: only the look at the header is left.
 #[divan::bench]
 fn look_at_an_empty_header(bencher: Bencher) {
     let authenticator = authenticator(1);
@@ -28,14 +28,14 @@ fn extract_and_copy(bencher: Bencher) {
     bencher.bench(|| authenticator.extract(black_box(&Request(&value))));
 }
 
-/// Is a text a key by its form?
+/// Whether a text has the form of a key.
 #[divan::bench]
 fn parse(bencher: Bencher) {
     let secret = secret(0);
     bencher.bench(|| PresentedKey::parse(black_box(&secret)));
 }
 
-/// Extraction, fingerprint, look-up, deadline, handle; keys in turn.
+/// Extraction, fingerprint, look-up, deadline, handle. The keys take turns.
 #[divan::bench(args = KEYS)]
 fn find(bencher: Bencher, keys: u64) {
     let authenticator = authenticator(keys);
@@ -62,7 +62,7 @@ fn whole_decision(bencher: Bencher, keys: u64) {
     bencher.bench(|| decide(&authenticator, &policy, black_box(&value)));
 }
 
-/// A refusal, with its answer.
+/// A refusal with its answer.
 #[divan::bench]
 fn refuse_for_scopes(bencher: Bencher) {
     let (authenticator, policy, value) = (authenticator(1), Policy::all(["admin"]), bearer(0));

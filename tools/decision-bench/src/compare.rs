@@ -1,5 +1,5 @@
-//! The whole decision against one bare look-up in `moka`, two threads against one, and memory for each key: all in one run,
-//! in turns, so that what disturbs the machine disturbs both sides.
+//! Compares the whole decision with a bare look-up in `moka`, two threads with one, and the memory of different
+//! numbers of keys. All are measured in one run and in turns, so that a disturbance hits both sides.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use apikey_core::{Authenticator, Policy, Verification};
 use decision_bench::{bearer, decide, filled, secret, verification};
 use serde::Serialize;
 
-/// Look-ups of one round.
+/// Look-ups per round.
 const ROUND: usize = 1_000_000;
 
 #[derive(Serialize)]
@@ -67,7 +67,7 @@ fn compare(keys: u64, rounds: usize, rows: &mut Vec<Row>) -> Result<(), String> 
 
     let by_secret = moka::sync::Cache::builder().max_capacity(2 * keys).build();
     let by_number = moka::sync::Cache::builder().max_capacity(2 * keys).build();
-    // The map that the engine's cache is made of.
+    // The map of the engine's cache.
     let in_the_map = papaya::HashMap::with_capacity(order.len());
     for number in 0..keys {
         let answer: Arc<Verification> = Arc::new(verification(number));
@@ -82,8 +82,8 @@ fn compare(keys: u64, rounds: usize, rows: &mut Vec<Row>) -> Result<(), String> 
     let (mut secret_look_ups, mut number_look_ups, mut map_look_ups) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         decisions.push(nanoseconds(&order, |number| decide_once(&authenticator, &policy, &values[number])));
-        // A request's header has just come in, so that it is in the processor's cache. Here it is not: whoever is compared
-        // reads it, too.
+        // The header of a real request has just arrived, so it is in the processor's cache. Here it is not, so the
+        // bare look-ups read it, too.
         number_look_ups.push(nanoseconds(&order, |number| {
             black_box(read(&values[number]));
             black_box(by_number.get(&mixed(number as u64)));
@@ -142,7 +142,7 @@ fn decide_once(authenticator: &Authenticator, policy: &Policy, value: &[u8]) {
     black_box(&decision);
 }
 
-/// How much more two threads get done than one, round by round.
+/// How much more two threads do than one, round by round.
 fn gain(
     authenticator: &Authenticator,
     policy: &Policy,
@@ -158,7 +158,7 @@ fn gain(
                 .map(|worker| {
                     let start = &start;
                     scope.spawn(move || {
-                        // Each thread takes the same order from another point on.
+                        // Each thread starts at another point of the same order.
                         let (later, sooner) = order.split_at(worker * order.len() / 2);
                         start.wait();
                         let began = Instant::now();
@@ -179,7 +179,7 @@ fn read(value: &[u8]) -> u8 {
     value.iter().fold(0, |all, byte| all ^ byte)
 }
 
-/// What each look-up of a round took.
+/// The time of each look-up of a round.
 fn nanoseconds(order: &[usize], mut look_up: impl FnMut(usize)) -> f64 {
     let began = Instant::now();
     for number in order {
@@ -217,7 +217,7 @@ fn spread(values: &[f64]) -> String {
     if highest < 10.0 { format!("{lowest:.2}..{highest:.2}") } else { format!("{lowest:.0}..{highest:.0}") }
 }
 
-/// The resident set in bytes, where the system tells it.
+/// The resident set in bytes, if the system tells it.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,16 +1,16 @@
-//! One case so many times, for callgrind to count what happens within [`counted`].
+//! Runs one case many times. Callgrind counts the instructions within [`counted`].
 
 use std::hint::black_box;
 
 use apikey_core::{Authenticator, Denial, Policy, VerifiedKey};
 use decision_bench::{bearer, decide, filled};
 
-/// So many keys are cached, and asked for in turn: the fingerprints are others in each run, and over so many of them what a
-/// look-up takes evens out to a hundredth.
+/// The number of cached keys, which take turns. Each run has other fingerprints, and over this many of them the cost
+/// of a look-up evens out to one percent.
 const KEYS: u64 = 10_000;
 
 pub(crate) fn run(case: &str, times: &str) -> Result<(), String> {
-    let times: usize = times.parse().map_err(|_| format!("'{times}' is no number"))?;
+    let times: usize = times.parse().map_err(|_| format!("'{times}' is not a number"))?;
     let (policy, good) = match case {
         "hit" => (Policy::all(["read:users"]), true),
         "hit_with_a_nested_policy" => {
@@ -25,10 +25,10 @@ pub(crate) fn run(case: &str, times: &str) -> Result<(), String> {
         .map(|number| if malformed { b"Bearer two words".to_vec() } else { bearer(number) })
         .collect();
     let wrong = counted(&authenticator, &policy, &values, times, good);
-    wrong.map_or(Ok(()), |wrong| Err(format!("{case} is not what was measured: {wrong:?}")))
+    wrong.map_or(Ok(()), |wrong| Err(format!("{case} measured something else: {wrong:?}")))
 }
 
-/// Named to callgrind by `cargo xtask instructions`; the first decision that is not as expected ends it.
+/// `cargo xtask instructions` names this function to callgrind. The first unexpected decision ends it.
 #[inline(never)]
 fn counted(
     authenticator: &Authenticator,

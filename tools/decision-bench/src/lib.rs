@@ -1,4 +1,4 @@
-//! What is measured of the core: authenticators with many keys in their cache, and the whole decision about one request.
+//! What is measured of the core: authenticators with many cached keys, and the whole decision about one request.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use apikey_core::{
 };
 use async_trait::async_trait;
 
-/// What spreads numbers over all the bits of an id.
+/// Spreads numbers over all bits of an id.
 const MIX: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
-/// A secret as long as Kinde's.
+/// A secret that is as long as Kinde's.
 #[must_use]
 pub fn secret(number: u64) -> String {
     format!("k_live_{:032x}", (u128::from(number) + 7).wrapping_mul(MIX.rotate_left(29) | 1))
 }
 
-/// The header value that presents it.
+/// The header value that presents this key.
 #[must_use]
 pub fn bearer(number: u64) -> Vec<u8> {
     format!("Bearer {}", secret(number)).into_bytes()
 }
 
-/// An answer with all that Kinde tells: two scopes, both owners, and what is informational.
+/// An answer with everything that Kinde returns: two scopes, both owners, and the informational members.
 #[must_use]
 pub fn verification(number: u64) -> Verification {
     Verification::active(format!("api_key_{:032x}", u128::from(number).wrapping_mul(MIX)))
@@ -39,7 +39,7 @@ pub fn verification(number: u64) -> Verification {
         .with_message("API key verified")
 }
 
-/// Accepts every key, each under a key id of its own.
+/// Accepts every key, each with its own key id.
 #[derive(Default)]
 struct Everyone(Arc<AtomicU64>);
 
@@ -50,10 +50,11 @@ impl Verifier for Everyone {
     }
 }
 
-/// An authenticator that has so many keys in its cache, numbered from 0.
+/// An authenticator with this many cached keys, numbered from 0.
 ///
 /// # Errors
-/// Where it can't be built or filled, in words.
+///
+/// If it cannot be built or filled, in words.
 pub fn filled(keys: u64) -> Result<Authenticator, String> {
     let capacity = usize::try_from(keys).unwrap_or(usize::MAX).max(1_000);
     let authenticator = Authenticator::builder(Everyone::default())
@@ -73,7 +74,7 @@ pub fn filled(keys: u64) -> Result<Authenticator, String> {
     Ok(authenticator)
 }
 
-/// A request with this `Authorization` header and no other.
+/// A request with only this `Authorization` header.
 pub struct Request<'v>(pub &'v [u8]);
 
 impl RequestHead for Request<'_> {
@@ -90,8 +91,8 @@ impl RequestHead for Request<'_> {
     }
 }
 
-/// The whole cached decision: extract, fingerprint, look up, check the deadline and the policy, and hand the key out.
-/// `None` where the cache does not know the key.
+/// The whole cached decision: extract, fingerprint, look up, check the deadline and the policy, and return the key.
+/// `None`: the key is not cached.
 #[must_use]
 pub fn decide(
     authenticator: &Authenticator,

@@ -1,5 +1,5 @@
-//! Measures the core: `instructions` is counted by callgrind (`cargo xtask instructions`), `compare` compares within one
-//! run (`cargo xtask bench core`).
+//! Measures the core. Callgrind counts `instructions` (`cargo xtask instructions`). `compare` measures in turns
+//! within one run (`cargo xtask bench core`).
 
 mod compare;
 mod instructions;

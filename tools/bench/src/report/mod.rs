@@ -1,4 +1,4 @@
-//! What a run has found, and how it is shown.
+//! The results of a run, and how they are shown.
 
 mod plot;
 mod spread;
@@ -12,7 +12,7 @@ pub(crate) use table::{finding, loads, opening};
 
 use crate::machine::Machine;
 
-/// Everything that a run has found.
+/// All results of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
@@ -23,14 +23,14 @@ pub(crate) struct Report {
     pub(crate) failures: Vec<String>,
 }
 
-/// How far the figures can be trusted.
+/// How reliable the figures are.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Noise {
-    /// Bare servers against themselves a round earlier, in requests a second: 1 without any noise.
+    /// Each bare server compared with itself a round earlier, in requests a second. Without noise it is 1.
     pub(crate) bare_against_bare: Option<Spread>,
     /// The same in processor time per request.
     pub(crate) bare_against_bare_processor_time: Option<Spread>,
-    /// The part of the machine that other processes have used meanwhile.
+    /// The part of the machine that other processes used meanwhile.
     pub(crate) others: Option<f64>,
 }
 
@@ -48,16 +48,16 @@ pub(crate) struct Section {
 pub(crate) struct Load {
     pub(crate) server: String,
     pub(crate) requests_per_second: Spread,
-    /// Of one core, in percent.
+    /// Percent of one core.
     pub(crate) processor_percent: Option<Spread>,
     pub(crate) microseconds_per_request: Option<Spread>,
-    /// Milliseconds, under load alone.
+    /// Milliseconds, measured under load alone.
     pub(crate) median_latency: Option<f64>,
-    /// Milliseconds; one request in a hundred takes longer.
+    /// Milliseconds. One request in a hundred takes longer.
     pub(crate) high_latency: Option<f64>,
 }
 
-/// One figure, with the bound that it should keep if there is one.
+/// One figure, with its bound if there is one.
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) what: String,
@@ -88,7 +88,7 @@ impl Finding {
         Self { what: what.into(), unit, value, bound: None, kept: None, note: String::new() }
     }
 
-    /// The median is what must keep it.
+    /// The median must keep the bound.
     pub(crate) fn bound(mut self, bound: Bound) -> Self {
         self.kept = Some(match bound {
             Bound::AtLeast(least) => self.value.median >= least,

@@ -1,4 +1,4 @@
-//! The ratios of a report as an SVG: a bar each, from the lowest to the highest a line, and the bound.
+//! Draws the ratios of a report as an SVG: each is a bar with its bound, and a line from the lowest to the highest.
 
 use std::fmt::Write as _;
 
@@ -6,9 +6,9 @@ use super::{Bound, Finding, Report, Unit};
 
 const LINE: f64 = 22.0;
 const LEFT: f64 = 420.0;
-/// Pixels to a ratio of 1.
+/// Pixels for a ratio of 1.
 const SCALE: f64 = 300.0;
-/// What is longer is cut off.
+/// Longer bars are cut off here.
 const LONGEST: f64 = 1.5;
 
 /// The whole picture.

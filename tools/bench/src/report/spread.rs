@@ -10,7 +10,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// `None` where there is nothing.
+    /// `None`: nothing was measured.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -24,7 +24,7 @@ impl Spread {
         Some(Self { median, lowest, highest })
     }
 
-    /// What is known exactly.
+    /// A figure without a spread.
     pub(crate) fn exactly(value: f64) -> Self {
         Self { median: value, lowest: value, highest: value }
     }

@@ -1,9 +1,9 @@
-//! The report on a terminal.
+//! Prints the report on a terminal.
 
 use super::{Bound, Finding, Load, Noise, Spread, Unit};
 use crate::machine::Machine;
 
-/// What was measured on.
+/// The machine and the noise.
 pub(crate) fn opening(machine: &Machine, noise: Option<&Noise>) -> String {
     let mut text = format!(
         "{}, {} cores, {}, {}\n{}\n",
@@ -24,7 +24,7 @@ pub(crate) fn opening(machine: &Machine, noise: Option<&Noise>) -> String {
     text
 }
 
-/// The servers of a section, one a line.
+/// The servers of a section, one per line.
 pub(crate) fn loads(loads: &[Load]) -> String {
     let mut text = format!(
         "  {:<14} {:>9} {:>17} {:>7} {:>9} {:>17} {:>8} {:>8}\n",

@@ -1,4 +1,4 @@
-//! What a guard costs while the cache answers: one key, and ten thousand in random order.
+//! What a guard costs while the cache answers, with one key and with ten thousand in random order.
 
 use super::Bench;
 use super::child::Server;
@@ -7,7 +7,7 @@ use super::wrk::Keys;
 use crate::report::{Bound, Section};
 
 const MANY: u64 = 10_000;
-/// What is asked for, how many keys, and what part of the bare server's requests a guarded one is to answer at least.
+/// The title, the number of keys, and the least part of the bare server's requests that a guarded one must answer.
 const KINDS: [(&str, u64, f64); 2] = [("one key", 1, 0.95), ("10,000 keys in random order", MANY, 0.90)];
 
 pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>, String> {
@@ -25,7 +25,7 @@ pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>
     let mut seen = KINDS.map(|_| guards.iter().map(|guard| Contender::new(guard)).collect::<Vec<_>>());
     for round in 0..bench.rounds {
         progress(&format!("cached/{framework}: round {} of {}", round + 1, bench.rounds));
-        // Anew, for where a process happens to lie in memory makes it a little faster or slower for as long as it lives.
+        // Each round starts new servers, because the place of a process in memory makes it a little faster or slower.
         let servers: Vec<Server> =
             guards.iter().map(|guard| bench.server(framework, guard, MANY)).collect::<Result<_, _>>()?;
         for (contenders, (_, keys, _)) in seen.iter_mut().zip(KINDS) {

@@ -10,17 +10,18 @@ use super::processor_time;
 use crate::machine::Cores;
 use crate::wire::Connection;
 
-/// A child that serves. Dropping it ends it.
+/// A child process that serves. Dropping it ends it.
 pub(super) struct Server {
     child: Child,
     pub(super) address: SocketAddr,
 }
 
 impl Server {
-    /// Starts this program with these arguments, on one core if there is a choice, and waits until it says where it
-    /// listens.
+    /// Starts this program with these arguments, on one core if pinning is possible, and waits until it prints its
+    /// address.
     pub(super) fn start(arguments: &[&str], core: Option<usize>) -> Result<Self, String> {
-        let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+        let program = std::env::current_exe()
+            .map_err(|error| format!("cannot find this program's own file: {error}"))?;
         let mut command = match core {
             Some(core) => {
                 let mut command = Command::new("taskset");
@@ -29,7 +30,7 @@ impl Server {
             }
             None => Command::new(program),
         };
-        // Its input stays open for as long as this process lives; that is how it knows.
+        // Its input stays open as long as this process lives. That is how the child knows when to end.
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let what = arguments.join(" ");
         let child = command.spawn().map_err(|error| format!("cannot start `{what}`: {error}"))?;
@@ -52,7 +53,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Seconds of processor time that it has used.
+    /// The processor time that it has used, in seconds.
     pub(super) fn processor_time(&self) -> Option<f64> {
         processor_time::of_process(self.child.id())
     }
@@ -64,7 +65,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // An error says that it has ended already.
+        // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -76,16 +77,16 @@ pub(super) struct Upstream {
     control: Connection,
 }
 
-/// What has reached the upstream since it was reset.
+/// What the upstream has received since the last reset.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct Counters {
     pub(super) calls: u64,
-    /// Different keys among the calls.
+    /// The number of different keys in these calls.
     pub(super) keys: u64,
 }
 
 impl Upstream {
-    /// It shares the load's core.
+    /// Starts it on the load's core.
     pub(super) fn start(cores: Option<Cores>) -> Result<Self, String> {
         let server = Server::start(&["upstream"], cores.map(|cores| cores.load))?;
         let control = Connection::connect(server.address).map_err(|error| error.to_string())?;
@@ -100,7 +101,7 @@ impl Upstream {
         self.server.address
     }
 
-    /// Counts anew, and answers from now on after a delay.
+    /// Resets the counters, and sets the delay of answers.
     pub(super) fn reset(&mut self, delay_milliseconds: u64) -> Result<(), String> {
         self.ask(&format!("/reset/{delay_milliseconds}")).map(drop)
     }
@@ -113,6 +114,7 @@ impl Upstream {
         let request = format!("GET {target} HTTP/1.1\r\nhost: upstream\r\n\r\n");
         let answer = self.control.exchange(request.as_bytes());
         let answer = answer.map_err(|error| format!("the upstream does not answer: {error}"))?;
-        serde_json::from_slice(&answer.body).map_err(|error| format!("the upstream's counters: {error}"))
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| format!("the upstream's counters cannot be read: {error}"))
     }
 }

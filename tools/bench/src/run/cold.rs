@@ -1,4 +1,4 @@
-//! What a guard adds to the upstream's own time where a key is seen for the first time.
+//! What a guard adds to the upstream's own time at the first request with a key.
 
 use super::Bench;
 use super::compare::progress;

@@ -1,4 +1,4 @@
-//! Servers under load, taken in turns, so that what disturbs one disturbs all.
+//! Puts servers under load in turns, so that a disturbance hits all of them.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -7,15 +7,15 @@ use super::child::Server;
 use super::wrk::{Keys, Seen};
 use crate::report::{Bound, Finding, Load, Spread, Unit};
 
-/// Below this part of its core a server had time left, so requests a second say nothing of it. Changing turns takes some of
-/// the rest.
+/// A server that used less of its core than this had time left, so its requests a second say nothing. Changing turns
+/// takes some of the rest.
 const SATURATED: f64 = 0.9;
 
-/// A kind of server, and what was seen of it round by round.
+/// A kind of server, with its measurements round by round.
 pub(super) struct Contender {
     pub(super) name: &'static str,
     pub(super) rounds: Vec<Round>,
-    /// Under load alone: there are no latencies in slices of time.
+    /// Under load alone, because there are no latencies in slices of time.
     undisturbed: Option<Seen>,
 }
 
@@ -23,11 +23,11 @@ pub(super) struct Contender {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round {
     pub(super) seen: Seen,
-    /// Seconds of processor time.
+    /// Seconds.
     processor_time: Option<f64>,
 }
 
-/// One server against another, round by round: how many times as many requests, or as little processor time.
+/// One server compared with another, round by round: the ratio of requests, and the inverse ratio of processor time.
 #[derive(Debug, Default)]
 pub(super) struct Ratios {
     pub(super) rates: Vec<f64>,
@@ -39,7 +39,7 @@ impl Round {
         Some(self.processor_time? * 1e6 / self.seen.requests as f64)
     }
 
-    /// The part of a core that the server has used.
+    /// The part of a core that the server used.
     fn processor_part(&self) -> Option<f64> {
         Some(self.processor_time? / self.seen.seconds())
     }
@@ -64,7 +64,7 @@ impl Contender {
         self.note(server, seen, keys, before)
     }
 
-    /// Notes what was seen of the server, which had used so much processor time before.
+    /// Records a measurement. `before` is the server's processor time before the load.
     fn note(
         &mut self,
         server: &Server,
@@ -107,7 +107,7 @@ impl Contender {
         })
     }
 
-    /// How it did against another one.
+    /// The ratios of this server to another one.
     pub(super) fn against(&self, other: &Self) -> Ratios {
         let mut ratios = Ratios::default();
         for (own, other) in self.rounds.iter().zip(&other.rounds) {
@@ -124,7 +124,7 @@ impl Contender {
 
     fn is_saturated(&self) -> bool {
         let parts: Vec<f64> = self.rounds.iter().filter_map(Round::processor_part).collect();
-        // Where there is no such figure, nothing better than requests a second is left.
+        // Without this figure, requests a second are the best that there is.
         Spread::of(&parts).is_none_or(|parts| parts.median >= SATURATED)
     }
 }
@@ -137,9 +137,9 @@ impl Ratios {
     }
 }
 
-/// One round: each of them under load by turns of a quarter of a second, every other round the other way about. In the last
-/// one each is alone for a while, too, unless the run must be quick. The first is the measure of the others, and its
-/// differences from round to round are noise.
+/// One round: each server is under load in turns of a quarter of a second. Every other round reverses the order. In
+/// the last round each also runs alone for a while, unless the run is quick. The first server is the reference, and
+/// its differences from round to round are noise.
 pub(super) fn take_turns(
     bench: &Bench,
     round: u64,
@@ -165,15 +165,15 @@ pub(super) fn take_turns(
     Ok(())
 }
 
-/// Notes how a bare server differed from itself.
+/// Records how a bare server differs from itself.
 pub(super) fn note_noise(bench: &mut Bench, bare: &Contender) {
     for pair in bare.rounds.windows(2) {
         bench.noise.add(&pair[1], &pair[0]);
     }
 }
 
-/// How the first did against the second, in both figures. The bound is for requests a second where both servers were
-/// saturated, and for processor time where one was not.
+/// The ratios of the first server to the second. The bound is for requests a second if both servers were saturated,
+/// and otherwise for processor time.
 pub(super) fn findings(own: &Contender, other: &Contender, bound: Option<Bound>) -> Vec<Finding> {
     let ratios = own.against(other);
     let is_saturated = own.is_saturated() && other.is_saturated();
@@ -185,11 +185,11 @@ pub(super) fn findings(own: &Contender, other: &Contender, bound: Option<Bound>)
         let finding = Finding::new(format!("{} / {}, {figure}", own.name, other.name), Unit::Ratio, spread);
         findings.push(match bound.filter(|_| counts) {
             Some(bound) if is_saturated => finding.bound(bound),
-            Some(bound) => finding.bound(bound).note("the server was not saturated, so this is what counts"),
+            Some(bound) => finding.bound(bound).note("the server was not saturated, so this figure counts"),
             None => finding,
         });
     }
-    // What disturbs a server only ever adds to its time, so its quietest round tells most on a machine that is not.
+    // A disturbance only adds to a server's time, so on a noisy machine its quietest round says most.
     if let Some((own_time, other_time)) = own.quietest().zip(other.quietest()) {
         let what = format!("{} / {}, processor time per request in the quietest round", own.name, other.name);
         findings.push(Finding::new(what, Unit::Ratio, Spread::exactly(other_time / own_time)));
@@ -197,7 +197,7 @@ pub(super) fn findings(own: &Contender, other: &Contender, bound: Option<Bound>)
     findings
 }
 
-/// Shows what is going on, in one line that the next one replaces.
+/// Shows the progress in one line. The next call replaces it.
 pub(super) fn progress(what: &str) {
     if io::stderr().is_terminal() {
         eprint!("\r{what:<78}\r");

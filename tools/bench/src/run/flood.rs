@@ -1,4 +1,4 @@
-//! A flood of keys that nobody has, each of which asks the upstream.
+//! A flood of unknown keys. The upstream is asked about each of them.
 
 use super::Bench;
 use super::child::Server;

@@ -1,7 +1,7 @@
 -- The requests of wrk, and its figures as one line of JSON. Arguments:
 --   keys COUNT            good keys, in random order
---   zipf COUNT SEED       good keys, number n as often as 1/n
---   junk RUN              keys that nobody has, each once
+--   zipf COUNT SEED       good keys, number n with frequency 1/n
+--   junk RUN              unknown keys, each once
 
 local head, tail
 local requests, sums, run = {}, nil, nil
@@ -64,7 +64,7 @@ function init(arguments)
   end
 end
 
--- Without it wrk would not look for a function that `init` sets.
+-- Without this, wrk would not look for the function that `init` sets.
 function request() end
 
 function done(summary, latency)

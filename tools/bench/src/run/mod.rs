@@ -1,4 +1,4 @@
-//! One run: the machine is described, the scenarios are taken one by one, and the report is written.
+//! One run: describes the machine, runs the scenarios one by one, and writes the report.
 
 mod cached;
 mod child;
@@ -26,7 +26,7 @@ use wrk::Wrk;
 /// A scenario on one framework.
 type Scenario = fn(&mut Bench, &str) -> Result<Vec<Section>, String>;
 
-/// What can be measured, by the name that filters choose by.
+/// All scenarios. Filters choose them by name.
 const SCENARIOS: &[(&str, &str, Scenario)] = &[
     ("cached", "axum", cached::measure),
     ("cached", "actix", cached::measure),
@@ -45,7 +45,7 @@ const SCENARIOS: &[(&str, &str, Scenario)] = &[
     ("stampede", "warp", stampede::measure),
 ];
 
-/// What scenarios work with.
+/// What scenarios need.
 struct Bench {
     quick: bool,
     rounds: u64,
@@ -53,7 +53,7 @@ struct Bench {
     cores: Option<Cores>,
     wrk: Wrk,
     upstream: Upstream,
-    /// Bare servers against themselves.
+    /// Each bare server compared with itself.
     noise: Ratios,
 }
 
@@ -67,7 +67,7 @@ impl Bench {
     }
 }
 
-/// Measures what the filters choose, or everything.
+/// Measures the scenarios that the filters choose, or all of them.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let mut arguments = Arguments::new(arguments);
     let quick = arguments.flag("--quick");
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
 
     let wrk = Wrk::new(&directory)?;
     let before = Everything::now();
-    // Pinned, this process would count one core.
+    // If this process were pinned already, it would count one core.
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let cores = machine::pin();
     let machine = Machine::new(all, cores.clone());
@@ -119,12 +119,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The scenarios whose name holds one of the filters.
+/// The scenarios whose name contains one of the filters.
 fn chosen(filters: &[String]) -> Result<Vec<(&'static str, &'static str, Scenario)>, String> {
     let names = || SCENARIOS.iter().map(|(name, framework, _)| format!("{name}/{framework}"));
     if let Some(unknown) = filters.iter().find(|filter| !names().any(|name| name.contains(filter.as_str()))) {
         let names: Vec<String> = names().collect();
-        return Err(format!("'{unknown}' is part of no name. There is: {}", names.join(", ")));
+        return Err(format!(
+            "no scenario has '{unknown}' in its name. The scenarios are: {}",
+            names.join(", ")
+        ));
     }
     let is_chosen =
         |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
@@ -142,7 +145,7 @@ fn show(section: &Section) {
     }
 }
 
-/// What part of the machine was used by processes that are none of this run's, now that these have ended.
+/// The part of the machine that processes outside this run used. The run's own processes must have ended.
 fn others(before: Option<Everything>) -> Option<f64> {
     let (before, after) = (before?, Everything::now()?);
     let busy = after.busy - before.busy - processor_time::of_this_and_children()?;

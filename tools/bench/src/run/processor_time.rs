@@ -1,31 +1,31 @@
-//! Processor time, from `/proc`. Where there is none, there are no such figures.
+//! Processor time from `/proc`. On other systems there are no such figures.
 
 use std::fs;
 
-/// The unit of all times in `/proc`, whatever the kernel's own: `USER_HZ`.
+/// The unit of all times in `/proc`, whatever the kernel's own unit is: `USER_HZ`.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Seconds of processor time that a process has used, in all its threads.
+/// The processor time of a process in seconds, over all its threads.
 pub(super) fn of_process(process: u32) -> Option<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     ticks(&stat, 2).map(|ticks| ticks / TICKS_PER_SECOND)
 }
 
-/// Seconds that this process has used, with the children that have ended.
+/// The processor time of this process in seconds, with its children that have ended.
 pub(super) fn of_this_and_children() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     ticks(&stat, 4).map(|ticks| ticks / TICKS_PER_SECOND)
 }
 
-/// The sum of the first of: user and system time, user and system time of children that have ended.
+/// The sum of the first `count` of: user time, system time, and both for children that have ended.
 fn ticks(stat: &str, fields: usize) -> Option<f64> {
-    // The name of the program is in parentheses, and may hold anything.
+    // The name of the program is in parentheses and may contain anything.
     let (_, after_name) = stat.rsplit_once(')')?;
     let times = after_name.split_whitespace().skip(11).take(fields);
     times.map(|time| time.parse::<f64>().ok()).sum()
 }
 
-/// Seconds that all cores together have worked, and those that there were.
+/// The time that all cores have worked, and their whole time, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Everything {
     pub(super) busy: f64,
@@ -38,7 +38,7 @@ impl Everything {
     }
 
     fn parse(stat: &str) -> Option<Self> {
-        // user nice system idle iowait irq softirq steal; what follows is counted among these already.
+        // user nice system idle iowait irq softirq steal. The numbers that follow are part of these.
         let times = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
         let times: Vec<f64> = times.map(str::parse).collect::<Result<_, _>>().ok()?;
         let total: f64 = times.iter().sum();

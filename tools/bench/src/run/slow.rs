@@ -1,4 +1,4 @@
-//! Whether a slow upstream slows down those whose keys are cached, and what becomes of the others.
+//! Whether a slow upstream slows down callers with cached keys, and what happens to the others.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::report::{Bound, Finding, Section, Spread, Unit};
 
 const UPSTREAM_MILLISECONDS: u64 = 2000;
 const SEED: u64 = 10_000;
-/// A new key every so often: a hundred verifications would be under way at once.
+/// The time between two new keys. At this rate 100 verifications would be in flight at once.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>, String> {
@@ -35,7 +35,7 @@ pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>
         progress(&format!("slow/{framework}: round {} of {rounds}", round + 1));
         quiet.take_turn(bench, &alone, Keys::Good(SEED), seconds)?;
         let strangers = Strangers::start(crowded.address);
-        // By then as many verifications are under way as will be.
+        // By now the number of verifications in flight has reached its maximum.
         thread::sleep(Duration::from_millis(UPSTREAM_MILLISECONDS));
         let turn = disturbed.take_turn(bench, &crowded, Keys::Good(SEED), seconds);
         for (status, count) in strangers.stop() {
@@ -58,7 +58,7 @@ pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>
     }])
 }
 
-/// Requests with new keys, one every [`INTERVAL`], each on a connection of its own.
+/// Requests with new keys, one every [`INTERVAL`], each on a new connection.
 struct Strangers {
     ending: Arc<AtomicBool>,
     sender: JoinHandle<BTreeMap<u16, u64>>,
@@ -88,7 +88,7 @@ impl Strangers {
         Self { ending, sender }
     }
 
-    /// Ends it, waits for the answers that are due, and says how many there were by status; 0 is none.
+    /// Ends it, waits for the outstanding answers, and returns how many there were by status. 0 means no answer.
     fn stop(self) -> BTreeMap<u16, u64> {
         self.ending.store(true, Ordering::Relaxed);
         self.sender.join().unwrap_or_default()

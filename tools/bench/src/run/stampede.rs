@@ -1,4 +1,4 @@
-//! Many requests at once with one key that nobody has seen.
+//! Many requests at once with one new key.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ fn stampede(server: std::net::SocketAddr) -> Result<BTreeMap<u16, u64>, String> 
     Ok(statuses)
 }
 
-/// How many answers of which status there were.
+/// How many answers there were of each status.
 pub(super) fn answers(statuses: &BTreeMap<u16, u64>) -> String {
     let counts: Vec<String> = statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
     format!("answers: {}", counts.join(", "))

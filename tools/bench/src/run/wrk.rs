@@ -1,4 +1,4 @@
-//! The load: wrk, in a process of its own.
+//! The load: wrk in its own process.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 const CONNECTIONS: u32 = 32;
-/// How long one of several loads goes on before the next one takes its place.
+/// How long one of several loads runs before the next takes its turn.
 const SLICE: Duration = Duration::from_millis(250);
 const SCRIPT: &str = include_str!("load.lua");
 
 /// Which keys the requests present.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Keys {
-    /// So many good keys, in random order.
+    /// This many good keys, in random order.
     Good(u64),
-    /// So many good keys, number n as often as 1/n.
+    /// This many good keys, number n with frequency 1/n.
     Zipf(u64),
-    /// Keys that nobody has, each once; the number tells one run's from another's.
+    /// Unknown keys, each once. The number distinguishes the keys of one run from those of another.
     Junk(u64),
 }
 
-/// What wrk has seen.
+/// The figures of wrk.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct Seen {
     pub(super) requests: u64,
@@ -33,9 +33,9 @@ pub(super) struct Seen {
     pub(super) broken: u64,
     /// Answers of status 400 and above.
     pub(super) refused: u64,
-    /// Latencies in microseconds.
+    /// Microseconds.
     pub(super) median: f64,
-    /// Of a hundred requests, the slowest but one.
+    /// Microseconds. One request in a hundred takes longer.
     pub(super) high: f64,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Wrk {
 }
 
 impl Wrk {
-    /// Writes the script that wrk runs. That wrk is there is for `cargo xtask bench` to see to.
+    /// Writes the script for wrk. `cargo xtask bench` makes sure that wrk is installed.
     pub(super) fn new(directory: &std::path::Path) -> Result<Self, String> {
         let script = directory.join("load.lua");
         std::fs::write(&script, SCRIPT)
@@ -63,13 +63,13 @@ impl Wrk {
         Ok(Self { script })
     }
 
-    /// Has the server answer requests with these keys for some seconds.
+    /// Puts the server under load with these keys for some seconds.
     pub(super) fn run(&self, server: SocketAddr, keys: Keys, seconds: u64) -> Result<Seen, String> {
         self.start(server, keys, seconds)?.end()
     }
 
-    /// Has each of the servers answer requests for so many seconds, a quarter of a second at a time: what disturbs the machine
-    /// for longer than that disturbs them all.
+    /// Puts each of the servers under load for this many seconds, a quarter of a second at a time. A longer
+    /// disturbance hits all of them.
     pub(super) fn run_in_slices(
         &self,
         loads: &[(SocketAddr, Keys)],
@@ -84,7 +84,7 @@ impl Wrk {
             running.push((load, began.elapsed()));
         }
         let ends = Instant::now() + Duration::from_secs(together);
-        // Whole turns only, so that all get the same.
+        // Whole turns only, so that all servers get the same.
         let turn = SLICE * running.len() as u32;
         while Instant::now() + turn < ends {
             for (load, active) in &mut running {
@@ -96,7 +96,7 @@ impl Wrk {
             }
         }
         thread::sleep(ends.saturating_duration_since(Instant::now()));
-        // It notices within a tenth of a second that its time is over, and goes on until then.
+        // It notices within a tenth of a second that its time is over, and runs until then.
         let end = |(load, active): (Load, Duration)| {
             let began = Instant::now();
             load.signal("-CONT")?;
@@ -109,7 +109,7 @@ impl Wrk {
     fn start(&self, server: SocketAddr, keys: Keys, seconds: u64) -> Result<Load, String> {
         let mut command = Command::new("wrk");
         command.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-d", &seconds.to_string()]);
-        // Longer than a load ever stands still.
+        // Longer than a load ever pauses.
         command.args(["--timeout", "30"]);
         command.arg("-s").arg(&self.script).arg(format!("http://{server}/users")).arg("--");
         match keys {
@@ -123,7 +123,7 @@ impl Wrk {
     }
 }
 
-/// A wrk at work. Dropping it ends it.
+/// A running wrk. Dropping it ends it.
 struct Load(Option<Child>);
 
 impl Load {
@@ -150,14 +150,14 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         if let Some(mut child) = self.0.take() {
-            // An error says that it has ended already.
+            // An error means that it has ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
 
-/// The figures that the script's `done` has written among wrk's own words.
+/// Finds the figures that the script's `done` wrote in wrk's own output.
 fn figures(output: &str) -> Option<Seen> {
     output.lines().filter_map(|line| serde_json::from_str(line).ok()).next_back()
 }

@@ -1,4 +1,4 @@
-//! How often the upstream is asked where some keys are used a lot and most hardly ever.
+//! How often the upstream is asked if callers use a few keys a lot and most keys rarely.
 
 use super::Bench;
 use super::compare::{Contender, progress};

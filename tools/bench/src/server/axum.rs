@@ -1,4 +1,4 @@
-//! axum, as its documentation has it served. What a guard asks of the server is charged to the guard: the bare one does
+//! axum, served as its documentation says. The guard pays for what it needs from the server: the bare server runs
 //! without the clients' addresses.
 
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
-//! The middleware that a careful developer writes by hand from Kinde's guide, to compare with: a cache keyed by the key
-//! itself, five minutes to live, one shared HTTP client with a timeout, and every check that the guide names.
+//! The middleware that a careful developer writes by hand from Kinde's guide, for comparison. It has a cache keyed by
+//! the key itself, a time to live of 5 min, one shared HTTP client with a timeout, and every check that the guide
+//! names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ struct Shared {
     verify_url: String,
 }
 
-/// Kinde's answer, and what the handler finds in the request's extensions.
+/// Kinde's answer. The handler finds it in the request's extensions.
 #[derive(Clone, Deserialize)]
 struct Verification {
     is_valid: bool,
@@ -78,7 +79,7 @@ impl HandWritten {
         let body = serde_json::to_vec(&VerifyRequest { api_key: key }).unwrap_or_default();
         let request = self.0.client.post(&self.0.verify_url).header(header::CONTENT_TYPE, "application/json");
         let answer = request.body(body).send().await?.error_for_status()?.bytes().await?;
-        // What can't be read is no valid key.
+        // An answer that cannot be read does not make the key valid.
         let nothing = Verification {
             is_valid: false,
             status: None,

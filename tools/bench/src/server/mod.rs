@@ -1,5 +1,5 @@
-//! The servers that are measured: one route, the same handler and answer everywhere, and a guard in front of it or none.
-//! Each has one thread for its requests.
+//! The servers under measurement. All have one route with the same handler and answer, behind a guard or bare. Each
+//! serves requests on one thread.
 
 mod actix;
 mod axum;
@@ -19,7 +19,7 @@ use crate::keys;
 
 scopes! { ReadUsers = "read:users"; }
 
-/// What the handler answers.
+/// The handler's answer.
 const ANSWER: &str = r#"{"users":[]}"#;
 /// How many keys are verified at once before the server is ready.
 const SEEDED_AT_ONCE: usize = 32;
@@ -28,9 +28,9 @@ const SEEDED_AT_ONCE: usize = 32;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guard {
     Bare,
-    /// Bare, but with the clients' addresses, which axum hands out on request only.
+    /// Bare, but with the clients' addresses, which axum provides only if asked.
     WithAddresses,
-    /// `Scoped<ReadUsers>` in the handler's signature; in warp, the filter.
+    /// `Scoped<ReadUsers>` in the handler's signature. In warp, the filter.
     Scoped,
     /// `require(policy)` around the route.
     Require,
@@ -70,7 +70,7 @@ pub(crate) fn serve(arguments: &[String]) -> Result<(), String> {
 }
 
 impl Settings {
-    /// The authenticator, with nothing weakened but the number of attempts: every request comes from one address.
+    /// The authenticator. Only the limit of attempts is lifted, because every request comes from one address.
     fn authenticator(&self) -> Result<Authenticator, String> {
         let verifier = KindeVerifier::new(KindeSettings::new(&*self.upstream).without_token());
         Authenticator::builder(verifier.map_err(|error| error.to_string())?)
@@ -104,7 +104,7 @@ impl Settings {
     }
 }
 
-/// Has each of the first good keys verified, some at once.
+/// Verifies the first good keys, some at once.
 async fn seed<F>(count: u64, verify: impl Fn(u64) -> F) -> Result<(), String>
 where
     F: Future<Output = Result<(), String>> + Send + 'static,
