@@ -1,11 +1,11 @@
-//! The soak: does the library keep its promises for minutes on end, under everything at once, and in release?
+//! The soak: does the library keep its promises for minutes, under everything at once, in a release build?
 //!
-//! `cargo xtask soak` runs it. All of it happens in one process and over loopback sockets: the Kinde emulator, the reference
-//! server on axum, and their clients.
+//! `cargo xtask soak` runs it. The Kinde emulator, the reference server on axum and their clients are all in one
+//! process, connected by loopback sockets.
 //!
-//! - [`oracle`] knows which request deserves which answer;
-//! - [`mixed`] makes all sorts of traffic at once, and has the oracle judge every answer;
-//! - [`cases`] are the lines of the resilience table, each with its bound and what was measured.
+//! - [`oracle`] knows the right answer to each request.
+//! - [`mixed`] makes all kinds of traffic at once, and the oracle judges every answer.
+//! - [`cases`] measures the lines of the resilience table, each with its bound.
 
 pub mod cases;
 pub mod memory;

@@ -1,4 +1,4 @@
-//! Runs the soak and the resilience table; `cargo xtask soak` builds this in release and starts it.
+//! Runs the soak and the resilience table. `cargo xtask soak` builds it in release and starts it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use apikey_soak::report::Report;
 const HELP: &str = "\
 usage: soak [--seconds N] [--quick] [--seed N] [--only TEXT] [--json FILE]
 
-  --seconds N   how long the mixed traffic lasts (default 300; 0 leaves it out)
-  --quick       the outage of the table lasts 6 s instead of 60, and crowds are a tenth as large
-  --seed N      the traffic of an earlier run; the schedule of the machine is not part of it
-  --only TEXT   of the table, only the cases that have this in their name
-  --json FILE   writes the table there, too
+  --seconds N   length of the mixed traffic in seconds (default 300; 0: none)
+  --quick       the table's outage lasts 6 s instead of 60 s, and crowds are a tenth of their size
+  --seed N      repeats the traffic of an earlier run, but not the timing of the machine
+  --only TEXT   runs only the cases of the table whose name contains TEXT
+  --json FILE   also writes the table to this file
 ";
 
 struct Options {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `None` where only help is asked for.
+/// `None`: the arguments ask for help.
 fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let seed = fastrand::u64(..);
     let mut options = Options { seconds: 300, is_quick: false, seed, only: String::new(), json: None };
@@ -64,7 +64,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
 fn run(options: Options) -> Result<bool, String> {
     println!("seed {}", options.seed);
     if cfg!(debug_assertions) {
-        println!("not built with --release: latencies say little");
+        println!("this is not a release build, so latencies say little");
     }
     let mut report = Report { seed: options.seed, rows: Vec::new() };
     if options.seconds > 0 {
@@ -81,7 +81,7 @@ fn run(options: Options) -> Result<bool, String> {
     println!("\n{}", report.table());
     if let Some(file) = &options.json {
         let json = serde_json::to_vec_pretty(&report).map_err(|error| error.to_string())?;
-        std::fs::write(file, json).map_err(|error| format!("can't write {file}: {error}"))?;
+        std::fs::write(file, json).map_err(|error| format!("cannot write {file}: {error}"))?;
         println!("written to {file}");
     }
     Ok(report.is_ok())
@@ -114,8 +114,8 @@ fn mixed_soak(options: &Options) -> Result<Vec<apikey_soak::report::Row>, String
     Ok(outcome.decisions().into_iter().chain(outcome.memory()).collect())
 }
 
-/// Each part has a runtime of its own, so that nothing of another is counted.
+/// Each part has a new runtime, so that no tasks of another part are counted.
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| format!("no runtime: {error}"))
+    runtime.map_err(|error| format!("cannot start a Tokio runtime: {error}"))
 }

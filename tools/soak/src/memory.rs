@@ -1,9 +1,9 @@
-//! How much memory this process holds.
+//! The memory of this process.
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 
-/// Counts what is allocated and freed, and leaves the rest to the system's allocator.
+/// Counts allocations, and leaves the rest to the system's allocator.
 #[global_allocator]
 static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
@@ -14,17 +14,17 @@ pub fn live_heap() -> usize {
     stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
 }
 
-/// The resident set in bytes, where the system tells it.
+/// The resident set in bytes, if the system tells it.
 #[must_use]
 pub fn resident() -> Option<usize> {
     let kibibytes = field("/proc/self/status", "VmRSS:")?;
     Some(kibibytes * 1024)
 }
 
-/// How many files this process may have open: each loopback connection takes two.
+/// How many files this process may have open. Each loopback connection takes two.
 #[must_use]
 pub fn open_files_limit() -> usize {
-    // What most systems allow at least.
+    // The least that most systems allow.
     field("/proc/self/limits", "Max open files").unwrap_or(1024)
 }
 

@@ -1,4 +1,4 @@
-//! What was measured, as a table for people and as JSON for programs.
+//! The measurements, as a table for people and as JSON for programs.
 
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -7,13 +7,13 @@ use std::time::Duration;
 /// One line of the table.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// What was done.
+    /// The case.
     pub case: String,
-    /// What must hold.
+    /// The bound.
     pub bound: String,
-    /// What was found.
+    /// The measurement.
     pub measured: String,
-    /// Whether it holds.
+    /// Whether the bound holds.
     pub ok: bool,
 }
 
@@ -29,10 +29,10 @@ impl Row {
     }
 }
 
-/// All that a run found.
+/// The results of a run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// The seed that brings the same traffic again.
+    /// The seed that repeats the traffic.
     pub seed: u64,
     /// The table.
     pub rows: Vec<Row>,
@@ -57,7 +57,7 @@ impl Report {
     }
 }
 
-/// The value below which this part of the sorted samples lies; zero where there is none.
+/// The value below which this part of the sorted samples lies. 0 without samples.
 #[must_use]
 pub fn quantile(samples: &mut [Duration], part: f64) -> Duration {
     samples.sort_unstable();
@@ -65,7 +65,7 @@ pub fn quantile(samples: &mut [Duration], part: f64) -> Duration {
     samples.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
 }
 
-/// Bytes, for people.
+/// Bytes in words.
 #[must_use]
 pub fn mebibytes(bytes: usize) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))

@@ -1,4 +1,4 @@
-//! Stands for a name whose address changes: connections are passed on to wherever it leads when they are made.
+//! A name whose address changes: it passes new connections on to its present address.
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ impl Switch {
         format!("http://{}", self.address)
     }
 
-    /// New connections lead there from now on; old ones stay as they are.
+    /// Passes new connections on to this address. Open ones stay as they are.
     pub(crate) fn lead_to(&self, address: SocketAddr) {
         *self.leads_to.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
@@ -47,7 +47,7 @@ impl Drop for Switch {
 }
 
 async fn pass_on(mut near: TcpStream, target: SocketAddr) {
-    // What one side does to its connection ends the other one, too.
+    // The end of one side's connection ends the other's, too.
     if let Ok(mut far) = TcpStream::connect(target).await {
         let _broken = copy_bidirectional(&mut near, &mut far).await;
     }

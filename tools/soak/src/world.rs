@@ -1,4 +1,4 @@
-//! What every case runs against: the emulator, an authenticator, and the reference server, over real sockets.
+//! The surroundings of every case: the emulator, an authenticator and the reference server, over real sockets.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,14 +16,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
 
-/// A running server that asks a running emulator. Dropping it stops both.
+/// A running server with a running emulator. Dropping it stops both.
 pub(crate) struct World {
     pub(crate) emulator: Emulator,
     pub(crate) server: Server,
 }
 
 impl World {
-    /// Starts both, the authenticator configured as `configure` says.
+    /// Starts both. `configure` sets up the authenticator.
     pub(crate) async fn start(
         configure: impl FnOnce(AuthenticatorBuilder<Authenticator>) -> AuthenticatorBuilder<Authenticator>,
     ) -> Result<Self, String> {
@@ -33,7 +33,7 @@ impl World {
         Ok(Self { emulator, server })
     }
 
-    /// Holds back every answer of the emulator's until the gate is opened.
+    /// Holds back every answer of the emulator until the gate opens.
     pub(crate) fn hold(&self) -> Gate {
         let gate = Gate::new();
         self.emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
@@ -46,7 +46,7 @@ pub(crate) fn verifier(emulator: &Emulator) -> Result<KindeVerifier, String> {
     verifier_at(&emulator.url(), emulator, Arc::new(SystemClock))
 }
 
-/// The client of an emulator that is reached at this URL, with a clock of its own.
+/// The client of an emulator at this URL, with its own clock.
 pub(crate) fn verifier_at(
     url: &str,
     emulator: &Emulator,
@@ -59,7 +59,7 @@ pub(crate) fn verifier_at(
     Ok(verifier)
 }
 
-/// The system's clock, put forward by hand.
+/// The system's clock, which a test can move forward.
 #[derive(Debug, Default)]
 pub(crate) struct ShiftedClock(Mutex<Duration>);
 
@@ -125,18 +125,20 @@ pub(crate) fn get(path: &str, secret: &str) -> Vec<u8> {
     raw::get(path, &[("Authorization", &format!("Bearer {secret}"))])
 }
 
-/// Whatever goes wrong with a socket, as a line for the report.
+/// An error of a socket as a line for the report.
 pub(crate) fn socket(error: std::io::Error) -> String {
     format!("a request got no answer: {error}")
 }
 
-/// A thread for verifications, as an authenticator has one, whose tasks can be counted.
+/// A thread for verifications like an authenticator's own, but its tasks can be counted.
 pub(crate) struct Verifications(Option<Runtime>);
 
 impl Verifications {
     pub(crate) fn start() -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        runtime.map(|runtime| Self(Some(runtime))).map_err(|error| format!("no runtime: {error}"))
+        runtime
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|error| format!("cannot start a Tokio runtime: {error}"))
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -151,7 +153,7 @@ impl Verifications {
 
 impl Drop for Verifications {
     fn drop(&mut self) {
-        // Waiting for its end is nothing that a task may do.
+        // A task may not wait for the end of the thread.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }

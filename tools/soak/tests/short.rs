@@ -1,4 +1,4 @@
-//! A few seconds of the mixed soak, so that the oracle stays alive. It judges decisions and never speed.
+//! A few seconds of the mixed soak, so that the oracle keeps working. It judges decisions and never speed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Requests that come at a steady rate, whether or not the earlier ones were answered.
+//! Requests at a steady rate, whether or not the earlier ones have an answer.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,23 +24,23 @@ pub(super) fn proxies() -> Result<TrustedProxies, String> {
     TrustedProxies::parse("127.0.0.0/8").map_err(|error| error.to_string())
 }
 
-/// Good keys that nobody has asked about yet.
+/// Good keys that the service has not asked about yet.
 pub(super) fn good_keys(emulator: &Emulator, count: usize) -> Vec<String> {
     (0..count).map(|_| emulator.create_key(KeySpecification::new("good")).secret).collect()
 }
 
-/// What a request came to.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
-    /// When it was sent, after the first one.
+    /// The time between the first request and this one.
     pub(super) at: Duration,
     pub(super) took: Duration,
     pub(super) status: u16,
-    /// For how long the caller is told to wait.
+    /// How long the caller is told to wait.
     pub(super) retry_after: Option<u64>,
 }
 
-/// All of them, in the order in which they were sent.
+/// The outcomes of all requests, in the order in which they were sent.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals(pub(super) Vec<Arrival>);
 
@@ -65,7 +65,7 @@ impl Arrivals {
         quantile(&mut self.0.iter().map(|arrival| arrival.took).collect::<Vec<_>>(), 0.5)
     }
 
-    /// How many were let in of those that were sent in the worst whole second.
+    /// How many requests of the worst whole second were accepted.
     pub(super) fn least_in_a_second(&self) -> usize {
         let last = self.0.last().map_or(0, |arrival| arrival.at.as_secs());
         let is_of = |second, arrival: &&Arrival| arrival.at.as_secs() == second && arrival.status == 200;
@@ -73,7 +73,7 @@ impl Arrivals {
         (0..last).map(let_in).min().unwrap_or_default()
     }
 
-    /// Only those that were sent this long after the first one, or later.
+    /// The requests that were sent this long after the first one, or later.
     pub(super) fn since(&self, at: Duration) -> Self {
         Self(self.0.iter().filter(|arrival| arrival.at >= at).copied().collect())
     }
@@ -83,7 +83,7 @@ impl Arrivals {
     }
 }
 
-/// Where requests are sent: a server, over as many connections as have to wait at once.
+/// The receiver of requests: a server, with as many connections as there are waiting requests.
 #[derive(Clone)]
 pub(super) struct Target {
     address: SocketAddr,
@@ -117,7 +117,7 @@ impl Target {
         Ok(Arrival { at: Duration::ZERO, took, status: answer.status, retry_after })
     }
 
-    /// Presents the keys one after another, one each time `every` has passed, in turn by so many clients.
+    /// Presents the keys one after another, one each time `every` has passed. This many clients take turns.
     pub(super) async fn at_a_rate(
         &self,
         secrets: Vec<String>,
@@ -149,7 +149,7 @@ impl Target {
     }
 }
 
-/// The address of a client, as a proxy names it.
+/// The address of a client in a proxy's header.
 pub(super) fn client(number: usize) -> String {
     format!("198.51.{}.{}", number / 250, number % 250)
 }

@@ -1,4 +1,4 @@
-//! Connections to Kinde that die, and machines of Kinde's that hang.
+//! Connections to Kinde that die, and backends of Kinde that hang.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::arrivals::{Arrivals, Target, behind_a_proxy, good_keys};
 use crate::report::Row;
 use crate::world::World;
 
-/// How many come at once to machines of which one hangs, and how long after each other.
+/// How many requests come at once if one backend hangs, and the time between two such crowds.
 const CROWD: usize = 10;
 const BETWEEN_CROWDS: Duration = Duration::from_millis(400);
-/// What scheduling may add to an answer.
+/// How much later an answer may be because of scheduling.
 const TOLERANCE: Duration = Duration::from_millis(250);
 
-/// Has so many connections open and idle: as many verifications were under way at once.
+/// Opens this many connections and leaves them idle, by having as many verifications in flight at once.
 async fn warm(world: &World, target: &Target, connections: usize) -> Result<(), String> {
     let gate = world.hold();
     let keys = good_keys(&world.emulator, connections);
@@ -32,7 +32,7 @@ async fn warm(world: &World, target: &Target, connections: usize) -> Result<(), 
     if warmed.all_let_in() { Ok(()) } else { Err("the connections could not be warmed".to_owned()) }
 }
 
-/// A NAT or a load balancer forgets all connections, and tells nobody.
+/// A NAT or a load balancer forgets all connections, and tells neither side.
 pub(super) async fn dead(_is_quick: bool) -> Result<Vec<Row>, String> {
     let (mut early, mut late, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for connections in [1, 20, 60] {
@@ -67,7 +67,7 @@ pub(super) async fn dead(_is_quick: bool) -> Result<Vec<Row>, String> {
 /// The peer closes each connection after a few uses, or all of them at once.
 pub(super) async fn closed(_is_quick: bool) -> Result<Vec<Row>, String> {
     let mut used = Vec::new();
-    // At its first use no connection would ever bring an answer.
+    // If it closed them at their first use, no connection would ever bring an answer.
     for nth in 2..=6 {
         let world = behind_a_proxy(|builder| builder).await?;
         let target = Target::new(&world);
@@ -106,7 +106,8 @@ pub(super) async fn closed(_is_quick: bool) -> Result<Vec<Row>, String> {
     ])
 }
 
-/// Three machines stand behind Kinde's address, and one of them never answers. The others end idle connections, so that each
+/// Three backends stand behind Kinde's address, and one of them never answers. The others end idle connections, so
+/// each crowd of callers needs new ones.
 /// crowd of callers needs new ones.
 pub(super) async fn one_machine_hangs(is_quick: bool) -> Result<Vec<Row>, String> {
     let crowds = if is_quick { 9 } else { 30 };

@@ -1,4 +1,4 @@
-//! Ten thousand at once: with one key that nobody knows yet, and each with another one.
+//! Ten thousand requests at once: with one unknown key, and with a different one each.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -19,17 +19,18 @@ use crate::world::{World, get, socket};
 const CROWD: usize = 10_000;
 const CAP: usize = 64;
 const QUEUE: usize = 256;
-/// Who has no answer after this time waits for a place.
+/// A request without an answer after this time waits for a slot.
 const AT_ONCE: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(60);
-/// How many clients send at once where each request is timed: more would time the queue before the two sides' cores.
+/// How many clients send at once when each request is timed. With more, the time in front of the cores would count,
+/// too.
 const TIMED_AT_ONCE: usize = 8;
 
 fn crowd(is_quick: bool) -> usize {
     if is_quick { CROWD / 10 } else { CROWD }
 }
 
-/// All of them are one client, and wait for the same answer, which is held back until the last has come.
+/// All of them are one client, and wait for the same answer. The gate opens when the last has come.
 pub(super) async fn one_key(is_quick: bool) -> Result<Vec<Row>, String> {
     let world = World::start(|builder| builder.verification_timeout(LONG)).await?;
     let key = world.emulator.create_key(KeySpecification::new("one"));
@@ -78,7 +79,8 @@ pub(super) async fn one_key(is_quick: bool) -> Result<Vec<Row>, String> {
     )])
 }
 
-/// As many are asked about as may be, and as many wait as may wait; the others must hear so at once.
+/// As many keys are asked about as the limit allows, and as many wait as the queue holds. The others must get their
+/// 503 at once.
 pub(super) async fn distinct_keys(is_quick: bool) -> Result<Vec<Row>, String> {
     let world = World::start(|builder| {
         builder
@@ -98,7 +100,7 @@ pub(super) async fn distinct_keys(is_quick: bool) -> Result<Vec<Row>, String> {
             })
             .collect(),
     );
-    // The first half comes in process as one client, and takes all places that one client may have.
+    // The first half comes in process as one client, and takes all slots that one client may have.
     let (in_process, mut waiting, mut other) = (secrets.len() / 2, JoinSet::new(), 0);
     let (mut turned_away, any_key) = (Vec::new(), Policy::any_key());
     for secret in &secrets[..in_process] {
@@ -111,7 +113,8 @@ pub(super) async fn distinct_keys(is_quick: bool) -> Result<Vec<Row>, String> {
             _ => other += 1,
         }
     }
-    // The second half is connected all at once, as another client; then a few at a time send, so that what is timed is the
+    // The second half connects at once, as another client. Then a few at a time send, so that the time of the answer
+    // counts, and not the wait for the cores.
     // answer and not the queue before the cores.
     let connections = connect(world.server.address, secrets.len() - in_process).await?;
     let over_sockets = connections.len();
@@ -174,7 +177,7 @@ pub(super) async fn distinct_keys(is_quick: bool) -> Result<Vec<Row>, String> {
     ])
 }
 
-/// What came of the requests of one who sends.
+/// The outcomes of one sender's requests.
 #[derive(Default)]
 struct Sent {
     turned_away: Vec<Duration>,
@@ -182,7 +185,7 @@ struct Sent {
     other: usize,
 }
 
-/// Sends one request after another, each on a connection of its own, and waits only for answers that come at once.
+/// Sends one request after another, each on a new connection, and waits only for answers that come at once.
 async fn send(
     secrets: Arc<Vec<String>>,
     next: Arc<AtomicUsize>,

@@ -1,4 +1,4 @@
-//! Kinde takes questions and never answers.
+//! Kinde accepts calls and never answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,14 +14,14 @@ use crate::report::{Row, quantile};
 use crate::world::{Verifications, World, get, socket};
 
 const BUDGET: Duration = Duration::from_secs(1);
-/// For what two cores do to timers and answers under load, and for a waiter's own grace of 250 ms.
+/// What load on two cores adds to timers and answers, with a waiter's own grace of 250 ms.
 const TOLERANCE: Duration = Duration::from_millis(500);
 const CLIENTS: usize = 100;
 const ROUNDS: usize = 5;
 const CACHED: usize = 200;
 
 pub(super) async fn hang(is_quick: bool) -> Result<Vec<Row>, String> {
-    // Without the breaker, so that questions hang all the time.
+    // Without the breaker, so that calls hang all the time.
     let verifications = Verifications::start()?;
     let world = World::start(|builder| {
         builder
@@ -81,7 +81,7 @@ pub(super) async fn hang(is_quick: bool) -> Result<Vec<Row>, String> {
     }
     is_over.store(true, Ordering::SeqCst);
     let (mut times, failed) = steady.await.map_err(|error| error.to_string())??;
-    // A question that nobody waits for any more has closed its connection; its tasks end with it.
+    // A call that no caller waits for has closed its connection. Its tasks end with it.
     let patience = Instant::now() + Duration::from_secs(5);
     while alive() > tasks_before && Instant::now() < patience {
         tokio::time::sleep(Duration::from_millis(20)).await;

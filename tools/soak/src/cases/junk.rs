@@ -1,4 +1,4 @@
-//! A flood of keys that do not exist, against a cache of keys that do.
+//! A flood of unknown keys against a cache of good ones.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const JUNK: usize = 1_000_000;
 const OVER_SOCKETS: usize = 50_000;
 const WARM: usize = 1_000;
 const FLOODS: usize = 16;
-/// What the flood may add once all memories are full.
+/// How much the flood may add once all bounded memories are full.
 const TOLERANCE: usize = 1 << 20;
 
 pub(super) async fn flood(is_quick: bool) -> Result<Vec<Row>, String> {
@@ -34,7 +34,7 @@ pub(super) async fn flood(is_quick: bool) -> Result<Vec<Row>, String> {
     for number in 0..WARM {
         hit(&server, number).await?;
     }
-    // The first tenth fills what is bounded.
+    // The first tenth fills the bounded memories.
     let began = Instant::now();
     let first = junk / 10;
     let mut wrong = send(&server, 0, first, over_sockets / 10).await?;
@@ -82,7 +82,7 @@ fn warm(number: usize) -> String {
     format!("k_live_warm_{number}")
 }
 
-/// Whether the cache answers for a warm key.
+/// Whether the cache answers for a cached key.
 async fn hit(server: &Server, number: usize) -> Result<bool, String> {
     let key = PresentedKey::parse(&warm(number)).map_err(|error| error.to_string())?;
     let found =
@@ -90,7 +90,7 @@ async fn hit(server: &Server, number: usize) -> Result<bool, String> {
     Ok(found.is_from_cache() && found.key_id() == format!("api_key_{number}"))
 }
 
-/// Presents the junk from one number to another, so many of them over sockets; counts what was not refused.
+/// Presents the junk keys with these numbers, some of them over sockets. Counts the ones that were not refused.
 async fn send(server: &Server, from: usize, to: usize, over_sockets: usize) -> Result<usize, String> {
     let mut floods: JoinSet<Result<usize, String>> = JoinSet::new();
     let keys = Arc::new(server.keys.clone());

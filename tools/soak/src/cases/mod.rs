@@ -1,8 +1,8 @@
-//! The resilience table: each case has a bound, and says what it measured.
+//! The resilience table. Each case has a bound and reports what it measured.
 //!
-//! "Over sockets" is a request of a client's to the reference server on axum; "in process" is a call of
-//! `Authenticator::begin` or one of its siblings. Each loopback connection takes two of the files that a process may have
-//! open, so the largest crowds come partly in process, and each line says how many did.
+//! "Over sockets" means a client's request to the reference server on axum. "In process" means a call of
+//! `Authenticator::begin` or one of its siblings. Each loopback connection takes two of the files that a process may
+//! have open, so the largest crowds come partly in process. Each line says how many did.
 
 mod arrivals;
 mod connections;
@@ -26,13 +26,13 @@ use apikey_testkit::raw::Connection;
 use crate::memory::open_files_limit;
 use crate::report::Row;
 
-/// What a case comes to: lines of the table, or what kept it from running.
+/// The result of a case: lines of the table, or the reason why it could not run.
 pub type Running = Pin<Box<dyn Future<Output = Result<Vec<Row>, String>>>>;
 
-/// A case; `true` makes it shorter.
+/// A case. `true` makes it shorter.
 pub type Case = fn(bool) -> Running;
 
-/// All of them, by name.
+/// All cases by name.
 pub const ALL: &[(&str, Case)] = &[
     ("concurrent requests with one cold key", |is_quick| Box::pin(crowds::one_key(is_quick))),
     ("concurrent requests with distinct cold keys", |is_quick| Box::pin(crowds::distinct_keys(is_quick))),
@@ -52,9 +52,9 @@ pub const ALL: &[(&str, Case)] = &[
     ("the service's token is refused", |_| Box::pin(async { token::refused() })),
 ];
 
-/// As many connections as the limit on open files allows, and no more than wanted.
+/// As many connections as the limit on open files allows, but at most the number wanted.
 async fn connect(address: SocketAddr, wanted: usize) -> Result<Vec<Connection>, String> {
-    // The rest is for the emulator's connections and for whatever else is open.
+    // The rest is for the emulator's connections and for other open files.
     let most = open_files_limit().saturating_sub(1_000) / 2;
     let mut connections = Vec::new();
     for _ in 0..wanted.min(most) {

@@ -1,4 +1,4 @@
-//! One client's keys that Kinde does not judge, beside the good keys of everybody else.
+//! One client's keys that Kinde does not judge, beside other clients' good keys.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,18 +13,19 @@ use crate::report::Row;
 
 const GOOD: usize = 300;
 const LASTS: Duration = Duration::from_secs(10);
-/// So often the odd client sends a key.
+/// How often the odd client sends a key.
 const ODD_EVERY: Duration = Duration::from_millis(50);
 const BUDGET: Duration = Duration::from_secs(3);
-/// What scheduling may add to an answer.
+/// How much later an answer may be because of scheduling.
 const TOLERANCE: Duration = Duration::from_millis(250);
-/// Keys in use, whose answers run out and are renewed all the time.
+/// Keys in use, which expire and are renewed all the time.
 const IN_USE: usize = 5;
-/// With the answers that are given back, ten times as many, the odd client reaches this limit.
+/// The odd client reaches this limit after ten times as many answers that judge nothing.
 const LIMIT: u32 = 8;
 const ODD_CLIENT: &str = "203.0.113.9";
 
-/// A way of Kinde's not to judge a key, and whether its client reaches the limit while it lasts: not if the key has to wait.
+/// A way in which Kinde does not judge a key, and whether its client reaches the limit. It does not if the key has to
+/// wait.
 struct Kind {
     name: &'static str,
     fault: Fault,
@@ -51,7 +52,7 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// What one kind came to.
+/// The result of one kind.
 struct Found {
     good: Arrivals,
     in_use_failed: usize,
@@ -158,7 +159,7 @@ async fn one_kind(kind: &Kind, odd_keys: usize, part: u32) -> Result<Found, Stri
         }
         Ok::<_, String>(failed)
     });
-    // The odd client has a head start, so that whatever it does has been done.
+    // The odd client has a head start, so that its effect is there.
     tokio::time::sleep(lasts / 5).await;
     let every = (lasts - lasts / 5) / u32::try_from(count).unwrap_or(u32::MAX);
     let good = target.at_a_rate(good, count, every).await?;

@@ -15,9 +15,9 @@ use crate::world::{World, get, socket};
 const OUTAGE: Duration = Duration::from_secs(60);
 const KNOWN: usize = 200;
 const REVOKED: usize = 20;
-/// Kinde's own default, so that the known keys have outlived their time to live when the outage begins.
+/// The library's default. The known keys are past it when the outage begins.
 const TIME_TO_LIVE: Duration = Duration::from_secs(300);
-/// Answers that took longer had to wait for Kinde: it was asked by a probe, or the breaker was not open yet.
+/// Answers that took longer waited for Kinde, because of a probe or because the breaker was not open yet.
 const WAITED: Duration = Duration::from_millis(50);
 
 fn faults() -> Vec<(Endpoint, Fault)> {
@@ -68,7 +68,7 @@ pub(super) async fn down(is_quick: bool) -> Result<Vec<Row>, String> {
         let secret = PresentedKey::parse(&key.secret).map_err(|error| error.to_string())?;
         keys.verify(secret).await.map_err(|denial| format!("before the outage: {denial:?}"))?;
     }
-    // Half of them are purged, and the other half is seen refused once their time is up.
+    // Half of them are purged. The other half is seen to be refused once it expires.
     for (number, key) in revoked.iter().enumerate() {
         world.emulator.revoke(&key.key_id);
         if number < REVOKED / 2 {
@@ -135,13 +135,13 @@ fn set(world: &World, (endpoint, fault): &(Endpoint, Fault)) {
     for each in [Endpoint::Verify, Endpoint::Token] {
         world.emulator.set_fault(each, (each == *endpoint).then(|| fault.clone()));
     }
-    // A verification gets no further than its token, then.
+    // Then a verification gets no further than its token.
     if *endpoint == Endpoint::Token {
         world.emulator.revoke_tokens();
     }
 }
 
-/// From here on the clock runs as fast as time does.
+/// From here on the clock runs as fast as real time.
 fn tick(clock: Arc<ManualClock>, is_over: Arc<AtomicBool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut last = Instant::now();
@@ -163,7 +163,7 @@ enum Secrets {
     Fresh,
 }
 
-/// One client that asks again and again, until the outage is over.
+/// One client that sends requests until the outage is over.
 async fn ask(
     address: std::net::SocketAddr,
     secrets: Secrets,

@@ -1,4 +1,4 @@
-//! A Kinde that takes ten calls at once, and refuses all others for the moment.
+//! A Kinde that serves ten calls at once, and refuses the others for the moment.
 
 use std::time::Duration;
 
@@ -73,14 +73,14 @@ pub(super) async fn ten_at_once(is_quick: bool) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Kinde asks everybody for a minute of silence.
+/// Kinde asks all callers for a minute of silence.
 pub(super) async fn silence(is_quick: bool) -> Result<Vec<Row>, String> {
     let lasts = if is_quick { 10 } else { 60 };
     let world = behind_a_proxy(|builder| builder).await?;
     let target = Target::new(&world);
     let before = target.at_once(good_keys(&world.emulator, 5), 5).await?;
     world.emulator.ask_for_silence(lasts);
-    // Everybody hears of it, and then nobody asks until it is over.
+    // The service gets this answer, and then asks nothing until the minute is over.
     target.at_a_rate(good_keys(&world.emulator, 20), 20, Duration::from_millis(50)).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.emulator.reset_counters();
@@ -89,7 +89,8 @@ pub(super) async fn silence(is_quick: bool) -> Result<Vec<Row>, String> {
     let count = usize::try_from(left.as_millis() / every.as_millis()).unwrap_or_default();
     let meanwhile = target.at_a_rate(good_keys(&world.emulator, count), 20, every).await?;
     let calls = world.emulator.counters().verify_calls;
-    // The silence began some seconds before the first of these, and nobody is told more than is left of it.
+    // The silence began some seconds before the first of these. No caller is told to wait longer than what is left of
+    // it.
     let is_told_the_rest = meanwhile.0.iter().all(|arrival| {
         let left = (lasts as f64 - arrival.at.as_secs_f64()).ceil();
         arrival.retry_after.is_some_and(|told| (left - 6.0..=left).contains(&(told as f64)))

@@ -1,4 +1,4 @@
-//! Slow answers that are good answers, an outage that ends in them, and an address that moves.
+//! Slow answers that are good ones, an outage that ends with them, and an address that moves.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const OUTAGE: Duration = Duration::from_secs(30);
 /// Longer than the breaker's longest pause.
 const RECOVERY: Duration = Duration::from_secs(35);
 
-/// Every call succeeds, and takes most of the budget.
+/// Every call succeeds and takes most of the budget.
 pub(super) async fn slow_successes(is_quick: bool) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for part in [75, 99] {
@@ -40,7 +40,7 @@ pub(super) async fn slow_successes(is_quick: bool) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Kinde is down, and comes back slow.
+/// Kinde is down, then answers slowly.
 pub(super) async fn back_and_slow(is_quick: bool) -> Result<Vec<Row>, String> {
     let outage = if is_quick { OUTAGE / 6 } else { OUTAGE };
     let world = behind_a_proxy(|builder| builder.verification_timeout(BUDGET)).await?;
@@ -75,7 +75,7 @@ pub(super) async fn back_and_slow(is_quick: bool) -> Result<Vec<Row>, String> {
     )])
 }
 
-/// Kinde's name leads to another address from some moment on.
+/// From some moment on, Kinde's name leads to another address.
 pub(super) async fn moved(is_quick: bool) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for (what, refuses, most) in [

@@ -1,4 +1,4 @@
-//! A key is revoked and purged while a slow answer, which still lets it in, is on its way.
+//! A key is revoked and purged while a slow answer is in flight that still accepts it.
 
 use apikey_testkit::emulator::{Endpoint, KeySpecification};
 use apikey_testkit::raw::Connection;
@@ -21,7 +21,7 @@ pub(super) async fn purge(is_quick: bool) -> Result<Vec<Row>, String> {
         let calls = world.emulator.counters().verify_calls;
         waiting.send(&request).await.map_err(socket)?;
         world.emulator.wait_until(|counters| counters.verify_calls > calls).await;
-        // Kinde has said yes, and the answer is on its way.
+        // Kinde has accepted the key, and the answer is in flight.
         world.emulator.revoke(&key.key_id);
         world.server.keys.remove_key_id(&key.key_id);
         world.emulator.set_fault(Endpoint::Verify, None);
@@ -30,7 +30,7 @@ pub(super) async fn purge(is_quick: bool) -> Result<Vec<Row>, String> {
         refused += usize::from(next.read_response(false).await.map_err(socket)?.status == 401);
         refused_waiting += usize::from(waiting.read_response(false).await.map_err(socket)?.status == 401);
 
-        // The same for an answer that is cached.
+        // The same for a cached answer.
         let key = world.emulator.create_key(KeySpecification::new("revoked"));
         let request = get("/api/me", &key.secret);
         next.send(&request).await.map_err(socket)?;

@@ -13,10 +13,10 @@ use crate::report::Row;
 use crate::world::{Server, ShiftedClock, get, socket, verifier_at};
 
 const JUNK: usize = 1_000;
-/// For so long a token that was accepted for another key is not doubted.
+/// How long a token is not doubted after Kinde accepted it for another key.
 const TRUST: Duration = Duration::from_secs(61);
 
-/// Keeps what is logged.
+/// Keeps the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -39,7 +39,7 @@ impl<'w> MakeWriter<'w> for Log {
     }
 }
 
-/// On a thread of its own, for the log of a runtime with one thread can be read without touching anybody else's.
+/// Runs on its own thread. With one thread per runtime, its log contains no other case's lines.
 pub(super) fn refused() -> Result<Vec<Row>, String> {
     let thread = std::thread::spawn(|| {
         let log = Log::default();
@@ -58,7 +58,7 @@ async fn refuse(log: &Log) -> Result<Vec<Row>, String> {
     let verifier = verifier_at(&emulator.url(), &emulator, Arc::clone(&clock) as Arc<dyn Clock>)?;
     let application = tokio::runtime::Handle::current();
     let server = Server::start(verifier, |builder| {
-        // What is logged by this thread is what is kept.
+        // The log has only the lines of this thread.
         builder.attempt_limit(None).verification_runtime(application)
     })
     .await?;
@@ -69,7 +69,7 @@ async fn refuse(log: &Log) -> Result<Vec<Row>, String> {
     let before = ask(&good).await?.status;
     let tokens_before = emulator.counters().token_calls;
     emulator.set_fault(Endpoint::Verify, Some(Fault::status(401)));
-    // A moment ago the token was accepted for another key.
+    // A moment ago Kinde accepted the token for another key.
     let (cold, later) = (key(), key());
     let trusted = ask(&cold).await?.status;
     let renewals_while_trusted = emulator.counters().token_calls - tokens_before;

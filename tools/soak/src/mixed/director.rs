@@ -1,4 +1,4 @@
-//! Changes the world while it is asked about: keys, purges, tokens, and a Kinde that fails in every way.
+//! Changes the world during the traffic: keys, purges, tokens, and a Kinde that fails in every way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,30 +15,30 @@ use super::visitor::{Sender, Shared};
 use crate::oracle::Scope;
 use crate::world::ShiftedClock;
 
-/// The breaker's longest pause, and a little more: after that Kinde must have been asked again.
+/// A little more than the breaker's longest pause: after this time the service must have asked Kinde again.
 const RECOVERY: Duration = Duration::from_secs(40);
-/// For so long a token that was accepted for another key is not doubted.
+/// How long a token is not doubted after Kinde accepted it for another key.
 const TRUST: Duration = Duration::from_secs(61);
-/// Answers that are on their way have come in after this time.
+/// After this time no answer is in flight any more.
 const ON_THE_WAY: Duration = Duration::from_millis(200);
-/// More machines than new connections are made in one phase.
+/// More backends than new connections in one phase.
 const MACHINES: usize = 1000;
 /// How many good keys are odd at once.
 const ODD_KEYS: usize = 8;
 
-/// Who may change what.
+/// Makes the changes.
 pub(super) struct Director {
     pub(super) shared: Arc<Shared>,
     pub(super) emulator: Arc<Emulator>,
     pub(super) keys: apikey_axum::Authenticator,
-    /// The verifier's, and nobody else's.
+    /// Only the verifier uses it.
     pub(super) clock: Arc<ShiftedClock>,
     pub(super) budget: Duration,
-    /// How many come at once in a crowd, and how many requests one client sends at once in a rush.
+    /// How many requests come at once in a crowd, and how many one client sends at once in a rush.
     pub(super) crowd: usize,
     pub(super) rush: usize,
     pub(super) phase_is_over: Arc<AtomicBool>,
-    /// Connections that died in silence: the emulator holds their ends for as long as it lives.
+    /// Connections that died in silence. The emulator holds its ends of them for as long as it lives.
     pub(super) silenced: AtomicUsize,
 }
 
@@ -66,7 +66,7 @@ impl Director {
             self.phase_is_over.store(true, Ordering::SeqCst);
             senders.join_all().await;
             self.end(&phase);
-            // What was asked while it failed may still fail.
+            // Requests from the time of the failure may still fail.
             tokio::time::sleep(self.budget).await;
             self.await_recovery(&phase).await;
             self.shared.findings.enters(format!("none, after {phase:?}"));
@@ -123,7 +123,7 @@ impl Director {
                 emulator.drain_connections();
             }
             Phase::Moved => {
-                // All open connections are of the first machine; this one is the last that it gets.
+                // All open connections belong to the first backend, which gets no further one.
                 emulator.set_backends(Backends::round_robin(MACHINES));
                 raw::exchange(emulator.address(), &raw::get("/_emulator/counters", &[])).await?;
                 emulator.set_backend_fault(0, Some(Fault::status(503)));
@@ -167,14 +167,14 @@ impl Director {
         }
     }
 
-    /// A token that was accepted lately is not doubted for a minute, which is longer than anybody wants to wait here.
+    /// A token that Kinde accepted lately is not doubted for a minute. That is too long to wait here.
     async fn revoke_tokens(&self) {
         self.emulator.revoke_tokens();
         tokio::time::sleep(ON_THE_WAY).await;
         self.clock.shift(TRUST);
     }
 
-    /// Asks with junk, as nobody's attempt, until Kinde answers twice in a row.
+    /// Presents junk keys that are nobody's attempts, until Kinde answers twice in a row.
     async fn await_recovery(&self, phase: &Phase) {
         let since = Instant::now();
         let mut answered = 0;
@@ -209,7 +209,7 @@ impl Director {
             acts += 1;
             if acts.is_multiple_of(64) {
                 oracle.prune();
-                // It counts by secret, and there is no end of junk.
+                // It counts by secret, and there are ever more junk keys.
                 emulator.reset_counters();
             }
             tokio::time::sleep(pause.mul_f64(random.f64())).await;

@@ -1,4 +1,4 @@
-//! The mixed soak: everything at once, and an oracle that judges each answer.
+//! The mixed soak: all kinds of traffic and trouble at once, and an oracle that judges each answer.
 
 mod director;
 mod phases;
@@ -33,78 +33,79 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 60;
 const WINDOW: Duration = Duration::from_secs(3);
 const CAPACITY: usize = 512;
-/// What a busy machine may add to a verification's budget and to the grace of its waiters.
+/// What a busy machine may add to the budget of a verification and to the grace of its waiters.
 const TOLERANCE: Duration = Duration::from_millis(750);
-/// What the live heap may grow by between two moments of rest.
+/// How much the live heap may grow between two moments of rest.
 const HEAP_TOLERANCE: usize = 1 << 20;
-/// What the emulator holds for each connection that died in silence, at most.
+/// The most that the emulator holds for each connection that died in silence.
 const SILENT_CONNECTION: usize = 16 << 10;
-/// What the resident set may: an allocator keeps what it was once given.
+/// How much the resident set may grow. It is more, because an allocator keeps what it once got.
 const RESIDENT_TOLERANCE: usize = 16 << 20;
 
-/// How long and how hard.
+/// The length and size of the soak.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How long the traffic lasts that is measured; the warm-up comes before it.
+    /// The length of the measured traffic, which follows the warm-up.
     pub duration: Duration,
     /// How long the warm-up lasts.
     pub warm_up: Duration,
-    /// What the traffic is drawn from.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// How many clients come at once.
+    /// How many clients send requests at the same time.
     pub visitors: usize,
     /// The longest pause of a client between two requests.
     pub pause: Duration,
-    /// About how long all is well between two phases in which something goes wrong.
+    /// The approximate time of peace between two phases in which something goes wrong.
     pub peace: Duration,
-    /// About how long such a phase lasts.
+    /// The approximate length of such a phase.
     pub failing: Duration,
     /// How many clients come at once in a crowd.
     pub crowd: usize,
     /// How many requests one client sends at once in a rush.
     pub rush: usize,
-    /// How many keys are refused before the warm-up, and how many draw overload: they fill the memories of both, which are
-    /// bounded by a count and would fill slowly otherwise.
+    /// How many keys are refused before the warm-up, and how many get an overload answer. They fill the memories of
+    /// both, which have a limit of entries and would fill slowly otherwise.
     pub filling: usize,
-    /// Whether to print how it goes.
+    /// Whether to print the progress.
     pub prints: bool,
 }
 
-/// What the mixed soak found.
+/// The result of the mixed soak.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// Answers that were judged.
+    /// The number of judged answers.
     pub judged: u64,
     /// Requests whose client left before the answer.
     pub hung_up: u64,
-    /// How often each status was answered.
+    /// The number of answers by status.
     pub by_status: BTreeMap<u16, u64>,
-    /// How many decisions were wrong.
+    /// The number of wrong decisions.
     pub wrongs: u64,
-    /// The first of them, each with what was expected.
+    /// The first wrong decisions, each with what was expected.
     pub wrong: Vec<String>,
-    /// How often good keys were let in, and how often they got no answer.
+    /// How often good keys were accepted, and how often they got no answer.
     pub tally: Tally,
-    /// The live heap at rest, before the measured traffic and after it.
+    /// The live heap at rest, before and after the measured traffic.
     pub heap: (usize, usize),
     /// The resident set at the same moments.
     pub resident: Option<(usize, usize)>,
-    /// Tasks before any traffic, and after it.
+    /// The number of tasks, before all traffic and after it.
     pub tasks: (usize, usize),
-    /// The most keys that were seen cached, and how many may be.
+    /// The most keys that were cached at once, and the limit.
     pub cached: (usize, usize),
-    /// How often the machine stood still, so that a late answer was forgiven.
+    /// How often the machine stood still, so that a late answer was excused.
     pub stalls: u64,
     /// How many connections have died in silence since the warm-up.
     pub silenced: usize,
-    /// How long the traffic lasted, warm-up included.
+    /// The length of the traffic, with the warm-up.
     pub took: Duration,
 }
 
-/// Runs it.
+/// Runs the soak.
 ///
 /// # Errors
-/// Whatever keeps the servers from starting.
+///
+/// If the servers cannot start.
 pub async fn run(settings: &Settings) -> Result<Outcome, String> {
     let began = Instant::now();
     let mut random = Rng::with_seed(settings.seed);
@@ -181,7 +182,7 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
         ..Outcome::default()
     };
     drop((soak, oracle));
-    // Connections that are kept for the next verification have tasks, too: with the emulator they go.
+    // Idle connections for later verifications have tasks, too. They end with the emulator.
     if let Some(emulator) = Arc::into_inner(emulator) {
         emulator.stop().await;
     }
@@ -201,7 +202,8 @@ struct Soak<'s> {
 }
 
 impl Soak<'_> {
-    /// Has so many made-up keys refused, and as many draw overload, as nobody's attempts.
+    /// Presents this many made-up keys that are refused, and as many that get an overload answer. They are nobody's
+    /// attempts.
     async fn fill(&self, count: usize) -> Result<(), String> {
         let Director { emulator, keys, .. } = &*self.director;
         let hour = Fault::TooManyRequests { rate_limit_reset: None, retry_after: Some(3600) };
@@ -253,12 +255,12 @@ impl Soak<'_> {
         let _aborted = watch.await;
     }
 
-    /// Waits until the past no longer matters, forgets it, and measures.
+    /// Waits until no answer can depend on the past, forgets it, and measures.
     async fn at_rest(&self) -> (usize, Option<usize>) {
         let Director { emulator, shared, .. } = &*self.director;
-        // What visitors left behind still asks.
+        // The visitors' last verifications may still be in flight.
         emulator.wait_until(|counters| counters.verifications_in_flight == 0).await;
-        // How many connections the last minute has needed is no growth.
+        // The connections of the last minute are no growth.
         emulator.cut_connections();
         emulator.reset_counters();
         tokio::time::sleep(shared.oracle.longest_memory()).await;
@@ -267,7 +269,7 @@ impl Soak<'_> {
     }
 }
 
-/// The number of tasks once no more end, or once there are no more than expected.
+/// The number of tasks once it no longer falls, or is as low as expected.
 async fn tasks_settled(expected: usize, alive: impl Fn() -> usize) -> usize {
     for _ in 0..50 {
         if alive() <= expected {
@@ -279,7 +281,7 @@ async fn tasks_settled(expected: usize, alive: impl Fn() -> usize) -> usize {
 }
 
 impl Outcome {
-    /// Decisions are right, tasks are gone, and the cache is within its bound: what must hold on any machine.
+    /// The bounds that must hold on any machine: right decisions, no left-over tasks, a cache within its limit.
     #[must_use]
     pub fn decisions(&self) -> Vec<Row> {
         let statuses: Vec<String> =
@@ -321,7 +323,7 @@ impl Outcome {
         ]
     }
 
-    /// Memory is flat: judged only where the run is long enough.
+    /// Memory does not grow. Judged only if the run is long enough.
     #[must_use]
     pub fn memory(&self) -> Vec<Row> {
         let grown = |what: &str, (before, after): (usize, usize), tolerance: usize| {
@@ -344,5 +346,5 @@ impl Outcome {
     }
 }
 
-/// The one task that reqwest's pool of connections keeps for as long as it lives.
+/// The task that reqwest's pool of connections keeps for as long as it lives.
 const POOL: usize = 1;

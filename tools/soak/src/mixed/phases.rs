@@ -9,58 +9,59 @@ use crate::oracle::{Oddity, Trouble};
 /// What goes wrong for a while.
 #[derive(Debug, Clone)]
 pub(super) enum Phase {
-    /// Kinde fails at every verification.
+    /// Every verification at Kinde fails in this way.
     Verify(Fault),
-    /// It answers all of them, but not soon.
+    /// Kinde answers all calls slowly.
     Slow(Fault),
-    /// New tokens are needed, and the token endpoint fails so.
+    /// New tokens are needed, and the token endpoint fails in this way.
     Token(Fault),
-    /// The service's credentials are refused, and new tokens are needed.
+    /// Kinde refuses the service's credentials, and new tokens are needed.
     Credentials(Fault),
-    /// A setting is refused on the verify endpoint.
+    /// The verify endpoint refuses a setting.
     SetUp(Fault),
     /// The service's tokens lack their scope.
     DeniedScope,
-    /// All tokens are revoked at Kinde, which is well.
+    /// Kinde revokes all tokens, and is well.
     RevokedTokens,
-    /// Many clients come at once. All of them are served.
+    /// Many clients come at once. The service must serve all of them.
     Crowd,
-    /// One client sends more at once than the whole queue holds. All others are served.
+    /// One client sends more requests at once than the whole queue holds. The service must serve all others.
     Rush,
-    /// One client repeats so many made-up keys that Kinde answers so. All others are served.
+    /// One client repeats this many made-up keys, which get this answer from Kinde. The service must serve all
+    /// others.
     OddJunk(usize, Fault),
-    /// Kinde answers so about a few good keys, and judges all others.
+    /// A few good keys get this answer from Kinde, which judges all others.
     OddKeys(Oddity, Fault),
-    /// Kinde answers so about all keys that it does not know.
+    /// All unknown keys get this answer from Kinde.
     UnknownUnjudged(NegativeAnswer),
-    /// Kinde takes few calls at once.
+    /// Kinde serves few calls at once.
     Overload(ConcurrencyLimit),
     /// Something happens to the open connections.
     Connections(Broken),
-    /// Three machines stand behind Kinde's address, and one of them hangs.
+    /// One of three backends behind Kinde's address hangs.
     Patchy(BackendChoice),
-    /// Kinde's address moves: open connections lead to a machine that answers 503, new ones to one that is well.
+    /// Kinde's address moves: open connections lead to a backend that answers 503, new ones to a good backend.
     Moved,
 }
 
 /// What happens to connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Broken {
-    /// They are dead, and nobody says so.
+    /// They are dead, and neither side is told.
     Silent,
     Cut,
     /// They are reset at their next use.
     Reset,
-    /// They end after what is under way.
+    /// They end after their open calls.
     Drained,
-    /// Each is closed at this use of it.
+    /// Each is closed at this use.
     ClosedAtUse(u64),
-    /// They are closed when nothing came for so long.
+    /// They are closed after this idle time.
     ClosedWhenIdle(Duration),
 }
 
 impl Phase {
-    /// What it does to everybody; `None` if others than those concerned must notice nothing.
+    /// The trouble for all callers. `None`: callers who are not concerned must notice nothing.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Verify(_) | Self::Token(_) | Self::RevokedTokens | Self::Overload(_) => {
@@ -80,7 +81,7 @@ impl Phase {
     }
 }
 
-/// Each of them once.
+/// Each phase once.
 pub(super) fn all() -> Vec<Phase> {
     let mut phases = failures();
     phases.extend(odd_keys());
@@ -131,13 +132,13 @@ fn odd_keys() -> Vec<Phase> {
     phases
 }
 
-/// Answers to a single key that judge nothing, and what follows for an older answer about it.
+/// Answers to a single key that judge nothing, and what follows for its stale answer.
 fn odd_answers() -> Vec<(Oddity, Fault)> {
     let no_key_id = r#"{"code":"API_KEY_VERIFIED","is_valid":true,"status":"active","scopes":[]}"#;
     let busy = ScriptedAnswer::new(503, "").header("retry-after", "1");
     vec![
         (Oddity::Unreadable, Fault::status(400)),
-        // A route that does not exist: that is the set-up's class.
+        // A route that does not exist is a wrong set-up.
         (Oddity::Unwell, Fault::status(404)),
         (Oddity::Unwell, Fault::status(500)),
         (Oddity::Unwell, Fault::status(503)),
@@ -163,7 +164,7 @@ fn edge() -> Vec<Phase> {
         Phase::Rush,
         Phase::Overload(limit(2, None)),
         Phase::Overload(limit(2, Some(1))),
-        // Silence for everybody.
+        // Silence for all callers.
         Phase::Overload(limit(0, Some(1))),
         Phase::Patchy(BackendChoice::RoundRobin),
         Phase::Patchy(BackendChoice::Random(7)),

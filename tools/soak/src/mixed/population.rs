@@ -1,4 +1,4 @@
-//! The keys of the soak, and what may happen to them at Kinde.
+//! The keys of the soak, and the changes to them at Kinde.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,13 +8,13 @@ use fastrand::Rng;
 
 use crate::oracle::{Identity, Oracle, Verdict};
 
-/// Keys whose fate changes all the time.
+/// Keys that change all the time.
 const RESTLESS: usize = 40;
 /// Keys that are always in use and always good.
 const STEADY: usize = 24;
-/// Good keys that are used seldom: more than the cache holds.
+/// Good keys that are rarely used. There are more than the cache holds.
 const COLD: usize = 1_500;
-/// How many secrets that are out of service are still tried.
+/// How many retired secrets are still presented.
 const MOST_RETIRED: usize = 64;
 
 const SCOPES: [&[&str]; 6] = [
@@ -35,7 +35,7 @@ pub(super) struct Key {
     pub(super) identity: Arc<Identity>,
 }
 
-/// All keys; shared by those who present them and the one who changes them.
+/// All keys. The visitors present them, and the director changes them.
 pub(super) struct Population {
     restless: Mutex<Vec<Key>>,
     steady: Vec<Key>,
@@ -78,12 +78,12 @@ impl Population {
         self.cold[random.usize(..self.cold.len())].clone()
     }
 
-    /// A key whose fate never changes: one that is in use, or one that is seldom used.
+    /// A key that never changes, in use or rarely used.
     pub(super) fn constant(&self, random: &mut Rng) -> Key {
         if random.bool() { self.cold(random) } else { self.steady[random.usize(..self.steady.len())].clone() }
     }
 
-    /// A secret that was rotated away.
+    /// A secret that a rotation has replaced.
     pub(super) fn retired(&self, random: &mut Rng) -> Option<String> {
         let retired = locked(&self.retired);
         (!retired.is_empty()).then(|| retired[random.usize(..retired.len())].clone())
@@ -110,7 +110,7 @@ impl Population {
         let fresh = oracle
             .change(&[(old, Verdict::Refused(Refusal::Invalid))], || emulator.rotate(&key.identity.key_id));
         let Some(fresh) = fresh else { return };
-        // Nobody can have presented a secret that nobody has seen.
+        // A secret that nobody knows yet cannot have been presented.
         oracle.learn(&fresh.secret, Some(old.to_owned()));
         oracle.change(&[(&fresh.secret, Verdict::Accepted(Arc::clone(&key.identity)))], || {});
         locked(&self.restless)[index].secret = fresh.secret;
@@ -135,7 +135,7 @@ impl Population {
         locked(&self.restless)[index] = key;
     }
 
-    /// A key that changes, and its place.
+    /// A key that may change, and its index.
     pub(super) fn restless(&self, random: &mut Rng) -> (usize, Key) {
         let restless = locked(&self.restless);
         let index = random.usize(..restless.len());

@@ -1,4 +1,4 @@
-//! Notices when the machine stands still: what is late then is late for no fault of the library's.
+//! Notices when the machine stands still. The library is not to blame for what is late then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use crate::oracle::Oracle;
 
 const EVERY: Duration = Duration::from_millis(20);
-/// So late, a verification may miss its budget and a stale answer may serve: a part of `stale_while_slow`.
+/// After a stall of this length, a verification may miss its budget and a stale answer may serve. It is a part of
+/// `stale_while_slow`.
 const LATE: Duration = Duration::from_millis(60);
 
-/// Tells the oracle of stalls, and counts them, until it is aborted.
+/// Reports stalls to the oracle and counts them, until it is aborted.
 pub(super) async fn watch(oracle: Arc<Oracle>, stalls: Arc<AtomicU64>) {
     loop {
         let before = Instant::now();

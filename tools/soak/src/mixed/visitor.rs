@@ -1,4 +1,4 @@
-//! One client after another: sends what clients send, good and bad, and has each answer judged.
+//! One client after another. Each sends good and bad requests, and the oracle judges every answer.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::oracle::{Observation, Oracle, Presented, Route};
 
 /// Addresses with so few requests each that none of them may ever be limited.
 const QUIET_CLIENTS: u32 = 600;
-/// Addresses from which junk comes.
+/// Addresses that send junk.
 const NOISY_CLIENTS: u32 = 5;
 
 /// How often a client with odd keys sends one of them.
@@ -35,7 +35,7 @@ pub(super) struct Shared {
     pub(super) next_junk: AtomicU64,
 }
 
-/// What came of the requests so far.
+/// The results so far.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) judged: AtomicU64,
@@ -43,12 +43,12 @@ pub(super) struct Findings {
     by_status: Mutex<BTreeMap<u16, u64>>,
     pub(super) wrongs: AtomicU64,
     pub(super) wrong: Mutex<Vec<String>>,
-    /// What went wrong last at Kinde or between, for people.
+    /// The latest trouble of Kinde or the network, in words.
     latest_phase: Mutex<String>,
 }
 
 impl Findings {
-    /// Counts all, and keeps the first few: they say what is wrong, and the heap is measured.
+    /// Counts all complaints, and keeps the first few. More would distort the measurement of the heap.
     pub(super) fn wrong(&self, complaint: String) {
         self.wrongs.fetch_add(1, Ordering::Relaxed);
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +70,7 @@ impl Findings {
 }
 
 impl Shared {
-    /// What made-up keys begin with that Kinde does not judge.
+    /// The prefix of made-up keys that Kinde does not judge.
     pub(super) const ODD: &'static str = "k_odd_";
 
     pub(super) fn fresh_odd(&self) -> String {
@@ -93,7 +93,7 @@ struct Plan {
     crowds: bool,
 }
 
-/// Sends requests until the soak is over; the longest pause between two is `pause`.
+/// Sends requests until the soak is over, with pauses of at most `pause`.
 pub(super) async fn visit(shared: Arc<Shared>, mut random: Rng, pause: Duration) {
     let mut connection = None;
     while !shared.is_over.load(Ordering::Relaxed) {
@@ -108,7 +108,7 @@ pub(super) async fn visit(shared: Arc<Shared>, mut random: Rng, pause: Duration)
     }
 }
 
-/// One request on the visitor's connection, judged.
+/// Sends one request on the visitor's connection. The oracle judges the answer.
 async fn exchange(shared: &Shared, plan: &Plan, connection: &mut Option<Connection>) -> std::io::Result<()> {
     let connection = match connection {
         Some(connection) => connection,
@@ -136,7 +136,7 @@ async fn exchange(shared: &Shared, plan: &Plan, connection: &mut Option<Connecti
     Ok(())
 }
 
-/// Asks and leaves before the answer. Nobody minds whether the server still could read.
+/// Sends a request and leaves before the answer. It does not matter whether the server could still read it.
 async fn hang_up(shared: &Shared, plan: &Plan, random: &mut Rng) {
     if let Ok(mut connection) = Connection::connect(shared.address).await {
         shared.oracle.begin(&plan.client);
@@ -146,18 +146,18 @@ async fn hang_up(shared: &Shared, plan: &Plan, random: &mut Rng) {
     }
 }
 
-/// One of those who come in a phase.
+/// A client that comes in one phase only.
 pub(super) struct Sender {
     shared: Arc<Shared>,
     sends: Sends,
 }
 
 enum Sends {
-    /// Either a junk key of a noisy client, or a good one of a quiet client.
+    /// Either a junk key of a noisy client, or a good key of a quiet one.
     Anything,
-    /// A key that was never sent before, with many of the same client's.
+    /// One of many new keys of the same client.
     AsOneOfMany,
-    /// One of these, in turn.
+    /// These keys in turn.
     Odd { keys: Arc<Vec<String>>, next: usize },
 }
 
@@ -280,7 +280,7 @@ fn any_route(random: &mut Rng) -> Route {
     Route::ALL[random.usize(..Route::ALL.len())]
 }
 
-/// A client and one of its addresses: for IPv6 a client is a /56, whatever the rest of the address is.
+/// A client and one of its addresses. An IPv6 client is a /56, whatever the rest of the address is.
 fn quiet(number: u32) -> (String, String) {
     let number = number % QUIET_CLIENTS;
     let (high, low) = (number / 250, number % 250);

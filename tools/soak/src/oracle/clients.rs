@@ -1,4 +1,4 @@
-//! How often each client may have had a key verified.
+//! How many verifications each client may have caused.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     begun: HashMap<String, VecDeque<Instant>>,
-    /// When requests began whose key nobody had seen before, and Kinde refused: each was an attempt.
+    /// The begin of each request whose key was new and was refused by Kinde. Each of them was an attempt.
     refused: HashMap<String, VecDeque<Instant>>,
 }
 
@@ -16,15 +16,15 @@ impl Clients {
         note(&mut self.begun, client, now, window);
     }
 
-    /// Whether so many requests may have been attempts since then that the client is limited. All count, for nobody
-    /// outside sees which of them the cache answered.
+    /// Whether this many requests since then may have been attempts, so that the client is limited. All of them
+    /// count, because the oracle cannot see which ones the cache answered.
     pub(super) fn may_be_limited(&self, client: &str, since: Instant, attempts: usize) -> bool {
         let begun = self.begun.get(client).into_iter().flatten();
         begun.filter(|began| **began >= since).count() > attempts
     }
 
-    /// Whether the limiter let this client have more than two windows' attempts in the time of one: no alignment of
-    /// windows allows that.
+    /// Whether the limiter allowed this client more than two windows' attempts within one window. That is wrong,
+    /// however the windows are aligned.
     pub(super) fn exceeds(
         &mut self,
         client: &str,
@@ -39,7 +39,7 @@ impl Clients {
     }
 }
 
-/// Requests begin and end in different orders, so the window is kept twice.
+/// Requests do not end in the order in which they begin, so two windows are kept.
 fn note(book: &mut HashMap<String, VecDeque<Instant>>, client: &str, at: Instant, window: Duration) {
     let moments = book.entry(client.to_owned()).or_default();
     moments.push_back(at);

@@ -1,4 +1,4 @@
-//! The oracle's memory, and its rules.
+//! The oracle's memory and its rules.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use super::troubles::{Oddity, Trouble, Troubles};
 use super::truth::{Forgotten, Timeline, Verdict};
 use super::{Bounds, Observation, Presented, Scope, Tally, code};
 
-/// So close to a purge of its own key, a verification may give up: nobody may rely on its answer.
+/// This close to a purge of its own key, a verification may give up, because no caller may use its answer.
 const BESIDE_A_PURGE: Duration = Duration::from_millis(250);
 
-/// In these, there may be no answer.
+/// During these troubles there may be no answer.
 const UNANSWERED: &[Trouble] = &[Trouble::Outage, Trouble::Patchy, Trouble::SetUp];
-/// In these, an older answer may serve; and in no others, however crowded it is.
+/// Only during these troubles may a stale answer serve, and never because of a crowd.
 const OLDER_ANSWERS: &[Trouble] = &[Trouble::Outage, Trouble::Slow, Trouble::Patchy, Trouble::SetUp];
 
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Ledger {
     }
 
     pub(super) fn prune(&mut self, now: Instant) {
-        // Twice what any rule looks back, and room for a request that is slow itself.
+        // Twice as long as any rule looks back, and time for a request that is slow itself.
         let memory = 2 * self.longest_memory() + Duration::from_secs(10);
         if let Some(before) = now.checked_sub(memory) {
             self.forget(before);
@@ -124,7 +124,7 @@ impl Ledger {
         for timeline in self.secrets.values_mut() {
             timeline.prune(before);
         }
-        // A secret that has been dead for so long is junk like any other.
+        // A secret that has been retired for this long is junk like any other.
         self.secrets.retain(|_, timeline| {
             timeline.latest() != Some(&Verdict::Refused(Refusal::Invalid))
                 || timeline.latest_since().is_none_or(|since| since >= before)
@@ -167,13 +167,13 @@ impl Ledger {
                 let allowed = is_odd || self.is_troubled(observation, &[Trouble::SetUp]) || {
                     self.is_troubled(observation, &[Trouble::UnknownUnjudged]) && !self.is_known(secret)
                 };
-                allowed.then_some(()).ok_or_else(|| "no 500, for the set-up is right".to_owned())
+                allowed.then_some(()).ok_or_else(|| "no 500, because the set-up is right".to_owned())
             }
             _ => Err("a status of the contract".to_owned()),
         }
     }
 
-    /// Nobody has judged the key, so it is neither let in nor refused.
+    /// Nobody has judged the key, so it is neither accepted nor refused.
     fn judge_odd(&self, observation: &Observation) -> Result<(), String> {
         match observation.status {
             429 => self.judge_limit(observation),
@@ -182,7 +182,7 @@ impl Ledger {
         }
     }
 
-    /// No answer: only in trouble, beside a purge, or for a client that crowds out itself.
+    /// No answer is right only in trouble, near a purge, or for a client that fills its own share.
     fn judge_unavailable(&mut self, observation: &Observation, secret: &str) -> Result<(), String> {
         if self.is_troubled(observation, UNANSWERED) {
             let by_chance = !self.is_troubled(observation, &[Trouble::Outage, Trouble::SetUp]);
@@ -196,16 +196,16 @@ impl Ledger {
         if !allowed {
             self.tally.unanswered_while_well += 1;
         }
-        allowed.then_some(()).ok_or_else(|| "no 503, for Kinde is well".to_owned())
+        allowed.then_some(()).ok_or_else(|| "no 503, because Kinde is well".to_owned())
     }
 
     fn judge_identity(&mut self, observation: &Observation, secret: &str) -> Result<(), String> {
         let Bounds { time_to_live, stale_if_error, .. } = self.bounds;
-        let may_be_older = self.is_troubled(observation, OLDER_ANSWERS)
+        let may_be_stale = self.is_troubled(observation, OLDER_ANSWERS)
             || self.oddities(observation, secret).any(|oddity| oddity == Oddity::Unwell);
-        let oldest = if may_be_older { time_to_live + stale_if_error } else { time_to_live };
+        let oldest = if may_be_stale { time_to_live + stale_if_error } else { time_to_live };
         let from = self.earliest(secret, observation.began, oldest);
-        let timeline = self.secrets.get(secret).ok_or("401, for no key has this secret")?;
+        let timeline = self.secrets.get(secret).ok_or("401, because no key has this secret")?;
         let allowed = timeline.between(from, observation.ended).any(|(_, verdict)| match verdict {
             Verdict::Accepted(identity) => {
                 observation.route.answers(identity, observation.status, &observation.body)
@@ -216,7 +216,7 @@ impl Ledger {
             return Err(format!(
                 "what Kinde's verdicts since {:.3} s before the request allow ({})",
                 observation.began.saturating_duration_since(from).as_secs_f64(),
-                if may_be_older { "older answers included" } else { "no older answer may serve" },
+                if may_be_stale { "with stale answers" } else { "without stale answers" },
             ));
         }
         self.tally.patchy += u64::from(self.is_troubled(observation, &[Trouble::Patchy]));
@@ -225,12 +225,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Keys are rotated without a grace: once a newer secret was let in, the older ones are out.
+    /// Keys are rotated without a grace period: once a newer secret was accepted, the older ones are refused.
     fn forget_predecessors(&mut self, secret: &str, done: Instant) {
         let mut older = self.secrets.get_mut(secret).and_then(|timeline| timeline.replaces.take());
         while let Some(timeline) = older.and_then(|older| self.secrets.get_mut(&older)) {
             if let Some(at) = timeline.latest_since() {
-                timeline.forgotten.push(Forgotten { at, done, why: "a newer secret was let in" });
+                timeline.forgotten.push(Forgotten { at, done, why: "a newer secret was accepted" });
             }
             older = timeline.replaces.take();
         }
@@ -246,17 +246,17 @@ impl Ledger {
                 Verdict::Refused(refusal) if expected(*refusal) => Some(since),
                 _ => None,
             });
-            let at = refused.ok_or("no such refusal, for Kinde has not said so of late")?;
+            let at = refused.ok_or("no such refusal, because Kinde has not given it lately")?;
             timeline.forgotten.push(Forgotten { at, done: ended, why: "refused" });
             return Ok(());
         }
         if !expected(Refusal::Invalid) {
-            return Err("401 INVALID_KEY, for no key has this secret".to_owned());
+            return Err("401 INVALID_KEY, because no key has this secret".to_owned());
         }
         if matches!(observation.presented, Presented::FreshJunk(_)) {
             let (client, began) = (&observation.client, observation.began);
             if self.clients.exceeds(client, began, Instant::now(), window, attempts as usize) {
-                return Err("429, for the client has had more than two windows' attempts".to_owned());
+                return Err("429, because the client has had more than two windows' attempts".to_owned());
             }
         }
         Ok(())
@@ -264,12 +264,12 @@ impl Ledger {
 
     fn judge_limit(&self, observation: &Observation) -> Result<(), String> {
         exactly(observation, 429, "RATE_LIMITED")?;
-        // Between its beginning and its attempt a request may be on its way for as long as it may take.
+        // Between its begin and its attempt, a request may be on its way for as long as one may take.
         let since = back(observation.began, self.bounds.window + self.bounds.budget);
         let limited = self.clients.may_be_limited(&observation.client, since, self.bounds.attempts as usize);
         limited
             .then_some(())
-            .ok_or_else(|| "no 429, for the client has not begun so many requests".to_owned())
+            .ok_or_else(|| "no 429, because the client has not begun that many requests".to_owned())
     }
 
     fn earliest(&self, secret: &str, began: Instant, oldest: Duration) -> Instant {
@@ -288,7 +288,7 @@ impl Ledger {
         self.troubles.oddities(secret, from, observation.ended)
     }
 
-    /// Whether a key has this secret at present.
+    /// Whether a key has this secret now.
     fn is_known(&self, secret: &str) -> bool {
         let latest = self.secrets.get(secret).and_then(Timeline::latest);
         latest.is_some_and(|latest| *latest != Verdict::Refused(Refusal::Invalid))
@@ -327,7 +327,7 @@ fn exactly(observation: &Observation, status: u16, code: &str) -> Result<(), Str
     right.then_some(()).ok_or_else(|| format!("{status} {code}"))
 }
 
-/// Clocks may begin late: then there is nothing before their beginning.
+/// The clock may have started late. Then this is its start.
 fn back(from: Instant, by: Duration) -> Instant {
     from.checked_sub(by).unwrap_or(from)
 }

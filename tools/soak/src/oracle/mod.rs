@@ -1,19 +1,20 @@
-//! Knows which request deserves which answer, and finds those that got another.
+//! Knows the right answer to each request, and finds the wrong ones.
 //!
-//! It is told of everything that happens to a key at Kinde, of every purge, and of the times when Kinde can't answer. An
-//! answer is right if it was allowed at some instant between the beginning and the end of its request:
+//! It learns of everything that happens to a key at Kinde, of every purge, and of the times when Kinde cannot answer.
+//! An answer is right if it was allowed at some instant between the begin and the end of its request:
 //!
-//! - **An identity** (200, or the 403 that its scopes and owner deserve) must have been Kinde's answer about this secret at
-//!   some moment within the time to live, and at a moment after every purge, refusal or rotation of this key that was over
-//!   when the request began. An answer that is older, by `stale_if_error` at most, is right only while Kinde can't answer
-//!   or is slow, or while it fails or has too much to do for this very key. It is wrong if all that happened is a crowd, a
-//!   client over its limit, or an answer about this key that can't be read.
-//! - **A refusal** (401) must have been Kinde's answer within the negative time to live, or the budget of a verification.
-//! - **429** only if the client began so many requests within the window.
-//! - **503** only while Kinde can't answer, while the machine stalls, beside a purge of this very key, for a key whose own
-//!   answer is odd, or for a client that sends more at once than the whole queue holds. Other clients' odd keys, other
-//!   clients' crowds, connections that die and a Kinde that is slow are no reasons.
-//! - **500** only while the service's own set-up is refused, or for a key whose own answer is odd.
+//! - **An identity** (200, or the 403 that its scopes and owner deserve) must have been Kinde's answer about this
+//!   secret at some moment within the time to live, and after every purge, refusal or rotation of this key that was
+//!   over when the request began. A stale answer, at most `stale_if_error` older, is right only while Kinde cannot
+//!   answer or is slow, or while it fails or has too much to do for this very key. It is wrong if there is only a
+//!   crowd, a client over its limit, or an unreadable answer about this key.
+//! - **A refusal** (401) must have been Kinde's answer within the negative time to live, or the budget of a
+//!   verification.
+//! - **429** is right only if the client began that many requests within the window.
+//! - **503** is right only while Kinde cannot answer, while the machine stalls, near a purge of this very key, for a
+//!   key whose own answer is odd, or for a client that sends more at once than the whole queue holds. Other clients'
+//!   odd keys or crowds, dead connections and a slow Kinde are no reasons.
+//! - **500** is right only while Kinde refuses the service's own set-up, or for a key whose own answer is odd.
 
 mod clients;
 mod ledger;
@@ -33,7 +34,7 @@ pub use truth::{Identity, Verdict};
 
 use ledger::Ledger;
 
-/// What the authenticator was configured with.
+/// The settings of the authenticator.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// `cache_time_to_live`
@@ -42,26 +43,26 @@ pub struct Bounds {
     pub stale_if_error: Duration,
     /// `negative_time_to_live`
     pub negative_time_to_live: Duration,
-    /// `verification_timeout`, with what a busy machine adds to it.
+    /// `verification_timeout`, with the tolerance for a busy machine.
     pub budget: Duration,
-    /// Of `attempt_limit`.
+    /// The attempts of `attempt_limit`.
     pub attempts: u32,
-    /// Of `attempt_limit`.
+    /// The window of `attempt_limit`.
     pub window: Duration,
 }
 
-/// What a request presented.
+/// The key in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presented {
     /// No key.
     Nothing,
-    /// Something that is refused by its form, with this status and code.
+    /// A malformed value, which is refused with this status and code.
     Malformed(u16, &'static str),
     /// This secret.
     Secret(String),
-    /// A secret that nobody has presented before and no key has.
+    /// A new secret that belongs to no key.
     FreshJunk(String),
-    /// A made-up secret that Kinde has never judged.
+    /// A made-up secret that Kinde never judges.
     Odd(String),
 }
 
@@ -70,15 +71,15 @@ pub enum Presented {
 pub struct Observation {
     /// The route.
     pub route: Route,
-    /// What was presented.
+    /// The presented key.
     pub presented: Presented,
-    /// The client's address, as the limiter tells clients apart.
+    /// The client's address, at the precision of the limiter.
     pub client: String,
-    /// Whether this client has more requests under way at once than the whole queue holds.
+    /// Whether this client has more open requests than the whole queue holds.
     pub crowds: bool,
-    /// Before the first byte was sent.
+    /// The instant before the first byte was sent.
     pub began: Instant,
-    /// After the last byte was received.
+    /// The instant after the last byte was received.
     pub ended: Instant,
     /// The status of the answer.
     pub status: u16,
@@ -86,7 +87,7 @@ pub struct Observation {
     pub body: Value,
 }
 
-/// What a purge forgets.
+/// The scope of a purge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// One secret.
@@ -101,36 +102,36 @@ pub enum Scope {
     Everything,
 }
 
-/// How often something happened that is allowed, or not, and that the report tells.
+/// Counts of events, allowed or not, for the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Good keys that were let in while there was no reason for a 503.
+    /// Good keys that were accepted while there was no reason for a 503.
     pub let_in_while_well: u64,
-    /// Requests that were answered 503 for no reason. Each is a wrong decision, too.
+    /// 503s without a reason. Each is a wrong decision, too.
     pub unanswered_while_well: u64,
-    /// Good keys that were let in while one of Kinde's machines hung.
+    /// Good keys that were accepted while one of Kinde's backends hung.
     pub patchy: u64,
-    /// Requests that were answered 503 then.
+    /// 503s at that time.
     pub unlucky: u64,
 }
 
-/// Judges answers. Clones of its `Arc` are shared by all who make requests and all who change the world.
+/// Judges answers. Everybody who sends requests or changes the world shares it in an `Arc`.
 #[derive(Debug)]
 pub struct Oracle(Mutex<Ledger>);
 
 impl Oracle {
-    /// Knows no key yet: every secret is junk.
+    /// At the start it knows no key: every secret is junk.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self(Mutex::new(Ledger::new(bounds)))
     }
 
-    /// Makes a new secret known, perhaps as the one that takes the place of another.
+    /// Adds a new secret, which may replace another one.
     pub fn learn(&self, secret: &str, replaces: Option<String>) {
         self.ledger().learn(secret, replaces);
     }
 
-    /// Runs what changes Kinde's verdict about some secrets.
+    /// Runs a change of Kinde's verdict about some secrets.
     pub fn change<T>(&self, verdicts: &[(&str, Verdict)], act: impl FnOnce() -> T) -> T {
         self.ledger().change(verdicts);
         let outcome = act();
@@ -138,14 +139,14 @@ impl Oracle {
         outcome
     }
 
-    /// Runs a purge of the authenticator's.
+    /// Runs a purge of the authenticator.
     pub fn purge(&self, scope: &Scope, act: impl FnOnce()) {
         let began = Instant::now();
         act();
         self.ledger().purged(scope, began, Instant::now());
     }
 
-    /// From now on this is the case for everybody.
+    /// Begins a trouble for all callers.
     pub fn trouble_begins(&self, trouble: Trouble) {
         self.ledger().troubles().begin(trouble, Instant::now());
     }
@@ -155,23 +156,23 @@ impl Oracle {
         self.ledger().troubles().begin_for(secret, oddity, Instant::now());
     }
 
-    /// From now on all is well, for everybody and for each key.
+    /// Ends all troubles, for all callers and for each key.
     pub fn trouble_ends(&self) {
         self.ledger().troubles().end(Instant::now());
     }
 
-    /// What happened how often.
+    /// The counts of events.
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.ledger().tally()
     }
 
-    /// For this time, the machine itself stood still.
+    /// Reports that the machine itself stood still for this time.
     pub fn stalled(&self, from: Instant, until: Instant) {
         self.ledger().troubles().stalled(from, until);
     }
 
-    /// A request is about to be sent.
+    /// Reports a request that is about to be sent.
     pub fn begin(&self, client: &str) -> Instant {
         let now = Instant::now();
         self.ledger().begin(client, now);
@@ -181,12 +182,13 @@ impl Oracle {
     /// Judges an answer.
     ///
     /// # Errors
+    ///
     /// What was expected instead, and the timeline of the key.
     pub fn judge(&self, observation: &Observation) -> Result<(), String> {
         self.ledger().judge(observation)
     }
 
-    /// Whether Kinde would let this secret in right now.
+    /// Whether Kinde would accept this secret now.
     #[must_use]
     pub fn is_active(&self, secret: &str) -> bool {
         self.ledger().is_active(secret)
@@ -197,12 +199,12 @@ impl Oracle {
         self.ledger().prune(Instant::now());
     }
 
-    /// How long what has happened may matter to an answer.
+    /// How long an event may matter to an answer.
     pub fn longest_memory(&self) -> Duration {
         self.ledger().longest_memory()
     }
 
-    /// Drops all that has happened until now, and the room that it took, but for the latest verdicts. Only after a pause of
+    /// Drops all events except the latest verdicts, and their memory. Call it only after a pause of
     /// [`longest_memory`](Self::longest_memory).
     pub fn forget_the_past(&self) {
         self.ledger().forget_the_past(Instant::now());

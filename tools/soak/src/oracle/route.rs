@@ -1,4 +1,4 @@
-//! What the reference API answers to the holder of a key: a second, independent reading of the contract.
+//! The reference API's answers to the holder of a key: a second, independent reading of the contract.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// All of them.
+    /// All routes.
     pub const ALL: [Self; 6] =
         [Self::Me, Self::Data, Self::Any, Self::Optional, Self::Organization, Self::Chat];
 
@@ -39,7 +39,7 @@ impl Route {
         }
     }
 
-    /// Whether this is how the route answers this identity.
+    /// Whether the route gives this answer to this identity.
     pub(super) fn answers(self, identity: &Identity, status: u16, body: &Value) -> bool {
         let code = body["code"].as_str();
         match self.shortfall(identity) {
@@ -95,7 +95,7 @@ enum Shortfall {
     Scopes(&'static [&'static str]),
 }
 
-/// The same texts, in any order.
+/// Whether these are the same texts in any order.
 fn same<S: AsRef<str>>(found: &Value, expected: &[S]) -> bool {
     let Some(found) = found.as_array() else { return false };
     let mut found: Vec<&str> = found.iter().filter_map(Value::as_str).collect();

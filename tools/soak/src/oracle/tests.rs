@@ -1,4 +1,5 @@
-//! The oracle must be able to find fault: each rule with an answer that keeps it and one that breaks it.
+//! The oracle must be able to find a wrong answer. Each rule is tried with an answer that keeps it and one that
+//! breaks it.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ fn identity() -> Arc<Identity> {
     Arc::new(Identity { key_id: "api_key_1".to_owned(), scopes: Vec::new(), organization: None, user: None })
 }
 
-/// A request at this moment, which is answered a moment later.
+/// A request at this moment. Its answer comes a moment later.
 fn request(presented: Presented, at: Instant, status: u16, code: &str) -> Observation {
     let body = match status {
         200 => {
@@ -55,7 +56,7 @@ fn revoked_now(oracle: &Oracle) -> Instant {
 }
 
 #[test]
-fn an_older_answer_is_right_only_if_kinde_or_the_key_is_unwell() {
+fn a_stale_answer_is_right_only_if_kinde_or_the_key_is_unwell() {
     let is_right = |prepare: &dyn Fn(&Oracle)| {
         let oracle = oracle();
         let now = revoked_now(&oracle);
@@ -115,7 +116,7 @@ fn no_answer_needs_a_reason_that_concerns_the_caller() {
 }
 
 #[test]
-fn only_a_client_that_crowds_out_itself_may_get_no_answer() {
+fn only_a_client_that_fills_its_own_share_may_get_no_answer() {
     let oracle = oracle();
     let junk = Presented::FreshJunk("junk".to_owned());
     let mut one = request(junk, Instant::now(), 503, "VERIFICATION_UNAVAILABLE");
@@ -136,7 +137,7 @@ fn bad_luck_is_counted_while_a_machine_hangs() {
 }
 
 #[test]
-fn a_key_that_nobody_judges_is_neither_let_in_nor_refused() {
+fn a_key_that_nobody_judges_is_neither_accepted_nor_refused() {
     let oracle = oracle();
     let odd = |status, code| {
         let presented = Presented::Odd("odd".to_owned());

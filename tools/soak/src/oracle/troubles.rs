@@ -1,29 +1,29 @@
-//! When answers may be missing or old, and why: for everybody, and for single keys.
+//! When answers may be missing or stale, and why: for all callers, and for single keys.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
-/// Why answers may be missing or old for a while.
+/// Why answers may be missing or stale for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// Kinde can't answer, or it has too much to do: there may be no answer, and an older one may serve.
+    /// Kinde cannot answer, or has too much to do: there may be no answer, and a stale one may serve.
     Outage,
-    /// Kinde answers, but not soon: an older answer may serve in the meantime, and everybody is let in who is good.
+    /// Kinde answers slowly: a stale answer may serve in the meantime, and every good key is accepted.
     Slow,
-    /// One of several of Kinde's machines hangs. As `Slow`; somebody may be unlucky all the same, which is counted.
+    /// One of several backends of Kinde hangs. Like `Slow`, but a few callers may get no answer. They are counted.
     Patchy,
-    /// The service's own set-up is refused.
+    /// Kinde refuses the service's own set-up.
     SetUp,
-    /// Kinde judges the keys that it knows, and its answers about all others can't be read.
+    /// Kinde judges the keys that it knows. Its answers about all others are unreadable.
     UnknownUnjudged,
 }
 
 /// What Kinde answers about one key that it does not judge. This is the oracle's own reading of the classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Oddity {
-    /// It is slow, has too much to do, or fails: an older answer may serve.
+    /// It is slow, has too much to do, or fails: a stale answer may serve.
     Unwell,
-    /// Its answer is none, and says nothing about its health: an older answer is forgotten.
+    /// Its answer judges nothing and says nothing about its health: a stale answer is forgotten.
     Unreadable,
 }
 
@@ -48,7 +48,7 @@ impl<T: Copy> Period<T> {
     }
 }
 
-/// What is wrong when.
+/// The troubles and their times.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     of_everybody: Vec<Period<Trouble>>,
@@ -69,7 +69,7 @@ impl Troubles {
         self.of_keys.entry(secret.to_owned()).or_default().push(period);
     }
 
-    /// Everything is well again.
+    /// Ends all troubles.
     pub(super) fn end(&mut self, now: Instant) {
         self.of_everybody.iter_mut().for_each(|period| period.end(now));
         self.of_keys.values_mut().flatten().for_each(|period| period.end(now));
@@ -88,18 +88,18 @@ impl Troubles {
         self.of_keys.shrink_to_fit();
     }
 
-    /// Whether one of these is the case for everybody at some moment between the two.
+    /// Whether one of these troubles existed for all callers at some moment between the two.
     pub(super) fn any(&self, of: &[Trouble], from: Instant, to: Instant) -> bool {
         self.of_everybody.iter().any(|period| of.contains(&period.what) && period.overlaps(from, to))
     }
 
-    /// What is odd about a key at some moment between the two.
+    /// The oddity of a key at some moment between the two.
     pub(super) fn oddities(&self, secret: &str, from: Instant, to: Instant) -> impl Iterator<Item = Oddity> {
         let periods = self.of_keys.get(secret).into_iter().flatten();
         periods.filter(move |period| period.overlaps(from, to)).map(|period| period.what)
     }
 
-    /// For people: what was wrong, with how long before `now`.
+    /// In words: the troubles, with how long before `now` they were.
     pub(super) fn tell(&self, secret: &str, ago: impl Fn(Instant) -> String) -> String {
         let mut text = String::new();
         let mut line = |what: String, from: Instant, until: Option<Instant>| {

@@ -1,4 +1,4 @@
-//! What Kinde would have said about each secret, at every moment.
+//! What Kinde would have said about each secret at every moment.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,29 +6,29 @@ use std::time::Instant;
 
 use apikey_core::Refusal;
 
-/// Who a key is.
+/// The owner and the rights of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The key id, which survives rotations.
+    /// The key id. It survives rotations.
     pub key_id: String,
     /// The scopes.
     pub scopes: Vec<String>,
     /// The organization that owns the key.
     pub organization: Option<String>,
-    /// The user who owns it.
+    /// The user that owns the key.
     pub user: Option<String>,
 }
 
-/// What Kinde says about a secret.
+/// Kinde's verdict about a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It lets this key in.
+    /// Kinde accepts this key.
     Accepted(Arc<Identity>),
-    /// It refuses the key.
+    /// Kinde refuses the key.
     Refused(Refusal),
 }
 
-/// A verdict came into force at a moment between these two; until it is done, nobody knows.
+/// A verdict that came into force at some moment between these two. Until it is done, nobody knows whether it has.
 #[derive(Debug, Clone)]
 struct Change {
     began: Instant,
@@ -36,7 +36,7 @@ struct Change {
     verdict: Verdict,
 }
 
-/// Whatever was learned before `at` must not be used by a request that begins after `done`.
+/// What the service learned before `at`, it must not use for a request that begins after `done`.
 #[derive(Debug, Clone)]
 pub(super) struct Forgotten {
     pub(super) at: Instant,
@@ -44,12 +44,12 @@ pub(super) struct Forgotten {
     pub(super) why: &'static str,
 }
 
-/// All about one secret.
+/// The history of one secret.
 #[derive(Debug)]
 pub(super) struct Timeline {
     changes: VecDeque<Change>,
     pub(super) forgotten: Vec<Forgotten>,
-    /// The secret that this one took the place of.
+    /// The secret that this one replaced.
     pub(super) replaces: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl Timeline {
         }
     }
 
-    /// Who the secret has been, of late.
+    /// The recent identities of the secret.
     pub(super) fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.changes.iter().filter_map(|change| match &change.verdict {
             Verdict::Accepted(identity) => Some(&**identity),
@@ -80,7 +80,7 @@ impl Timeline {
         self.changes.back().map(|change| &change.verdict)
     }
 
-    /// When the latest verdict came into force, at the earliest.
+    /// The earliest moment at which the latest verdict may have come into force.
     pub(super) fn latest_since(&self) -> Option<Instant> {
         self.changes.back().map(|change| change.began)
     }
@@ -88,14 +88,14 @@ impl Timeline {
     /// The verdicts that were in force at some moment between these two, each with its earliest moment.
     pub(super) fn between(&self, from: Instant, to: Instant) -> impl Iterator<Item = (Instant, &Verdict)> {
         self.changes.iter().enumerate().filter_map(move |(index, change)| {
-            // A verdict ends when the next is done, at the latest.
+            // A verdict ends when the next one is done, at the latest.
             let over =
                 self.changes.get(index + 1).is_some_and(|next| next.done.is_some_and(|done| done < from));
             (!over && change.began <= to).then_some((change.began.max(from), &change.verdict))
         })
     }
 
-    /// The earliest moment of which something learned may still serve a request that begins then.
+    /// The earliest moment of which an answer may still serve a request that begins then.
     pub(super) fn floor(&self, began: Instant) -> Option<&Forgotten> {
         self.forgotten.iter().filter(|event| event.done <= began).max_by_key(|event| event.at)
     }
@@ -108,13 +108,13 @@ impl Timeline {
         self.forgotten.retain(|event| event.done >= before);
     }
 
-    /// Gives back the room that nothing is in.
+    /// Returns unused memory.
     pub(super) fn shrink(&mut self) {
         self.changes.shrink_to_fit();
         self.forgotten.shrink_to_fit();
     }
 
-    /// For people: what happened, with how long before `now`.
+    /// In words: the events, with how long before `now` they were.
     pub(super) fn tell(&self, now: Instant) -> String {
         let ago = |then: Instant| match now.checked_duration_since(then) {
             Some(ago) => format!("-{:.3} s", ago.as_secs_f64()),
