@@ -1,5 +1,5 @@
-//! For which keys the service's token was accepted lately: then a 401 that another key draws speaks of that key, and not of
-//! the token.
+//! Remembers for which keys Kinde accepted the service's token within the last minute. If another key then draws a 401, the
+//! 401 is about that key and not about the token.
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use super::age::Age;
 use crate::key::Fingerprint;
 
 /// How long an acceptance counts.
-const LATELY: Duration = Duration::from_secs(60);
+const RECENT: Duration = Duration::from_secs(60);
 
-/// The last two keys that were judged with the latest token that was accepted: whichever key asks, one of two is another.
+/// The last two keys that Kinde judged with the latest accepted token. Two are enough: whichever key asks, at least one of
+/// them is another key.
 #[derive(Debug, Default)]
 pub(super) struct Accepted {
     token: u64,
@@ -17,7 +18,7 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    /// A key was judged with the token of this number. Later tokens have higher numbers.
+    /// Records that Kinde judged a key with the token of this number. Later tokens have higher numbers.
     pub(super) fn note(&mut self, token: u64, key: Fingerprint, now: Age) {
         if token < self.token {
             return;
@@ -30,10 +31,10 @@ impl Accepted {
         self.keys = [Some((key, now)), earlier];
     }
 
-    /// Whether this token was accepted for another key within the last minute, without a sleep of the machine's since.
-    pub(super) fn lately_for_another(&self, token: u64, key: &Fingerprint, now: Age) -> bool {
-        let is_late = |at: Age| now.since(at) <= LATELY && !now.has_slept_since(at);
-        token == self.token && self.keys.iter().flatten().any(|(known, at)| known != key && is_late(*at))
+    /// Whether Kinde accepted this token for another key within the last minute, and the machine has not slept since.
+    pub(super) fn recently_for_another(&self, token: u64, key: &Fingerprint, now: Age) -> bool {
+        let is_recent = |at: Age| now.since(at) <= RECENT && !now.has_slept_since(at);
+        token == self.token && self.keys.iter().flatten().any(|(known, at)| known != key && is_recent(*at))
     }
 }
 
@@ -53,21 +54,21 @@ mod tests {
         let prints = Fingerprinter::random().unwrap();
         let [one, two, three] = [b"1", b"2", b"3"].map(|key| prints.fingerprint(key));
         let mut accepted = Accepted::default();
-        assert!(!accepted.lately_for_another(0, &one, age.now()));
+        assert!(!accepted.recently_for_another(0, &one, age.now()));
         accepted.note(1, one, age.now());
         accepted.note(1, one, age.now());
-        assert!(!accepted.lately_for_another(1, &one, age.now()), "only its own acceptance");
-        assert!(accepted.lately_for_another(1, &two, age.now()));
+        assert!(!accepted.recently_for_another(1, &one, age.now()), "only its own acceptance");
+        assert!(accepted.recently_for_another(1, &two, age.now()));
         accepted.note(1, two, age.now());
         for key in [one, two, three] {
-            assert!(accepted.lately_for_another(1, &key, age.now()));
+            assert!(accepted.recently_for_another(1, &key, age.now()));
         }
-        assert!(!accepted.lately_for_another(2, &three, age.now()), "another token");
+        assert!(!accepted.recently_for_another(2, &three, age.now()), "another token");
         let before = clock.now();
-        clock.advance(LATELY);
-        assert!(accepted.lately_for_another(1, &three, age.now()));
+        clock.advance(RECENT);
+        assert!(accepted.recently_for_another(1, &three, age.now()));
         clock.advance(Duration::from_millis(1));
-        assert!(!accepted.lately_for_another(1, &three, age.now()), "{:?}", clock.now() - before);
+        assert!(!accepted.recently_for_another(1, &three, age.now()), "{:?}", clock.now() - before);
     }
 
     #[test]
@@ -79,7 +80,7 @@ mod tests {
         let mut accepted = Accepted::default();
         accepted.note(2, one, age.now());
         accepted.note(1, two, age.now());
-        assert!(accepted.lately_for_another(2, &two, age.now()));
-        assert!(!accepted.lately_for_another(1, &one, age.now()));
+        assert!(accepted.recently_for_another(2, &two, age.now()));
+        assert!(!accepted.recently_for_another(1, &one, age.now()));
     }
 }

@@ -1,4 +1,4 @@
-//! Addresses that take the place of those that DNS gives for Kinde's host.
+//! Checks the addresses that are used instead of those that DNS gives for Kinde's host.
 
 use std::net::SocketAddr;
 
@@ -6,10 +6,10 @@ use reqwest::Url;
 
 use super::proxy::ProxySetting;
 
-/// Why Kinde at `base` can't be reached at these addresses.
+/// Checks addresses for the host of `base`.
 ///
 /// # Errors
-/// What is wrong.
+/// Says what is wrong if one of them would not be used, or if a key would go out unencrypted.
 pub(super) fn check_addresses(
     addresses: &[SocketAddr],
     base: &Url,

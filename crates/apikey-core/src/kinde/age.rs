@@ -1,14 +1,14 @@
-//! How old a token is. The time for which the machine slept counts, because Kinde's clock went on meanwhile.
+//! Measures how old tokens are. Time that the machine sleeps counts, because Kinde's clock goes on.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, SystemClock};
 
-/// The two clocks may differ by this much although the machine did not sleep.
+/// A difference between two readings of the sleep that is not a sleep.
 const NO_SLEEP: Duration = Duration::from_millis(100);
 
-/// Measures ages from its own start, on the first clock that it is given.
+/// Measures the time since its own start, on the first clock that it is given.
 #[derive(Debug, Default)]
 pub(super) struct AgeClock(OnceLock<Start>);
 

@@ -11,7 +11,7 @@ use super::proxy::ProxySetting;
 use super::tls;
 use crate::config_error::ConfigError;
 
-/// An idle connection is closed after this time, before a load balancer does it.
+/// Idle connections are closed after this time. Load balancers close them later.
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Makes HTTP clients that differ only in their connections.
@@ -19,18 +19,18 @@ const IDLE: Duration = Duration::from_secs(15);
 pub(super) struct ClientFactory {
     tls: rustls::ClientConfig,
     connect_timeout: Duration,
-    /// The environment's proxy is used.
+    /// Whether the client uses the proxy that the environment names.
     uses_environment: bool,
     proxy: Option<reqwest::Proxy>,
     host: String,
-    /// Of the host; empty if DNS is asked.
+    /// The addresses of the host; empty if DNS is asked.
     addresses: Vec<SocketAddr>,
     most_idle: usize,
 }
 
 impl ClientFactory {
     /// # Errors
-    /// [`ConfigError`] if TLS can't be set up.
+    /// [`ConfigError`] if TLS or the proxy can't be set up.
     pub(super) fn new(settings: &CheckedSettings) -> Result<Self, ConfigError> {
         let needs_tls = settings.verify_url.scheme() == "https" || settings.proxy.is_https();
         Ok(Self {
@@ -44,19 +44,19 @@ impl ClientFactory {
         })
     }
 
-    /// The same, for clients that keep no connection.
+    /// Returns the same factory for clients that keep no idle connections.
     pub(super) fn without_idle_connections(&self) -> Self {
         Self { most_idle: 0, ..self.clone() }
     }
 
-    /// A client with connections of its own.
+    /// Makes a client that shares no connection with any other.
     pub(super) fn client(&self) -> Result<Client, reqwest::Error> {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            // Retries are the authenticator's; and so no copy of a request is kept for one.
+            // The authenticator retries. Without retries here, reqwest keeps no copy of a request.
             .retry(reqwest::retry::never().max_retries_per_request(0))
             .connect_timeout(self.connect_timeout)
             .connector_layer(WatchDials)

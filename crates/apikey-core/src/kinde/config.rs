@@ -1,4 +1,4 @@
-//! Which Kinde business to ask, and as whom: from code, or from the variables that Kinde's users already have.
+//! The settings of the Kinde client, and their check.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::config_error::ConfigError;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where and how to reach Kinde.
+/// Says which Kinde business verifies keys, with which credentials, and how to reach it.
 ///
 /// ```
 /// use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};
@@ -61,12 +61,13 @@ impl MachineToMachine {
 }
 
 impl KindeSettings {
-    /// Names the Kinde business by its host: `example.kinde.com` or a custom domain, with or without `https://` and a
-    /// trailing slash. It must be an IP address or a DNS name by RFC 1123, of at most 253 characters; a port may follow.
+    /// Takes the host of the Kinde business: `example.kinde.com` or a custom domain, with or without `https://` and a
+    /// trailing slash. The host is an IP address, or a DNS name by RFC 1123 of at most 253 characters. A port may follow.
     /// Plain `http://` is accepted for loopback addresses only.
     ///
-    /// A proxy that the environment names (`HTTPS_PROXY`, `ALL_PROXY`, but for the hosts in `NO_PROXY`) is used. Building a
-    /// verifier fails if it can't be: SOCKS proxies can't.
+    /// By default the client uses the proxy that the environment names (`HTTPS_PROXY`, else `ALL_PROXY`), except for hosts
+    /// in `NO_PROXY` and for loopback addresses. [`KindeVerifier::new`](crate::KindeVerifier::new) fails if that proxy can't
+    /// be used, for example because it is a SOCKS proxy.
     pub fn new(domain: impl Into<String>) -> Self {
         Self {
             domain: domain.into(),
@@ -80,7 +81,7 @@ impl KindeSettings {
         }
     }
 
-    /// Asks with tokens of this application: the normal mode.
+    /// Verifies keys with tokens of this application. This is the normal mode.
     pub fn machine_to_machine(mut self, credentials: MachineToMachine) -> Self {
         self.authentication = Some(Authentication::MachineToMachine(credentials));
         let SettingNames { domain, audience, .. } = self.names;
@@ -88,58 +89,59 @@ impl KindeSettings {
         self
     }
 
-    /// Asks without any token. Kinde's OpenAPI calls the verify endpoint public, its documentation does not; choose
-    /// this only if you know that your business answers without one.
+    /// Verifies keys without a token. Kinde's OpenAPI file calls the verify endpoint public, but its documentation asks for
+    /// a token. Choose this only if you know that your Kinde business answers without one.
     pub fn without_token(mut self) -> Self {
         self.authentication = Some(Authentication::None);
         self
     }
 
-    /// The audience of the tokens. Default: `https://{domain}/api`. With a custom domain it must be set, to the API of
-    /// the `kinde.com` host: `https://example.kinde.com/api`.
+    /// The audience of the tokens. Default: `https://{domain}/api`. If the domain is a custom one, set this to the API of
+    /// the `kinde.com` host, for example `https://example.kinde.com/api`.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self.names.audience = SettingNames::IN_CODE.audience;
         self
     }
 
-    /// How long establishing a connection may take. Default 2 s; the verification timeout bounds it, too.
+    /// How long it may take to make a connection. Default: 2 s. The verification timeout limits it, too.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Trusts the certificates in this PEM text as authorities, beside those of the platform: for a proxy that opens TLS, and
-    /// for tests. [`KindeVerifier::new`](crate::KindeVerifier::new) checks them.
+    /// Trusts the certificates in this PEM text as authorities, in addition to those of the platform. This is for a proxy
+    /// that decrypts TLS, and for tests. Call it again to add more.
     pub fn root_certificate(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.root_certificates.push(pem.as_ref().to_vec());
         self
     }
 
-    /// Sends every call through the proxy at this URL: `http://host:port` or `https://host:port`. A user name and a password
-    /// may stand before the host (`http://user:password@host:port`); they are never printed. Write the characters in them
-    /// that a URL reserves as `%XX`.
+    /// Sends every call through the proxy at this URL: `http://host:port` or `https://host:port`. The URL may hold a user
+    /// name and a password, as in `http://user:password@host:port`. Write their reserved characters as `%XX`. The URL is
+    /// never printed.
     ///
-    /// A proxy that the environment names is not used then, and `NO_PROXY` is not read. TLS goes through the proxy to Kinde
-    /// (`CONNECT`), so the proxy sees neither keys nor tokens. If Kinde's domain is a loopback address with plain `http://`,
-    /// the proxy must have a loopback address, too.
+    /// The client opens a tunnel through the proxy (`CONNECT`) and speaks TLS with Kinde, so the proxy sees neither keys nor
+    /// tokens. If the domain is a loopback address with plain `http://`, the proxy must have a loopback address, too.
+    ///
+    /// This setting takes the place of the environment's proxy variables, `NO_PROXY` included.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = ProxySetting::Url(Secret::new(url.into()));
         self
     }
 
-    /// Connects to Kinde directly, even if the environment or the operating system names a proxy.
+    /// Connects to Kinde without a proxy, even if the environment or the operating system names one.
     pub fn without_proxy(mut self) -> Self {
         self.proxy = ProxySetting::None;
         self
     }
 
-    /// Connects to these addresses instead of those that DNS gives for the domain: for a network with names of its own, and
-    /// for tests. The first address that accepts a connection is used. Port 0 stands for the domain's own port.
+    /// Connects to these addresses instead of those that DNS gives for the domain. This is for networks in which the domain
+    /// has another address, and for tests. If several are given, the client tries one after the other. Port 0 means the
+    /// port of the domain.
     ///
-    /// Kinde is still addressed by its domain: in the `Host` header, and in the name that its certificate must have. A proxy
-    /// that the environment names is not used, and [`proxy`](Self::proxy) can't be set beside this, because a proxy resolves
-    /// the name itself.
+    /// The `Host` header and the name in Kinde's certificate stay those of the domain. The environment's proxy is not used,
+    /// and [`proxy`](Self::proxy) can't be combined with this, because a proxy resolves the name itself.
     ///
     /// ```
     /// use apikey_core::{KindeSettings, KindeVerifier, MachineToMachine};
@@ -156,17 +158,19 @@ impl KindeSettings {
         self
     }
 
-    /// Whether credentials are set.
+    /// Whether the credentials of an application are set.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         matches!(self.authentication, Some(Authentication::MachineToMachine(_)))
     }
 
+    /// # Errors
+    /// [`ConfigError`], which names the setting that is missing or can't be used.
     pub(super) fn check(self) -> Result<CheckedSettings, ConfigError> {
         self.check_with(std::env::var_os)
     }
 
-    /// [`check`](Self::check), where the variables that name a proxy come from anywhere.
+    /// Does the same as [`check`](Self::check), but is given the environment, from which it reads the proxy.
     fn check_with(
         self,
         variable: impl Fn(&'static str) -> Option<OsString>,
@@ -174,7 +178,7 @@ impl KindeSettings {
         let names = self.names;
         let base = base_url(&self.domain).map_err(|problem| ConfigError::new(names.domain, problem))?;
         if self.connect_timeout.is_zero() {
-            return Err(ConfigError::new("connect_timeout", "more than zero"));
+            return Err(ConfigError::new("connect_timeout", "it must be longer than zero"));
         }
         let credentials = match self.authentication {
             Some(Authentication::None) => None,
@@ -191,7 +195,7 @@ impl KindeSettings {
                 return Err(ConfigError::new(
                     CLIENT_ID,
                     "set it and KINDE_MANAGEMENT_CLIENT_SECRET to the credentials of a machine-to-machine \
-                     application, or choose explicitly to verify without a token",
+                     application, or call without_token",
                 ));
             }
             None => {
@@ -210,7 +214,7 @@ impl KindeSettings {
         };
         let join = |path: &str| {
             base.join(path)
-                .map_err(|error| ConfigError::new(names.domain, format!("no base for a URL: {error}")))
+                .map_err(|error| ConfigError::new(names.domain, format!("it makes no URL: {error}")))
         };
         let proxy = match (&self.addresses, self.proxy) {
             (Some(_), ProxySetting::Environment) => ProxySetting::None,
@@ -234,7 +238,7 @@ impl KindeSettings {
     }
 }
 
-/// Settings that have been checked.
+/// Settings that passed the check.
 #[derive(Debug)]
 pub(super) struct CheckedSettings {
     pub(super) verify_url: Url,
@@ -246,12 +250,12 @@ pub(super) struct CheckedSettings {
     pub(super) names: SettingNames,
     pub(super) root_certificates: Vec<Vec<u8>>,
     pub(super) proxy: ProxySetting,
-    /// Where to connect instead of asking DNS; empty if DNS is asked.
+    /// Empty if DNS is asked.
     pub(super) addresses: Vec<SocketAddr>,
 }
 
 impl std::fmt::Debug for KindeSettings {
-    /// The domain is left out: until it is checked, it may be anything that was pasted there.
+    /// Leaves the domain out. It is not checked yet, so somebody may have pasted a secret there.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("KindeSettings")

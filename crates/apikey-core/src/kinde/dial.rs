@@ -1,4 +1,6 @@
-//! Whether a request went out on a new connection.
+//! Tells whether a request went out on a new connection.
+//!
+//! A *dial* is an attempt of the HTTP client to make a connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,20 +15,21 @@ tokio::task_local! {
     static DIALING: Dial;
 }
 
-/// Whether a new connection was made for a request. A request without a dial went out on a connection that was there; so
-/// did one that got such a connection while it dialed: then the dial goes on without it.
+/// Whether a request dialed. Without a dial, it went out on a connection that was open already. The same is true if such a
+/// connection came free while it dialed: then the client finishes the dial in another task.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dial(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Of the latest dial: a request that could not be sent on one connection is sent on another.
+    /// The number of the latest dial. There are several if a request fails on one connection and is sent on another.
     number: u32,
+    /// Whether the request still waits for the latest dial, or went out on its connection.
     is_for_the_request: bool,
 }
 
 impl Dial {
-    /// Polls a request, and notes whether it dials.
+    /// Sends a request and records whether it dials.
     pub(super) async fn watch<F: Future>(self, request: F) -> F::Output {
         DIALING.scope(self, request).await
     }
@@ -39,6 +42,7 @@ impl Dial {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Records that a dial began, and returns its number.
     fn begin(&self) -> u32 {
         let mut state = self.lock();
         state.number += 1;
@@ -50,6 +54,7 @@ impl Dial {
         DIALING.try_with(|dial| Arc::ptr_eq(&dial.0, &self.0)).unwrap_or_default()
     }
 
+    /// Records that the request no longer waits for this dial.
     fn goes_on_alone(&self, number: u32) {
         let mut state = self.lock();
         if state.number == number {
@@ -58,7 +63,7 @@ impl Dial {
     }
 }
 
-/// Notes dials.
+/// Records dials.
 #[derive(Debug, Clone)]
 pub(super) struct WatchDials;
 
@@ -92,7 +97,7 @@ where
     }
 }
 
-/// A connection that is being made. If another connection was free first, the client moves this to a task of its own.
+/// A dial. If another connection comes free first, the client moves this to a task of its own.
 pub(super) struct WatchedDial<F> {
     connecting: F,
     dial: Option<(Dial, u32)>,

@@ -1,6 +1,6 @@
-//! The host of a Kinde business, as people write it: what is a DNS name or an IP address, and what is not. Pure.
+//! Reads the host of a Kinde business as people write it. Pure.
 //!
-//! Texts about what is wrong never repeat the value. It may be a secret that was pasted into the wrong variable.
+//! No error text repeats the value, because it may be a secret that somebody pasted into the wrong variable.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -12,11 +12,11 @@ const LONGEST_LABEL: usize = 63;
 
 const EXPECTED: &str = "expected a host such as example.kinde.com";
 
-/// The URL of a host that may come with `https://` before it and one slash after it. Its host is an IP address, or a DNS
-/// name by RFC 1123, without a dot at its end.
+/// Reads a host, with or without `https://` before it and a slash after it. In the URL that it returns, the host is an IP
+/// address, or a DNS name by RFC 1123 without a dot at its end.
 ///
 /// # Errors
-/// What is wrong with the text, without a word of it.
+/// Says what is wrong.
 pub(super) fn base_url(domain: &str) -> Result<Url, &'static str> {
     let domain = domain.trim();
     refuse_foreign_characters(domain)?;
@@ -41,7 +41,7 @@ pub(super) fn base_url(domain: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// Whether the URL leads to this machine itself.
+/// Whether the host of the URL is this machine itself.
 pub(super) fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -54,8 +54,11 @@ pub(super) fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// What is wrong with an ASCII name by RFC 1123, section 2.1. Some networks use underscores all the same; the caller
-/// decides about these.
+/// Checks an ASCII name by RFC 1123, section 2.1. Some networks use underscores although they are not allowed, so the
+/// caller decides about them.
+///
+/// # Errors
+/// Says what is wrong.
 pub(super) fn refuse_odd_name(name: &str, underscores_are_fine: bool) -> Result<(), &'static str> {
     if name.len() > LONGEST_NAME {
         return Err("a host name has at most 253 characters");
@@ -80,25 +83,25 @@ pub(super) fn refuse_odd_name(name: &str, underscores_are_fine: bool) -> Result<
     Ok(())
 }
 
-/// What env files, templates and lists leave in a value gets an explanation of its own.
+/// Refuses characters that come from env files, templates and lists. Each kind has an error text of its own.
 fn refuse_foreign_characters(domain: &str) -> Result<(), &'static str> {
     const QUOTES: [char; 11] = ['"', '\'', '`', '\u{ab}', '\u{bb}', '‘', '’', '‚', '“', '”', '„'];
     if domain.contains(QUOTES) {
-        return Err("the value holds quotes; write the host without them");
+        return Err("the value has quotes; write the host without them");
     }
     if domain.contains(['$', '%', '{', '}', '<', '>']) {
-        return Err("the value holds a placeholder that nothing has replaced; write the host itself");
+        return Err("the value is a placeholder that nothing has replaced; write the host itself");
     }
     if domain.contains([',', ';', '|']) {
         return Err("expected one host, not several");
     }
     if domain.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        return Err("the value holds a space or a control character; write the host alone");
+        return Err("the value has a space or a control character; write the host alone");
     }
     Ok(())
 }
 
-/// The scheme, `https` where none is written, and what follows it.
+/// Splits off the scheme, which is `https` if none is written.
 fn split_scheme(domain: &str) -> Result<(&'static str, &str), &'static str> {
     let begins_with = |text: &str, scheme: &str| {
         text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
@@ -108,16 +111,16 @@ fn split_scheme(domain: &str) -> Result<(&'static str, &str), &'static str> {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
         Some(_) => return Err("expected https://, or no scheme"),
-        None if begins_with_scheme(domain) => return Err("after https follow a colon and two slashes"),
+        None if begins_with_scheme(domain) => return Err("write https:// with a colon and two slashes"),
         None => ("https", domain),
     };
     if rest.contains("://") || begins_with_scheme(rest) {
-        return Err("the scheme stands there twice");
+        return Err("the scheme is written twice");
     }
     Ok((scheme, rest))
 }
 
-/// The host, and the port if one is written.
+/// Splits the host from the port, if one is written.
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
     let after_address = authority.rfind(']').map_or(0, |end| end.saturating_add(1));
     let colon = authority.get(after_address..).and_then(|rest| rest.find(':'));
@@ -126,7 +129,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
         None => (authority, None),
     };
     if port.is_some_and(|port| port.contains(':')) {
-        return Err("an IPv6 address stands in brackets");
+        return Err("write an IPv6 address in brackets");
     }
     if host.is_empty() {
         return Err(EXPECTED);
@@ -138,33 +141,33 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
     }
 }
 
-/// A port that a server can have: digits alone, 1 to 65535.
+/// Reads a port: digits only, 1 to 65535.
 pub(super) fn parse_port(port: &str) -> Option<u16> {
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
     port.parse().ok().filter(|port| is_number && *port != 0)
 }
 
-/// An IPv6 address of which the first bracket has been read. A zone means something on one machine only, and is none.
+/// Reads an IPv6 address after its first bracket. A zone is refused, because it means something on one machine only.
 fn bracketed(address: &str) -> Result<String, &'static str> {
     let address = address.strip_suffix(']').and_then(|address| address.parse::<Ipv6Addr>().ok());
     address.map(|address| format!("[{address}]")).ok_or("there is no IPv6 address between the brackets")
 }
 
-/// The host as DNS knows it: in lower case, and in ASCII.
+/// Turns the host into what DNS knows: lower case, and ASCII.
 fn name_or_ipv4(written: &str) -> Result<String, &'static str> {
-    // A dot at the end says that a name is complete. Neither certificates nor `Host` have one.
+    // A dot at the end says that a name is complete. Certificates and the `Host` header have no such dot.
     let name = written.strip_suffix('.').unwrap_or(written);
     let parsed = Url::parse(&format!("https://{name}")).map_err(|_| EXPECTED)?;
     let Some(ascii) = parsed.domain() else {
-        // `127.1`, `0x7f.0.0.1` and `2130706433` are addresses to some programs and names to others.
+        // Some programs take `127.1`, `0x7f.0.0.1` and `2130706433` for addresses, and others take them for names.
         return match parsed.host_str() {
             Some(address) if address == written => Ok(address.to_owned()),
-            _ => Err("an IPv4 address is written as four decimal numbers, like 192.0.2.1"),
+            _ => Err("write an IPv4 address as four decimal numbers, like 192.0.2.1"),
         };
     };
     refuse_odd_name(ascii, false)?;
     match ascii {
-        "http" | "https" => Err("the scheme is there, but no host"),
+        "http" | "https" => Err("there is a scheme, but no host"),
         ascii => Ok(ascii.to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! Kinde's verify endpoint: one call, and what its answer says of the key and of the service's token.
+//! Kinde's verify endpoint: one call, and what the response says about the key and about the service's token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,7 @@ use crate::key::{Fingerprint, Fingerprinter, PresentedKey};
 use crate::verification::Judgement;
 use crate::verifier::VerifierError;
 
-/// Stands for the token if none is used.
+/// The number that stands for "no token".
 const NO_TOKEN: u64 = 0;
 
 pub(super) struct VerifyEndpoint {
@@ -32,9 +32,10 @@ pub(super) struct VerifyEndpoint {
     names: SettingNames,
 }
 
-/// What came of one call.
+/// The result of one call.
 pub(super) enum Asked {
     Judged(Judgement),
+    /// Kinde may have refused the token and not the key.
     Doubted(Doubt),
 }
 
@@ -93,7 +94,10 @@ impl VerifyEndpoint {
         read_verify_response(response.head, response.body(), self.names)
     }
 
-    /// Asks about a key once, with this token, and remembers that it was accepted.
+    /// Asks about a key once, with this token. If Kinde judges the key, this records that it accepted the token.
+    ///
+    /// # Errors
+    /// [`VerifierError`] if the key was not judged, and the token is not in doubt.
     pub(super) async fn ask(
         &self,
         key: &PresentedKey,
@@ -111,7 +115,7 @@ impl VerifyEndpoint {
         }
     }
 
-    /// A key was judged with this token.
+    /// Records that Kinde judged a key with this token.
     pub(super) fn was_accepted(&self, token: Option<&Token>, key: Fingerprint) {
         self.accepted().note(number(token), key, self.age.now());
         if let (Some(tokens), Some(token)) = (&self.tokens, token) {
@@ -119,16 +123,16 @@ impl VerifyEndpoint {
         }
     }
 
-    /// Whether this token was accepted for another key lately.
+    /// Whether Kinde accepted this token for another key within the last minute.
     pub(super) fn is_trusted(&self, token: Option<&Token>, key: &Fingerprint) -> bool {
-        self.accepted().lately_for_another(number(token), key, self.age.now())
+        self.accepted().recently_for_another(number(token), key, self.age.now())
     }
 
     fn accepted(&self) -> MutexGuard<'_, Accepted> {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The failure that a 401 or 403 comes to if it is not about the key, and nothing is left to try.
+    /// The error for a 401 or 403 that is not about the key, when nothing is left to try.
     pub(super) fn not_judged(&self, doubt: Doubt, token: Option<&Token>, key: &Fingerprint) -> VerifierError {
         match doubt {
             Doubt::ScopeMissing => VerifierError::set_up(self.advice(doubt)),
@@ -136,7 +140,7 @@ impl VerifyEndpoint {
                 VerifierError::service_refused(self.advice(doubt))
             }
             Doubt::Refused => VerifierError::unjudged(
-                "Kinde refuses the call, but took the same token for another key within the last minute",
+                "Kinde refuses the call, but accepted the same token for another key within the last minute",
             ),
             Doubt::Bare401 => VerifierError::unjudged("Kinde answered with status 401 and no errors"),
             Doubt::Bare403 => VerifierError::unjudged("Kinde answered with status 403 and no errors"),
@@ -146,8 +150,8 @@ impl VerifyEndpoint {
     fn advice(&self, doubt: Doubt) -> String {
         let names = self.names;
         match (&self.tokens, doubt) {
-            (None, _) => "Kinde wants a token for the verify call: call machine_to_machine, or set \
-                          KINDE_MANAGEMENT_CLIENT_ID and KINDE_MANAGEMENT_CLIENT_SECRET, instead of verifying without one"
+            (None, _) => "Kinde asks for a token: instead of without_token call machine_to_machine, or set \
+                          KINDE_MANAGEMENT_CLIENT_ID and KINDE_MANAGEMENT_CLIENT_SECRET"
                 .to_owned(),
             (Some(_), Doubt::ScopeMissing) => scope_advice(names),
             (Some(_), _) => format!(

@@ -12,8 +12,7 @@ use super::setting_names::{
 use super::variables::unicode;
 use crate::config_error::ConfigError;
 
-const LEFT_OVER: &str =
-    "the value stands in quotes or braces; write it without, and a variable's value in its place";
+const LEFT_OVER: &str = "the value is in quotes or is a ${placeholder}; write the value itself";
 
 impl KindeSettings {
     /// Reads the variables that Kinde's users already have:
@@ -24,12 +23,12 @@ impl KindeSettings {
     /// | `KINDE_MANAGEMENT_CLIENT_ID` and `KINDE_MANAGEMENT_CLIENT_SECRET`, else `KINDE_M2M_CLIENT_ID` and `KINDE_M2M_CLIENT_SECRET` | [`machine_to_machine`](Self::machine_to_machine); the pairs are never mixed |
     /// | `KINDE_MANAGEMENT_AUDIENCE` | [`audience`](Self::audience) |
     ///
-    /// An empty variable counts as absent. If no credentials are set, none are chosen: building a verifier then fails
-    /// unless [`without_token`](Self::without_token) is called.
+    /// An empty variable counts as absent. If there are no credentials,
+    /// [`KindeVerifier::new`](crate::KindeVerifier::new) fails unless you call [`without_token`](Self::without_token).
     ///
     /// # Errors
-    /// [`ConfigError`], which names the variable: no host, half a pair, a value that is not Unicode, or credentials in the
-    /// quotes or braces that an env file had around them.
+    /// [`ConfigError`], which names the variable: there is no host, half a pair is missing, a value is not Unicode, or it
+    /// still has the quotes or the `${...}` of an env file around it.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(|name| std::env::var_os(name))
     }
@@ -51,7 +50,7 @@ impl KindeSettings {
     /// ```
     ///
     /// # Errors
-    /// As [`from_env`](Self::from_env).
+    /// The same as [`from_env`](Self::from_env).
     pub fn from_variables<V: Into<OsString>>(
         variable: impl Fn(&str) -> Option<V>,
     ) -> Result<Self, ConfigError> {
@@ -97,7 +96,7 @@ impl KindeSettings {
     }
 }
 
-/// Whether a value stands in the quotes or the `${...}` of an env file whose reader took them for a part of it.
+/// Whether the reader of an env file left quotes or a `${...}` around the value.
 fn is_left_over(value: &str) -> bool {
     [("\"", "\""), ("'", "'"), ("${", "}")]
         .iter()
@@ -105,7 +104,7 @@ fn is_left_over(value: &str) -> bool {
 }
 
 fn half_a_pair(missing: &'static str, present: &'static str) -> ConfigError {
-    ConfigError::new(missing, format!("{present} is set, so this must be set, too"))
+    ConfigError::new(missing, format!("{present} is set, so set this, too"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The `errors` of an answer: whom they are about.
+//! Reads the `errors` of a response, and says whether they are about the key.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::json::{Member, object};
 use crate::verification::Refusal;
 
-/// What stands in a code beside `API_KEY`.
+/// The words that may stand beside `API_KEY` in a code about the key.
 const WORDS: [&str; 11] = [
     "INVALID",
     "NOT",
@@ -21,15 +21,15 @@ const WORDS: [&str; 11] = [
     "UNKNOWN",
     "MALFORMED",
 ];
-/// Codes about the key that name no `API_KEY`.
+/// Codes about the key that do not contain `API_KEY`.
 const CODES: [&str; 4] = ["KEY_REVOKED", "KEY_INACTIVE", "KEY_NOT_FOUND", "INVALID_KEY"];
 
-/// The code of each error; `None` for one without a readable code.
+/// The codes of all errors; `None` stands for an error without a readable code.
 #[derive(Debug, Default)]
 pub(super) struct Errors<'a>(Vec<Option<Cow<'a, str>>>);
 
 impl<'a> Errors<'a> {
-    /// Reads the `errors` of a body: an array or, as with a 404, a single object. A body that can't be read has none.
+    /// Reads the `errors` of a body: an array or, with a 404, one object. A body that can't be read has no errors.
     pub(super) fn read(body: &'a [u8]) -> Self {
         #[derive(Deserialize)]
         struct Body<'a> {
@@ -48,12 +48,12 @@ impl<'a> Errors<'a> {
         self.0.is_empty()
     }
 
-    /// Whether one of the errors has this code, in any case.
+    /// Whether one of the errors has this code, in upper or lower case.
     pub(super) fn has(&self, code: &str) -> bool {
         self.0.iter().flatten().any(|known| known.eq_ignore_ascii_case(code))
     }
 
-    /// Why the key is refused, if there are errors and all of them are about the key.
+    /// Why Kinde refuses the key; `None` if there are no errors, or if one of them is not about the key.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         let refusals = self.0.iter().map(|code| refusal_named_by(code.as_deref()?));
         let refusals: Vec<Refusal> = refusals.collect::<Option<_>>()?;
@@ -61,8 +61,8 @@ impl<'a> Errors<'a> {
     }
 }
 
-/// Why the key is refused, if this code is about the key. A code about keys in general, such as
-/// `API_KEYS_QUOTA_EXCEEDED` or `MISSING_SCOPE_READ_API_KEYS`, is not.
+/// Why Kinde refuses the key; `None` if the code is not about the key. A code about keys in general, such as
+/// `API_KEYS_QUOTA_EXCEEDED` or `MISSING_SCOPE_READ_API_KEYS`, is not about the key.
 fn refusal_named_by(code: &str) -> Option<Refusal> {
     let code = code.to_ascii_uppercase();
     let words: Vec<&str> = code.split('_').collect();

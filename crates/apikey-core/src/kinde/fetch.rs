@@ -1,4 +1,4 @@
-//! Fetches a token.
+//! Fetches a token from Kinde's token endpoint.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,31 +19,31 @@ use super::setting_names::SettingNames;
 use super::token_response::{Grant, read_token_response};
 use crate::verifier::{FailureClass, VerifierError};
 
-/// A fetch is nobody's in particular, so it has a deadline of its own.
+/// The longest that a fetch may take. Many callers wait for one fetch, so none of their deadlines fits.
 pub(super) const LONGEST_FETCH: Duration = Duration::from_secs(5);
-/// When a try has been silent for this long, another one begins beside it, on a new connection.
+/// If a try has no response after this time, the next one starts on a new connection. The earlier ones go on.
 const SILENCE: Duration = Duration::from_millis(750);
 const MOST_TRIES: usize = 4;
 
-/// Assumed if Kinde does not tell; the shortest that was seen.
+/// Used if Kinde names no lifetime. It is the shortest lifetime that was seen.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
-/// A token that claims to live shorter is kept this long all the same; a 401 ends it earlier.
+/// A token is kept for at least this long, even if Kinde names a shorter lifetime. A 401 ends it earlier.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A token, as the header that carries it. Overwritten when the last reference goes.
+/// A token, as the value of its header. It is overwritten when its last reference is dropped.
 pub(super) struct Token {
     pub(super) authorization: HeaderValue,
-    /// Later tokens have higher numbers, from 1 on.
+    /// Counts from 1. Later tokens have higher numbers.
     pub(super) number: u64,
 }
 
 pub(super) type Fetched = Result<Arc<Token>, VerifierError>;
 
-/// The header that carries a token, and how long the token lives.
+/// The header with a token, and the token's lifetime.
 type Granted = Result<(HeaderValue, Duration), VerifierError>;
 
-/// A fetch under way: its number, when it began, where its outcome comes, and its task.
+/// A fetch that is under way.
 pub(super) struct Fetch {
     pub(super) number: u64,
     pub(super) began: Age,
@@ -52,13 +52,13 @@ pub(super) struct Fetch {
 }
 
 impl Fetch {
-    /// Whether nothing comes any more: it is done, or its runtime has gone away.
+    /// Whether the fetch has ended, or will never end because its runtime is gone.
     pub(super) fn is_over(&self) -> bool {
         self.outcome.has_changed().is_err()
     }
 }
 
-/// Where tokens come from.
+/// Fetches tokens for one application.
 pub(super) struct TokenFetcher {
     pub(super) http: Arc<Http>,
     pub(super) url: Url,
@@ -68,9 +68,9 @@ pub(super) struct TokenFetcher {
 }
 
 impl TokenFetcher {
-    /// Fetches a token. The first complete answer counts.
+    /// Fetches a token. The first complete response counts.
     ///
-    /// The first try goes the way of the verification that waits for it, so that both can share a connection.
+    /// The first try uses the same kind of connection as the verification that waits for it, so that both can share one.
     pub(super) async fn fetch(self: &Arc<Self>, first: Connection<'static>) -> Granted {
         let silent = || VerifierError::outage("Kinde's token endpoint did not answer");
         timeout(LONGEST_FETCH, self.with_second_tries(first)).await.unwrap_or_else(|_elapsed| Err(silent()))
@@ -88,8 +88,9 @@ impl TokenFetcher {
             }
             let patience = if begun < MOST_TRIES { SILENCE } else { LONGEST_FETCH };
             while let Ok(Some(ended)) = timeout(patience, tries.join_next()).await {
-                let granted =
-                    ended.unwrap_or_else(|_| Err(VerifierError::outage("the task that fetches was ended")));
+                let granted = ended.unwrap_or_else(|_| {
+                    Err(VerifierError::outage("the task that fetches the token ended early"))
+                });
                 let is_outage = granted.as_ref().is_err_and(|error| error.class() == FailureClass::Outage);
                 if !is_outage || tries.is_empty() {
                     return granted;
@@ -98,7 +99,7 @@ impl TokenFetcher {
         }
     }
 
-    /// Asks once.
+    /// Sends one request.
     async fn request(&self, connection: Connection<'_>) -> Granted {
         let body = form(&[
             ("grant_type", "client_credentials"),
@@ -115,13 +116,14 @@ impl TokenFetcher {
         value.extend_from_slice(b"Bearer ");
         value.extend_from_slice(token.expose().as_bytes());
         let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
-            .map_err(|_| VerifierError::outage("Kinde's token fits no header"))?;
+            .map_err(|_| VerifierError::outage("Kinde's token can't be sent in a header"))?;
         header.set_sensitive(true);
         Ok((header, lifetime.clamp(SHORTEST_LIFETIME, LONGEST_LIFETIME)))
     }
 }
 
-/// `application/x-www-form-urlencoded`, in a buffer that never grows, so that no copy of a secret stays behind.
+/// Encodes fields as `application/x-www-form-urlencoded`. The buffer never grows, because growing would leave a copy of the
+/// secret in memory.
 fn form(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     let longest = fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
     let mut form = Zeroizing::new(Vec::with_capacity(longest));

@@ -1,4 +1,4 @@
-//! The service's own question: whether verifying works, asked with a made-up key.
+//! Checks whether verifying works, with a made-up key.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,14 +12,13 @@ use super::verify_response::{Doubt, Meaning};
 use crate::key::{Fingerprint, PresentedKey};
 use crate::verifier::{FailureClass, Health, VerifierError};
 
-/// The client whose connection the question uses, and nobody else. It is away while a question is under way, and comes
-/// back only if Kinde was well: so the next question after a failure, or after one that was given up, makes a new
-/// connection.
+/// Keeps a client for health checks only. A check takes the client out, and puts it back only if Kinde is up. So a check
+/// makes a new connection if the one before failed or was cancelled.
 #[derive(Default)]
 pub(super) struct HealthCheck(Mutex<Option<Client>>);
 
 impl HealthCheck {
-    /// Asks whether verifying works.
+    /// Runs one check.
     pub(super) async fn run(&self, endpoint: &VerifyEndpoint) -> Health {
         let client = match self.lock().take().map_or_else(|| endpoint.http().client(), Ok) {
             Ok(client) => client,
@@ -55,7 +54,7 @@ fn health(endpoint: &VerifyEndpoint, response: &Response, token: Option<&Token>,
             endpoint.was_accepted(token, key);
             Health::Up
         }
-        // It may be the made-up key that is refused so, or a firewall's page; JSON is Kinde's.
+        // Either Kinde refuses the made-up key like this, or a firewall sent the page. Kinde sends JSON.
         Meaning::TokenDoubted(Doubt::Bare401 | Doubt::Bare403) => {
             if response.body().is_some_and(is_object) {
                 Health::Up
@@ -63,14 +62,14 @@ fn health(endpoint: &VerifyEndpoint, response: &Response, token: Option<&Token>,
                 Health::Unknown
             }
         }
-        // Then it is what Kinde says of a key that it does not know.
+        // Kinde accepts this token for other keys, so this is how it refuses a key that it does not know.
         Meaning::TokenDoubted(Doubt::Refused) if endpoint.is_trusted(token, &key) => Health::Up,
         Meaning::TokenDoubted(doubt) => Health::Refused(endpoint.not_judged(doubt, token, &key)),
         Meaning::NotJudged(error) if error.class() == FailureClass::Unjudged => {
             if response.body().is_some_and(is_object) {
                 Health::Up
             } else {
-                Health::Down(VerifierError::outage("the answer to our own question is no JSON object"))
+                Health::Down(VerifierError::outage("the response to the health check is not a JSON object"))
             }
         }
         Meaning::NotJudged(error) => by_class(error),
@@ -85,9 +84,9 @@ fn by_class(error: VerifierError) -> Health {
     }
 }
 
-/// A key as Kinde's look, which nobody has.
+/// Makes up a key that looks like Kinde's and that nobody has.
 fn made_up_key() -> Result<PresentedKey, VerifierError> {
-    let no_key = || VerifierError::outage("no key for our own question could be made up");
+    let no_key = || VerifierError::outage("no random key for the health check could be made");
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| no_key().with_source(error))?;
     PresentedKey::parse(&format!("k_live_{:032x}", u128::from_ne_bytes(random))).map_err(|_| no_key())

@@ -1,4 +1,4 @@
-//! HTTP to Kinde: HTTP/1.1, rustls, no redirects, connections reused, answers capped in size.
+//! HTTP to Kinde: HTTP/1.1, rustls, no redirects, reused connections, response bodies up to a limit.
 
 use std::error::Error;
 use std::io;
@@ -19,31 +19,31 @@ use crate::config_error::ConfigError;
 use crate::key::Fingerprint;
 use crate::verifier::VerifierError;
 
-/// Room for an answer that does not say how long it is.
-const FIRST_ROOM: usize = 2 * 1024;
-/// How long the body of an answer that needs none is read, so that its connection can be used again.
+/// The first capacity for a body whose length is not announced, in bytes.
+const FIRST_CAPACITY: usize = 2 * 1024;
+/// How long a body that nobody needs is read, so that its connection can be reused.
 const LONGEST_DRAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Http {
     pool: Pool,
-    /// Keeps no connection.
+    /// Keeps no idle connections.
     fresh: Client,
     factory: ClientFactory,
 }
 
-/// Which connection a request goes out on.
+/// Chooses the connection for a request.
 #[derive(Clone, Copy)]
 pub(super) enum Connection<'c> {
-    /// One of the pool's, idle or new, for a request about this key, if it is about one.
+    /// One from the pool, idle or new. The fingerprint is that of the key, if the request is about one.
     Pooled(Option<Fingerprint>),
-    /// A new one, which is closed afterwards.
+    /// A new one, which is closed after the response.
     New,
-    /// One of this client's.
+    /// One of this client.
     Own(&'c Client),
 }
 
 impl Connection<'_> {
-    /// The same choice for a request that is not about the key.
+    /// Returns the same choice for a request that is not about the key.
     pub(super) fn about_no_key(self) -> Self {
         match self {
             Self::Pooled(_) => Self::Pooled(None),
@@ -52,7 +52,7 @@ impl Connection<'_> {
     }
 }
 
-/// What is sent.
+/// A request.
 pub(super) struct Outgoing<'r> {
     pub(super) url: &'r Url,
     pub(super) content_type: &'static str,
@@ -60,10 +60,10 @@ pub(super) struct Outgoing<'r> {
     pub(super) authorization: Option<&'r HeaderValue>,
 }
 
-/// An answer that came in whole, or whose status decides.
+/// A response that was read to its end, or whose status decides alone.
 pub(super) struct Response {
     pub(super) head: Head,
-    /// `None` if it is longer than what is read; empty if the status decides.
+    /// `None` if it is longer than [`LONGEST_BODY`]; empty if the status decides alone.
     body: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -84,20 +84,20 @@ impl Http {
         Ok(Arc::new(Self { pool, fresh, factory }))
     }
 
-    /// A client of one's own.
+    /// Makes a client that shares no connection with any other.
     pub(super) fn client(&self) -> Result<Client, VerifierError> {
-        self.factory.client().map_err(|error| describe(error, "no HTTP client can be made"))
+        self.factory.client().map_err(|error| describe(error, "the HTTP client can't be set up"))
     }
 
-    /// Tells that a call about this was silent for so long that a second one begins.
-    pub(super) fn was_silent(&self, question: Fingerprint) {
-        self.pool.was_silent(question);
+    /// Says that a call about this key has had no response for so long that a second one starts.
+    pub(super) fn was_silent(&self, key: Fingerprint) {
+        self.pool.was_silent(key);
     }
 
-    /// Sends one request and reads its answer.
+    /// Sends a request and reads its response.
     ///
     /// # Errors
-    /// [`VerifierError`], in words that hold neither the request's body nor its headers.
+    /// [`VerifierError`], whose text repeats nothing of the request or the response.
     pub(super) async fn post(
         &self,
         connection: Connection<'_>,
@@ -109,10 +109,10 @@ impl Http {
         if let Some(value) = outgoing.authorization {
             request.headers_mut().insert(AUTHORIZATION, value.clone());
         }
-        // The buffer is handed on as it is and overwritten when the last reference to it goes.
+        // This copies nothing. The buffer is overwritten when its last reference is dropped.
         *request.body_mut() = Some(Bytes::from_owner(outgoing.body).into());
         let mut call = match connection {
-            Connection::Pooled(question) => Some(self.pool.begin(question)),
+            Connection::Pooled(key) => Some(self.pool.begin(key)),
             Connection::New | Connection::Own(_) => None,
         };
         let sent = match (&call, connection) {
@@ -146,13 +146,13 @@ fn broken(call: &mut Option<Call<'_>>, error: reqwest::Error) -> VerifierError {
     describe(error, what)
 }
 
-/// Reads a body; `None` if it is too long.
+/// Reads a body; returns `None` if it is longer than [`LONGEST_BODY`].
 async fn read(mut response: reqwest::Response) -> Result<Option<Zeroizing<Vec<u8>>>, reqwest::Error> {
     let announced = response.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > LONGEST_BODY) {
         return Ok(None);
     }
-    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(FIRST_ROOM)));
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(FIRST_CAPACITY)));
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > LONGEST_BODY {
             return Ok(None);
@@ -162,7 +162,8 @@ async fn read(mut response: reqwest::Response) -> Result<Option<Zeroizing<Vec<u8
     Ok(Some(body))
 }
 
-/// Reads a body that nobody needs, in the background and within bounds, so that the connection can be used again.
+/// Reads a body that nobody needs, so that its connection can be reused. This happens in the background, for at most 1 s
+/// and 64 KiB.
 fn drain(mut response: reqwest::Response) {
     if response.content_length().is_some_and(|length| length > LONGEST_BODY as u64) {
         return;
@@ -178,7 +179,7 @@ fn drain(mut response: reqwest::Response) {
     }));
 }
 
-/// Appends, and leaves no copy of a token behind where the buffer must grow.
+/// Appends a chunk. If the buffer must grow, the old one is overwritten, because it may hold a token.
 fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     let length = body.len() + chunk.len();
     if length > body.capacity() {
@@ -189,12 +190,12 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     body.extend_from_slice(chunk);
 }
 
-/// The error in words that repeat nothing of Kinde's. The causes behind it are its source.
+/// Puts an error into words of our own. The error itself becomes the source.
 fn describe(error: reqwest::Error, what: &'static str) -> VerifierError {
-    // The URL is no secret, but it is the same in every error.
+    // The URL is the same in every error.
     let error = error.without_url();
     if error.is_builder() {
-        let why = "the request to Kinde can't be built: check the domain in the settings";
+        let why = "the request to Kinde can't be built: check the domain";
         return VerifierError::set_up(why).with_source(error);
     }
     let described = VerifierError::outage(match cause(&error) {
@@ -205,7 +206,7 @@ fn describe(error: reqwest::Error, what: &'static str) -> VerifierError {
     described.with_source(error)
 }
 
-/// What lies at the bottom of an error, from a closed list, so that one kind of failure has one text.
+/// The cause of an error, as one of a fixed list of texts.
 fn cause(error: &reqwest::Error) -> Option<String> {
     let mut found = error.is_timeout().then(|| "it took too long".to_owned());
     let mut cause = error.source();
@@ -233,7 +234,7 @@ fn cause(error: &reqwest::Error) -> Option<String> {
     found
 }
 
-/// An error of TLS, in any number of wrappers: what an I/O error wraps is not its source.
+/// Finds an error of TLS. It may be wrapped in I/O errors, whose content is not their source.
 fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     match error.downcast_ref::<io::Error>() {
         Some(error) => tls_error(error.get_ref()?),
@@ -254,7 +255,7 @@ fn tls_cause(error: &rustls::Error) -> &'static str {
             }
             NotValidForName | NotValidForNameContext { .. } => "its certificate is for another name",
             UnknownIssuer => {
-                "its certificate is from an authority that is not trusted; root_certificate adds one of your own"
+                "its certificate is from an authority that is not trusted; add your own with root_certificate"
             }
             _ => "its certificate can't be trusted",
         },

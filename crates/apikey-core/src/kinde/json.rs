@@ -1,21 +1,21 @@
-//! Reads JSON without copies: a text stays where it is in the answer, whose buffer is overwritten when dropped.
+//! Reads JSON without copies. Texts are borrowed from the response's buffer, which is overwritten when dropped.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A member of any type. It is taken in without complaint, because one odd member must not hide the others.
+/// A member of an object, of any type. Reading it never fails, because one odd member must not hide the others.
 #[derive(Debug)]
 pub(super) enum Member<'a> {
     Boolean(bool),
     Number(u64),
-    /// Borrowed unless the text was written with escapes.
+    /// Borrowed, unless the text is written with escapes.
     Text(Cow<'a, str>),
     List(Vec<Member<'a>>),
-    /// An object. Of its members only `code` is kept, if it is a text that stands there once.
+    /// An object. Only its member `code` is kept, if that is a text and is there once.
     Object(Option<Cow<'a, str>>),
-    /// Null, or a number that is negative or not whole.
+    /// Null, or a number that is negative or has a fraction.
     Odd,
 }
 
@@ -93,8 +93,8 @@ impl<'de> Visitor<'de> for MemberVisitor {
     }
 }
 
-/// Reads a JSON object in UTF-8, and nothing else: serde would take an array for a struct, too, member by member, and
-/// other bytes within the members that it passes over.
+/// Reads a JSON object in UTF-8. serde alone would also read a struct from an array, and would accept bytes that are not
+/// UTF-8 in members that it skips.
 pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     let body = std::str::from_utf8(body).ok()?;
     if !body.trim_ascii_start().starts_with('{') {
@@ -103,7 +103,7 @@ pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     serde_json::from_str(body).ok()
 }
 
-/// Whether this is a JSON object.
+/// Whether the body is a JSON object.
 pub(super) fn is_object(body: &[u8]) -> bool {
     object::<IgnoredAny>(body).is_some()
 }

@@ -1,8 +1,8 @@
-//! The connections to Kinde that are used again, and what their silence proves.
+//! The pool of connections to Kinde, and when it is replaced.
 //!
-//! The pool is one client, which is replaced when it is old, and at once when a *reused* connection was silent or broke: a
-//! NAT or a load balancer may have forgotten all of them, or the address may have moved. Calls under way finish on the old
-//! client. A *new* connection that is silent proves nothing about the others.
+//! The pool is one HTTP client. A new client takes its place when it is old, and at once when a *reused* connection breaks
+//! or gives no response: a NAT or a load balancer may have forgotten all connections, or the address may have moved. Calls
+//! that are under way finish on the old client. A *new* connection without a response says nothing about the others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,15 +15,15 @@ use super::client_factory::ClientFactory;
 use super::dial::Dial;
 use crate::key::Fingerprint;
 
-/// A pool this old is replaced by the next call.
+/// A call replaces a client that is older than this.
 const LONGEST_USE: Duration = Duration::from_secs(20);
-/// A call that was given up earlier says nothing about its connection.
+/// A call that is cancelled sooner than this says nothing about its connection.
 const SILENCE: Duration = Duration::from_millis(100);
 
 pub(super) struct Pool {
     factory: ClientFactory,
     current: Mutex<Generation>,
-    /// The calls that wait for an answer, by what they ask about.
+    /// The calls that wait for a response, by the key that they ask about.
     waiting: Mutex<Waiting>,
 }
 
@@ -51,35 +51,25 @@ impl Pool {
         Ok(Self { factory, current: Mutex::new(current), waiting: Mutex::default() })
     }
 
-    /// Begins a call. `question` is the same for all calls about one key; `None` if it is about no key.
-    pub(super) fn begin(&self, question: Option<Fingerprint>) -> Call<'_> {
+    /// Begins a call about this key; `None` if it is about no key.
+    pub(super) fn begin(&self, key: Option<Fingerprint>) -> Call<'_> {
         let is_old = |current: &Generation| current.made_at.elapsed() > LONGEST_USE;
         let (client, generation) = self.replace_if(is_old);
         let dial = Dial::default();
         let mut waiting = lock(&self.waiting);
         waiting.latest += 1;
         let number = waiting.latest;
-        if let Some(question) = question {
+        if let Some(key) = key {
             let waiter = Waiter { number, generation, dial: dial.clone() };
-            waiting.calls.entry(question).or_default().push(waiter);
+            waiting.calls.entry(key).or_default().push(waiter);
         }
-        Call {
-            pool: self,
-            question,
-            number,
-            client,
-            generation,
-            dial,
-            began: Instant::now(),
-            is_waiting: true,
-        }
+        Call { pool: self, key, number, client, generation, dial, began: Instant::now(), is_waiting: true }
     }
 
-    /// Tells that a call about this was silent for so long that a second one begins.
-    pub(super) fn was_silent(&self, question: Fingerprint) {
+    /// Says that a call about this key has had no response for so long that a second one starts.
+    pub(super) fn was_silent(&self, key: Fingerprint) {
         let waiting = lock(&self.waiting);
-        let on_reused =
-            waiting.calls.get(&question).into_iter().flatten().filter(|call| call.dial.is_reused());
+        let on_reused = waiting.calls.get(&key).into_iter().flatten().filter(|call| call.dial.is_reused());
         let latest = on_reused.map(|call| call.generation).max();
         drop(waiting);
         if let Some(generation) = latest {
@@ -91,11 +81,11 @@ impl Pool {
         let _client = self.replace_if(|current| current.number == generation);
     }
 
-    /// The client to use now, and its generation.
+    /// Returns the client to use now, and its generation.
     fn replace_if(&self, is_over: impl Fn(&Generation) -> bool) -> (Client, u64) {
         let mut current = lock(&self.current);
         let mut replaced = None;
-        // It was built before from the same settings. If it fails all the same, the earlier one is better than none.
+        // The same settings made a client before. If they make none now, the old one is better than none.
         if is_over(&current)
             && let Ok(client) = self.factory.client()
         {
@@ -104,7 +94,7 @@ impl Pool {
         }
         let now_used = (current.client.clone(), current.number);
         drop(current);
-        // Closing its idle connections takes time that nobody should wait for.
+        // Closing idle connections takes time, so the lock is released first.
         drop(replaced);
         now_used
     }
@@ -114,10 +104,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A call through the pool, from its beginning until its answer has begun.
+/// A call through the pool, until its response begins.
 pub(super) struct Call<'p> {
     pool: &'p Pool,
-    question: Option<Fingerprint>,
+    key: Option<Fingerprint>,
     number: u64,
     client: Client,
     generation: u64,
@@ -135,20 +125,20 @@ impl Call<'_> {
         self.dial.clone()
     }
 
-    /// The connection lives: an answer has begun.
+    /// Records that the response began, which proves that the connection works.
     pub(super) fn answered(&mut self) {
         self.is_waiting = false;
-        let Some(question) = self.question.take() else { return };
+        let Some(key) = self.key.take() else { return };
         let mut waiting = lock(&self.pool.waiting);
-        if let Some(calls) = waiting.calls.get_mut(&question) {
+        if let Some(calls) = waiting.calls.get_mut(&key) {
             calls.retain(|call| call.number != self.number);
             if calls.is_empty() {
-                waiting.calls.remove(&question);
+                waiting.calls.remove(&key);
             }
         }
     }
 
-    /// The connection broke.
+    /// Records that the connection broke.
     pub(super) fn broke(&mut self) {
         self.answered();
         if self.dial.is_reused() {

@@ -1,4 +1,4 @@
-//! By which proxy Kinde is reached, and whether that proxy can work. Pure: the variables are handed in.
+//! The proxy through which Kinde is called, and whether it can work. Pure: the caller hands the variables in.
 //!
 //! reqwest reads the environment by `hyper-util`'s matcher: the first of `HTTPS_PROXY` and `https_proxy` that is set, else
 //! the first of `ALL_PROXY` and `all_proxy`, unless the first of `NO_PROXY` and `no_proxy` excludes the host. If the matcher
@@ -20,13 +20,13 @@ use super::secret::Secret;
 use super::variables::unicode;
 use crate::config_error::ConfigError;
 
-const EXPECTED: &str = "it is no URL of a proxy; expected http://host:port or https://host:port";
+const EXPECTED: &str = "this is not the URL of a proxy; expected http://host:port or https://host:port";
 const NO_SOCKS: &str = "SOCKS proxies are not supported; expected http://host:port or https://host:port";
 
-/// By which proxy Kinde is reached.
+/// The proxy through which Kinde is called.
 #[derive(Debug, Clone, Default)]
 pub(super) enum ProxySetting {
-    /// The one that the environment or the operating system names, if it names one.
+    /// The one that the environment or the operating system names, if any.
     #[default]
     Environment,
     None,
@@ -35,7 +35,7 @@ pub(super) enum ProxySetting {
 }
 
 impl ProxySetting {
-    /// Checks whether Kinde at `base` can be reached so. Nothing of the environment applies to loopback addresses.
+    /// Checks the proxy for calls to `base`. The environment's proxy is not used for loopback addresses.
     ///
     /// # Errors
     /// [`ConfigError`], which names the setting or the variable that can't work.
@@ -55,30 +55,30 @@ impl ProxySetting {
         }
     }
 
-    /// Whether this is a proxy to which TLS is spoken.
+    /// Whether the connection to the proxy itself uses TLS.
     pub(super) fn is_https(&self) -> bool {
         matches!(self, Self::Url(url) if url.expose().starts_with("https:"))
     }
 
-    /// The proxy for the HTTP client; `None` if no URL is set.
+    /// Returns the proxy for the HTTP client, or `None` if no URL is set.
     ///
     /// # Errors
     /// [`ConfigError`] if the HTTP client can't use it.
     pub(super) fn for_client(&self) -> Result<Option<reqwest::Proxy>, ConfigError> {
         let Self::Url(url) = self else { return Ok(None) };
-        // The error's text may hold the URL.
+        // The text of this error may hold the URL, so it is dropped.
         reqwest::Proxy::all(url.expose()).map(Some).map_err(|_| ConfigError::new("proxy", EXPECTED))
     }
 }
 
-/// The URL of a proxy for calls to `base`, in its normal form.
+/// Reads the URL of a proxy for calls to `base`.
 fn read_proxy_url(text: &str, base: &Url) -> Result<Secret, &'static str> {
     let begins_with =
         |scheme: &str| text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme));
     if begins_with("socks") {
         return Err(NO_SOCKS);
     }
-    // `Url` would pass over all of these.
+    // `Url::parse` would accept or drop all of these.
     let is_odd = |character: char| character.is_whitespace() || character.is_control() || character == '\\';
     if !(begins_with("http://") || begins_with("https://")) || text.contains(is_odd) {
         return Err(EXPECTED);
@@ -95,22 +95,20 @@ fn read_proxy_url(text: &str, base: &Url) -> Result<Secret, &'static str> {
 fn proxy_url_problem(url: &Url, base: &Url) -> Option<&'static str> {
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return Some(
-            "nothing follows a proxy's host and port; write reserved characters of a user name or password as %XX",
+            "expected nothing after the host and port; write reserved characters of a user name or password as %XX",
         );
     }
     let is_text = |part: &str| percent_decode_str(part).decode_utf8().is_ok();
     if !is_text(url.username()) || !is_text(url.password().unwrap_or_default()) {
-        return Some(
-            "the user name and the password of a proxy are UTF-8, each byte written as it is or as %XX",
-        );
+        return Some("the user name and password of a proxy must be UTF-8");
     }
     if base.scheme() == "http" && !is_loopback(url) {
-        return Some("Kinde is called over plain http://, so its proxy must have a loopback address, too");
+        return Some("the domain is plain http://, so the proxy must have a loopback address, too");
     }
     None
 }
 
-/// Checks the variables by which reqwest would find a proxy to this URL.
+/// Checks the variables from which reqwest reads the proxy for this URL.
 ///
 /// # Errors
 /// [`ConfigError`], which names the variable that applies and can't work.
@@ -140,7 +138,7 @@ fn check_proxy_variables(
     Ok(())
 }
 
-/// Why this proxy can't be used for the URL; `None` if it can, or if the URL is excluded.
+/// Why this proxy can't be used for the URL; `None` if it can be used, or if the URL is excluded.
 fn proxy_problem(url: &Url, proxy: &str, excluded: &str) -> Option<&'static str> {
     let destination = url.as_str().parse().ok()?;
     // Any proxy will do, because only the exclusions matter.

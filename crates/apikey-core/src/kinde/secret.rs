@@ -1,4 +1,4 @@
-//! Text that is overwritten when dropped and never printed.
+//! A text that is overwritten when dropped and is never printed.
 
 use std::fmt;
 

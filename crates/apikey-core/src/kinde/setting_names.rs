@@ -1,4 +1,4 @@
-//! The names of settings, for errors and the log.
+//! The names of settings, for errors and log lines.
 
 pub(super) const DOMAIN: &str = "KINDE_DOMAIN";
 pub(super) const ISSUER_URL: &str = "KINDE_ISSUER_URL";
@@ -8,7 +8,7 @@ pub(super) const M2M_CLIENT_ID: &str = "KINDE_M2M_CLIENT_ID";
 pub(super) const M2M_CLIENT_SECRET: &str = "KINDE_M2M_CLIENT_SECRET";
 pub(super) const AUDIENCE: &str = "KINDE_MANAGEMENT_AUDIENCE";
 
-/// The names under which errors and the log speak of these settings: the variable that was read, or what was called.
+/// What errors and log lines call each setting: the variable that it was read from, or the method that set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SettingNames {
     pub(super) domain: &'static str,

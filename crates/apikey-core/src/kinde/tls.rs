@@ -1,4 +1,4 @@
-//! TLS to Kinde.
+//! The settings of TLS to Kinde.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -14,12 +14,12 @@ use rustls::{ClientConfig, NamedGroup, RootCertStore};
 
 use crate::config_error::ConfigError;
 
-/// Makes the settings that all connections share: so sessions can be resumed, and the platform's certificates are read
-/// once. Certificates are judged as the platform does. Plain HTTP trusts none, so that a machine without a certificate
-/// store can still talk to an emulator.
+/// Makes the settings that all connections share, so that they resume each other's sessions and the platform's
+/// certificates are read once. The platform decides which certificates are good. Without TLS its certificates are not
+/// read, so that a machine that has none can still call an emulator over plain HTTP.
 ///
 /// # Errors
-/// [`ConfigError`] if one of `root_certificates` can't be used, or the platform has none.
+/// [`ConfigError`] if one of `root_certificates` can't be used, or if there are none and the platform has none.
 pub(super) fn settings(is_needed: bool, root_certificates: &[Vec<u8>]) -> Result<ClientConfig, ConfigError> {
     let wrong = |error: rustls::Error| ConfigError::new("TLS", format!("can't be set up: {error}"));
     let roots = parsed(root_certificates)?;
@@ -35,20 +35,20 @@ pub(super) fn settings(is_needed: bool, root_certificates: &[Vec<u8>]) -> Result
         builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
     };
     tls.resumption = Resumption::store(Arc::new(Sessions::new()));
-    // HTTP/2 is not spoken: one key whose call breaks its connection must break no other key's call.
+    // Not HTTP/2: if the call for one key breaks its connection, no other call may break.
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(tls)
 }
 
-/// Tickets of TLS 1.3 for one server that are kept. Each serves once, and each connection brings one or two: so as many
-/// connections at once as are usual can take up earlier sessions. rustls alone keeps 8.
+/// How many tickets of TLS 1.3 are kept for one server. Each ticket serves one connection, and each connection brings one or
+/// two. This is enough for a usual burst of new connections; rustls alone keeps 8.
 const MOST_TICKETS: usize = 256;
-/// Servers whose sessions are kept: Kinde, and a proxy or two.
+/// For how many servers sessions are kept: Kinde and a proxy, and some to spare.
 const MOST_SERVERS: usize = 4;
 
-/// Sessions that new connections can take up, because a full handshake costs both sides a signature.
+/// Sessions that new connections resume. A full handshake costs both sides a signature.
 struct Sessions {
-    /// For all but the tickets of TLS 1.3.
+    /// Keeps everything except the tickets of TLS 1.3.
     others: ClientSessionMemoryCache,
     tickets: Mutex<HashMap<ServerName<'static>, VecDeque<Tls13ClientSessionValue>>>,
 }

@@ -1,8 +1,8 @@
-//! The service's own token: one for everybody, renewed early, fetched by one task at a time.
+//! The service's own token. All calls share one. It is renewed early, and one task at a time fetches it.
 //!
-//! There are two generations. The current token stays in use until its successor was accepted, because whoever chooses a
-//! key can draw answers that seem to be about the token. Every token costs money, so nothing that callers do may cause a
-//! storm of fetches.
+//! There are up to two tokens: the current one and its successor. The current one stays in use until Kinde has accepted the
+//! successor, because a caller can choose a key for which Kinde's response seems to be about the token. Every token costs
+//! money, so nothing that callers do may cause many fetches.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,19 +16,19 @@ use super::http::Connection;
 use crate::log_gate::LogGate;
 use crate::verifier::{FailureClass, VerifierError};
 
-/// A token is renewed when this part of its lifetime is left.
+/// A token is renewed when a tenth of its lifetime is left.
 const EARLY: u32 = 10;
-/// After an early renewal, the next one is tried after this long if the current token is still in use.
+/// If the current token is still in use this long after an early renewal began, the next one begins.
 const EARLY_RETRY: Duration = Duration::from_secs(30);
-/// After a refusal has bought a new token, no refusal buys another for this long, unless that one proves useful: junk
-/// keys may draw 401s.
+/// After a refusal has caused a fetch, no other refusal causes one for this long, unless Kinde accepts the new token. Any
+/// caller can cause refusals with junk keys.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
-/// A successor whose trial told nothing is tried again after this long.
+/// A successor is tried again this long after a trial without a result.
 const NEXT_TRIAL: Duration = Duration::from_secs(1);
-/// So many failed fetches in a row are a set-up that is wrong; a few may be somebody mending it.
-const PATIENCE: u32 = 16;
-/// From then on, everybody hears of the failure for this long, and nobody fetches: a flood of junk keys must not become
-/// one of fetches. Real time, because it is a matter of load and not of expiry.
+/// After this many failed fetches in a row, the set-up is taken to be wrong. Fewer may fail while somebody repairs it.
+const MOST_FAILURES: u32 = 16;
+/// From then on, each failure is repeated to all callers for this long, and nobody fetches. Otherwise a flood of junk keys
+/// would cause a flood of fetches. This is real time, because it limits load and decides nothing about expiry.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct TokenSource(Arc<Inner>);
@@ -48,7 +48,7 @@ struct State {
     fetches: u64,
     renewals_paused_until: Option<Duration>,
     failures_in_a_row: u32,
-    /// Why the latest fetch failed, and until when that is answer enough.
+    /// Why the latest fetch failed, and until when callers get this error without a fetch.
     failure: Option<(VerifierError, std::time::Instant)>,
 }
 
@@ -58,24 +58,24 @@ struct Held {
     expires_at: Duration,
 }
 
-/// A token that was not accepted yet.
+/// A token that Kinde has not accepted yet.
 struct Successor {
     held: Held,
-    /// When a call may try it that has no reason to doubt the current token; `None` if no such call may.
+    /// From when on a call may try it that does not doubt the current token; `None` if no such call may.
     try_at: Option<Duration>,
     is_on_trial: bool,
-    /// Some key drew a refusal with it, and with the current token: nobody knows whether it was the key.
+    /// Whether Kinde refused a key with this token and with the current one. Then the reason may be the key.
     was_refused: bool,
 }
 
-/// A token to ask with.
+/// A token for one call.
 pub(super) struct Lease<'s> {
     pub(super) token: Arc<Token>,
-    /// If the token is on trial.
+    /// `Some` if the token is on trial.
     pub(super) trial: Option<Trial<'s>>,
 }
 
-/// One call tries a successor at a time. Unless the call tells how it went, another one may.
+/// The right to try a successor. One call has it at a time. When it is dropped, another call may get it.
 pub(super) struct Trial<'s>(&'s Inner);
 
 impl Drop for Trial<'_> {
@@ -92,8 +92,11 @@ impl TokenSource {
         Self(Arc::new(Inner { fetcher, age, state: Mutex::default(), log: LogGate::default() }))
     }
 
-    /// A token to verify a caller's key with: the current one, or a successor that is to be tried. Fetches one, on
-    /// this connection, if there is none that lives.
+    /// Returns a token for a caller's key: the current one, or a successor that is to be tried. If there is none, this
+    /// fetches one, with this choice of connection.
+    ///
+    /// # Errors
+    /// [`VerifierError`] if there is no token and none can be fetched.
     pub(super) async fn lease(&self, connection: Connection<'static>) -> Result<Lease<'_>, VerifierError> {
         let fetch = {
             let mut state = self.0.lock();
@@ -116,7 +119,10 @@ impl TokenSource {
         Ok(Lease { token: outcome(fetch).await?, trial: None })
     }
 
-    /// The current token as it is; fetches one only if there is none that lives.
+    /// Returns the current token and renews nothing. If there is none, this fetches one.
+    ///
+    /// # Errors
+    /// The same as [`lease`](Self::lease).
     pub(super) async fn as_it_is(&self) -> Fetched {
         let fetch = {
             let mut state = self.0.lock();
@@ -129,7 +135,7 @@ impl TokenSource {
         outcome(fetch).await
     }
 
-    /// The current token, if it is another than this successor.
+    /// Returns the current token, if it is not this successor itself.
     pub(super) fn current_beside(&self, successor: &Token) -> Option<Arc<Token>> {
         let mut state = self.0.lock();
         state.settle(&self.0.age);
@@ -137,8 +143,8 @@ impl TokenSource {
         Some(Arc::clone(&current.token))
     }
 
-    /// The token to ask with after this one drew a refusal: one that came into use meanwhile, a successor, or a new one.
-    /// `None` while nothing is to be renewed.
+    /// Returns the token for the next try after Kinde refused a call with this one: the current token if it is another one by
+    /// now, the successor, or a new token. Returns `None` while refusals cause no fetch.
     pub(super) async fn successor_of(
         &self,
         doubted: &Token,
@@ -162,7 +168,7 @@ impl TokenSource {
                     return Some(Err(error));
                 }
             }
-            // From now on, not from its failure: other keys are refused while this one is asked about again.
+            // The pause starts now, because other keys are refused while this one is tried again.
             state.renewals_paused_until = Some(now.after(RENEWAL_PAUSE));
             self.0.fetch(&mut state, connection)
         };
@@ -173,7 +179,7 @@ impl TokenSource {
         Some(fetched)
     }
 
-    /// A key was judged with this token. A successor comes into use.
+    /// Records that Kinde judged a key with this token. If it is the successor, it becomes the current token.
     pub(super) fn was_accepted(&self, token: &Token) {
         let mut state = self.0.lock();
         if let Some(successor) = state.successor.take_if(|one| one.held.token.number == token.number) {
@@ -182,7 +188,7 @@ impl TokenSource {
         }
     }
 
-    /// A key drew a refusal with the current token, and with this successor, too.
+    /// Records that Kinde refused a key with the current token and with this successor.
     pub(super) fn was_no_better(&self, token: &Token) {
         let mut state = self.0.lock();
         if let Some(successor) = state.successor.as_mut().filter(|one| one.held.token.number == token.number)
@@ -192,8 +198,8 @@ impl TokenSource {
         }
     }
 
-    /// A key drew a refusal with this successor. `is_worse` if the current token was accepted for the same key: then the
-    /// successor is no good. Otherwise nothing was learned.
+    /// Records that Kinde refused a key with this successor. If Kinde accepted the current token for the same key
+    /// (`is_worse`), the successor is dropped. Otherwise the reason may be the key.
     pub(super) fn trial_failed(&self, token: &Token, is_worse: bool) {
         let mut state = self.0.lock();
         let now = self.0.age.now();
@@ -212,24 +218,24 @@ impl TokenSource {
 
 impl Drop for TokenSource {
     fn drop(&mut self) {
-        // Nobody is left who could use the token.
+        // No caller is left to use the token.
         if let Some(fetch) = &self.0.lock().fetch {
             fetch.task.abort();
         }
     }
 }
 
-/// What is to be done with the tokens that are there.
+/// What to do next.
 enum Due {
     Use(Arc<Token>),
-    /// Use it, but fetch its successor, for which nobody waits.
+    /// Use this one and fetch its successor in the background.
     Renew(Arc<Token>),
     Try(Arc<Token>),
     Fetch,
 }
 
 impl State {
-    /// Drops what has expired; the successor of a token that has expired comes into use.
+    /// Drops tokens that have expired. If the current token is gone, its successor takes its place.
     fn settle(&mut self, age: &AgeClock) -> Age {
         let now = age.now();
         self.successor.take_if(|successor| now.has_reached(successor.held.expires_at));
@@ -244,7 +250,7 @@ impl State {
         let token = Arc::clone(&held.token);
         let is_time_to_renew = now.has_reached(held.renew_at);
         if is_time_to_renew {
-            // A failed renewal is not repeated at once.
+            // If this renewal fails, the next one has to wait.
             held.renew_at = now.after(EARLY_RETRY);
         }
         let Some(successor) = &mut self.successor else {
@@ -272,14 +278,14 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins the fetch that is under way, or starts one in a task that no caller can cancel.
+    /// Joins the fetch that is under way, or starts one. It runs in a task of its own, so that no caller can cancel it.
     fn fetch(
         self: &Arc<Self>,
         state: &mut State,
         connection: Connection<'static>,
     ) -> watch::Receiver<Option<Fetched>> {
         let now = self.age.now();
-        // One past its own deadline has a runtime that is blocked.
+        // A fetch that is past its deadline runs on a blocked runtime, so it does not count.
         let lives = |fetch: &&Fetch| !fetch.is_over() && now.since(fetch.began) <= 2 * LONGEST_FETCH;
         if let Some(fetch) = state.fetch.as_ref().filter(lives) {
             return fetch.outcome.clone();
@@ -291,7 +297,7 @@ impl Inner {
             let granted = inner.fetcher.fetch(connection).await;
             let fetched = granted.map(|(authorization, lifetime)| {
                 let token = Arc::new(Token { authorization, number });
-                // As old as the question.
+                // The lifetime counts from the request, because Kinde's clock may have started then.
                 let expires_at = now.after(lifetime);
                 let renew_at = now.after(lifetime - lifetime / EARLY);
                 inner.install(Held { token: Arc::clone(&token), renew_at, expires_at });
@@ -308,13 +314,13 @@ impl Inner {
         receiver
     }
 
-    /// Tells the operator of a failed fetch. Its error reaches only callers who wait for it.
+    /// Logs a failed fetch. Otherwise only the callers that wait for it would learn of the error.
     fn tell(&self, error: &VerifierError) {
         let reason = format!("no token for the service itself: {}", error.reason());
         self.log.tell(&VerifierError::new(error.class(), reason), self.age.instant());
     }
 
-    /// Takes in a new token, unless a later one was asked for.
+    /// Takes in a new token, unless a later fetch has started.
     fn install(&self, held: Held) {
         let mut state = self.lock();
         if state.fetches != held.token.number {
@@ -329,6 +335,7 @@ impl Inner {
         }
     }
 
+    /// Ends a fetch, and counts it if it failed.
     fn conclude(&self, number: u64, error: Option<&VerifierError>) {
         let mut state = self.lock();
         if state.fetch.take_if(|fetch| fetch.number == number).is_none() {
@@ -340,7 +347,7 @@ impl Inner {
             return;
         };
         state.failures_in_a_row = state.failures_in_a_row.saturating_add(1);
-        if state.failures_in_a_row >= PATIENCE {
+        if state.failures_in_a_row >= MOST_FAILURES {
             state.failure = Some((error.clone(), std::time::Instant::now() + FAILURE_PAUSE));
         }
     }
@@ -353,7 +360,7 @@ impl fmt::Debug for TokenSource {
 }
 
 async fn outcome(mut fetch: watch::Receiver<Option<Fetched>>) -> Fetched {
-    let gone = || VerifierError::outage("the task that fetched the service's token was ended");
+    let gone = || VerifierError::outage("the task that fetched the service's token ended early");
     match fetch.wait_for(Option::is_some).await {
         Ok(fetched) => fetched.clone().unwrap_or_else(|| Err(gone())),
         Err(_closed) => Err(gone()),

@@ -1,4 +1,4 @@
-//! What the answers of Kinde's token endpoint mean.
+//! What the responses of Kinde's token endpoint mean.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use super::setting_names::SettingNames;
 use super::status::{Head, failure_by_status, status_decides};
 use crate::verifier::VerifierError;
 
-/// What the token endpoint has granted.
+/// A token, as Kinde granted it.
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) token: Secret,
@@ -16,11 +16,11 @@ pub(crate) struct Grant {
     pub(crate) expires_in: Option<u64>,
 }
 
-/// Reads an answer of the token endpoint. Kinde's statuses are odd, so a refusal is told by its OAuth error. `body` is
-/// `None` if it is longer than what is read. Advice speaks of settings by these names.
+/// Reads a response of the token endpoint. Kinde's statuses are odd, so the OAuth error in the body says why a token is
+/// refused. `body` is `None` if it is too long. `names` are the names of settings for the advice in errors.
 ///
 /// # Errors
-/// [`VerifierError`] if it grants no token.
+/// [`VerifierError`] if the response grants no token.
 pub(crate) fn read_token_response(
     head: Head,
     body: Option<&[u8]>,
@@ -47,7 +47,7 @@ pub(crate) fn read_token_response(
         200 => {
             let granted = object::<Granted<'_>>(body);
             let expires_in = granted.as_ref().and_then(|granted| seconds(granted.expires_in.as_ref()?));
-            // The one copy of the token, unless it is written with escapes, which tokens have no use for.
+            // This is the only copy of the token, unless it is written with escapes, which no token needs.
             let token = granted.and_then(|granted| granted.access_token?.text());
             let token = token.map(|token| Secret::new(token.into_owned()));
             match token.filter(|token| is_header_text(token.expose())) {
@@ -63,15 +63,15 @@ pub(crate) fn read_token_response(
             Err(match object::<Refused<'_>>(body).and_then(|refused| advice(&refused.error.text()?, names)) {
                 Some(advice) => VerifierError::set_up(format!("Kinde grants no token: {advice}")),
                 None => VerifierError::outage(format!(
-                    "Kinde's token endpoint answered with status {status} and no error that is known"
+                    "Kinde's token endpoint answered with status {status} and no known error"
                 )),
             })
         }
     }
 }
 
-/// What to do about an OAuth error (RFC 6749, section 5.2, and Kinde's own). Only known names are repeated, so that no
-/// echo of a secret reaches the log.
+/// Advice about an OAuth error (RFC 6749, section 5.2, and Kinde's own). Only known names are repeated, because Kinde might
+/// send a secret back.
 fn advice(error: &str, names: SettingNames) -> Option<String> {
     let SettingNames { client_id, client_secret, audience, .. } = names;
     let known = KNOWN_ERRORS.iter().find(|known| **known == error);
@@ -107,7 +107,7 @@ const KNOWN_ERRORS: [&str; 8] = [
     "unsupported_grant_type",
 ];
 
-/// A number of seconds, written as a number or as text.
+/// Reads a number of seconds from a number or a text.
 fn seconds(member: &Member<'_>) -> Option<u64> {
     match member {
         Member::Number(number) => Some(*number),
@@ -116,7 +116,7 @@ fn seconds(member: &Member<'_>) -> Option<u64> {
     }
 }
 
-/// Whether the text can stand in a header: visible ASCII.
+/// Whether the text fits into a header: visible ASCII only.
 fn is_header_text(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

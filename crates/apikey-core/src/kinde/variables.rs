@@ -6,10 +6,10 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::config_error::ConfigError;
 
-/// The value of the variable with this name. No copy of it is left in memory, even if it is not Unicode.
+/// Takes the value of the variable with this name. The value is overwritten when dropped, even if it is not Unicode.
 ///
 /// # Errors
-/// [`ConfigError`] if it is not Unicode.
+/// [`ConfigError`] if the value is not Unicode.
 pub(super) fn unicode(
     name: &'static str,
     value: Option<OsString>,

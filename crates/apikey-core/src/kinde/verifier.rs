@@ -1,4 +1,4 @@
-//! Asks Kinde about one key.
+//! The verifier that asks Kinde, and the order of its tries with one key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::verifier::{FirstTry, Health, Verifier, VerifierError};
 
 /// The [`Verifier`] that asks Kinde's verify endpoint, `POST /api/v1/api_keys/verify`.
 ///
-/// It shares one token among all calls, and keeps connections open: idle ones for 15 seconds, each for about 20 seconds, so
-/// that it follows an address that moves. It speaks HTTP/1.1, follows no redirect, and reads at most 64 KiB of an answer.
-/// System proxies are used, except for loopback addresses.
+/// All calls share one token. Connections are kept open and reused: an idle one for up to 15 s, and each one for about 20 s,
+/// so that a new address of Kinde's is noticed. The client speaks HTTP/1.1, follows no redirects, and reads at most 64 KiB
+/// of a response. [`KindeSettings`] says through which proxy it connects.
 pub struct KindeVerifier {
     endpoint: VerifyEndpoint,
     health_check: HealthCheck,
 }
 
 impl KindeVerifier {
-    /// Checks the settings. Nothing is sent yet.
+    /// Checks the settings. This sends nothing.
     ///
     /// # Errors
-    /// [`ConfigError`], naming the setting that is missing or can't be used.
+    /// [`ConfigError`], which names the setting that is missing or can't be used.
     pub fn new(settings: KindeSettings) -> Result<Self, ConfigError> {
         let settings = settings.check()?;
         let (http, names) = (Http::new(&settings)?, settings.names);
@@ -47,15 +47,15 @@ impl KindeVerifier {
         Ok(Self { endpoint, health_check: HealthCheck::default() })
     }
 
-    /// Takes the settings from the environment; [`KindeSettings::from_env`] lists the variables.
+    /// Reads the settings from the environment. [`KindeSettings::from_env`] lists the variables.
     ///
     /// # Errors
-    /// [`ConfigError`], naming the variable that is missing or can't be used.
+    /// [`ConfigError`], which names the variable that is missing or can't be used.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::new(KindeSettings::from_env()?)
     }
 
-    /// Asks until the key was judged, or it is clear that it can't be.
+    /// Asks until Kinde has judged the key, or until nothing is left to try.
     async fn judge(
         &self,
         key: &PresentedKey,
@@ -94,7 +94,7 @@ impl KindeVerifier {
                         (token, doubt) = (successor, again);
                     }
                 },
-                // The answer speaks of the token, and there is no other: that is the token endpoint's doing.
+                // Kinde refused the token, and no other can be fetched, so the fetch's error says more.
                 Some(Err(error)) if doubt == Doubt::Refused => return Err(error),
                 Some(Err(_)) => {}
             }
@@ -120,13 +120,12 @@ impl Verifier for KindeVerifier {
         }
     }
 
-    /// Asks about a made-up key, on a connection of its own, with the token as it is.
+    /// Asks about a made-up key, on a connection of its own, with the current token.
     async fn check(&self) -> Health {
         self.health_check.run(&self.endpoint).await
     }
 
-    /// Takes the age of the token from this clock. If several authenticators share a verifier, the clock of the one that was
-    /// built first counts.
+    /// Measures the age of the token on this clock. If several authenticators share the verifier, it keeps the first clock.
     fn use_clock(&self, clock: Arc<dyn Clock>) {
         self.endpoint.use_clock(clock);
     }

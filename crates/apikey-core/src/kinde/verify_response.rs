@@ -1,5 +1,5 @@
-//! What Kinde's answers about keys mean. Pure functions of status, moment and body; the rules stand in the order in which
-//! they apply.
+//! What the responses of Kinde's verify endpoint mean. Pure: status, headers and body go in. The rules are in the order in
+//! which they apply.
 
 use std::borrow::Cow;
 
@@ -12,32 +12,32 @@ use super::status::{Head, LONGEST_BODY, failure_by_status, status_decides};
 use crate::verification::{Judgement, Refusal, Verification};
 use crate::verifier::VerifierError;
 
-/// The meaning of an answer of the verify endpoint.
+/// What a response of the verify endpoint means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// The key was judged.
+    /// Kinde judged the key.
     Judged(Judgement),
-    /// A 401 or 403 that is not about the key. Whether it is about the service's own token, the answer alone can't tell.
+    /// A 401 or 403 that is not about the key. It may be about the service's token; the response alone does not say.
     TokenDoubted(Doubt),
-    /// The key was not judged.
+    /// Kinde did not judge the key.
     NotJudged(VerifierError),
 }
 
-/// How a 401 or 403 that is not about the key speaks of the service's own token.
+/// What a 401 or 403 says that is not about the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// A 401 without `errors`. The key may have drawn it, or a firewall.
+    /// A 401 without `errors`. The reason may be the key, or a firewall.
     Bare401,
-    /// A 403 without `errors`: a firewall's page.
+    /// A 403 without `errors`, as firewalls send it.
     Bare403,
     /// Its `errors` are not about the key.
     Refused,
-    /// It names the lack of `read:api_keys`.
+    /// It says that the token lacks the scope `read:api_keys`.
     ScopeMissing,
 }
 
-/// Reads an answer of the verify endpoint. `body` is `None` if it is longer than what is read. Advice speaks of settings
-/// by these names.
+/// Reads a response of the verify endpoint. `body` is `None` if it is too long. `names` are the names of settings for the
+/// advice in errors.
 pub(crate) fn read_verify_response(head: Head, body: Option<&[u8]>, names: SettingNames) -> Meaning {
     let unjudged = |why: Cow<'static, str>| Meaning::NotJudged(VerifierError::unjudged(why));
     let status = head.status;
@@ -46,12 +46,12 @@ pub(crate) fn read_verify_response(head: Head, body: Option<&[u8]>, names: Setti
     }
     if status == 200 {
         let Some(body) = body else {
-            return unjudged(format!("the answer is longer than {LONGEST_BODY} bytes").into());
+            return unjudged(format!("the response is longer than {LONGEST_BODY} bytes").into());
         };
         return match object::<VerifyBody<'_>>(body).map(VerifyBody::judge) {
             Some(Ok(judgement)) => Meaning::Judged(judgement),
             Some(Err(why)) => unjudged(why.into()),
-            None => unjudged("the answer is not the JSON that was expected".into()),
+            None => unjudged("the response is not the JSON that was expected".into()),
         };
     }
     if status < 300 {
@@ -78,7 +78,7 @@ pub(crate) fn read_verify_response(head: Head, body: Option<&[u8]>, names: Setti
     }
 }
 
-/// What to do when Kinde says that the token lacks the scope.
+/// Advice for a token that lacks the scope.
 pub(super) fn scope_advice(names: SettingNames) -> String {
     format!(
         "Kinde says that the token lacks a scope: grant read:api_keys to the application that {} names, on the \
@@ -87,7 +87,7 @@ pub(super) fn scope_advice(names: SettingNames) -> String {
     )
 }
 
-/// The body of a 200. A member that stands there twice makes the whole unreadable.
+/// The body of a 200. If a member is there twice, the whole body is unreadable.
 #[derive(Deserialize)]
 struct VerifyBody<'a> {
     #[serde(borrow)]
@@ -119,7 +119,7 @@ impl VerifyBody<'_> {
             None => Vec::new(),
             Some(Member::List(scopes)) => {
                 let texts: Option<Vec<_>> = scopes.into_iter().map(Member::text).collect();
-                texts.ok_or("scopes holds something else than strings")?
+                texts.ok_or("scopes holds something other than strings")?
             }
             Some(_) => return Err("scopes is not an array"),
         };
@@ -133,7 +133,7 @@ impl VerifyBody<'_> {
         let key_id =
             text(self.key_id).filter(|id| !id.is_empty()).ok_or("key_id is missing on a valid key")?;
         let mut verification = Verification::active(key_id).with_scopes(scopes);
-        // A handler may read "no owner" as "not bound to one", so an owner that can't be read is no owner at all.
+        // A handler may read "no owner" as "not bound to an owner". So an owner that can't be read is an error.
         if let Some(code) = owner(self.org_code).ok_or("org_code is neither null nor a string")? {
             verification = verification.with_organization(code);
         }
@@ -160,12 +160,12 @@ fn text(member: Option<Member<'_>>) -> Option<Cow<'_, str>> {
     member.and_then(Member::text)
 }
 
-/// The text itself, without an allocation if it is the usual one.
+/// Returns the text, without an allocation if it is the usual one.
 fn shared(text: Cow<'_, str>, usual: &'static str) -> Cow<'static, str> {
     if text == usual { Cow::Borrowed(usual) } else { Cow::Owned(text.into_owned()) }
 }
 
-/// `Some(None)` if there is no owner, `None` if there is something that is no owner.
+/// Returns `Some(None)` if there is no owner, and `None` if the member is not the name of an owner.
 fn owner(member: Option<Member<'_>>) -> Option<Option<Cow<'_, str>>> {
     match member {
         None => Some(None),

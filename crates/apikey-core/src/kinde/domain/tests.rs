@@ -85,10 +85,7 @@ fn what_is_no_host_is_refused_with_its_reason() {
             "a number from 1",
             &["canary.com:0", "canary.com:", "canary.com:65536", "canary.com:+1", "canary.com:x"],
         ),
-        (
-            "IPv6 address stands in brackets",
-            &["2001:db8::1", "::1", "canary.com:1:2", "https://::1/", "[::1"],
-        ),
+        ("IPv6 address in brackets", &["2001:db8::1", "::1", "canary.com:1:2", "https://::1/", "[::1"]),
         ("between the brackets", &["[]", "[canary]", "[fe80::1%25eth0", "[::1]x", "[192.0.2.1]"]),
         (
             "four decimal numbers",
