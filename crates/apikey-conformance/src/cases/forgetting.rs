@@ -8,11 +8,11 @@ use crate::steps::{STALE, TTL, fail, hold, hold_next, in_flight, recover, start,
 use crate::{adapter::Subject, expected::*, key::Key, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, Gate};
 
-type Purge = fn(&Authenticator, &Key);
+type Purge = fn(&Authenticator, &Key) -> usize;
 
 /// Every way to purge the key `both_owners`.
 const PURGES: [(&str, Purge); 6] = [
-    ("remove", |keys, key| keys.remove(&key.secret).expect("it is a key")),
+    ("remove", |keys, key| usize::from(keys.remove(&key.secret).expect("it is a key"))),
     ("remove_key_id", |keys, key| keys.remove_key_id(&key.id)),
     ("remove_key_ids", |keys, key| keys.remove_key_ids(["nobody's", &key.id])),
     ("remove_user", |keys, _| keys.remove_user("kp_user")),

@@ -52,7 +52,10 @@ async fn each_is_judged_by_its_own(world: &World, prepare: impl AsyncFn()) {
 
 pub async fn cold_sub_requests_are_judged_by_what_they_present(subject: Subject) {
     let world = World::new(subject).await;
-    each_is_judged_by_its_own(&world, async || world.authenticator.clear()).await;
+    each_is_judged_by_its_own(&world, async || {
+        world.authenticator.clear();
+    })
+    .await;
 }
 
 pub async fn warm_sub_requests_are_judged_by_what_they_present(subject: Subject) {

@@ -14,7 +14,6 @@ pub use route_options::RouteOptions;
 use crate::authenticator::Authenticator;
 use crate::client::{DEFAULT_IPV6_PREFIX, TrustedProxies};
 use crate::clock::{Clock, SystemClock};
-use crate::config_error::ConfigError;
 use crate::engine::AttemptLimit;
 use crate::extract::CredentialSource;
 use crate::options::Options;
@@ -72,9 +71,9 @@ impl Authenticator {
     /// default. See [`KindeVerifier::from_env`](crate::KindeVerifier::from_env) for the variables.
     ///
     /// # Errors
-    /// [`ConfigError`], naming the variable that is missing or can't be used.
+    /// [`ConfigError`](crate::ConfigError), naming the variable that is missing or can't be used.
     #[cfg(feature = "kinde")]
-    pub fn kinde_from_env() -> Result<Self, ConfigError> {
+    pub fn kinde_from_env() -> Result<Self, crate::ConfigError> {
         Self::builder(crate::KindeVerifier::from_env()?).build()
     }
 }
