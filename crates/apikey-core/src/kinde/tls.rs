@@ -22,14 +22,18 @@ use crate::config_error::ConfigError;
 /// [`ConfigError`] if one of `root_certificates` can't be used, or if there are none and the platform has none.
 pub(super) fn settings(is_needed: bool, root_certificates: &[Vec<u8>]) -> Result<ClientConfig, ConfigError> {
     let wrong = |error: rustls::Error| ConfigError::new("TLS", format!("can't be set up: {error}"));
+    let no_certificates = |error: rustls::Error| {
+        let what_to_do = "install the platform's CA certificates, or add one here";
+        ConfigError::new("root_certificate", format!("no authority is trusted ({error}): {what_to_do}"))
+    };
     let roots = parsed(root_certificates)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(wrong)?;
     let mut tls = if is_needed {
-        let verifier =
-            rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider).map_err(wrong)?;
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider)
+            .map_err(no_certificates)?;
         builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
     } else {
         builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()

@@ -232,23 +232,29 @@ async fn the_next_fixed_address_serves_if_the_first_is_dead() {
     assert!(is_accepted(settings, &emulator).await);
 }
 
-/// The environment is the process's own, so what is tested runs in another process.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_environments_proxy_is_used_unless_a_setting_differs() {
-    let (environments, set) = (Proxy::that_says("").await, Proxy::that_says("").await);
+/// Runs an ignored test in another process, which has an environment of its own.
+async fn in_another_process(test: &str, configure: impl FnOnce(&mut Command)) {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "--ignored", "network::under_the_environments_proxy"]);
-    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-        child.env(name, environments.url());
-    }
-    child
-        .env_remove("NO_PROXY")
-        .env_remove("no_proxy")
-        .env_remove("REQUEST_METHOD")
-        .env("OTHER_PROXY", set.url());
+    child.args(["--exact", "--ignored", test]);
+    configure(&mut child);
     let ended = tokio::task::spawn_blocking(move || child.output()).await.unwrap().unwrap();
     let output = String::from_utf8_lossy(&ended.stdout);
     assert!(ended.status.success() && output.contains("1 passed"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_environments_proxy_is_used_unless_a_setting_differs() {
+    let (environments, set) = (Proxy::that_says("").await, Proxy::that_says("").await);
+    in_another_process("network::under_the_environments_proxy", |child| {
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            child.env(name, environments.url());
+        }
+        for name in ["NO_PROXY", "no_proxy", "REQUEST_METHOD"] {
+            child.env_remove(name);
+        }
+        child.env("OTHER_PROXY", set.url());
+    })
+    .await;
     let targets = |proxy: &Proxy| -> Vec<String> {
         proxy.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect()
     };
@@ -268,6 +274,29 @@ async fn under_the_environments_proxy() {
         let error = KindeVerifier::new(settings).unwrap().verify(&key("k_live_1")).await.unwrap_err();
         assert!(error.is_without_connection(), "{error}");
     }
+    let identity = TlsIdentity::generate([HOST]);
+    let emulator = Emulator::builder().tls(&identity).start().await.unwrap();
+    let settings = settings_at(HOST, &emulator).root_certificate(identity.root_pem());
+    assert!(is_accepted(settings.resolve_to([emulator.address()]), &emulator).await);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_without_certificates_is_told_what_to_do() {
+    in_another_process("network::on_a_machine_without_certificates", |child| {
+        child.env("SSL_CERT_FILE", "/does/not/exist").env("SSL_CERT_DIR", "/does/not/exist");
+    })
+    .await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "another test runs it, in a process of its own"]
+async fn on_a_machine_without_certificates() {
+    let error = KindeVerifier::new(KindeSettings::new(HOST).without_token()).unwrap_err();
+    assert_eq!(error.setting(), "root_certificate");
+    assert!(error.to_string().contains("install the platform's CA certificates"), "{error}");
+    KindeVerifier::new(KindeSettings::new("http://127.0.0.1:9").without_token()).unwrap();
     let identity = TlsIdentity::generate([HOST]);
     let emulator = Emulator::builder().tls(&identity).start().await.unwrap();
     let settings = settings_at(HOST, &emulator).root_certificate(identity.root_pem());
