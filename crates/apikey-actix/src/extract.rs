@@ -1,8 +1,12 @@
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
-use apikey_core::{Policy, TypedPolicy};
+use std::future::{Ready, ready};
 
-use crate::future::ExtractFuture;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use apikey_core::{Attempt, Decision, Denial, Policy, TypedPolicy};
+use futures_util::future::{Either, LocalBoxFuture};
+
+use crate::authenticator::Authenticator;
+use crate::memo;
 use crate::rejection::UnseenRejection;
 
 apikey_core::adapter_keys! {
@@ -74,14 +78,42 @@ apikey_core::adapter_keys! {
     Scoped;
 }
 
+/// What an extractor finds out.
+type Outcome<K> = Result<K, UnseenRejection>;
+
+/// Boxed only if there is something to wait for, or the request is refused.
+type ExtractFuture<K> = Either<Ready<Outcome<K>>, LocalBoxFuture<'static, Outcome<K>>>;
+
+/// Begins the attempt at once, and not when the future is polled, because actix polls the extractors of a handler
+/// concurrently, and they share one attempt.
+fn begin<K: 'static>(
+    request: &HttpRequest,
+    decide: impl FnOnce(&Authenticator, Attempt) -> Decision<K>,
+) -> ExtractFuture<K> {
+    let decision = match request.app_data::<Authenticator>() {
+        Some(keys) => decide(keys, memo::begin(request, keys)),
+        None => Decision::Decided(Err(unwired(request))),
+    };
+    match decision {
+        Decision::Decided(Ok(key)) => Either::Left(ready(Ok(key))),
+        other => Either::Right(Box::pin(async { other.wait().await.map_err(UnseenRejection::new) })),
+    }
+}
+
+fn unwired(request: &HttpRequest) -> Denial {
+    Denial::wiring_mistake(if request.app_data::<web::Data<Authenticator>>().is_some() {
+        "the authenticator is wrapped in web::Data: write .app_data(keys.clone()) instead"
+    } else {
+        "an extractor for API keys found no authenticator: add .app_data(keys.clone()) to the App"
+    })
+}
+
 impl FromRequest for ApiKey {
     type Error = UnseenRejection;
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ExtractFuture::begin(request, &Policy::any_key(), |key, authenticator| {
-            key.map(Self).ok_or_else(|| authenticator.missing_key())
-        })
+        begin(request, |keys, attempt| keys.gate(&Policy::any_key()).decide(attempt, Self::from))
     }
 }
 
@@ -90,7 +122,7 @@ impl FromRequest for MaybeApiKey {
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ExtractFuture::begin(request, &Policy::any_key(), |key, _| Ok(Self(key)))
+        begin(request, |keys, attempt| keys.gate(&Policy::any_key()).decide_optional(attempt, Self::from))
     }
 }
 
@@ -99,10 +131,6 @@ impl<P: TypedPolicy> FromRequest for Scoped<P> {
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ExtractFuture::begin(request, P::POLICY, |key, authenticator| {
-            let key = key.ok_or_else(|| authenticator.missing_key())?;
-            authenticator.authorize(&key, P::POLICY)?;
-            Ok(Self::new(key))
-        })
+        begin(request, |keys, attempt| keys.gate(P::POLICY).decide(attempt, Self::assume_authorized))
     }
 }

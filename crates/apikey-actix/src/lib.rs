@@ -216,7 +216,7 @@
 
 mod authenticator;
 mod extract;
-mod future;
+mod memo;
 mod middleware;
 mod rejection;
 mod request;
@@ -224,8 +224,5 @@ mod request;
 pub use apikey_core::application::*;
 pub use authenticator::Authenticator;
 pub use extract::{ApiKey, MaybeApiKey, Scoped};
-pub use future::ExtractFuture;
-pub use middleware::{
-    RemoveCredentials, RemoveCredentialsMiddleware, RequireKey, RequireKeyMiddleware, ResponseFuture,
-};
+pub use middleware::{RemoveCredentials, RequireKey};
 pub use rejection::{Rejection, UnseenRejection};

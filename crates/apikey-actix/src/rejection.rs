@@ -7,25 +7,12 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use apikey_core::{Denial, DenialCode};
 
-/// A refused request. As a response it is the [`Denial`]'s answer.
-///
-/// To answer in words of your own, take `Result<ApiKey, Rejection>` in the handler and look at
-/// [`denial`](Self::denial).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection(Denial);
-
-impl Rejection {
-    /// The reason, and the answer that says so.
-    #[must_use]
-    pub fn denial(&self) -> &Denial {
-        &self.0
-    }
-}
-
-impl From<Denial> for Rejection {
-    fn from(denial: Denial) -> Self {
-        Self(denial)
-    }
+apikey_core::adapter_rejection! {
+    /// A refused request. As a response it is the [`Denial`](apikey_core::Denial)'s answer.
+    ///
+    /// To answer in words of your own, take `Result<ApiKey, Rejection>` in the handler and look at
+    /// [`denial`](Self::denial).
+    Rejection;
 }
 
 impl ResponseError for Rejection {
@@ -45,50 +32,36 @@ impl ResponseError for Rejection {
     }
 }
 
-impl fmt::Display for Rejection {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl std::error::Error for Rejection {}
-
-/// A [`Rejection`] that nobody has seen yet: the error of the extractors.
+/// A [`Rejection`] that nobody has looked at yet: the error of the extractors.
 ///
-/// It converts into a [`Rejection`] and into an [`actix_web::Error`], which is what actix and `?` do. Its only purpose is
-/// to notice when neither happens: actix's `Option<T>` drops whatever error `T` has, and so would make callers anonymous
-/// whose key is malformed, not valid, or could not be verified. Dropped unseen, such a rejection logs at level `ERROR`
-/// what to write instead, once per process. Nothing presented, and a key that only lacks scopes or an owner, are dropped
-/// without a word.
+/// It converts into a [`Rejection`] and into an [`actix_web::Error`]: actix and `?` do that. It exists to notice when
+/// neither happens, as with actix's `Option<T>`, which drops the error that `T` has. A caller would then count as anonymous
+/// although the key is malformed or not valid, or could not be verified. If such a rejection is dropped unseen, it logs at
+/// level `ERROR` what to write instead, once per process. If nothing was presented, or if the key only lacks scopes or an
+/// owner, it logs nothing.
+#[derive(Debug)]
 pub struct UnseenRejection {
     rejection: Rejection,
-    alarm: Alarm,
+    raises_alarm: bool,
 }
 
 impl UnseenRejection {
     pub(crate) fn new(denial: Denial) -> Self {
-        let harmless = denial.code() == DenialCode::MissingKey || denial.status() == 403;
-        Self { rejection: Rejection(denial), alarm: Alarm { armed: !harmless } }
+        let is_harmless = denial.code() == DenialCode::MissingKey || denial.status() == 403;
+        Self { rejection: Rejection(denial), raises_alarm: !is_harmless }
     }
 }
 
 impl From<UnseenRejection> for Rejection {
-    fn from(unseen: UnseenRejection) -> Self {
-        let UnseenRejection { rejection, mut alarm } = unseen;
-        alarm.armed = false;
-        rejection
+    fn from(mut unseen: UnseenRejection) -> Self {
+        unseen.raises_alarm = false;
+        unseen.rejection.clone()
     }
 }
 
 impl From<UnseenRejection> for actix_web::Error {
     fn from(unseen: UnseenRejection) -> Self {
         Rejection::from(unseen).into()
-    }
-}
-
-impl fmt::Debug for UnseenRejection {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.rejection.fmt(formatter)
     }
 }
 
@@ -100,14 +73,10 @@ impl fmt::Display for UnseenRejection {
 
 impl std::error::Error for UnseenRejection {}
 
-struct Alarm {
-    armed: bool,
-}
-
-impl Drop for Alarm {
+impl Drop for UnseenRejection {
     fn drop(&mut self) {
         static RAISED: AtomicBool = AtomicBool::new(false);
-        if self.armed && !RAISED.swap(true, Ordering::Relaxed) {
+        if self.raises_alarm && !RAISED.swap(true, Ordering::Relaxed) {
             // Only its line in the log is wanted: the request has gone on without its key.
             drop(Denial::wiring_mistake(
                 "a presented key was refused and nobody looked at the refusal, as it happens with Option<ApiKey>: the \

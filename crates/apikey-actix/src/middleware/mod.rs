@@ -1,9 +1,8 @@
 //! The middleware that lets only requests with a sufficient key pass, and the one that only takes credentials out.
 
-mod future;
 mod remove;
 mod require;
+mod service;
 
-pub use future::ResponseFuture;
-pub use remove::{RemoveCredentials, RemoveCredentialsMiddleware};
-pub use require::{RequireKey, RequireKeyMiddleware};
+pub use remove::RemoveCredentials;
+pub use require::RequireKey;

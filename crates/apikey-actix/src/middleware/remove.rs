@@ -1,13 +1,11 @@
-use std::fmt;
 use std::future::{Ready, ready};
-use std::task::{Context, Poll};
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use apikey_core::Authenticator;
+use apikey_core::{Authenticator, Decision, VerifiedKey};
 
-use super::future::ResponseFuture;
-use crate::request::remove_credential;
+use super::service::{Check, Checked};
+use crate::memo;
 
 /// A middleware that takes the credential out of every request, protected or not, and keeps it aside for this crate's
 /// extractors and middleware; made by [`Authenticator::remove_credentials`](crate::Authenticator::remove_credentials).
@@ -53,49 +51,23 @@ impl RemoveCredentials {
     }
 }
 
+impl Check for RemoveCredentials {
+    fn check(&self, request: &mut ServiceRequest) -> Decision<Option<VerifiedKey>> {
+        Decision::Decided(memo::take(request, &self.authenticator).map(|()| None))
+    }
+}
+
 impl<S, B> Transform<S, ServiceRequest> for RemoveCredentials
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>>,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>> + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = S::Error;
-    type Transform = RemoveCredentialsMiddleware<S>;
+    type Transform = Checked<S, Self>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(RemoveCredentialsMiddleware { inner, authenticator: self.authenticator.clone() }))
-    }
-}
-
-/// The service that [`RemoveCredentials`] makes.
-pub struct RemoveCredentialsMiddleware<S> {
-    inner: S,
-    authenticator: Authenticator,
-}
-
-impl<S, B> Service<ServiceRequest> for RemoveCredentialsMiddleware<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>>,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S>;
-
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        match remove_credential(&mut request, &self.authenticator) {
-            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-            Err(denial) => ResponseFuture::denied(request, denial),
-        }
-    }
-}
-
-impl<S> fmt::Debug for RemoveCredentialsMiddleware<S> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("RemoveCredentialsMiddleware(..)")
+        ready(Ok(Checked::new(inner, self.clone())))
     }
 }

@@ -1,15 +1,14 @@
-use std::fmt;
 use std::future::{Ready, ready};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
+use actix_web::HttpMessage as _;
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use apikey_core::{Attempt, Authenticator, Denial, Policy, VerifiedKey, is_preflight};
+use apikey_core::{Authenticator, Decision, Policy, VerifiedKey, is_preflight};
 
-use super::future::ResponseFuture;
-use crate::request::{Head, begin_in_middleware};
+use super::service::{Check, Checked};
+use crate::memo;
+use crate::request::Head;
 
 /// A middleware that lets only requests pass whose key satisfies a policy; made by
 /// [`Authenticator::require`](crate::Authenticator::require).
@@ -62,77 +61,41 @@ impl RequireKey {
     }
 
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
-    /// browsers send without credentials. Default: off. It is needed only where the CORS middleware stands inside of
-    /// this one; the better place for it is outside.
+    /// browsers send without credentials. Default: off. You need it only if the CORS middleware stands inside of this one.
+    /// The better place for it is outside.
     #[must_use]
     pub fn pass_preflight(mut self) -> Self {
         self.passes_preflight = true;
         self
     }
+}
 
-    pub(super) fn admit(&self, decision: Result<VerifiedKey, Denial>) -> Result<(), Denial> {
-        self.authenticator.authorize(&decision?, &self.policy)
+impl Check for RequireKey {
+    fn check(&self, request: &mut ServiceRequest) -> Decision<Option<VerifiedKey>> {
+        // Only a key that this check lets in may travel with the request.
+        request.extensions_mut().remove::<VerifiedKey>();
+        if self.passes_preflight && is_preflight(request.method().as_str(), &Head(request.request())) {
+            return Decision::Decided(Ok(None));
+        }
+        if let Err(denial) = memo::take(request, &self.authenticator) {
+            return Decision::Decided(Err(denial));
+        }
+        let attempt = memo::begin(request.request(), &self.authenticator);
+        self.authenticator.gate(&self.policy).decide(attempt, Some)
     }
 }
 
 impl<S, B> Transform<S, ServiceRequest> for RequireKey
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>>,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>> + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = S::Error;
-    type Transform = RequireKeyMiddleware<S>;
+    type Transform = Checked<S, Self>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(RequireKeyMiddleware { inner: Rc::new(inner), settings: self.clone() }))
-    }
-}
-
-/// The service that [`RequireKey`] makes.
-pub struct RequireKeyMiddleware<S> {
-    /// Shared with the requests whose key is being verified, which call it afterwards.
-    inner: Rc<S>,
-    settings: RequireKey,
-}
-
-impl<S, B> Service<ServiceRequest> for RequireKeyMiddleware<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>>,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S>;
-
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        let Self { inner, settings } = self;
-        if settings.passes_preflight && is_preflight(request.method().as_str(), &Head(request.request())) {
-            return ResponseFuture::inner(inner.call(request));
-        }
-        match begin_in_middleware(&mut request, &settings.authenticator) {
-            Attempt::Anonymous => ResponseFuture::denied(request, settings.authenticator.missing_key()),
-            Attempt::Decided(decision) => match settings.admit(decision) {
-                Ok(()) => ResponseFuture::inner(inner.call(request)),
-                Err(denial) => ResponseFuture::denied(request, denial),
-            },
-            Attempt::Pending(pending) => {
-                let pending = pending.for_policy(&settings.policy);
-                ResponseFuture::pending(pending, request, Rc::clone(inner), settings.clone())
-            }
-        }
-    }
-}
-
-impl<S> fmt::Debug for RequireKeyMiddleware<S> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("RequireKeyMiddleware")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        ready(Ok(Checked::new(inner, self.clone())))
     }
 }

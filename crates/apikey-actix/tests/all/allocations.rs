@@ -1,9 +1,9 @@
 //! What a guard adds to the allocations of a cached request.
 
 use actix_web::dev::{Service, ServiceResponse};
-use actix_web::{App, Error, rt, test, web};
+use actix_web::{App, Error, HttpMessage as _, rt, test, web};
 use allocation_counter::measure;
-use apikey_actix::{Policy, Scoped, scopes};
+use apikey_actix::{Policy, Scoped, Verification, VerifiedKey, scopes};
 
 use crate::world::{cached, get, verifier};
 
@@ -33,7 +33,7 @@ async fn hello_scoped(_: Scoped<Admin>) -> &'static str {
 }
 
 #[::core::prelude::v1::test]
-fn neither_an_extractor_nor_a_middleware_adds_any() {
+fn an_extractor_adds_none_and_a_middleware_what_attaching_does() {
     let runtime = rt::Runtime::new().unwrap();
     let keys = cached(&verifier());
     let bare = runtime.block_on(test::init_service(App::new().route("/", web::get().to(hello))));
@@ -41,8 +41,15 @@ fn neither_an_extractor_nor_a_middleware_adds_any() {
     let scoped = runtime.block_on(test::init_service(scoped));
     let required = web::resource("/").wrap(keys.require(Policy::scope("admin"))).route(web::get().to(hello));
     let required = runtime.block_on(test::init_service(App::new().service(required)));
+    // It asks nothing, and tells what actix itself allocates for an extension.
+    let key = VerifiedKey::assume_verified(Verification::active("id_admin"));
+    let attach = web::resource("/").route(web::get().to(hello)).wrap_fn(move |request, inner| {
+        request.extensions_mut().insert(key.clone());
+        inner.call(request)
+    });
+    let attach = runtime.block_on(test::init_service(App::new().service(attach)));
     let alone = allocations(&runtime, &bare);
     assert!(alone > 0, "the counter counts");
     assert_eq!(allocations(&runtime, &scoped), alone);
-    assert_eq!(allocations(&runtime, &required), alone);
+    assert_eq!(allocations(&runtime, &required), allocations(&runtime, &attach));
 }

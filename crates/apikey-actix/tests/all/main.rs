@@ -1,6 +1,7 @@
 //! What all adapters have in common, as the conformance suite has it, and what is actix's own.
 
 mod allocations;
+mod attached;
 mod changed_keys;
 mod conformance;
 mod extractors;

@@ -4,7 +4,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpRequest, HttpResponse, Result, test, web};
-use apikey_actix::{ApiKey, Authenticator, CredentialSource, DenialCode, MaybeApiKey, Policy};
+use apikey_actix::{ApiKey, Authenticator, CredentialSource, DenialCode, MaybeApiKey, Policy, VerifiedKey};
 use apikey_testkit::FakeVerifier;
 
 use crate::log::Log;
@@ -86,6 +86,19 @@ async fn without_the_setting_the_middleware_changes_nothing() {
     assert_eq!(ask(&app, "/a?api_key=x", Some("reader")).await.1, r#"a true "api_key=x" Some("id_reader")"#);
 }
 
+#[actix_web::test]
+async fn require_attaches_a_key_that_was_removed_before() {
+    let keys = removing(&verifier());
+    let tell = async |key: web::ReqData<VerifiedKey>| key.key_id().to_owned();
+    let app = App::new()
+        .service(web::resource("/").wrap(keys.require(Policy::any_key())).to(tell))
+        .wrap(keys.remove_credentials());
+    let app = test::init_service(app).await;
+    for _ in ["pending", "hit"] {
+        assert_eq!(ask(&app, "/", Some("reader")).await, (200, "id_reader".to_owned()));
+    }
+}
+
 /// A middleware that keeps a clone of the request while the others work on it.
 async fn hold(
     request: ServiceRequest,
@@ -111,4 +124,13 @@ async fn a_request_that_another_middleware_holds_is_refused_rather_than_left_as_
         assert_eq!(ask(&app, path, Some("reader")).await, denied(DenialCode::InternalError), "{path}");
         assert!(log.take().contains("keeps a clone of the HttpRequest"));
     }
+}
+
+#[actix_web::test]
+async fn a_clone_held_after_the_removal_does_no_harm() {
+    let keys = removing(&verifier());
+    let resource = web::resource("/{path}").wrap(keys.require(Policy::any_key())).wrap(from_fn(hold));
+    let app = App::new().app_data(keys.clone()).service(resource.to(seen)).wrap(keys.remove_credentials());
+    let app = test::init_service(app).await;
+    assert_eq!(ask(&app, "/a", Some("reader")).await.1, r#"a false "" Some("id_reader")"#);
 }
