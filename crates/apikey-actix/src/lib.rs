@@ -34,28 +34,34 @@
 //! [dependencies]
 //! apikey-actix = { path = "…" } # not on a registry yet
 //! actix-web = "4"
-//! tracing-subscriber = "0.3" # or another subscriber: the log names what to mend
+//! tracing-subscriber = "0.3" # or another subscriber: the log says what to change
 //! ```
 //!
 //! # Decisions
 //!
-//! Extractors and middleware decide nothing: the core does, the same for every framework. An extractor without an
-//! [`Authenticator`] in the app data answers 500 and logs what to add; it never lets anybody in. Middleware and extractors
-//! of one authenticator on one request verify once, also where the extractors of a handler run concurrently. With several
-//! authenticators, an extractor asks the one in the nearest `app_data`.
+//! Extractors and middleware decide nothing. The core decides, in the same way for every framework. An extractor that finds
+//! no [`Authenticator`] in the app data answers 500, and the log says what to add. It never lets a request in. If there are
+//! several authenticators, an extractor asks the one in the nearest `app_data`.
 //!
-//! An optional key is [`MaybeApiKey`]. **`Option<ApiKey>` compiles, and is wrong**: actix makes `None` of every refusal.
+//! Middleware and extractors of one authenticator verify a request once, although actix runs the extractors of a handler
+//! concurrently.
+//!
+//! A request that [`require`](Authenticator::require) lets in carries its [`VerifiedKey`] in its extensions. Handlers, later
+//! middleware and an access log find it there: `web::ReqData<VerifiedKey>`, or
+//! `request.extensions().get::<VerifiedKey>()`.
+//!
+//! An optional key is [`MaybeApiKey`]. **`Option<ApiKey>` compiles, but it is wrong**: actix turns every refusal into `None`.
 //!
 //! # What a refusal looks like
 //!
 //! [`DenialCode`] has the table: status, stable code, message. [`Rejection`] is the response. A middleware refuses with a
-//! response, never with an `Err`, so middleware outside of it sees the refusal like every other answer.
+//! response and never with an `Err`, so middleware outside of it sees the refusal like any other answer.
 //!
 //! # Recipes
 //!
 //! ## Your own state
 //!
-//! The authenticator goes into `app_data` as it is, *not* wrapped in `web::Data`; your own state stands beside it.
+//! Put the authenticator into `app_data` as it is, *not* wrapped in `web::Data`. Your own state goes beside it.
 //!
 //! ```
 //! # use actix_web::{App, web};
@@ -72,101 +78,116 @@
 //! # }
 //! ```
 //!
-//! ## A group of routes
+//! ## A group of routes, and a route for one organization
 //!
 //! ```
 //! # use actix_web::{App, web};
-//! # use apikey_actix::{Authenticator, Policy};
+//! # use apikey_actix::{Authenticator, OrganizationKey, Policy, Scoped};
 //! # async fn report() -> &'static str { "" }
+//! // For a key of any organization: the handler uses that organization's data only.
+//! async fn tickets(key: Scoped<OrganizationKey>) -> String {
+//!     format!("tickets of {}", key.organization_code().unwrap_or_default())
+//! }
+//!
 //! # fn app(keys: Authenticator) {
 //! let admin = web::scope("/admin")
 //!     .wrap(keys.require(Policy::any(["admin", "read:reports"])))
 //!     .route("/report", web::get().to(report));
 //! let one_path = web::resource("/report").wrap(keys.require(Policy::scope("admin"))).route(web::get().to(report));
 //! let one_method = web::resource("/own").route(web::get().to(report).wrap(keys.require(Policy::any_key())));
-//! let app = App::new().service(admin).service(one_path).service(one_method);
+//! let acme = web::resource("/acme").wrap(keys.require(Policy::organization("org_acme"))).to(report);
+//! let app = App::new()
+//!     .app_data(keys.clone())
+//!     .service(admin)
+//!     .service(one_path)
+//!     .service(one_method)
+//!     .service(acme)
+//!     .route("/tickets", web::get().to(tickets));
 //! # }
 //! ```
 //!
-//! On a scope it protects unknown paths below the prefix, too: see [`RequireKey`].
+//! On a scope, `require` protects unknown paths below the prefix, too: see [`RequireKey`].
 //!
-//! ## An optional key
+//! ## An optional key, and an error body of your own
 //!
 //! ```
-//! # use apikey_actix::MaybeApiKey;
+//! # use actix_web::HttpResponse;
+//! # use apikey_actix::{ApiKey, MaybeApiKey, Rejection};
 //! async fn prices(key: MaybeApiKey) -> &'static str {
 //!     match key.key() {
 //!         Some(key) if key.has_scope("partner") => "partner prices",
 //!         _ => "list prices",
 //!     }
 //! }
-//! ```
 //!
-//! ## A route for one organization
-//!
-//! ```
-//! # use actix_web::{App, HttpResponse, web};
-//! # use apikey_actix::{Authenticator, OrganizationKey, Policy, Scoped};
-//! // Whichever organization it is, the handler works on its data only.
-//! async fn tickets(key: Scoped<OrganizationKey>) -> String {
-//!     format!("tickets of {}", key.organization_code().unwrap_or_default())
-//! }
-//!
-//! # async fn acme() -> &'static str { "" }
-//! # fn app(keys: Authenticator) {
-//! let app = App::new()
-//!     .app_data(keys.clone())
-//!     .route("/tickets", web::get().to(tickets))
-//!     .service(web::scope("/acme").wrap(keys.require(Policy::organization("org_acme"))).route("", web::get().to(acme)));
-//! # }
-//! ```
-//!
-//! ## An error body of your own
-//!
-//! ```
-//! # use actix_web::HttpResponse;
-//! # use apikey_actix::{ApiKey, Rejection};
 //! async fn me(key: Result<ApiKey, Rejection>) -> Result<HttpResponse, Rejection> {
 //!     match key {
 //!         Ok(key) => Ok(HttpResponse::Ok().body(key.key_id().to_owned())),
 //!         Err(rejection) if rejection.denial().status() == 401 => {
 //!             Ok(HttpResponse::Unauthorized().body("Who are you?"))
 //!         }
-//!         Err(rejection) => Err(rejection), // as it would have been
+//!         Err(rejection) => Err(rejection), // the usual answer
 //!     }
 //! }
 //! ```
 //!
-//! For all routes at once, a middleware outside finds the [`Rejection`] by
+//! To do it for all routes at once, write a middleware and wrap it last. It finds the [`Rejection`] with
 //! `response.response().error().and_then(|error| error.as_error::<Rejection>())`.
 //!
-//! ## Testing a handler
+//! ## Revoke a key
+//!
+//! Revoke the key in Kinde. A process that has cached the key still lets it in until the cached answer expires: after five
+//! minutes, unless [`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live) says otherwise. To end that at once, tell
+//! each process to forget the key. `remove_user`, `remove_organization` and `clear` forget more.
 //!
 //! ```
-//! use actix_web::{App, http::StatusCode, test, web};
-//! use apikey_actix::{ApiKey, Authenticator, Verification};
+//! # use actix_web::{HttpRequest, HttpResponse, web};
+//! # use apikey_actix::{Authenticator, Scoped, scopes};
+//! scopes! { Admin = "admin"; }
+//!
+//! async fn forget(_: Scoped<Admin>, key_id: web::Path<String>, request: HttpRequest) -> HttpResponse {
+//!     if let Some(keys) = request.app_data::<Authenticator>() {
+//!         keys.remove_key_id(&key_id);
+//!     }
+//!     HttpResponse::NoContent().finish()
+//! }
+//! ```
+//!
+//! ## Test a handler without any network
+//!
+//! With `apikey-testkit` among the dev-dependencies:
+//!
+//! ```
+//! use actix_web::{App, test, web};
+//! use apikey_actix::{ApiKey, Authenticator, Verification, VerifiedKey};
 //! use apikey_testkit::FakeVerifier;
 //!
 //! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
 //!
-//! # async fn example() -> Result<(), apikey_actix::ConfigError> {
-//! let verifier = FakeVerifier::new().with_key("k_test", Verification::active("api_key_1"));
-//! let keys = Authenticator::builder(verifier).build()?;
-//! let app = test::init_service(App::new().app_data(keys).route("/me", web::get().to(me))).await;
+//! #[actix_web::main] // or `#[actix_web::test]`
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // The whole way of a request:
+//!     let fake = FakeVerifier::new().with_key("k_live_reader", Verification::active("api_key_1"));
+//!     let keys = Authenticator::builder(fake).build()?;
+//!     let app = test::init_service(App::new().app_data(keys).route("/me", web::get().to(me))).await;
 //!
-//! let request = test::TestRequest::get().uri("/me").insert_header(("Authorization", "Bearer k_test"));
-//! let body = test::call_and_read_body(&app, request.to_request()).await;
-//! assert_eq!(body, "api_key_1");
+//!     let request = test::TestRequest::get().uri("/me").insert_header(("Authorization", "Bearer k_live_reader"));
+//!     assert_eq!(test::call_and_read_body(&app, request.to_request()).await, "api_key_1");
+//!     let anonymous = test::TestRequest::get().uri("/me").to_request();
+//!     assert_eq!(test::call_service(&app, anonymous).await.status(), 401);
 //!
-//! let response = test::call_service(&app, test::TestRequest::get().uri("/me").to_request()).await;
-//! assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-//! # Ok(()) }
-//! # actix_web::rt::System::new().block_on(example()).unwrap();
+//!     // The handler alone:
+//!     let key = VerifiedKey::assume_verified(Verification::active("api_key_1"));
+//!     assert_eq!(me(key.into()).await, "api_key_1");
+//!     Ok(())
+//! }
 //! ```
 //!
 //! ## CORS
 //!
-//! What is wrapped last stands outside. There `actix-cors` answers pre-flights itself, and puts its headers on refusals:
+//! Browsers send pre-flights without credentials, so the CORS middleware stands outside: wrap it last. There `actix-cors`
+//! answers pre-flights itself, and puts its headers on refusals. If it must stand inside, see
+//! [`RequireKey::pass_preflight`].
 //!
 //! ```
 //! # use actix_web::{App, web};
@@ -180,27 +201,26 @@
 //! # }
 //! ```
 //!
-//! Where it has to stand inside, see [`RequireKey::pass_preflight`].
+//! # Clients' addresses
 //!
-//! ## Handlers that must not see the credential
-//!
-//! Set [`remove_credential`](AuthenticatorBuilder::remove_credential), and wrap the app with
-//! [`Authenticator::remove_credentials`]: [`RemoveCredentials`] has the example.
+//! Verification attempts are limited per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)). actix tells the
+//! address of each connection, so there is nothing to set up. Behind a proxy, set
+//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies): otherwise all callers count as one client, the proxy. Over a
+//! Unix socket a connection has no address: nobody is limited, and the log says so once.
 //!
 //! # Limits
 //!
-//! - actix runs the extractors of a handler concurrently. A body may be read while the key is verified, and an error of
-//!   the body's extractor may be answered before the key is refused. [`Authenticator::require`] in front of the handler
-//!   refuses first; or take the body as a `Result`, after the key.
-//! - A key is verified on the runtime of the worker that saw it first, for the requests of all workers. A handler that
-//!   blocks its worker delays it for all of them: use `web::block`.
-//! - `web::get()` doesn't answer `HEAD`; `web::route().guard(guard::Any(guard::Get()).or(guard::Head()))` does.
-//! - Credentials that are removed are removed for what stands inside. Middleware outside, such as a `Logger` that prints
-//!   the query, still sees them; prefer header sources. A middleware outside that keeps a clone of the `HttpRequest`
-//!   makes removal impossible: such a request is answered with 500, and the log says why.
-//! - actix closes the connection without an answer where the framing of a body turns out broken while the key is being
-//!   verified; and after a refusal it reads, and throws away, what the client still sends of its body. What stands in
-//!   front of the server can bound that.
+//! - actix runs the extractors of a handler concurrently. It may read the body while the key is being verified, and answer
+//!   with an error of the body's extractor before the key is refused. To refuse first, put [`Authenticator::require`] in
+//!   front of the handler, or take the body as a `Result`, after the key.
+//! - With [`remove_credential`](AuthenticatorBuilder::remove_credential), an extractor needs a middleware in front of it,
+//!   because only a middleware can change a request: see [`RemoveCredentials`]. Middleware outside of that one still sees the
+//!   credential, such as a `Logger` that prints the query. Prefer header sources. If middleware outside keeps a clone of the
+//!   `HttpRequest`, the credential can't be taken out: the answer is 500, and the log says why.
+//! - `web::get()` doesn't answer `HEAD`. `web::route().guard(guard::Any(guard::Get()).or(guard::Head()))` does.
+//! - If the framing of a body turns out to be broken while the key is being verified, actix closes the connection without an
+//!   answer. After a refusal, actix reads what the client still sends of its body, and throws it away. A proxy in front of
+//!   the server can limit that.
 
 #![cfg_attr(
     not(test),
