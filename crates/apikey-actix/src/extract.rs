@@ -28,16 +28,16 @@ apikey_core::adapter_keys! {
     /// }
     /// ```
     ///
-    /// **Never take `Option<ApiKey>`.** actix implements it for every extractor, so it can't be kept from compiling, and it
-    /// takes every refusal for `None`. [`MaybeApiKey`] is the optional key. The first time that `Option<ApiKey>` swallows the
-    /// refusal of a presented key, the log says so ([`UnseenRejection`]).
+    /// **Never take `Option<ApiKey>`.** actix implements it for every extractor, so this crate can't keep it from
+    /// compiling, and actix turns every refusal into `None`. Take [`MaybeApiKey`] instead. When `Option<ApiKey>` first
+    /// swallows the refusal of a presented key, the log says so ([`UnseenRejection`]).
     ///
-    /// Without an [`Authenticator`](crate::Authenticator) in the app data every request is answered with 500
-    /// `INTERNAL_ERROR`, and the log says what to add.
+    /// If there is no [`Authenticator`](crate::Authenticator) in the app data, every request gets 500 `INTERNAL_ERROR`, and
+    /// the log says what to add.
     ApiKey;
 
-    /// The caller's key where one is presented. Nothing presented is anonymous; anything presented must pass in full.
-    /// [`ApiKey`] has the table.
+    /// The caller's key, if one is presented. A request that presents nothing is anonymous. What a request does present must
+    /// pass in full: [`ApiKey`] has the table.
     ///
     /// ```
     /// use apikey_actix::MaybeApiKey;
@@ -63,7 +63,7 @@ apikey_core::adapter_keys! {
     /// | a good key with the scopes | the key | `Some` |
     /// | anything else | as [`ApiKey`] | `None`: let in as anonymous |
     ///
-    /// For a route where the scope is optional, take [`ApiKey`] or [`MaybeApiKey`] and ask the key:
+    /// If the scope is optional on a route, take [`ApiKey`] or [`MaybeApiKey`] and ask the key:
     /// `key.has_scope("read:users")`.
     ///
     /// ```

@@ -7,20 +7,21 @@ use apikey_core::{Authenticator, Decision, VerifiedKey};
 use super::service::{Check, Checked};
 use crate::memo;
 
-/// A middleware that takes the credential out of every request, protected or not, and keeps it aside for this crate's
-/// extractors and middleware; made by [`Authenticator::remove_credentials`](crate::Authenticator::remove_credentials).
+/// A middleware that takes the credential out of every request, protected or not, and keeps it for the extractors and the
+/// middleware of this crate. [`Authenticator::remove_credentials`](crate::Authenticator::remove_credentials) makes it.
 ///
-/// It decides about no request and asks nobody. Unless the authenticator was built with
-/// [`remove_credential`](crate::AuthenticatorBuilder::remove_credential), it changes nothing.
+/// It decides about no request and asks nobody. It changes nothing unless the authenticator was built with
+/// [`remove_credential`](crate::AuthenticatorBuilder::remove_credential).
 ///
-/// actix shares a request with all extractors of a handler, so an extractor can't change it. With `remove_credential` set,
-/// an extractor that no middleware has worked for answers 500 `INTERNAL_ERROR` to every request, and the log names this
-/// middleware, rather than to let the handler see the credential. [`RequireKey`](crate::RequireKey) removes it, too. Of two
-/// authenticators that look at the same place, the second finds nothing there any more.
+/// You need it because an extractor can't change a request: actix shares the request with all extractors of a handler. If
+/// `remove_credential` is set and no middleware took the credential out, an extractor answers 500 `INTERNAL_ERROR` to every
+/// request, so that the handler does not see the credential. The log then names this middleware.
+/// [`RequireKey`](crate::RequireKey) takes the credential out, too. If two authenticators look at the same place, the second
+/// finds nothing there.
 ///
-/// Middleware that stands outside must not hold a clone of the request: nothing can be taken out of it then, and the answer
-/// is a 500 `INTERNAL_ERROR`. actix tells of it only by a panic, which is caught here; in a program that is built with
-/// `panic = "abort"` it ends the process.
+/// Middleware that stands outside must not hold a clone of the request. Otherwise nothing can be taken out of it, and the
+/// answer is 500 `INTERNAL_ERROR`. actix reports this only by a panic, which this middleware catches. A program that is
+/// built with `panic = "abort"` ends.
 ///
 /// ```
 /// use apikey_actix::{ApiKey, Authenticator, ConfigError, Verifier};
@@ -31,7 +32,7 @@ use crate::memo;
 ///     let app = App::new()
 ///         .app_data(keys.clone())
 ///         .route("/me", web::get().to(me))
-///         .wrap(keys.remove_credentials()); // what is wrapped later stands outside of it, and still sees the credential
+///         .wrap(keys.remove_credentials()); // what you wrap later stands outside, and still sees the credential
 ///     Ok(())
 /// }
 ///

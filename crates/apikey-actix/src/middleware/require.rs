@@ -10,12 +10,14 @@ use super::service::{Check, Checked};
 use crate::memo;
 use crate::request::Head;
 
-/// A middleware that lets only requests pass whose key satisfies a policy; made by
-/// [`Authenticator::require`](crate::Authenticator::require).
+/// A middleware that lets only requests pass whose key satisfies a policy.
+/// [`Authenticator::require`](crate::Authenticator::require) makes it.
 ///
-/// Every other request is answered with its [`Denial`](crate::Denial): the inner service never sees it, and its body is
-/// not read. The answer is an ordinary response, so middleware further out (CORS, logging, metrics) sees it. Extractors
-/// behind it use what it has learned: together they verify once.
+/// It answers every other request with its [`Denial`](crate::Denial). The inner service never sees such a request, and
+/// nobody reads its body. The answer is an ordinary response, so middleware further out (CORS, logging, metrics) sees it.
+///
+/// A request that passes carries its [`VerifiedKey`] in its extensions. Extractors behind the middleware use what it has
+/// learned: together they verify once.
 ///
 /// | request presents | answer |
 /// | --- | --- |
@@ -26,10 +28,17 @@ use crate::request::Head;
 /// | a good key that does | the inner service's |
 /// | any key, while Kinde can't answer | 503 |
 ///
-/// It works in `wrap` of a `Route` (after `to`), of `web::resource`, of `web::scope` and of `App`. Where it stands decides
-/// which requests it sees: on a route, those for its path and method; on a resource, those for its path, whatever the
-/// method; on a scope, every request below its prefix, **unknown paths included**; on the `App`, every request. In the
-/// last two an unknown path is a 401 without a good key, and a 404 with one, and keys sent to unknown paths are verified.
+/// Give it to `wrap`. What you wrap decides which requests it sees:
+///
+/// | `wrap` of | requests |
+/// | --- | --- |
+/// | a `Route` (after `to`) | for its path and method |
+/// | a `web::resource` | for its path, whatever the method |
+/// | a `web::scope` | for everything below its prefix, **unknown paths included** |
+/// | the `App` | all |
+///
+/// On a scope and on the `App`, a request for an unknown path gets 401 without a good key and 404 with one, so keys that
+/// are sent to unknown paths are verified, too.
 ///
 /// ```
 /// use apikey_actix::{Authenticator, Policy};
