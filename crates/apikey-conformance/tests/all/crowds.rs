@@ -5,7 +5,7 @@ use std::time::Duration;
 use apikey_conformance::Adapter as _;
 use apikey_core::{
     Authenticator, AuthenticatorBuilder, Decision, KindeSettings, KindeVerifier, MachineToMachine,
-    PlainRequest, PresentedKey, Verification,
+    PlainRequest, Policy, PresentedKey, Verification,
 };
 use apikey_testkit::FakeVerifier;
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate, KeySpecification};

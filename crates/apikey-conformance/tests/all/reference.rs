@@ -13,7 +13,7 @@ use apikey_conformance::{
     routes::{self, Admin, AnyScope, ReadUsers, Scoped, SureReader},
 };
 use apikey_core::{
-    Authenticator, Denial, Memo, Policy, RequestHead, TypedPolicy as _, VerifiedKey, is_preflight,
+    Attempt, Authenticator, Denial, Memo, Policy, RequestHead, TypedPolicy as _, VerifiedKey, is_preflight,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -230,35 +230,35 @@ async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
             routes::block();
             routes::open_body()
         }
-        (Method::GET, "/me") => routes::me_body(&*visit.key().await?),
-        (Method::GET, "/scoped") => routes::me_body(&*visit.key_for(Scoped::POLICY).await?),
-        (Method::GET, "/any") => routes::me_body(&*visit.key_for(AnyScope::POLICY).await?),
+        (Method::GET, "/me") => routes::me_body(&visit.key().await?),
+        (Method::GET, "/scoped") => routes::me_body(&visit.key_for(Scoped::POLICY).await?),
+        (Method::GET, "/any") => routes::me_body(&visit.key_for(AnyScope::POLICY).await?),
         (Method::GET, "/optional") => {
             let key = visit.optional_key().await;
             let key = if visit.flaws.optional_swallows_refusals { key.unwrap_or_default() } else { key? };
-            routes::optional_body(key.as_deref())
+            routes::optional_body(key.as_ref())
         }
         (Method::GET, "/sub-request") => {
             visit.key().await?;
             let key = visit.sub_request().optional_key().await?;
-            routes::optional_body(key.as_deref())
+            routes::optional_body(key.as_ref())
         }
         (Method::GET, "/twice") => {
             let (first, second) = (visit.key().await?, visit.key().await?);
-            routes::twice_body(&first, &second, &*visit.key_for(ReadUsers::POLICY).await?)
+            routes::twice_body(&first, &second, &visit.key_for(ReadUsers::POLICY).await?)
         }
         (Method::GET, "/sure") => {
             visit.key().await?;
-            routes::me_body(&*visit.key_for(SureReader::POLICY).await?)
+            routes::me_body(&visit.key_for(SureReader::POLICY).await?)
         }
         (Method::GET, "/layered-twice") => {
             visit.key_for(&Policy::any_key()).await?;
             let (first, second) = (visit.key().await?, visit.key().await?);
-            routes::twice_body(&first, &second, &*visit.key_for(ReadUsers::POLICY).await?)
+            routes::twice_body(&first, &second, &visit.key_for(ReadUsers::POLICY).await?)
         }
         (Method::GET, "/branches") => match visit.key_for(Admin::POLICY).await {
             Ok(key) => routes::branches_body(true, &key),
-            Err(_) => routes::branches_body(false, &*visit.key().await?),
+            Err(_) => routes::branches_body(false, &visit.key().await?),
         },
         (Method::POST, "/echo") => {
             visit.key_for(ReadUsers::POLICY).await?;
@@ -270,7 +270,7 @@ async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
             let query = visit.parts.uri.query();
             routes::seen_body(visit.sees("authorization"), visit.sees("x-api-key"), query)
         }
-        (Method::GET, "/preflight") => routes::me_body(&*visit.key().await?),
+        (Method::GET, "/preflight") => routes::me_body(&visit.key().await?),
         (Method::OPTIONS, "/preflight") => {
             if !visit.is_preflight() {
                 visit.key().await?;
