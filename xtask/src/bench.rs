@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: builds the benchmarks with optimisation and has them run. What they need is no part of this program.
+//! `cargo xtask bench`: builds the benchmarks with optimisation and runs them. They are programs of their own, so
+//! this one does not depend on what they need.
 
 use crate::cargo::{build, exit_code, root, status};
 use crate::tools;
@@ -6,23 +7,26 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 const PACKAGE: &str = "apikey-bench";
-/// The programs that measuring over HTTP needs.
+/// The programs that measurements over HTTP need.
 pub(crate) const PROGRAMS: &[&str] = &["wrk"];
-/// The filter that names the core alone.
+/// The filter for the core alone.
 const CORE: &str = "core";
 
 const HELP: &str = "\
 cargo xtask bench [--quick] [--rounds N] [--seconds N] [filter]...
 
-Measures what the decision of the core costs (core), and over HTTP what a guard costs, against the bare route and a
-middleware written by hand. For the latter it needs wrk; with --install it installs it, as root on Debian or Ubuntu. A
-filter is a part of a name such as cached/axum: the scenarios are core, cached, flood, slow, zipf (on axum), cold and
-stampede.
---quick takes three minutes on two cores, everything a quarter of an hour. The tables are also written as JSON and SVG to
-target/bench. Bounds that are broken are shown; the exit code is 1 only where something could not be measured.
+Measures what a decision of the core costs (core), and what a guard costs over HTTP, compared with the bare route and
+with a hand-written middleware. The measurements over HTTP need wrk. With --install, this command installs it as root on
+Debian or Ubuntu.
+
+A filter is a part of a name such as cached/axum. The scenarios are core; cached, cold and stampede on every framework;
+and flood, slow and zipf on axum. On two cores everything takes 15 minutes, --quick takes three.
+
+The tables are also written to target/bench, as JSON and SVG. The report shows broken bounds. The exit code is 1 only if
+something could not be measured.
 ";
 
-/// Builds and runs; the exit code is the benchmarks'.
+/// Builds and runs the benchmarks. The exit code is theirs.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         print!("{HELP}");

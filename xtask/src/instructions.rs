@@ -1,5 +1,5 @@
-//! `cargo xtask instructions`: how many instructions a cached decision takes, counted by valgrind's callgrind, against what the
-//! repository records. Counts don't depend on what else the machine is doing, so that they can be a gate.
+//! `cargo xtask instructions`: valgrind's callgrind counts the instructions of a cached decision, and the count is
+//! compared with the recorded one. Counts do not depend on the load of the machine, so they can fail a build.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use crate::tools;
 const PACKAGE: &str = "decision-bench";
 /// The cases of `decision-bench instructions`.
 const CASES: &[&str] = &["hit", "hit_with_a_nested_policy", "malformed"];
-/// What is counted: this function of the program, and what it calls.
+/// The counted function of that program. What it calls counts, too.
 const COUNTED: &str = "decision_bench::instructions::counted";
-/// How many decisions a run takes; what the function itself takes is then next to nothing.
+/// The number of decisions in a run. With this many, the function's own instructions do not matter.
 const TIMES: u64 = 10_000;
-/// How much a case may grow, in per cent.
+/// The allowed growth of a case in percent.
 const GROWTH: u64 = 3;
 
 /// The programs that counting needs.
 pub(crate) const PROGRAMS: &[&str] = &["valgrind"];
 
-/// Counts, and compares with the record; with `--record`, writes a new record.
+/// Counts, and compares with the record. With `--record`, writes a new record.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     let is_recording = match rest.as_slice() {
@@ -37,13 +37,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     }
     let (recorded, compiler) = (Record::read()?, compiler()?);
     if recorded.compiler != compiler {
-        println!("the record is of another compiler, {}: what follows is no verdict", recorded.compiler);
+        println!(
+            "the record is of another compiler ({}), so the comparison proves nothing",
+            recorded.compiler
+        );
     }
     let grown = report(&counts()?, &recorded.instructions);
     Ok(if grown && recorded.compiler == compiler { failure() } else { ExitCode::SUCCESS })
 }
 
-/// Counts and compares, with a verdict in any case: another compiler than the record's is a failure.
+/// Counts and compares, as a check that must pass. A record of another compiler is a failure, too.
 pub(crate) fn gate() -> Result<ExitCode, String> {
     let recorded = Record::read()?;
     recorded.must_be_of(&compiler()?)?;
@@ -53,18 +56,16 @@ pub(crate) fn gate() -> Result<ExitCode, String> {
 
 fn failure() -> ExitCode {
     eprintln!(
-        "a cached decision takes more than {GROWTH} % more instructions than recorded: find out why, or, if"
+        "a cached decision takes over {GROWTH} % more instructions than recorded. Find out why. If it is worth"
     );
-    eprintln!(
-        "it is worth it, record the new count with `cargo xtask instructions --record` and say so in the commit"
-    );
+    eprintln!("it, record the new count with `cargo xtask instructions --record` and say so in the commit.");
     ExitCode::FAILURE
 }
 
-/// The counts that the repository records.
+/// The recorded counts.
 #[derive(Serialize, Deserialize)]
 struct Record {
-    /// Counts of different compilers can't be compared.
+    /// Counts of different compilers cannot be compared.
     compiler: String,
     instructions: BTreeMap<String, u64>,
 }
@@ -78,7 +79,7 @@ impl Record {
         let file = Self::file();
         let text =
             std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        serde_json::from_slice(&text).map_err(|error| format!("{} is no record: {error}", file.display()))
+        serde_json::from_slice(&text).map_err(|error| format!("{} is not a record: {error}", file.display()))
     }
 
     fn must_be_of(&self, compiler: &str) -> Result<(), String> {
@@ -112,7 +113,7 @@ fn counts() -> Result<BTreeMap<String, u64>, String> {
     Ok(counts)
 }
 
-/// Prints each case; whether one has grown past the bound, or is not recorded.
+/// Prints each case. Returns whether one has grown too much or is not recorded.
 fn report(counts: &BTreeMap<String, u64>, recorded: &BTreeMap<String, u64>) -> bool {
     let mut grown = false;
     for (case, count) in counts {
@@ -141,7 +142,7 @@ fn count(program: &Path, case: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("valgrind counted nothing. It wrote: {said}"))
 }
 
-/// The sum in callgrind's own words.
+/// The sum in callgrind's output.
 fn collected(said: &str) -> Option<u64> {
     said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
 }
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_past_the_bound_and_what_is_not_recorded_fail() {
+    fn growth_past_the_bound_and_unrecorded_cases_fail() {
         let counts = |case: &str, count| BTreeMap::from([(case.to_owned(), count)]);
         assert!(!report(&counts("hit", 1_030), &counts("hit", 1_000)));
         assert!(report(&counts("hit", 1_031), &counts("hit", 1_000)));

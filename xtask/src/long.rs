@@ -1,4 +1,4 @@
-//! `cargo xtask long`: what takes longer than the tests.
+//! `cargo xtask long`: the checks that take longer than the tests.
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::cargo::{cargo, exit_code, root, status};
 use crate::{bench, soak, tools};
 
-/// How to get what the mutation check needs.
+/// How to install what the mutation check needs.
 const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `cargo install cargo-mutants --locked` and run \
                       this again";
 
-/// The soak with its table, the benchmarks in their quick form, then the mutation check. All of them run, whatever the
-/// earlier ones came to; the exit code is 1 if one failed, or could not run.
+/// Runs the soak with its table, the quick benchmarks, then the mutation check. It runs all of them, also after a
+/// failure. The exit code is 1 if one failed or could not run.
 pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     let is_quick = match rest.as_slice() {
@@ -41,11 +41,11 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("\nnot passed: {}", failed.join(", "));
+    eprintln!("\nthese checks failed: {}", failed.join(", "));
     Ok(ExitCode::FAILURE)
 }
 
-/// The benchmarks show a broken bound and go on, because a busy machine can break one. Here it counts.
+/// The benchmarks report a broken bound and continue, because a busy machine can break one. Here it is a failure.
 fn benchmarks() -> Result<ExitCode, String> {
     let ended = bench::run(&["--quick".to_owned()])?;
     if ended != ExitCode::SUCCESS {
@@ -57,16 +57,16 @@ fn benchmarks() -> Result<ExitCode, String> {
         let text =
             std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
         let report: Value = serde_json::from_slice(&text)
-            .map_err(|error| format!("{} is no report: {error}", file.display()))?;
+            .map_err(|error| format!("{} is not a report: {error}", file.display()))?;
         broken_bounds(&report, &mut broken);
     }
     for what in &broken {
-        eprintln!("a bound is broken: {what}");
+        eprintln!("this figure breaks its bound: {what}");
     }
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The names of all figures, at any depth, whose bound is not kept. The two reports name that differently.
+/// The names of all figures, at any depth, that break their bound. The two reports use different names for that.
 fn broken_bounds(report: &Value, broken: &mut Vec<String>) {
     match report {
         Value::Array(items) => items.iter().for_each(|item| broken_bounds(item, broken)),
@@ -80,7 +80,7 @@ fn broken_bounds(report: &Value, broken: &mut Vec<String>) {
     }
 }
 
-/// `.cargo/mutants.toml` says what is mutated.
+/// `.cargo/mutants.toml` says which code is mutated.
 fn mutants() -> Result<ExitCode, String> {
     let mut version = cargo();
     version.args(["mutants", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_nobody_knows_is_refused() {
+    fn an_unknown_argument_is_refused() {
         assert!(long(&["--slow".to_owned()]).is_err());
     }
 }

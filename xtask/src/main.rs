@@ -14,24 +14,25 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask <command>
 
-  demo [framework] [--once]   start the Kinde emulator and a reference server, walk through its answers and check
-                              each against the contract; then keep serving until Ctrl-C. With --once: end after the
-                              walk, with exit code 1 if an answer differed
-  test [arguments]            every test of the workspace, then the walk through every reference server. Arguments go
-                              to `cargo test`, and then the walks are left out
-  bench [--quick] [filter]    what a decision and a guard over HTTP cost, in ratios; `bench --help` explains it
-  instructions [--record]     the instructions of a cached decision, counted by valgrind, against the recorded ones
-  ci                          what a change must pass: formatting, lints, documentation, every test, instructions
+  demo [framework] [--once]   starts the Kinde emulator and a reference server, walks through the server's answers and
+                              compares each with the contract. Then it serves until Ctrl-C. With --once it ends after
+                              the walk, with exit code 1 if an answer differs
+  test [arguments]            runs every test of the workspace, then the walk through every reference server. Arguments
+                              go to `cargo test`, and then there are no walks
+  bench [--quick] [filter]    measures what a decision costs, and what a guard costs over HTTP; see `bench --help`
+  instructions [--record]     counts the instructions of a cached decision with valgrind, and compares them with the
+                              recorded ones. --record writes a new record
+  ci                          checks what a change must pass: formatting, lints, documentation, instructions, all tests
   soak [--seconds N] [--quick] [--seed N] [--only TEXT]
-                              in release: minutes of mixed traffic with an oracle that judges every answer, then the
-                              resilience table, measured. Exit code 1 if a bound is broken; see target/soak.json
-  long [--quick]              what takes longer than the tests: the soak with its table, the benchmarks in their quick
-                              form, then the mutation check, which needs cargo-mutants and takes hours. Exit code 1
-                              if one of them did not pass. --quick shortens the soak
-  help                        this text
+                              runs minutes of mixed traffic in a release build, while an oracle judges every answer.
+                              Then it measures the resilience table. The exit code is 1 if a bound is broken. The
+                              results are also in target/soak.json
+  long [--quick]              runs the soak, the quick benchmarks and the mutation check, which needs cargo-mutants and
+                              takes hours. The exit code is 1 if one of them fails. --quick shortens the soak
+  help                        prints this text
 
-bench, instructions, ci and long need programs beside the Rust toolchain and name the packages that are missing. With
---install they install them, as root on Debian or Ubuntu.
+bench, instructions, ci and long need programs besides the Rust toolchain. They name the packages that are missing. With
+--install they install them as root on Debian or Ubuntu.
 ";
 
 fn main() -> ExitCode {
@@ -46,9 +47,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode, String> {
     let arguments = std::env::args_os().skip(1).map(|argument| {
-        argument
-            .into_string()
-            .map_err(|argument| format!("argument {argument:?} is not UTF-8: spell it differently"))
+        argument.into_string().map_err(|argument| format!("the argument {argument:?} is not UTF-8"))
     });
     let arguments: Vec<String> = arguments.collect::<Result<_, _>>()?;
     let (command, rest) = match arguments.split_first() {

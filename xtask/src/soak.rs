@@ -1,9 +1,9 @@
-//! `cargo xtask soak`: builds the soak in release, and runs it.
+//! `cargo xtask soak`: builds the soak in release and runs it.
 
 use crate::cargo::{cargo, exit_code, status};
 use std::process::ExitCode;
 
-/// Arguments go to the soak; `--help` lists them.
+/// The arguments are the soak's. Its `--help` lists them.
 pub(crate) fn soak(arguments: &[String]) -> Result<ExitCode, String> {
     let mut command = cargo();
     command.args(["run", "--release", "--package", "apikey-soak", "--", "--json", "target/soak.json"]);

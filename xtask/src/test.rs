@@ -1,17 +1,17 @@
-//! `cargo xtask test`, which needs the toolchain and nothing else, and `cargo xtask ci`, which also counts instructions.
+//! `cargo xtask test`, which needs only the toolchain, and `cargo xtask ci`, which also counts instructions.
 
 use crate::cargo::{cargo, exit_code, status};
 use crate::{demo, instructions, tools};
 use std::process::ExitCode;
 
-/// What `cargo xtask ci` has cargo do before the tests.
+/// The cargo commands that `cargo xtask ci` runs before the tests.
 const CHECKS: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &["doc", "--workspace", "--no-deps"],
 ];
 
-/// The crates that build alone, and without their default features.
+/// The crates that must build alone and without their default features.
 const ALONE: &[&str] = &[
     "apikey-core",
     "apikey-axum",
@@ -22,8 +22,8 @@ const ALONE: &[&str] = &[
     "apikey-conformance",
 ];
 
-/// Every test of the workspace, documentation examples included, as `cargo test` runs them; then the walk through every
-/// reference server. With arguments, which go to `cargo test`, the walks are left out.
+/// Runs every test of the workspace with the examples in its documentation, then the walk through every reference
+/// server. Arguments go to `cargo test`, and then there are no walks.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     let tested = status(cargo().args(["test", "--workspace"]).args(arguments))?;
     if !tested.success() || !arguments.is_empty() {
@@ -32,12 +32,12 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     demo::walk_through_all()
 }
 
-/// Formatting, lints, documentation, instructions, then [`test()`]; the first that fails ends it. Missing packages end it
-/// before it has begun.
+/// Checks formatting, lints, documentation and instructions, then runs [`test()`]. It ends at the first failure, and
+/// at the start if packages are missing.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     if let Some(argument) = rest.first() {
-        return Err(format!("`cargo xtask ci` takes --install, but not '{argument}'"));
+        return Err(format!("`cargo xtask ci` has the flag --install, but not '{argument}'"));
     }
     tools::require(instructions::PROGRAMS, install)?;
     for check in CHECKS {

@@ -1,13 +1,14 @@
-//! Programs that some commands need beside the Rust toolchain.
+//! Programs that some commands need besides the Rust toolchain.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What tells a command to install the packages that it lacks.
+/// The flag that allows a command to install packages.
 pub(crate) const INSTALL: &str = "--install";
 
-/// Makes sure that these programs can be started. Each is in a distribution's package of the same name. Missing packages are
-/// installed if `install` says so and this is root on Debian or Ubuntu. Otherwise the error names them.
+/// Checks that these programs can start. Each is in a distribution's package of the same name. If packages are
+/// missing, they are installed if `install` allows it and this is root on Debian or Ubuntu. Otherwise the error names
+/// them.
 pub(crate) fn require(programs: &[&str], install: bool) -> Result<(), String> {
     let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
     if missing.is_empty() {
@@ -27,7 +28,7 @@ pub(crate) fn require(programs: &[&str], install: bool) -> Result<(), String> {
     Err(format!("apt-get did not install everything. {}", advice(&missing)))
 }
 
-/// Whether missing packages are installed: only if that was asked for and can be done.
+/// Whether to install missing packages: only if the user allows it and apt-get can do it.
 fn may_install(missing: &[&str], install: bool, can_install: bool) -> Result<(), String> {
     match (install, can_install) {
         (true, true) => Ok(()),
@@ -56,7 +57,7 @@ pub(crate) fn take_install(arguments: &[String]) -> (bool, Vec<String>) {
     (rest.len() < arguments.len(), rest)
 }
 
-/// Whether this program can be started at all.
+/// Whether this program can start.
 fn is_there(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_nobody_has_is_not_there() {
+    fn a_program_that_does_not_exist_is_not_there() {
         assert!(is_there("cargo"));
         assert!(!is_there("apikey-no-such-program"));
     }

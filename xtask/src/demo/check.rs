@@ -1,9 +1,9 @@
-//! Comparing an answer with the contract.
+//! Compares an answer with the contract.
 
 use super::walk::{Expected, Rule};
 use apikey_testkit::raw::RawResponse;
 
-/// What differs, one sentence each; empty if the answer is as expected.
+/// The differences, one sentence each. Empty if the answer is as expected.
 pub(super) fn differences(expected: &Expected, response: &RawResponse, upstream_calls: u64) -> Vec<String> {
     let mut found = Vec::new();
     if response.status != expected.status {
@@ -15,7 +15,7 @@ pub(super) fn differences(expected: &Expected, response: &RawResponse, upstream_
             [] => None,
             [(_, value)] => Some(String::from_utf8_lossy(value).into_owned()),
             _ => {
-                found.push(format!("{name} stands there {} times", values.len()));
+                found.push(format!("{name} occurs {} times", values.len()));
                 continue;
             }
         };
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_as_the_contract_says_has_no_differences() {
+    fn an_answer_of_the_contract_has_no_differences() {
         let answer = response(503, &[("content-type", "application/json"), ("retry-after", "1")], "{}");
         assert_eq!(differences(&expected(), &answer, 1), Vec::<String>::new());
     }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_stands_there_twice_is_a_difference() {
+    fn a_header_that_occurs_twice_is_a_difference() {
         let headers = [
             ("content-type", "application/json"),
             ("content-type", "application/json"),
@@ -94,7 +94,7 @@ mod tests {
         ];
         assert_eq!(
             differences(&expected(), &response(503, &headers, "{}"), 1),
-            ["content-type stands there 2 times"]
+            ["content-type occurs 2 times"]
         );
     }
 }

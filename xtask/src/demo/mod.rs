@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the Kinde emulator and a reference server, and a walk through its answers.
+//! `cargo xtask demo`: starts the Kinde emulator and a reference server, and walks through the server's answers.
 
 mod check;
 mod ports;
@@ -12,9 +12,9 @@ use show::Screen;
 use std::process::ExitCode;
 use walk::Upstream;
 
-/// Where the server listens unless somebody else does.
+/// The server's port, if it is free.
 const SERVER_PORT: u16 = 3000;
-/// Where the emulator listens unless somebody else does.
+/// The emulator's port, if it is free.
 const EMULATOR_PORT: u16 = 4010;
 
 /// Runs the demo with the arguments that follow `demo`.
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     walk(&Options::parse(arguments)?)
 }
 
-/// Walks through every reference server's answers once; the first that differ end it.
+/// Walks once through every reference server's answers. Ends after the first server with a wrong answer.
 pub(crate) fn walk_through_all() -> Result<ExitCode, String> {
     for server in server::SERVERS {
         let code = walk(&Options { server, once: true })?;
@@ -54,10 +54,10 @@ impl Options {
             match argument.as_str() {
                 "--once" => once = true,
                 flag if flag.starts_with('-') => {
-                    return Err(format!("`cargo xtask demo` knows the flag --once, not '{flag}'"));
+                    return Err(format!("`cargo xtask demo` has the flag --once, but not '{flag}'"));
                 }
                 name if framework.is_none() => framework = Some(name),
-                name => return Err(format!("one framework at a time: leave out '{name}'")),
+                name => return Err(format!("the demo shows one framework at a time: leave out '{name}'")),
             }
         }
         Ok(Self { server: server::find(framework)?, once })
@@ -71,12 +71,13 @@ async fn demo(options: &Options, path: &std::path::Path) -> Result<ExitCode, Str
     let listen = ports::prefer(SERVER_PORT)?;
     if listen.port() != SERVER_PORT {
         screen
-            .note(&format!("Port {SERVER_PORT} is taken: the server listens on {} instead.", listen.port()));
+            .note(&format!("Port {SERVER_PORT} is in use. The server listens on {} instead.", listen.port()));
     }
     let mut server = Running::start(path, listen, emulator.environment())?;
     let mut differences = None;
     let ended = tokio::select! {
-        // A terminal's Ctrl-C ends the server as well: that it was asked for has to be seen first.
+        // In a terminal, Ctrl-C ends the server as well. This must be seen first, so that it is not reported as a
+        // failure.
         biased;
         () = interrupted() => Ok(()),
         ended = conduct(options, &screen, &emulator, &keys, &mut server, &mut differences) => ended,
@@ -84,12 +85,12 @@ async fn demo(options: &Options, path: &std::path::Path) -> Result<ExitCode, Str
     server.stop().await;
     ended?;
     let Some(differences) = differences else {
-        return Err("interrupted before the walk was over".into());
+        return Err("a signal ended the walk before its last step".into());
     };
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The demo itself; the caller ends the server after it. Returns early only with an error, or with `--once`.
+/// The demo itself. The caller ends the server after it. It returns early only with an error or with `--once`.
 async fn conduct(
     options: &Options,
     screen: &Screen,
@@ -112,7 +113,7 @@ async fn conduct(
     Err(server.ended().await)
 }
 
-/// Takes every step and returns what differed from the contract.
+/// Takes every step, and returns the differences from the contract.
 async fn walk_through(
     screen: &Screen,
     emulator: &Emulator,
@@ -144,7 +145,7 @@ async fn start_emulator(screen: &Screen) -> Result<Emulator, String> {
     let listen = ports::prefer(EMULATOR_PORT)?;
     if listen.port() != EMULATOR_PORT {
         screen.note(&format!(
-            "Port {EMULATOR_PORT} is taken: the emulator listens on {} instead.",
+            "Port {EMULATOR_PORT} is in use. The emulator listens on {} instead.",
             listen.port()
         ));
     }
@@ -153,7 +154,7 @@ async fn start_emulator(screen: &Screen) -> Result<Emulator, String> {
         .map_err(|error| format!("the Kinde emulator cannot listen on {listen}: {error}. Run the demo again"))
 }
 
-/// Waits until somebody asks this program to end.
+/// Waits for Ctrl-C or a signal to end.
 async fn interrupted() {
     #[cfg(unix)]
     {
@@ -169,7 +170,7 @@ async fn interrupted() {
             return;
         }
     }
-    // Without a handler the signal ends this program by itself.
+    // Without a handler, the signal ends this program by itself.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -193,12 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named_and_answered_with_what_exists() {
+    fn a_wrong_argument_is_answered_with_the_right_ones() {
         assert_eq!(
             parse(&["gotham"]).unwrap_err(),
-            format!("there is no reference server 'gotham'. There is: {}", server::names())
+            format!("there is no reference server 'gotham'. The servers are: {}", server::names())
         );
-        assert!(parse(&["--twice"]).unwrap_err().contains("--once, not '--twice'"));
+        assert!(parse(&["--twice"]).unwrap_err().contains("--once, but not '--twice'"));
         assert!(parse(&["axum", "axum"]).unwrap_err().contains("leave out 'axum'"));
     }
 }

@@ -1,8 +1,8 @@
-//! Finding a port to listen on.
+//! Finds a port to listen on.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-/// The loopback address with this port, or with a free one if somebody listens there.
+/// The loopback address with this port, or with a free port if this one is in use.
 pub(super) fn prefer(port: u16) -> Result<SocketAddr, String> {
     let probe =
         |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());

@@ -1,4 +1,4 @@
-//! A reference server as a child process: built, started, watched and ended.
+//! A reference server as a child process: builds, starts, watches and ends it.
 
 use crate::cargo;
 use apikey_testkit::raw::{self, RawResponse};
@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-/// The reference servers that exist, the default first.
+/// All reference servers. The first is the default.
 pub(super) const SERVERS: &[Binary] = &[
     Binary { framework: "axum", package: "example-axum" },
     Binary { framework: "actix", package: "example-actix" },
@@ -22,17 +22,17 @@ pub(super) const SERVERS: &[Binary] = &[
     Binary { framework: "warp", package: "example-warp" },
 ];
 
-/// How long a server may take until it answers `/health`.
+/// How long a server may take to answer `/health`.
 const START_LIMIT: Duration = Duration::from_secs(15);
-/// How many lines of a server's output are kept for a report.
+/// How many lines of a server's output a report contains.
 const KEPT_LINES: usize = 200;
-/// The variables that would change what a server does, by their beginning.
+/// The prefixes of variables that would change what a server does.
 const SETTINGS: &[&str] =
     &["KINDE_", "APIKEY_", "LISTEN", "TRUSTED_PROX", "REDIS_URL", "METRICS_LISTEN", "AUDIT"];
-/// Everything here happens on this machine: no proxy has a part in it.
+/// The proxy variables. All requests stay on this machine, so no proxy may get them.
 const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 
-/// A reference server; package and binary have the same name.
+/// A reference server. Package and binary have the same name.
 #[derive(Debug)]
 pub(super) struct Binary {
     pub(super) framework: &'static str,
@@ -45,7 +45,7 @@ pub(super) fn find(framework: Option<&str>) -> Result<&'static Binary, String> {
     SERVERS
         .iter()
         .find(|server| server.framework == framework)
-        .ok_or_else(|| format!("there is no reference server '{framework}'. There is: {}", names()))
+        .ok_or_else(|| format!("there is no reference server '{framework}'. The servers are: {}", names()))
 }
 
 /// The frameworks that have a reference server.
@@ -54,13 +54,13 @@ pub(super) fn names() -> String {
 }
 
 impl Binary {
-    /// Builds the server, and says where it is.
+    /// Builds the server, and returns the path of the binary.
     pub(super) fn build(&self) -> Result<PathBuf, String> {
         cargo::build(self.package, &[])
     }
 }
 
-/// A server that was started. Dropping it ends it.
+/// A running server. Dropping it ends it.
 pub(super) struct Running {
     child: Child,
     listen: SocketAddr,
@@ -69,7 +69,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts the server with these settings and no others.
+    /// Starts the server with only these settings.
     pub(super) fn start(
         path: &Path,
         listen: SocketAddr,
@@ -86,7 +86,7 @@ impl Running {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child =
             command.spawn().map_err(|error| format!("cannot start {}: {error}", path.display()))?;
-        // Who sets a log level wants to see the log.
+        // A user who sets a log level wants to see the log.
         let output = Output::new(std::env::var_os("RUST_LOG").is_some());
         let mut readers = Vec::new();
         readers.extend(child.stdout.take().map(|stream| tokio::spawn(output.clone().read(stream))));
@@ -94,7 +94,7 @@ impl Running {
         Ok(Self { child, listen, output, readers })
     }
 
-    /// The server's address, as curl wants it.
+    /// The server's address in the form that curl needs.
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.listen)
     }
@@ -123,13 +123,13 @@ impl Running {
         }
     }
 
-    /// Sends one request, byte for byte, and reads the answer; a server that is silent for long is reported.
+    /// Sends one request, byte for byte, and reads the answer. A server without an answer is an error.
     pub(super) async fn exchange(&mut self, request: &[u8]) -> Result<RawResponse, String> {
         let problem = match raw::exchange(self.listen, request).await {
             Ok(response) => return Ok(response),
             Err(error) => format!("no answer from {}: {error}", self.url()),
         };
-        // A server that just died needs a moment to be seen dead.
+        // The system needs a moment to report that a server has ended.
         if timeout(Duration::from_millis(500), self.child.wait()).await.is_ok() {
             return Err(self.ended().await);
         }
@@ -141,14 +141,14 @@ impl Running {
         self.output.live.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the server has ended by itself, and reports how.
+    /// Waits until the server ends by itself, and reports how.
     pub(super) async fn ended(&mut self) -> String {
         let how = match self.child.wait().await {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
         for reader in self.readers.drain(..) {
-            // Its streams are closed unless it left a process behind that holds them.
+            // Its streams are closed, unless it started a process that still holds them.
             let _ = timeout(Duration::from_secs(1), reader).await;
         }
         format!("the server has ended by itself ({how}). {}", self.output.text())
@@ -160,12 +160,12 @@ impl Running {
 
     /// Ends the server and waits until it is gone.
     pub(super) async fn stop(mut self) {
-        // An error says that it has ended already.
+        // An error means that it has ended already.
         let _ = self.child.kill().await;
     }
 }
 
-/// What a server has written, its last lines.
+/// The last lines of a server's output.
 #[derive(Clone)]
 struct Output {
     lines: Arc<Mutex<VecDeque<String>>>,

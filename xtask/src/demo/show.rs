@@ -1,4 +1,4 @@
-//! What the demo writes to the terminal.
+//! The demo's output on the terminal.
 
 use super::server::Binary;
 use super::walk::{Request, Step, Upstream};
@@ -7,11 +7,11 @@ use apikey_testkit::raw::RawResponse;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-/// How much of a key is shown in the walk.
+/// How many characters of a key the walk shows.
 const SHOWN_OF_A_KEY: usize = 12;
-/// How much of a body's beginning and of its end is shown in the walk; all of it is compared.
+/// How many characters the walk shows of the start of a body and of its end. It compares the whole body.
 const SHOWN_OF_A_BODY: usize = 180;
-/// The headers that the contract speaks of.
+/// The headers that the contract names.
 const SHOWN_HEADERS: &[&str] = &["content-type", "cache-control", "www-authenticate", "retry-after"];
 
 const BOLD: &str = "1";
@@ -19,7 +19,7 @@ const DIM: &str = "2";
 const RED: &str = "31";
 const GREEN: &str = "32";
 
-/// Standard output, in colour if it is a terminal and `NO_COLOR` is unset.
+/// Standard output. It has colours if it is a terminal and `NO_COLOR` is unset.
 pub(super) struct Screen {
     colour: bool,
 }
@@ -48,7 +48,7 @@ impl Screen {
         write(&format!("{title}{down}\n   $ {}", curl(&step.request, url, shortened)));
     }
 
-    /// An answer, how many calls to Kinde it took, how many there were in all, and what differs from the contract.
+    /// An answer, its calls to Kinde, all calls so far, and its differences from the contract.
     pub(super) fn answer(
         &self,
         response: &RawResponse,
@@ -87,7 +87,7 @@ impl Screen {
         }
     }
 
-    /// All keys, and a line to paste for every route.
+    /// All keys, and a curl line for every route.
     pub(super) fn keys(&self, url: &str, emulator: &str, keys: &[SeededKey]) {
         let mut text = format!("\n{}\n", self.paint(BOLD, "Keys"));
         let width = keys.iter().map(|key| key.label.len()).max().unwrap_or_default();
@@ -117,7 +117,7 @@ impl Screen {
     }
 }
 
-/// A request for every route: whose key, method, path, body.
+/// A request for every route: the label of its key, its method, path and body.
 const ROUTES: &[(&str, &str, &str, Option<&str>)] = &[
     ("reader", "GET", "/api/data", None),
     ("writer", "POST", "/api/data", Some(r#"{"name":"Hedy Lamarr"}"#)),
@@ -131,7 +131,7 @@ const ROUTES: &[(&str, &str, &str, Option<&str>)] = &[
     ("revoked", "GET", "/api/data", None),
 ];
 
-/// The request as a curl command, each credential as `credential` makes it.
+/// The request as a curl command. `credential` renders each credential.
 fn curl(request: &Request, url: &str, credential: impl Fn(&str) -> String) -> String {
     let mut line = format!("curl -i {url}{}", request.path);
     for value in &request.authorization {
@@ -145,7 +145,7 @@ fn curl(request: &Request, url: &str, credential: impl Fn(&str) -> String) -> St
     line
 }
 
-/// A header value with the last word cut short.
+/// A header value with its last word shortened.
 fn shortened(value: &str) -> String {
     match value.rsplit_once(' ') {
         Some((scheme, key)) => format!("{scheme} {}", beginning(key, SHOWN_OF_A_KEY)),
@@ -160,7 +160,7 @@ fn beginning(text: &str, characters: usize) -> String {
     }
 }
 
-/// The text, without its middle if that leaves something out.
+/// The text, without its middle if it is long.
 fn both_ends(text: &str, characters: usize) -> String {
     let length = text.chars().count();
     if length <= 2 * characters {
@@ -170,7 +170,7 @@ fn both_ends(text: &str, characters: usize) -> String {
     format!("{} {end}", beginning(text, characters))
 }
 
-/// Writes a line. A reader who went away, as `| head` does, is no reason to stop half-way.
+/// Writes a line. The demo goes on if the reader is gone, for example after `| head`.
 fn write(text: &str) {
     let mut output = std::io::stdout().lock();
     let _ = writeln!(output, "{text}").and_then(|()| output.flush());

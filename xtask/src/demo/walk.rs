@@ -1,4 +1,4 @@
-//! The steps of the walk: what is asked, in which order, and what the contract says the answer is.
+//! The steps of the walk: the requests in their order, and the answers that the contract requires.
 
 use apikey_testkit::emulator::SeededKey;
 use apikey_testkit::raw;
@@ -13,16 +13,16 @@ pub(super) struct Step {
     pub(super) expected: Expected,
 }
 
-/// How Kinde is while a step is taken.
+/// The state of Kinde during a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upstream {
-    /// It answers.
+    /// Kinde answers.
     Up,
     /// Its verify endpoint answers 503.
     Down,
 }
 
-/// A request; every value of `authorization` is a header of its own.
+/// A request. Each value of `authorization` is one header.
 pub(super) struct Request {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
@@ -30,30 +30,30 @@ pub(super) struct Request {
     pub(super) body: Option<&'static str>,
 }
 
-/// What the contract says about an answer.
+/// The contract's answer.
 #[derive(Debug)]
 pub(super) struct Expected {
     pub(super) status: u16,
-    /// Lower-case names; headers not named here are free.
+    /// Lower-case names. Other headers are not compared.
     pub(super) headers: Vec<(&'static str, Rule)>,
     pub(super) body: String,
-    /// How many calls to the verify endpoint the request makes; `None` where that is up to retries.
+    /// How many verify calls the request makes. `None`: retries decide.
     pub(super) upstream_calls: Option<u64>,
 }
 
-/// What a header must be.
+/// The rule for a header.
 #[derive(Debug)]
 pub(super) enum Rule {
-    /// There once, with this value.
+    /// Once, with this value.
     Exactly(String),
-    /// Not there.
+    /// Absent.
     Absent,
-    /// There once, a whole number from 1.
+    /// Once, a whole number from 1.
     WholeSeconds,
 }
 
 impl Request {
-    /// The request as it goes over the wire.
+    /// The request as bytes.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut headers: Vec<(&str, &str)> =
             self.authorization.iter().map(|value| ("Authorization", value.as_str())).collect();
@@ -79,7 +79,7 @@ impl Step {
     }
 }
 
-/// The keys that the walk presents.
+/// The keys of the walk.
 pub(super) struct Keys<'a> {
     reader: &'a SeededKey,
     writer: &'a SeededKey,
@@ -113,15 +113,15 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Looks like a key and is none.
+/// Looks like a key, but is none.
 const UNKNOWN: &str = "k_live_00000000000000000000000000000000";
-/// Another one, which the server cannot have met before.
+/// Another one, which the server cannot know.
 const NEVER_SEEN: &str = "k_live_11111111111111111111111111111111";
 
 const INVALID_TOKEN: &str = r#"Bearer realm="api", error="invalid_token""#;
 
-/// Every step. The answers that let a request through come from the same functions that the servers call, on a store
-/// of the walk's own that goes through the same changes.
+/// All steps. The functions of the servers render the expected answers to accepted requests, from a store of the
+/// walk's own that gets the same changes.
 pub(super) fn steps(keys: &Keys<'_>) -> Vec<Step> {
     let store = Store::new();
     let mut steps = guides_checks(keys, &store);
@@ -163,7 +163,7 @@ fn guides_checks(keys: &Keys<'_>, store: &Store) -> Vec<Step> {
     ]
 }
 
-/// What else is refused.
+/// The other refusals.
 fn refusals(keys: &Keys<'_>) -> Vec<Step> {
     let reader = bearer(keys.reader);
     vec![
@@ -207,7 +207,7 @@ fn refusals(keys: &Keys<'_>) -> Vec<Step> {
     ]
 }
 
-/// The other routes, let through.
+/// The other routes, with keys that they accept.
 fn routes(keys: &Keys<'_>, store: &Store) -> Vec<Step> {
     let record = r#"{"name":"Hedy Lamarr","email":"hedy@example.com"}"#;
     let question = r#"{"message":"How many open tickets are there?"}"#;
@@ -238,7 +238,7 @@ fn routes(keys: &Keys<'_>, store: &Store) -> Vec<Step> {
             })),
         ),
         step(
-            "without a key a caller may stay anonymous where the route says so",
+            "without a key a caller is anonymous if the route allows it",
             get("/api/optional", &[]),
             answered(Reply::ok(&OptionalAnswer::new(None))),
         )
@@ -281,7 +281,7 @@ fn routes(keys: &Keys<'_>, store: &Store) -> Vec<Step> {
     ]
 }
 
-/// What happens when Kinde need not or cannot be asked.
+/// Requests for which Kinde need not be asked, or cannot answer.
 fn cache_and_outage(keys: &Keys<'_>, store: &Store) -> Vec<Step> {
     let data = || answered(Reply::ok(&data::list(store, &keys.reader.key_id)));
     let mut unavailable = denied(
