@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_bound_the_oldest_record_is_dropped_and_no_id_comes_twice() {
+    fn the_oldest_record_makes_room_and_no_id_comes_twice() {
         let store = Store::new();
         for _ in 0..MAX_CREATED + 3 {
             create(&store, b"{}", "k").unwrap();
