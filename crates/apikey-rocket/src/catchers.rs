@@ -11,8 +11,8 @@ use rocket::http::uri::Origin;
 use rocket::response::Responder as _;
 use rocket::{Build, Request, Rocket};
 
+use crate::memo::denial;
 use crate::rejection::Rejection;
-use crate::request::denial;
 
 /// Registers a catcher for each status of a denial: at the root, and wherever the user has a catch-all, which would
 /// otherwise come first. Where the user has a catcher for that very status, a second one would stop the launch.

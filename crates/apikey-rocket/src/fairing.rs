@@ -3,6 +3,7 @@ use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Rocket, Route};
 
 use crate::catchers::Catchers;
+use crate::memo::Attached;
 use crate::require::Require;
 
 /// The one thing to attach: it gives the guards their [`Authenticator`], and registers the catchers that word denials.
@@ -12,7 +13,7 @@ use crate::require::Require;
 /// use rocket::{Build, Rocket, get, routes};
 ///
 /// #[get("/me")]
-/// fn me(key: ApiKey<'_>) -> String {
+/// fn me(key: ApiKey) -> String {
 ///     key.key_id().to_owned()
 /// }
 ///
@@ -39,9 +40,6 @@ use crate::require::Require;
 #[derive(Debug, Clone)]
 #[must_use = "a fairing does nothing until it is attached"]
 pub struct ApiKeys(Authenticator);
-
-/// The authenticator that was attached, under a type that nobody else can manage.
-pub(crate) struct Attached(pub(crate) Authenticator);
 
 impl ApiKeys {
     /// The fairing over this authenticator.

@@ -21,13 +21,13 @@
 //! }
 //!
 //! #[get("/me")]
-//! fn me(key: ApiKey<'_>) -> String { key.key_id().to_owned() }
+//! fn me(key: ApiKey) -> String { key.key_id().to_owned() }
 //! #[get("/users")]
-//! fn list(_key: Scoped<'_, ReadUsers>) -> &'static str { "users" }
+//! fn list(_key: Scoped<ReadUsers>) -> &'static str { "users" }
 //! #[post("/users")]
-//! fn create(_key: Scoped<'_, (ReadUsers, WriteUsers)>) -> &'static str { "created" }
+//! fn create(_key: Scoped<(ReadUsers, WriteUsers)>) -> &'static str { "created" }
 //! #[get("/public")]
-//! fn public(key: MaybeApiKey<'_>) -> &'static str { if key.key().is_some() { "hello again" } else { "hello" } }
+//! fn public(key: MaybeApiKey) -> &'static str { if key.key().is_some() { "hello again" } else { "hello" } }
 //! #[get("/report")]
 //! fn report() -> &'static str { "for administrators" }
 //! ```
@@ -62,7 +62,7 @@
 //! struct Greeting(&'static str);
 //!
 //! #[get("/")]
-//! fn greet(key: ApiKey<'_>, greeting: &State<Greeting>) -> String {
+//! fn greet(key: ApiKey, greeting: &State<Greeting>) -> String {
 //!     format!("{} {}", greeting.0, key.key_id())
 //! }
 //!
@@ -88,7 +88,7 @@
 //! use rocket::{Route, get, routes};
 //!
 //! #[get("/tickets")]
-//! fn tickets(key: ApiKey<'_>) -> String {
+//! fn tickets(key: ApiKey) -> String {
 //!     format!("tickets for {}", key.key_id())
 //! }
 //!
@@ -109,7 +109,7 @@
 //! use rocket::{Request, catch, get};
 //!
 //! #[get("/me")]
-//! fn me(key: Result<ApiKey<'_>, Rejection>) -> Result<String, (Status, String)> {
+//! fn me(key: Result<ApiKey, Rejection>) -> Result<String, (Status, String)> {
 //!     match key {
 //!         Ok(key) => Ok(key.key_id().to_owned()),
 //!         Err(rejection) => {
@@ -135,7 +135,7 @@
 //! use rocket::{Build, Rocket, get, routes};
 //!
 //! #[get("/me")]
-//! fn me(key: ApiKey<'_>) -> String {
+//! fn me(key: ApiKey) -> String {
 //!     key.key_id().to_owned()
 //! }
 //!
@@ -209,7 +209,7 @@
 //!   request. [`ApiKeys::fairing`] refuses to launch with it.
 //! - With `log_level = "debug"` Rocket itself logs whole requests, and with them the keys that they present. At `normal`
 //!   it logs their URIs: prefer header sources to a query parameter.
-//! - `Option<ApiKey<'_>>` makes every refused caller anonymous. Take [`MaybeApiKey`].
+//! - `Option<ApiKey>` makes every refused caller anonymous. Take [`MaybeApiKey`].
 //! - One authenticator per Rocket.
 
 #![cfg_attr(
@@ -227,6 +227,7 @@
 mod catchers;
 mod fairing;
 mod guard;
+mod memo;
 mod rejection;
 mod request;
 mod require;
@@ -234,6 +235,6 @@ mod require;
 pub use apikey_core::application::*;
 pub use fairing::ApiKeys;
 pub use guard::{ApiKey, MaybeApiKey, Scoped};
+pub use memo::denial;
 pub use rejection::Rejection;
-pub use request::denial;
 pub use require::Require;

@@ -3,12 +3,12 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use apikey_core::{Policy, is_preflight};
+use apikey_core::{Decision, Policy, is_preflight};
 use rocket::route::{BoxFuture, Handler, Outcome};
 use rocket::{Data, Request, Route};
 
-use crate::rejection::Rejection;
-use crate::request::{Head, Inspection};
+use crate::memo;
+use crate::request::Head;
 
 /// Routes that only requests reach whose key satisfies a policy; made by
 /// [`ApiKeys::require`](crate::ApiKeys::require), to be mounted like any list of routes.
@@ -47,7 +47,7 @@ impl From<Require> for Vec<Route> {
     fn from(Require { policy, mut routes, passes_preflight }: Require) -> Self {
         for route in &mut routes {
             let handler = route.handler.clone();
-            route.handler = Box::new(Gate { handler, policy: Arc::clone(&policy), passes_preflight });
+            route.handler = Box::new(Guarded { handler, policy: Arc::clone(&policy), passes_preflight });
         }
         routes
     }
@@ -55,13 +55,13 @@ impl From<Require> for Vec<Route> {
 
 /// What stands before the handler of one route.
 #[derive(Clone)]
-struct Gate {
+struct Guarded {
     handler: Box<dyn Handler>,
     policy: Arc<Policy>,
     passes_preflight: bool,
 }
 
-impl Handler for Gate {
+impl Handler for Guarded {
     // Written out as `async_trait` would, so that a decision without waiting adds no box around the handler's future.
     fn handle<'r, 'life0, 'life1, 'async_trait>(
         &'life0 self,
@@ -77,27 +77,18 @@ impl Handler for Gate {
         if self.passes_preflight && is_preflight(request.method().as_str(), &Head(request)) {
             return self.handler.handle(request, data);
         }
-        let inspection = match Inspection::begin(request) {
-            Ok(inspection) => inspection,
-            Err(rejection) => return Box::pin(ready(refusal(&rejection))),
-        };
-        match inspection.decision_at_once(&self.policy) {
-            Some(decision) => match inspection.required(decision, &self.policy) {
+        match memo::decide(request, |keys, attempt| keys.gate(&self.policy).decide(attempt, |key| key)) {
+            Decision::Decided(decision) => match memo::note(request, decision) {
                 Ok(_) => self.handler.handle(request, data),
-                Err(rejection) => Box::pin(ready(refusal(&rejection))),
+                // Not a forward, because then the next matching route could answer.
+                Err(rejection) => Box::pin(ready(Outcome::Error(rejection.status()))),
             },
-            None => Box::pin(async move {
-                let decision = inspection.decision(&self.policy).await;
-                match inspection.required(decision, &self.policy) {
+            Decision::Pending(decision) => Box::pin(async move {
+                match memo::note(request, decision.await) {
                     Ok(_) => self.handler.handle(request, data).await,
-                    Err(rejection) => refusal(&rejection),
+                    Err(rejection) => Outcome::Error(rejection.status()),
                 }
             }),
         }
     }
-}
-
-/// An error, for a forward would let the next matching route answer.
-fn refusal<'r>(rejection: &Rejection) -> Outcome<'r> {
-    Outcome::Error(rejection.status())
 }

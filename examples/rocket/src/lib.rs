@@ -93,44 +93,44 @@ fn health() -> Response {
 }
 
 #[get("/api/data")]
-fn list(key: Scoped<'_, ReadUsers>, store: &State<Store>) -> Response {
+fn list(key: Scoped<ReadUsers>, store: &State<Store>) -> Response {
     send(Reply::ok(&data::list(store, key.key_id())))
 }
 
 #[get("/api/any")]
-fn list_for_any(key: Scoped<'_, AnyOf<(Admin, ReadUsers)>>, store: &State<Store>) -> Response {
+fn list_for_any(key: Scoped<AnyOf<(Admin, ReadUsers)>>, store: &State<Store>) -> Response {
     send(Reply::ok(&data::list(store, key.key_id())))
 }
 
 #[post("/api/data", data = "<body>")]
-fn create(key: Scoped<'_, (ReadUsers, WriteUsers)>, store: &State<Store>, body: Body) -> Response {
+fn create(key: Scoped<(ReadUsers, WriteUsers)>, store: &State<Store>, body: Body) -> Response {
     body.answer(|body| data::create(store, body, key.key_id()).into())
 }
 
 #[get("/api/me")]
-fn me(key: ApiKey<'_>) -> Response {
+fn me(key: ApiKey) -> Response {
     send(Reply::ok(&MeAnswer::from(&*key)))
 }
 
 #[get("/api/optional")]
-fn optional(key: MaybeApiKey<'_>) -> Response {
+fn optional(key: MaybeApiKey) -> Response {
     send(Reply::ok(&OptionalAnswer::new(key.key().map(|key| key.key_id()))))
 }
 
 #[get("/api/org")]
-fn organization(key: ApiKey<'_>) -> Response {
+fn organization(key: ApiKey) -> Response {
     let org_code = key.organization_code().unwrap_or_default();
     send(Reply::ok(&OrganizationAnswer { org_code, key_id: key.key_id() }))
 }
 
 #[post("/ai/chat", data = "<body>")]
-fn chat(key: Scoped<'_, (OrganizationKey, ReadTickets)>, store: &State<Store>, body: Body) -> Response {
+fn chat(key: Scoped<(OrganizationKey, ReadTickets)>, store: &State<Store>, body: Body) -> Response {
     let organization = key.organization_code().unwrap_or_default();
     body.answer(|body| assistant::answer(store, body, organization, key.key_id()).into())
 }
 
 #[post("/workflow/automate", data = "<body>")]
-fn automate(key: Scoped<'_, (ReadUsers, WriteWorkflows)>, store: &State<Store>, body: Body) -> Response {
+fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: &State<Store>, body: Body) -> Response {
     body.answer(|body| workflow::automate(store, body, key.organization_code(), key.key_id()).into())
 }
 

@@ -39,12 +39,12 @@ fn nothing(_guard: Nothing) -> &'static str {
 }
 
 #[get("/scoped")]
-fn scoped(_key: Scoped<'_, Admin>) -> &'static str {
+fn scoped(_key: Scoped<Admin>) -> &'static str {
     "hello"
 }
 
 #[get("/twice")]
-fn twice(_key: Scoped<'_, Admin>, _again: Scoped<'_, Admin>) -> &'static str {
+fn twice(_key: Scoped<Admin>, _again: Scoped<Admin>) -> &'static str {
     "hello"
 }
 

@@ -9,7 +9,7 @@ use crate::world::{INVALID, MISSING, ask, ask_for, client, protected, quiet};
 scopes! { pub Admin = "admin"; }
 
 #[get("/me")]
-fn me(key: ApiKey<'_>) -> String {
+fn me(key: ApiKey) -> String {
     key.key_id().to_owned()
 }
 
@@ -19,20 +19,20 @@ fn error(status: u16) -> Status {
 }
 
 #[get("/panic")]
-fn panics(_key: ApiKey<'_>) {
+fn panics(_key: ApiKey) {
     panic!("on purpose");
 }
 
 /// After a refusal that it got over, the handler fails for a reason of its own.
 #[get("/recovered")]
-fn recovered(admin: Result<Scoped<'_, Admin>, Rejection>, _key: ApiKey<'_>) -> Status {
+fn recovered(admin: Result<Scoped<Admin>, Rejection>, _key: ApiKey) -> Status {
     assert!(admin.is_err());
     Status::Forbidden
 }
 
 /// The handler makes another error of a refusal.
 #[get("/remade")]
-fn remade(key: Result<ApiKey<'_>, Rejection>) -> Status {
+fn remade(key: Result<ApiKey, Rejection>) -> Status {
     if key.is_err() { Status::ServiceUnavailable } else { Status::Ok }
 }
 

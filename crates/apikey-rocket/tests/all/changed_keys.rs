@@ -13,13 +13,13 @@ use rocket::{Build, Request, Rocket, catch, catchers, get, routes};
 use crate::world::{INVALID, ask, client, quiet, verifier};
 
 #[get("/")]
-fn who(key: MaybeApiKey<'_>, again: MaybeApiKey<'_>) -> String {
+fn who(key: MaybeApiKey, again: MaybeApiKey) -> String {
     assert_eq!(key, again);
     key.key().map_or("nobody".to_owned(), |key| key.key_id().to_owned())
 }
 
 #[get("/")]
-fn fresh(key: Scoped<'_, Fresh>, again: ApiKey<'_>) -> String {
+fn fresh(key: Scoped<Fresh>, again: ApiKey) -> String {
     assert_eq!(*key, *again);
     key.key_id().to_owned()
 }
@@ -80,19 +80,19 @@ async fn a_fairing_that_changes_the_key_changes_the_caller() {
 }
 
 #[rocket::async_test]
-async fn each_key_of_one_request_is_verified_once() {
+async fn a_key_is_verified_once_while_it_is_presented() {
     let verifier = verifier();
     let keys = Authenticator::builder(verifier.clone()).cache_time_to_live(Duration::ZERO).build().unwrap();
     let change = AdHoc::on_request("change", |request, _| {
         Box::pin(async move {
-            for _ in 0..2 {
-                for (key, id) in [
-                    ("user", Some("key_user")),
-                    ("nobody", None),
-                    ("two words", None),
-                    ("admin", Some("key_admin")),
-                ] {
-                    present(request, key);
+            for (key, id) in [
+                ("user", Some("key_user")),
+                ("nobody", None),
+                ("two words", None),
+                ("admin", Some("key_admin")),
+            ] {
+                present(request, key);
+                for _ in 0..2 {
                     assert_eq!(look(request).await.as_deref(), id);
                 }
             }

@@ -13,7 +13,7 @@ scopes! { pub Admin = "admin"; pub User = "user"; }
 #[rocket::async_test]
 async fn a_refusal_lets_no_route_of_lower_rank_answer() {
     #[get("/")]
-    fn first(_key: Scoped<'_, Admin>) -> &'static str {
+    fn first(_key: Scoped<Admin>) -> &'static str {
         "first"
     }
     #[get("/", rank = 2)]
@@ -36,7 +36,7 @@ impl<'r> FromRequest<'r> for SideBySide {
     type Error = Rejection;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
-        match tokio::join!(request.guard::<ApiKey<'_>>(), request.guard::<Scoped<'_, User>>()) {
+        match tokio::join!(request.guard::<ApiKey>(), request.guard::<Scoped<User>>()) {
             (Outcome::Success(key), Outcome::Success(scoped)) => {
                 Outcome::Success(Self(format!("{} {}", key.key_id(), scoped.key_id())))
             }
@@ -48,7 +48,7 @@ impl<'r> FromRequest<'r> for SideBySide {
 #[rocket::async_test]
 async fn guards_of_one_request_ask_once_with_the_cache_off() {
     #[get("/")]
-    fn all(one: SideBySide, two: MaybeApiKey<'_>, three: Scoped<'_, User>) -> String {
+    fn all(one: SideBySide, two: MaybeApiKey, three: Scoped<User>) -> String {
         format!("{} {} {}", one.0, two.key().is_some(), three.into_key().key_id())
     }
     let verifier = verifier();
@@ -64,11 +64,11 @@ async fn guards_of_one_request_ask_once_with_the_cache_off() {
 #[rocket::async_test]
 async fn an_option_of_a_guard_swallows_every_refusal() {
     #[get("/")]
-    fn tempting(key: Option<ApiKey<'_>>) -> &'static str {
+    fn tempting(key: Option<ApiKey>) -> &'static str {
         if key.is_some() { "known" } else { "anonymous" }
     }
     #[get("/safe")]
-    fn safe(key: MaybeApiKey<'_>) -> &'static str {
+    fn safe(key: MaybeApiKey) -> &'static str {
         if key.key().is_some() { "known" } else { "anonymous" }
     }
     let client = client(protected().mount("/", routes![tempting, safe])).await;
@@ -82,7 +82,7 @@ async fn an_option_of_a_guard_swallows_every_refusal() {
 #[rocket::async_test]
 async fn a_handler_may_word_the_refusal_itself() {
     #[get("/")]
-    fn own(key: Result<ApiKey<'_>, Rejection>) -> Result<String, (Status, String)> {
+    fn own(key: Result<ApiKey, Rejection>) -> Result<String, (Status, String)> {
         match key {
             Ok(key) => Ok(key.key_id().to_owned()),
             // The denial's own status, so that nothing but the way it came tells it from a denial.
@@ -90,7 +90,7 @@ async fn a_handler_may_word_the_refusal_itself() {
         }
     }
     #[get("/as-it-is")]
-    fn as_it_is(key: Result<ApiKey<'_>, Rejection>) -> Result<String, Rejection> {
+    fn as_it_is(key: Result<ApiKey, Rejection>) -> Result<String, Rejection> {
         key.map(|key| key.key_id().to_owned())
     }
     let client = client(protected().mount("/", routes![own, as_it_is])).await;
@@ -103,7 +103,7 @@ async fn a_handler_may_word_the_refusal_itself() {
 #[rocket::async_test]
 async fn the_users_own_state_stands_beside_the_authenticator() {
     #[get("/")]
-    fn greet(greeting: &State<String>, key: ApiKey<'_>) -> String {
+    fn greet(greeting: &State<String>, key: ApiKey) -> String {
         format!("{greeting} {}", key.key_id())
     }
     let keys = keys(&verifier());
@@ -115,7 +115,7 @@ async fn the_users_own_state_stands_beside_the_authenticator() {
 #[rocket::async_test]
 async fn clones_of_a_local_request_share_what_was_learned() {
     #[get("/")]
-    fn me(key: ApiKey<'_>) -> String {
+    fn me(key: ApiKey) -> String {
         key.key_id().to_owned()
     }
     let verifier = verifier();
@@ -153,7 +153,7 @@ async fn a_guard_tells_its_reason_to_guards_that_are_built_on_it() {
         type Error = DenialCode;
 
         async fn from_request(request: &'r Request<'_>) -> Outcome<Self, DenialCode> {
-            let key = request.guard::<ApiKey<'_>>().await;
+            let key = request.guard::<ApiKey>().await;
             key.map(|_| Self).map_error(|(status, rejection)| (status, rejection.denial().code()))
         }
     }

@@ -11,17 +11,17 @@ use crate::world::{ask, client, keys, quiet, verifier};
 scopes! { pub Admin = "admin"; }
 
 #[get("/")]
-fn required(key: ApiKey<'_>) -> String {
+fn required(key: ApiKey) -> String {
     key.key_id().to_owned()
 }
 #[get("/")]
-fn maybe(_key: MaybeApiKey<'_>) {}
+fn maybe(_key: MaybeApiKey) {}
 #[get("/")]
-fn scoped(_key: Scoped<'_, Admin>) {}
+fn scoped(_key: Scoped<Admin>) {}
 #[get("/")]
-fn result(_key: Result<ApiKey<'_>, Rejection>) {}
+fn result(_key: Result<ApiKey, Rejection>) {}
 #[get("/")]
-fn option(_key: Option<ApiKey<'_>>) {}
+fn option(_key: Option<ApiKey>) {}
 #[get("/")]
 fn open() -> &'static str {
     "open"

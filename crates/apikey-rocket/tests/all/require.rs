@@ -64,7 +64,7 @@ async fn groups_nest_and_ask_once() {
         )),
     );
     #[get("/")]
-    fn me(key: ApiKey<'_>) -> String {
+    fn me(key: ApiKey) -> String {
         key.key_id().to_owned()
     }
     let group = ApiKeys::require("admin", ApiKeys::require("user", routes![me]));

@@ -94,27 +94,27 @@ async fn block() -> Json {
 }
 
 #[get("/me")]
-fn me(key: ApiKey<'_>) -> Json {
+fn me(key: ApiKey) -> Json {
     json(routes::me_body(&key))
 }
 
 #[get("/scoped")]
-fn scoped(key: Scoped<'_, routes::Scoped>) -> Json {
+fn scoped(key: Scoped<routes::Scoped>) -> Json {
     json(routes::me_body(&key))
 }
 
 #[get("/any")]
-fn any(key: Scoped<'_, routes::AnyScope>) -> Json {
+fn any(key: Scoped<routes::AnyScope>) -> Json {
     json(routes::me_body(&key))
 }
 
 #[get("/optional")]
-fn optional(key: MaybeApiKey<'_>) -> Json {
-    json(routes::optional_body(key.key().map(|key| &**key)))
+fn optional(key: MaybeApiKey) -> Json {
+    json(routes::optional_body(key.key()))
 }
 
 #[get("/sub-request")]
-fn sub_request(key: MaybeApiKey<'_>) -> Json {
+fn sub_request(key: MaybeApiKey) -> Json {
     optional(key)
 }
 
@@ -135,22 +135,22 @@ async fn present_anew(request: &mut Request<'_>) {
 }
 
 #[get("/twice")]
-fn twice(first: ApiKey<'_>, second: ApiKey<'_>, scoped: Scoped<'_, routes::ReadUsers>) -> Json {
+fn twice(first: ApiKey, second: ApiKey, scoped: Scoped<routes::ReadUsers>) -> Json {
     json(routes::twice_body(&first, &second, &scoped))
 }
 
 #[get("/sure")]
-fn sure(_any: ApiKey<'_>, sure: Scoped<'_, routes::SureReader>) -> Json {
+fn sure(_any: ApiKey, sure: Scoped<routes::SureReader>) -> Json {
     json(routes::me_body(&sure))
 }
 
 #[get("/")]
-fn layered_twice(first: ApiKey<'_>, second: ApiKey<'_>, scoped: Scoped<'_, routes::ReadUsers>) -> Json {
+fn layered_twice(first: ApiKey, second: ApiKey, scoped: Scoped<routes::ReadUsers>) -> Json {
     json(routes::twice_body(&first, &second, &scoped))
 }
 
 #[get("/")]
-fn layered(key: ApiKey<'_>) -> Json {
+fn layered(key: ApiKey) -> Json {
     json(routes::me_body(&key))
 }
 
@@ -164,14 +164,14 @@ fn layered_options() -> Allowed {
 }
 
 /// Steps aside for keys that are good and lack the scope, and for no others.
-struct Admin<'r>(Scoped<'r, routes::Admin>);
+struct Admin(Scoped<routes::Admin>);
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Admin<'r> {
+impl<'r> FromRequest<'r> for Admin {
     type Error = Rejection;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
-        match request.guard::<Scoped<'r, routes::Admin>>().await {
+        match request.guard::<Scoped<routes::Admin>>().await {
             Outcome::Error((_, rejection)) if rejection.denial().code() == DenialCode::InsufficientScope => {
                 Outcome::Forward(Status::NotFound)
             }
@@ -181,17 +181,17 @@ impl<'r> FromRequest<'r> for Admin<'r> {
 }
 
 #[get("/branches")]
-fn branches_admin(admin: Admin<'_>) -> Json {
+fn branches_admin(admin: Admin) -> Json {
     json(routes::branches_body(true, &admin.0))
 }
 
 #[get("/branches", rank = 2)]
-fn branches_any(key: ApiKey<'_>) -> Json {
+fn branches_any(key: ApiKey) -> Json {
     json(routes::branches_body(false, &key))
 }
 
 #[post("/echo", data = "<body>")]
-async fn echo(_key: Scoped<'_, routes::ReadUsers>, body: Data<'_>) -> std::io::Result<Json> {
+async fn echo(_key: Scoped<routes::ReadUsers>, body: Data<'_>) -> std::io::Result<Json> {
     let body = body.open(1.mebibytes()).into_bytes().await?;
     Ok((ContentType::Binary, body.into_inner()))
 }

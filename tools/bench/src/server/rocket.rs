@@ -40,6 +40,6 @@ fn users() -> &'static str {
 }
 
 #[get("/users")]
-fn scoped(_key: Scoped<'_, ReadUsers>) -> &'static str {
+fn scoped(_key: Scoped<ReadUsers>) -> &'static str {
     ANSWER
 }
