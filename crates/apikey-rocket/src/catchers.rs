@@ -1,10 +1,9 @@
 //! The catchers that word denials, fitted in among those of the user.
 
 use std::collections::BTreeSet;
-use std::future::ready;
 
 use apikey_core::DenialCode;
-use rocket::catcher::{self, BoxFuture, Catcher, Handler};
+use rocket::catcher::{self, Catcher, Handler};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::Status;
 use rocket::http::uri::Origin;
@@ -26,20 +25,15 @@ impl Fairing for Catchers {
 
     async fn on_ignite(&self, mut rocket: Rocket<Build>) -> fairing::Result {
         let theirs: Vec<Catcher> = rocket.catchers().cloned().collect();
-        let has_one_for = |code: Option<u16>, base: &Origin<'_>| {
+        let is_taken = |code: Option<u16>, base: &Origin<'_>| {
             theirs.iter().any(|catcher| catcher.code == code && is_at(catcher, base))
         };
-        let mut otherwise: Vec<Catcher> =
-            theirs.iter().filter(|catcher| catcher.code.is_none()).cloned().collect();
-        let root = Origin::ROOT;
-        if !has_one_for(None, &root) {
-            otherwise.push(Catcher::default());
-        }
+        let root = Some(Catcher::default()).filter(|root| !is_taken(None, &root.base));
+        let catch_alls = theirs.iter().filter(|catcher| catcher.code.is_none()).cloned().chain(root);
         let statuses: BTreeSet<u16> = DenialCode::ALL.iter().map(|code| code.status()).collect();
-        for Catcher { base, handler, .. } in otherwise {
-            let ours: Vec<Catcher> = statuses
-                .iter()
-                .filter(|status| !has_one_for(Some(**status), &base))
+        for Catcher { base, handler, .. } in catch_alls {
+            let free = statuses.iter().filter(|status| !is_taken(Some(**status), &base));
+            let ours: Vec<Catcher> = free
                 .map(|status| {
                     let mut catcher = Catcher::new(*status, DenialOr { otherwise: handler.clone() });
                     catcher.name = Some("API key denials".into());
@@ -63,22 +57,12 @@ struct DenialOr {
     otherwise: Box<dyn Handler>,
 }
 
+#[rocket::async_trait]
 impl Handler for DenialOr {
-    // Written out as `async_trait` would, to spare the second box around the other catcher's future.
-    fn handle<'r, 'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        status: Status,
-        request: &'r Request<'life1>,
-    ) -> BoxFuture<'async_trait, catcher::Result<'r>>
-    where
-        'r: 'async_trait,
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        Self: 'async_trait,
-    {
+    async fn handle<'r>(&self, status: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
         match denial(request).filter(|denial| denial.status() == status.code) {
-            Some(denial) => Box::pin(ready(Rejection::from(denial).respond_to(request))),
-            None => self.otherwise.handle(status, request),
+            Some(denial) => Rejection::from(denial).respond_to(request),
+            None => self.otherwise.handle(status, request).await,
         }
     }
 }
