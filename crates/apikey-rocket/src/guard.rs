@@ -1,4 +1,4 @@
-use apikey_core::{Attempt, Authenticator, Decision, Policy, TypedPolicy};
+use apikey_core::{Attempt, Authenticator, Decision, Policy, TypedPolicy, VerifiedKey};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 
@@ -83,7 +83,7 @@ apikey_core::adapter_keys! {
 /// Any key that is valid and active will do.
 static ANY_KEY: Policy = Policy::any_key();
 
-async fn admit<K, G>(
+async fn admit<K: Clone + Into<Option<VerifiedKey>>, G>(
     request: &Request<'_>,
     gate: impl FnOnce(&Authenticator, Attempt) -> Decision<K>,
     wrap: fn(K) -> G,

@@ -235,6 +235,6 @@ mod require;
 pub use apikey_core::application::*;
 pub use fairing::ApiKeys;
 pub use guard::{ApiKey, MaybeApiKey, Scoped};
-pub use memo::denial;
+pub use memo::{denial, verified_key};
 pub use rejection::Rejection;
 pub use require::Require;

@@ -1,8 +1,8 @@
-//! What a request has learned so far: attempts for the guards to come, and the denial for catchers.
+//! What a request has learned so far: attempts for the guards to come, and the latest decision for fairings and catchers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use apikey_core::{Attempt, Authenticator, Decision, Denial, Memo};
+use apikey_core::{Attempt, Authenticator, Decision, Denial, Memo, VerifiedKey};
 use rocket::Request;
 
 use crate::rejection::Rejection;
@@ -13,15 +13,15 @@ pub(crate) struct Attached(pub(crate) Authenticator);
 
 /// What Rocket keeps in a request's local cache, under a type that nobody else can name. All guards of all routes that
 /// Rocket tries for the request share it.
-#[derive(Default)]
 struct RequestMemo {
     attempts: Memo,
-    /// The denial of the last guard or group, if that refused.
-    denial: Option<Denial>,
+    /// The latest decision of a guard or a group. A request that passed without a key has none.
+    latest: Result<Option<VerifiedKey>, Denial>,
 }
 
 fn memo<'r>(request: &'r Request<'_>) -> MutexGuard<'r, RequestMemo> {
-    let memo: &Mutex<RequestMemo> = request.local_cache(Mutex::default);
+    let memo: &Mutex<RequestMemo> =
+        request.local_cache(|| Mutex::new(RequestMemo { attempts: Memo::default(), latest: Ok(None) }));
     memo.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -50,10 +50,40 @@ fn attempt(request: &Request<'_>, keys: &Authenticator) -> Attempt {
     })
 }
 
-/// Stores why the request was refused for catchers, or that it was not.
-pub(crate) fn note<K>(request: &Request<'_>, decision: Result<K, Denial>) -> Result<K, Rejection> {
-    memo(request).denial = decision.as_ref().err().cloned();
+/// Stores a decision for fairings and catchers, in place of the one before.
+pub(crate) fn note<K: Clone + Into<Option<VerifiedKey>>>(
+    request: &Request<'_>,
+    decision: Result<K, Denial>,
+) -> Result<K, Rejection> {
+    memo(request).latest = decision.clone().map(K::into);
     decision.map_err(Rejection::from)
+}
+
+/// The key that the last guard or [`require`](crate::ApiKeys::require) let in, for fairings and catchers, which take no
+/// guards.
+///
+/// `None`, if that guard refused the request or let it in without a key, or if no guard has looked at it. Request fairings
+/// run before all guards of routes, so ask in a response fairing.
+///
+/// ```
+/// use apikey_rocket::verified_key;
+/// use rocket::fairing::{AdHoc, Fairing};
+///
+/// fn access_log() -> impl Fairing {
+///     AdHoc::on_response("access log", |request, response| {
+///         Box::pin(async move {
+///             let key = verified_key(request);
+///             let key_id = key.as_ref().map_or("-", |key| key.key_id());
+///             println!("{} {} {} {key_id}", request.method(), request.uri().path(), response.status());
+///         })
+///     })
+/// }
+/// ```
+///
+/// The key satisfied the policy of that guard, and of no other one. To ask for more, take a guard.
+#[must_use]
+pub fn verified_key(request: &Request<'_>) -> Option<VerifiedKey> {
+    memo(request).latest.clone().ok().flatten()
 }
 
 /// Why the last guard or [`require`](crate::ApiKeys::require) refused this request; `None`, if it let the request in or if no
@@ -79,5 +109,5 @@ pub(crate) fn note<K>(request: &Request<'_>, decision: Result<K, Denial>) -> Res
 /// several statuses compares [`Denial::status`] with its own.
 #[must_use]
 pub fn denial(request: &Request<'_>) -> Option<Denial> {
-    memo(request).denial.clone()
+    memo(request).latest.as_ref().err().cloned()
 }

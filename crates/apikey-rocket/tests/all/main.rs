@@ -8,4 +8,5 @@ mod guards;
 mod launch;
 mod require;
 mod server;
+mod verified_key;
 mod world;
