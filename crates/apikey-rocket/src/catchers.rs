@@ -13,8 +13,9 @@ use rocket::{Build, Request, Rocket};
 use crate::memo::denial;
 use crate::rejection::Rejection;
 
-/// Registers a catcher for each status of a denial: at the root, and wherever the user has a catch-all, which would
-/// otherwise come first. Where the user has a catcher for that very status, a second one would stop the launch.
+/// Registers a catcher for each status of a denial: at the root, and beside each catch-all of the user, which would come
+/// first otherwise. It registers none beside the user's own catcher for that status, because a second one would stop the
+/// launch.
 pub(crate) struct Catchers;
 
 #[rocket::async_trait]

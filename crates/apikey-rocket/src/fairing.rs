@@ -22,21 +22,21 @@ use crate::require::Require;
 /// }
 /// ```
 ///
-/// Attached more than once, the last one counts, as with Rocket's own [`Shield`](rocket::shield::Shield). To purge keys
+/// If several are attached, the last one counts, as with Rocket's own [`Shield`](rocket::shield::Shield). To purge keys
 /// from a handler, keep a clone of the authenticator in a state of your own: `.manage(keys.clone())`.
 ///
 /// # When the launch is refused
 ///
-/// - A route has one of the guards, and the fairing is not attached: Rocket names the guard and the line.
-/// - The authenticator has [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) set: Rocket offers no
+/// - A route has one of the guards, and the fairing is not attached. Rocket names the guard and the line.
+/// - The authenticator has [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) set. Rocket offers no
 ///   way to take a header out of a request, and to leave it there in silence would break the promise.
 ///
 /// # Who answers a denial
 ///
 /// In Rocket a guard that refuses names a status, and a catcher makes the answer. The fairing's catchers answer every
-/// denial, also below the base of a catch-all (`#[catch(default)]`) of yours, unless you register a catcher for exactly
-/// that status: then yours answers, as everywhere in Rocket, and [`denial`](crate::denial) tells it the reason. Errors
-/// of the same status that are no denials go to your catch-all if there is one, and look as Rocket's own otherwise.
+/// denial, also below the base of a catch-all (`#[catch(default)]`) of yours. If you register a catcher for exactly that
+/// status, yours answers instead, as everywhere in Rocket, and [`denial`](crate::denial()) tells it the reason. An error of
+/// the same status that is no denial goes to your catch-all. If you have none, it looks like Rocket's own.
 #[derive(Debug, Clone)]
 #[must_use = "a fairing does nothing until it is attached"]
 pub struct ApiKeys(Authenticator);
@@ -72,9 +72,9 @@ impl ApiKeys {
 #[rocket::async_trait]
 impl Fairing for ApiKeys {
     fn info(&self) -> Info {
-        // When a fairing fails, its name is all that Rocket reports of it.
+        // If a fairing fails, Rocket reports nothing but its name.
         let name = if self.0.removes_credential() {
-            "API keys: remove_credential must be off, for Rocket can't take a header out of a request"
+            "API keys: remove_credential must be off, because Rocket can't take a header out of a request"
         } else {
             "API keys"
         };
@@ -85,7 +85,7 @@ impl Fairing for ApiKeys {
         if self.0.removes_credential() {
             return Err(rocket);
         }
-        // Attached only now, the catchers come after every fairing that may still register some of the user's.
+        // The catchers are attached only now, so they come after every fairing that may still register some of the user's.
         Ok(rocket.manage(Attached(self.0.clone())).attach(Catchers))
     }
 }

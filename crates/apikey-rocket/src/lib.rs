@@ -41,23 +41,28 @@
 //!
 //! # Decisions
 //!
-//! Guards decide nothing: the core does, the same for every framework. All guards and groups on one request verify once,
-//! over all routes that Rocket tries for it. A guard that refuses ends the request: it never forwards, so no route of
-//! lower rank answers in its stead. A guard without the fairing stops the launch.
+//! Guards and groups decide nothing: the core does, the same for every framework. All guards and groups on one request verify
+//! its key once, over all routes that Rocket tries for it. A guard that refuses ends the request. It never forwards, so no
+//! route of lower rank answers instead. A guard without the fairing stops the launch.
+//!
+//! Fairings and catchers take no guards. [`verified_key`] tells them which key was let in, for an access log. [`denial`] tells
+//! them why the request was refused.
 //!
 //! # What a refusal looks like
 //!
-//! [`DenialCode`] has the table: status, stable code, message. [`Rejection`] is the response; [`ApiKeys`] says which
-//! catcher sends it where you have some of your own.
+//! [`DenialCode`] has the table: status, stable code, message. [`Rejection`] is the response. [`ApiKeys`] says which catcher
+//! sends it if you have some of your own.
 //!
 //! # Recipes
 //!
-//! **Your own state** is managed as ever, beside the fairing. For a handler that purges keys, manage a clone of the
-//! authenticator:
+//! ## Your own state
+//!
+//! Manage it as ever, beside the fairing. For a handler that purges keys, manage a clone of the authenticator, too: see
+//! [below](#revoke-a-key).
 //!
 //! ```
 //! use apikey_rocket::{ApiKey, ApiKeys, Authenticator};
-//! use rocket::{Build, Rocket, State, get, post, routes};
+//! use rocket::{Build, Rocket, State, get, routes};
 //!
 //! struct Greeting(&'static str);
 //!
@@ -66,47 +71,52 @@
 //!     format!("{} {}", greeting.0, key.key_id())
 //! }
 //!
-//! #[post("/keys-were-rotated")]
-//! fn rotated(keys: &State<Authenticator>) {
-//!     keys.clear();
-//! }
-//!
 //! fn rocket(keys: Authenticator) -> Rocket<Build> {
-//!     rocket::build()
-//!         .manage(Greeting("Hello,"))
-//!         .manage(keys.clone())
-//!         .attach(ApiKeys::fairing(keys))
-//!         .mount("/", routes![greet, rotated])
+//!     rocket::build().manage(Greeting("Hello,")).attach(ApiKeys::fairing(keys)).mount("/", routes![greet])
 //! }
 //! ```
 //!
-//! **A group of routes**, and **a route for one organization**: [`ApiKeys::require`] takes a policy by value, so that it
-//! may come from a configuration. The handlers' guards use what the group has learned.
+//! ## A group of routes, and a route for one organization
+//!
+//! [`ApiKeys::require`] takes a policy by value, so it may come from a configuration. The handlers' guards use what the group
+//! has learned.
 //!
 //! ```
 //! use apikey_rocket::{ApiKey, ApiKeys, Policy};
-//! use rocket::{Route, get, routes};
+//! use rocket::{Build, Rocket, get, routes};
 //!
 //! #[get("/tickets")]
 //! fn tickets(key: ApiKey) -> String {
 //!     format!("tickets for {}", key.key_id())
 //! }
 //!
-//! fn routes_of(organization: String) -> Vec<Route> {
-//!     let policy = Policy::organization(organization).and("read:tickets");
-//!     ApiKeys::require(policy, routes![tickets]).into()
+//! #[get("/report")]
+//! fn report() -> &'static str {
+//!     "for administrators"
+//! }
+//!
+//! fn mount(rocket: Rocket<Build>, organization: String) -> Rocket<Build> {
+//!     let of_organization = Policy::organization(organization).and("read:tickets");
+//!     rocket
+//!         .mount("/admin", ApiKeys::require(Policy::all(["admin"]), routes![report]))
+//!         .mount("/acme", ApiKeys::require(of_organization, routes![tickets]))
 //! }
 //! ```
 //!
-//! **An optional key** is a [`MaybeApiKey`], *never* an `Option<ApiKey>`: [`ApiKey`] says why.
+//! ## An optional key, and an error body of your own
 //!
-//! **An error body of your own**: in one route take the guard's `Result`, for all routes register a catcher for the
-//! status.
+//! An optional key is a [`MaybeApiKey`], *never* an `Option<ApiKey>`: [`ApiKey`] says why. For an error body of your own in one
+//! route, take the guard's `Result`. For all routes, register a catcher for the status.
 //!
 //! ```
-//! use apikey_rocket::{ApiKey, Rejection, denial};
+//! use apikey_rocket::{ApiKey, MaybeApiKey, Rejection, denial};
 //! use rocket::http::Status;
 //! use rocket::{Request, catch, get};
+//!
+//! #[get("/greeting")]
+//! fn greet(key: MaybeApiKey) -> &'static str {
+//!     if key.key().is_some() { "hello again" } else { "hello" }
+//! }
 //!
 //! #[get("/me")]
 //! fn me(key: Result<ApiKey, Rejection>) -> Result<String, (Status, String)> {
@@ -125,10 +135,35 @@
 //! }
 //! ```
 //!
-//! **Testing a handler** without any network:
+//! ## Revoke a key
+//!
+//! Kinde revokes the key. Tell the authenticator, so that it asks Kinde again at once, and not only when the cache's time to
+//! live is over:
 //!
 //! ```
-//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Verification};
+//! use apikey_rocket::{ApiKeys, Authenticator, Policy};
+//! use rocket::{Build, Rocket, State, post, routes};
+//!
+//! #[post("/keys/<key_id>/revoked")]
+//! fn revoked(keys: &State<Authenticator>, key_id: &str) {
+//!     keys.remove_key_id(key_id);
+//! }
+//!
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     rocket::build()
+//!         .manage(keys.clone())
+//!         .attach(ApiKeys::fairing(keys))
+//!         .mount("/admin", ApiKeys::require(Policy::all(["admin"]), routes![revoked]))
+//! }
+//! ```
+//!
+//! ## Test a handler without any network
+//!
+//! A handler is a function, and a test may vouch for the key that it hands over. To test the route with its guard, too, let a
+//! fake verifier answer. With `apikey-testkit` among the dev-dependencies:
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Verification, VerifiedKey};
 //! use apikey_testkit::FakeVerifier;
 //! use rocket::http::{Header, Status};
 //! use rocket::local::asynchronous::Client;
@@ -143,26 +178,30 @@
 //!     rocket::build().attach(ApiKeys::fairing(keys)).mount("/", routes![me])
 //! }
 //!
-//! # #[rocket::main] // In a test: #[rocket::async_test]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let verifier = FakeVerifier::new().with_key("k_test", Verification::active("api_key_1"));
-//! let client = Client::tracked(rocket(Authenticator::builder(verifier).build()?)).await?;
+//! #[rocket::main] // or `#[rocket::async_test]`
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let key = VerifiedKey::assume_verified(Verification::active("api_key_1"));
+//!     assert_eq!(me(key.into()), "api_key_1");
 //!
-//! let request = client.get("/me").header(Header::new("Authorization", "Bearer k_test"));
-//! assert_eq!(request.dispatch().await.into_string().await.as_deref(), Some("api_key_1"));
-//!
-//! let response = client.get("/me").dispatch().await;
-//! assert_eq!(response.status(), Status::Unauthorized);
-//! # Ok(()) }
+//!     let fake = FakeVerifier::new().with_key("k_test", Verification::active("api_key_1"));
+//!     let client = Client::tracked(rocket(Authenticator::builder(fake).build()?)).await?;
+//!     let request = client.get("/me").header(Header::new("Authorization", "Bearer k_test"));
+//!     assert_eq!(request.dispatch().await.into_string().await.as_deref(), Some("api_key_1"));
+//!     assert_eq!(client.get("/me").dispatch().await.status(), Status::Unauthorized);
+//!     Ok(())
+//! }
 //! ```
 //!
-//! Make a new request for every dispatch: clones of a `LocalRequest` share their local cache, and so what was learned.
+//! Make a new request for every dispatch. Clones of a `LocalRequest` share their local cache, and so what was learned.
 //!
-//! **CORS**: answer pre-flights by a route outside of every group, and set the headers in a response fairing, which sees
-//! denials, too. Where the `OPTIONS` routes must stand within a group, see [`Require::pass_preflight`].
+//! ## CORS
+//!
+//! Browsers send pre-flights without credentials. Answer them by a route outside of every group, and set the headers in a
+//! response fairing, which sees denials, too. If the `OPTIONS` routes must stand within a group, see
+//! [`Require::pass_preflight`].
 //!
 //! ```
-//! use apikey_rocket::{ApiKeys, Authenticator, Policy};
+//! use apikey_rocket::{ApiKeys, Authenticator};
 //! use rocket::fairing::AdHoc;
 //! use rocket::http::{Header, Status};
 //! use rocket::{Build, Rocket, get, options, routes};
@@ -192,25 +231,32 @@
 //! }
 //! ```
 //!
+//! # Clients' addresses
+//!
+//! Verification attempts are limited per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)). Rocket knows its
+//! clients' addresses without any setting. Behind a proxy, set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies).
+//! Rocket's own `ip_header` plays no part, because a client may write that header itself.
+//!
+//! Rocket drops a line of a forwarding header that is not UTF-8, with all that a proxy appended to it. Such a request counts
+//! as the proxy's own, or is counted by another line, which its client may have written. So let the proxy set that header
+//! anew, or add a line of its own. It must not append to what the client sent.
+//!
 //! # Limits
 //!
-//! - Rocket drops header values that are not UTF-8 before any guard runs: such a value counts as nothing presented,
-//!   where other frameworks' adapters call it malformed, and beside a good one it makes no repeated header. A line of a
-//!   forwarding header is dropped with all that a proxy appended to it: such a request counts as the proxy's own, or by a
-//!   line that its client wrote. Let the proxy set that header anew, or add a line of its own, rather than append to what
-//!   the client sent.
+//! - Rocket drops header values that are not UTF-8 before any guard runs. Such a value counts as nothing presented, while other
+//!   frameworks' adapters call it malformed. Beside a good value it makes no repeated header.
 //! - A form in the body of a POST may choose another method: Rocket obeys a first field `_method` before any guard runs.
 //!   The policies of the route that it leads to hold, but rules by method in front of Rocket don't see it.
-//! - A body that breaks off within its first 14 bytes looks whole: compare its length with `Content-Length` where that matters,
-//!   as the reference server does.
-//! - Rocket waits for the first 14 bytes of a body, or its end, before any guard runs. Nothing more of the body is read
-//!   before the key is judged.
-//! - [`remove_credential`](AuthenticatorBuilder::remove_credential) can't be had: no fairing can take a header out of a
+//! - A body that breaks off within its first 14 bytes looks whole. If that matters, compare its length with `Content-Length`, as
+//!   the reference server does.
+//! - Rocket waits for the first 14 bytes of a body, or its end, before any guard runs. It reads nothing more of the body before
+//!   the key is judged.
+//! - [`remove_credential`](AuthenticatorBuilder::remove_credential) does not work, because no fairing can take a header out of a
 //!   request. [`ApiKeys::fairing`] refuses to launch with it.
 //! - With `log_level = "debug"` Rocket itself logs whole requests, and with them the keys that they present. At `normal`
 //!   it logs their URIs: prefer header sources to a query parameter.
 //! - `Option<ApiKey>` makes every refused caller anonymous. Take [`MaybeApiKey`].
-//! - One authenticator per Rocket.
+//! - A Rocket has one authenticator.
 
 #![cfg_attr(
     not(test),

@@ -10,17 +10,17 @@ use rocket::{Data, Request, Route};
 use crate::memo;
 use crate::request::Head;
 
-/// Routes that only requests reach whose key satisfies a policy; made by
-/// [`ApiKeys::require`](crate::ApiKeys::require), to be mounted like any list of routes.
+/// Routes that only requests reach whose key satisfies a policy. [`ApiKeys::require`](crate::ApiKeys::require) makes them,
+/// to be mounted like any list of routes.
 ///
-/// Every other request is refused before the route's own guards run, as its guards would refuse it: no other route is
-/// tried. An unknown path stays a 404 without a call to Kinde. Guards in the handlers use what was learned here:
-/// together they verify once.
+/// Every other request is refused before the route's own guards run, as its guards would refuse it: Rocket tries no other
+/// route. An unknown path stays a 404 without a call to Kinde. Guards in the handlers use what was learned here: together
+/// they verify once.
 ///
-/// A route that forwards passes the request on to routes outside of this list, too, if they match.
+/// If a route among these forwards, Rocket may pass the request on to routes outside of this list.
 ///
-/// Where the fairing is not attached, these routes answer 500, and the log says what to do. A guard in a handler's
-/// signature stops the launch instead.
+/// If the fairing is not attached, these routes answer 500, and the log says what to do. A guard in a handler's signature
+/// stops the launch instead.
 #[derive(Debug, Clone)]
 #[must_use = "routes do nothing until they are mounted"]
 pub struct Require {
@@ -35,8 +35,8 @@ impl Require {
     }
 
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
-    /// browsers send without credentials. Default: off. It is needed only where `OPTIONS` routes are among these; the
-    /// better place for them is outside.
+    /// browsers send without credentials. Default: off. It is needed only if `OPTIONS` routes are among these. A better
+    /// place for them is outside.
     pub fn pass_preflight(mut self) -> Self {
         self.passes_preflight = true;
         self
