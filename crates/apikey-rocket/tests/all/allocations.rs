@@ -66,7 +66,7 @@ fn allocations(runtime: &Runtime, client: &Client, path: &str) -> u64 {
 }
 
 #[test]
-fn a_guard_adds_what_rocket_asks_of_any_guard_that_keeps_something() {
+fn a_guard_adds_what_any_guard_with_a_cache_entry_adds() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let keys =
         Authenticator::builder(verifier()).cache_time_to_live(Duration::from_secs(60)).build().unwrap();

@@ -43,7 +43,7 @@ async fn a_guard_without_the_fairing_stops_the_launch() {
 }
 
 #[rocket::async_test]
-async fn a_group_without_guards_and_without_the_fairing_is_an_internal_error_never_open() {
+async fn an_unwired_group_is_an_internal_error_never_open() {
     let client = client(quiet().mount("/", ApiKeys::require(Policy::any_key(), routes![open]))).await;
     for key in [None, Some("admin")] {
         let (status, body) = ask(&client, "/", key).await;
@@ -71,7 +71,7 @@ async fn of_two_fairings_the_last_one_counts() {
 }
 
 #[rocket::async_test]
-async fn a_rocket_without_protected_routes_launches_with_and_without_the_fairing() {
+async fn a_rocket_without_protected_routes_launches_either_way() {
     assert!(Client::untracked(quiet().mount("/", routes![open])).await.is_ok());
     let rocket = quiet().attach(ApiKeys::fairing(keys(&verifier()))).mount("/", routes![open]);
     assert_eq!(ask(&client(rocket).await, "/", Some("nobody")).await, (200, "open".to_owned()));
