@@ -25,7 +25,7 @@ use crate::verifier::{FailureClass, Health};
 use samples::Samples;
 use set_up::SetUp;
 use state::State;
-pub(super) use state::{Checked, Transition};
+pub(super) use state::{Consequences, Transition};
 
 /// Two health checks begin at least this far apart.
 const BETWEEN_HEALTH_CHECKS: Duration = Duration::from_secs(1);
@@ -130,11 +130,11 @@ impl Breaker {
         client: Option<Client>,
         is_probe: bool,
         now: Instant,
-    ) -> Option<Transition> {
-        let mut inner = self.lock()?;
+    ) -> Consequences {
+        let Some(mut inner) = self.lock() else { return Consequences::default() };
         if is_probe && let State::Open { probe, .. } = &mut inner.state {
             match seen {
-                Seen::Judged => return inner.recover().transition,
+                Seen::Judged => return inner.recover(),
                 Seen::Nothing => probe.came_to_nothing(),
                 Seen::Bad { .. } | Seen::SetUp => probe.failed(client),
             }
@@ -156,7 +156,7 @@ impl Breaker {
         if needs_health_check {
             self.wake.notify_one();
         }
-        None
+        Consequences::default()
     }
 
     /// Waits until a health check may be due.
@@ -181,8 +181,8 @@ impl Breaker {
     }
 
     /// Takes in the outcome of a health check.
-    pub(super) fn end_health_check(&self, health: Health, now: Instant) -> Checked {
-        let Some(mut inner) = self.lock() else { return Checked::default() };
+    pub(super) fn end_health_check(&self, health: Health, now: Instant) -> Consequences {
+        let Some(mut inner) = self.lock() else { return Consequences::default() };
         let Inner { state, samples, set_up, is_checking, .. } = &mut *inner;
         *is_checking = false;
         if let Health::Refused(error) = &health {
@@ -215,7 +215,7 @@ impl Inner {
     }
 
     /// Kinde answers.
-    fn recover(&mut self) -> Checked {
+    fn recover(&mut self) -> Consequences {
         self.samples.clear();
         self.state.recover()
     }

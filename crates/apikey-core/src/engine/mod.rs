@@ -10,6 +10,7 @@ mod cached_key;
 mod crowd;
 mod flight;
 mod flights;
+mod health;
 mod interner;
 mod negative;
 mod outcome;
@@ -21,31 +22,22 @@ mod step;
 mod turn;
 mod usage;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use tokio::sync::futures::Notified;
 
-use admission::{Admitted, Applicant};
+use crate::key::{Fingerprint, Fingerprinter};
+
 pub use attempts::AttemptLimit;
 pub(crate) use attempts::{Attempts, Limited};
 pub(crate) use cached_key::{CachedKey, Freshness};
-
-use breaker::{Admit, Seen, Transition};
 pub(crate) use flight::{Flight, NoTurn};
-use flights::Started;
-use outcome::SharedOutcome;
 pub(crate) use outcome::{News, Outcome, Waiter};
 pub(crate) use purge::Purge;
 pub(crate) use report::Report;
 pub(crate) use step::Step;
-
-use crate::client::Client;
-use crate::evidence::OlderAnswer;
-use crate::key::{Fingerprint, Fingerprinter};
-use crate::verification::Refusal;
-use crate::verifier::Health;
 
 /// What a route asks for that its authenticator does not ask for everywhere.
 pub(crate) struct Rules {
@@ -97,8 +89,6 @@ pub(crate) struct Engine {
 
 /// What a caller is told to wait if too many verifications are under way.
 pub(crate) const CROWDED: Duration = Duration::from_secs(1);
-/// How often a look is repeated because a flight landed between the look and the lock.
-const MOST_LOOKS: u32 = 3;
 
 impl Engine {
     pub(crate) fn new(settings: EngineSettings, fingerprinter: Fingerprinter) -> Arc<Self> {
@@ -155,36 +145,6 @@ impl Engine {
         self.admission.freed()
     }
 
-    /// Waits until a health check may be due.
-    pub(crate) async fn health_check_wanted(&self) {
-        self.breaker.woken().await;
-    }
-
-    /// How long until the next health check; `None` if none is wanted.
-    pub(crate) fn next_health_check(&self, now: Instant) -> Option<Duration> {
-        self.breaker.next_health_check(now)
-    }
-
-    /// Begins a health check if one is due. Whoever begins it ends it.
-    pub(crate) fn begin_health_check(&self, now: Instant) -> bool {
-        self.breaker.begin_health_check(now)
-    }
-
-    pub(crate) fn end_health_check(&self, health: Health, now: Instant) {
-        let checked = self.breaker.end_health_check(health, now);
-        if checked.outage_is_over {
-            self.forget_the_outage();
-        }
-        if let Some(transition) = checked.transition {
-            tell(&transition);
-        }
-    }
-
-    /// An outage has ended: what clients were given back in it is forgotten.
-    fn forget_the_outage(&self) {
-        self.outages.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// What counts the attempts of clients unless a route counts for itself.
     pub(crate) fn attempts(&self) -> Option<Arc<Attempts>> {
         self.attempts.clone()
@@ -204,25 +164,6 @@ impl Engine {
 
     pub(crate) fn cached_keys(&self) -> usize {
         self.cache.len()
-    }
-}
-
-/// Tells the operator. Never called under a lock.
-fn tell(transition: &Transition) {
-    match transition {
-        Transition::Opened(error) => tracing::warn!(
-            "circuit_breaker: the health check failed twice, so callers' keys are not sent for a while: {error}"
-        ),
-        Transition::OpenedByOutcomes => {
-            tracing::warn!(
-                "circuit_breaker: most verifications fail, so callers' keys are not sent for a while"
-            );
-        }
-        Transition::Closed => tracing::info!("circuit_breaker: verifying works again"),
-        Transition::Paused(silence) => tracing::warn!(
-            "the verifier asks everybody to wait: no key is sent for {} ms",
-            silence.as_millis()
-        ),
     }
 }
 

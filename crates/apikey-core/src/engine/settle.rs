@@ -3,13 +3,11 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::breaker::{Seen, Transition};
 use super::cached_key::{CachedKey, Freshness};
 use super::flights::{FlightId, Table};
 use super::outcome::Outcome;
 use super::report::Report;
-use super::{CROWDED, Engine, EngineSettings, tell};
-use crate::client::Client;
+use super::{CROWDED, Engine, EngineSettings};
 use crate::evidence::OlderAnswer;
 use crate::key::Fingerprint;
 use crate::verification::{Judgement, Refusal, Verdict};
@@ -164,16 +162,6 @@ impl Engine {
     fn end(&self, question: &Question, outcome: Outcome) -> Settled {
         self.flights.lock().end(question.flight);
         Settled::Landed(outcome)
-    }
-
-    /// Takes in what a flight says about Kinde's health.
-    pub(super) fn learn(&self, seen: Seen, client: Option<Client>, is_probe: bool, now: Instant) {
-        if let Some(transition) = self.breaker.record(seen, client, is_probe, now) {
-            if matches!(transition, Transition::Closed) {
-                self.forget_the_outage();
-            }
-            tell(&transition);
-        }
     }
 }
 

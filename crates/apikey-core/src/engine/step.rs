@@ -1,6 +1,23 @@
 //! What to do about a presented key.
 
-use super::*;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::admission::{Admitted, Applicant, Turn, Used};
+use super::attempts::Limited;
+use super::breaker::{Admit, Seen};
+use super::cached_key::{CachedKey, Freshness};
+use super::flight::Flight;
+use super::flights::{Started, Stuck, Table};
+use super::outcome::{SharedOutcome, Waiter};
+use super::{Engine, Rules};
+use crate::client::Client;
+use crate::evidence::OlderAnswer;
+use crate::key::Fingerprint;
+use crate::verification::Refusal;
+
+/// How often the caches are looked into again because a flight landed between the look and the lock.
+const MOST_LOOKS: u32 = 3;
 
 /// What to do about a presented key.
 pub(crate) enum Step {
@@ -24,6 +41,27 @@ pub(crate) enum Step {
     SetUp,
     /// This client has had its attempts.
     Limited(Limited),
+}
+
+/// A look into the caches that are not looked into under the lock of the flights, and then that lock.
+enum Looked<'e> {
+    Refused(Refusal),
+    NotRefused {
+        flights: MutexGuard<'e, Table>,
+        /// The key drew overload, and must wait for so long.
+        rest: Option<Duration>,
+    },
+}
+
+/// Whether Kinde may be asked about a key now.
+enum MayAsk {
+    /// Its turn has come, or will.
+    Yes { turn: Arc<Turn>, is_probe: bool },
+    No {
+        step: Step,
+        /// If there is an answer past its time to live, it serves instead.
+        older_may_serve: bool,
+    },
 }
 
 impl Engine {
@@ -70,24 +108,12 @@ impl Engine {
         Rules { max_age, attempts }: &Rules,
         now: Instant,
     ) -> Step {
-        // All that may look into other caches comes before the lock.
         let window = attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
         let stale = self.stale(&key, *max_age, now);
         let applicant = Applicant { client, has_older_answer: stale.is_some(), window };
-        self.give_up_stuck(now);
-        let mut looks = 0;
-        let (flights, rest) = loop {
-            looks += 1;
-            let landed = self.flights.lock().landed();
-            if let Some(refusal) = self.negative.refusal(&key, now) {
-                return Step::Refused(refusal);
-            }
-            let rest = self.overloads.wait(&key, now);
-            let flights = self.flights.lock();
-            // A flight of this key may have landed between the look and the lock.
-            if flights.landed() == landed || looks >= MOST_LOOKS {
-                break (flights, rest);
-            }
+        let (flights, rest) = match self.look(&key, now) {
+            Looked::Refused(refusal) => return Step::Refused(refusal),
+            Looked::NotRefused { flights, rest } => (flights, rest),
         };
         if let Some(answer) = self.fresh(&key, *max_age, now) {
             return Step::Hit(answer);
@@ -99,88 +125,71 @@ impl Engine {
                 None => Step::Crowded,
             };
         }
-        let not_now = |wait| stale.clone().map_or(Step::Unavailable(wait), Step::Stale);
-        if let Some(wait) = rest {
-            return not_now(wait);
-        }
-        if let Some(Err(limited)) = applicant.window.as_ref().map(|window| window.check(now)) {
-            // While Kinde is known not to answer, an older answer costs it nothing.
-            let is_open = self.breaker.is_open();
-            return stale.filter(|_| is_open).map_or(Step::Limited(limited), Step::Stale);
-        }
-        let is_probe = match self.breaker.admit(applicant.has_older_answer, client, now) {
-            Admit::Yes { is_probe } => is_probe,
-            Admit::NotYet(wait) => return not_now(wait),
-            Admit::SetUp(class) => {
-                let may_serve = class.rule().older_answer == OlderAnswer::Serves;
-                return stale.filter(|_| may_serve).map_or(Step::SetUp, Step::Stale);
+        match self.may_ask(&applicant, rest, now) {
+            MayAsk::Yes { turn, is_probe } => {
+                let (flight, outcome) = self.start(flights, key, &applicant, turn, is_probe, now);
+                Step::Verify(flight, Waiter::new(outcome, None))
             }
-        };
-        let admitted = self.admission.apply(applicant.clone(), now);
-        let turn = match admitted {
-            Admitted::Turn(turn) => turn,
-            Admitted::Crowded | Admitted::Limited(_) => {
-                drop(flights);
-                // The one caller's key that might go did not.
-                self.breaker.record(Seen::Nothing, client, is_probe, now);
-                return match admitted {
-                    Admitted::Limited(limited) => Step::Limited(limited),
-                    _ => Step::Crowded,
-                };
+            MayAsk::No { step, older_may_serve } => {
+                stale.filter(|_| older_may_serve).map_or(step, Step::Stale)
             }
-        };
-        let (flight, outcome) = self.start(flights, key, &applicant, turn, is_probe, now);
-        Step::Verify(flight, Waiter::new(outcome, None))
+        }
     }
 
-    /// Starts a flight. `flights` was locked before it was looked whether one is under way.
-    fn start(
-        self: &Arc<Self>,
-        mut flights: MutexGuard<'_, flights::Table>,
-        key: Fingerprint,
-        applicant: &Applicant,
-        turn: Arc<admission::Turn>,
-        is_probe: bool,
-        now: Instant,
-    ) -> (Flight, Arc<SharedOutcome>) {
-        let Started { id, outcome, replaced } = flights.start(key, applicant.client, &turn, now);
+    /// Looks into the caches that do their own maintenance when they are looked into, and locks the flights afterwards. If a flight
+    /// lands between, it may be one of this key, and the look is out of date.
+    fn look(&self, key: &Fingerprint, now: Instant) -> Looked<'_> {
+        let mut flights = self.flights.lock();
+        let stuck = flights.take_stuck(now, self.settings.overdue_after);
+        let mut landed = flights.landed();
         drop(flights);
-        self.give_up(replaced, now);
-        let engine = Arc::clone(self);
-        (Flight::new(engine, id, Arc::clone(&outcome), applicant, turn, is_probe, now), outcome)
-    }
-
-    /// Flights that are stuck take nobody's place, and nobody waits for them any longer.
-    fn give_up_stuck(&self, now: Instant) {
-        let stuck = self.flights.lock().take_stuck(now, self.settings.overdue_after);
         self.give_up(stuck, now);
-    }
-
-    fn give_up(&self, stuck: impl IntoIterator<Item = flights::Stuck>, now: Instant) {
-        for flight in stuck {
-            self.admission.leave(flight.client, &flight.turn, admission::Used::Otherwise, now);
-            flight.give_up();
+        let mut looks = 0;
+        loop {
+            if let Some(refusal) = self.negative.refusal(key, now) {
+                return Looked::Refused(refusal);
+            }
+            let rest = self.overloads.wait(key, now);
+            looks += 1;
+            let flights = self.flights.lock();
+            if flights.landed() == landed || looks >= MOST_LOOKS {
+                return Looked::NotRefused { flights, rest };
+            }
+            landed = flights.landed();
         }
     }
 
-    /// The answer that may serve while Kinde can't answer. A refusal or a purge has taken it out of the cache, so no
-    /// outage brings a refused key back.
-    pub(crate) fn stale(
-        &self,
-        key: &Fingerprint,
-        max_age: Option<Duration>,
-        now: Instant,
-    ) -> Option<Arc<CachedKey>> {
-        self.cache.answer(key, |answer| {
-            answer.freshness(now) != Freshness::Expired && answer.is_within(max_age, now)
-        })
+    /// Whether Kinde may be asked about a key now. The flights are locked meanwhile, so that no other flight of the key starts.
+    fn may_ask(&self, applicant: &Applicant, rest: Option<Duration>, now: Instant) -> MayAsk {
+        let Applicant { client, has_older_answer, window } = applicant;
+        if let Some(wait) = rest {
+            return MayAsk::No { step: Step::Unavailable(wait), older_may_serve: true };
+        }
+        if let Some(Err(limited)) = window.as_ref().map(|window| window.check(now)) {
+            // While Kinde is known not to answer, an older answer costs it nothing.
+            return MayAsk::No { step: Step::Limited(limited), older_may_serve: self.breaker.is_open() };
+        }
+        let is_probe = match self.breaker.admit(*has_older_answer, *client, now) {
+            Admit::Yes { is_probe } => is_probe,
+            Admit::NotYet(wait) => {
+                return MayAsk::No { step: Step::Unavailable(wait), older_may_serve: true };
+            }
+            Admit::SetUp(class) => {
+                let older_may_serve = class.rule().older_answer == OlderAnswer::Serves;
+                return MayAsk::No { step: Step::SetUp, older_may_serve };
+            }
+        };
+        let step = match self.admission.apply(applicant.clone(), now) {
+            Admitted::Turn(turn) => return MayAsk::Yes { turn, is_probe },
+            Admitted::Limited(limited) => Step::Limited(limited),
+            Admitted::Crowded => Step::Crowded,
+        };
+        // The one caller's key that might go does not.
+        self.breaker.record(Seen::Nothing, *client, is_probe, now);
+        MayAsk::No { step, older_may_serve: false }
     }
 
-    fn fresh(&self, key: &Fingerprint, max_age: Option<Duration>, now: Instant) -> Option<Arc<CachedKey>> {
-        self.cache
-            .answer(key, |answer| answer.freshness(now) == Freshness::Fresh && answer.is_within(max_age, now))
-    }
-
+    /// Renews an answer in the background, if Kinde may be asked. The caller gets the answer that there is.
     fn refresh(
         self: &Arc<Self>,
         key: Fingerprint,
@@ -202,5 +211,48 @@ impl Engine {
         };
         let (flight, _nobody_waits) = self.start(flights, key, &applicant, turn, false, now);
         Step::Refresh(answer, flight)
+    }
+
+    /// Starts a flight. `flights` has been locked since it was looked whether one is under way.
+    fn start(
+        self: &Arc<Self>,
+        mut flights: MutexGuard<'_, Table>,
+        key: Fingerprint,
+        applicant: &Applicant,
+        turn: Arc<Turn>,
+        is_probe: bool,
+        now: Instant,
+    ) -> (Flight, Arc<SharedOutcome>) {
+        let Started { id, outcome, replaced } = flights.start(key, applicant.client, &turn, now);
+        drop(flights);
+        self.give_up(replaced, now);
+        let engine = Arc::clone(self);
+        (Flight::new(engine, id, Arc::clone(&outcome), applicant, turn, is_probe, now), outcome)
+    }
+
+    /// Flights that are stuck take nobody's place, and nobody waits for them any longer.
+    fn give_up(&self, stuck: impl IntoIterator<Item = Stuck>, now: Instant) {
+        for flight in stuck {
+            self.admission.leave(flight.client, &flight.turn, Used::Otherwise, now);
+            flight.give_up();
+        }
+    }
+
+    /// The answer that may serve while Kinde can't answer. A refusal or a purge has taken it out of the cache, so no
+    /// outage brings a refused key back.
+    pub(crate) fn stale(
+        &self,
+        key: &Fingerprint,
+        max_age: Option<Duration>,
+        now: Instant,
+    ) -> Option<Arc<CachedKey>> {
+        self.cache.answer(key, |answer| {
+            answer.freshness(now) != Freshness::Expired && answer.is_within(max_age, now)
+        })
+    }
+
+    fn fresh(&self, key: &Fingerprint, max_age: Option<Duration>, now: Instant) -> Option<Arc<CachedKey>> {
+        self.cache
+            .answer(key, |answer| answer.freshness(now) == Freshness::Fresh && answer.is_within(max_age, now))
     }
 }

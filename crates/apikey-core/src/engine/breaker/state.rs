@@ -41,7 +41,7 @@ pub(super) enum State {
     },
 }
 
-/// What has changed for everybody.
+/// What changes for everybody.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::engine) enum Transition {
     Opened(VerifierError),
@@ -50,11 +50,11 @@ pub(in crate::engine) enum Transition {
     Paused(Duration),
 }
 
-/// What follows from a health check.
+/// What follows for everybody from the health of Kinde.
 #[derive(Debug, Default, PartialEq)]
-pub(in crate::engine) struct Checked {
+pub(in crate::engine) struct Consequences {
     pub(in crate::engine) transition: Option<Transition>,
-    /// An outage that a health check has seen is over.
+    /// An outage that a health check had seen is over.
     pub(in crate::engine) outage_is_over: bool,
 }
 
@@ -109,7 +109,7 @@ impl State {
     }
 
     /// Kinde answers.
-    pub(super) fn recover(&mut self) -> Checked {
+    pub(super) fn recover(&mut self) -> Consequences {
         let (transition, outage_is_over) = match self {
             Self::Well => (None, false),
             Self::Suspected { failures, .. } => (None, *failures > 0),
@@ -117,27 +117,27 @@ impl State {
             Self::Open { .. } => (Some(Transition::Closed), true),
         };
         *self = Self::Well;
-        Checked { transition, outage_is_over }
+        Consequences { transition, outage_is_over }
     }
 
     /// A health check drew overload. `named` is the wait that Kinde named.
-    pub(super) fn overload(&mut self, named: Option<Duration>, now: Instant) -> Checked {
+    pub(super) fn overload(&mut self, named: Option<Duration>, now: Instant) -> Consequences {
         let named = named.filter(|named| !named.is_zero()).map(|named| named.min(LONGEST_SILENCE));
         let unnamed = match self {
             Self::Open { pause, next, .. } => {
                 *next = later(now, named.unwrap_or(*pause).max(*pause));
                 *pause = (*pause * 2).min(LONGEST_PAUSE);
-                return Checked::default();
+                return Consequences::default();
             }
             Self::Suspected { judged: true, .. } => {
                 *self = Self::Well;
-                return Checked::default();
+                return Consequences::default();
             }
-            Self::Well => return Checked::default(),
+            Self::Well => return Consequences::default(),
             // Overload without a moment stops everybody only if it lasts.
             Self::Suspected { is_busy: is_busy @ false, failures, .. } if named.is_none() => {
                 (*is_busy, *failures) = (true, 0);
-                return Checked::default();
+                return Consequences::default();
             }
             Self::Suspected { .. } => FIRST_UNNAMED_SILENCE,
             Self::Paused { unnamed, .. } => (*unnamed * 2).min(LONGEST_UNNAMED_SILENCE),
@@ -145,7 +145,7 @@ impl State {
         let silence = named.unwrap_or(unnamed);
         let is_new = !self.is_paused();
         *self = Self::Paused { until: later(now, silence), unnamed };
-        Checked { transition: is_new.then_some(Transition::Paused(silence)), outage_is_over: false }
+        Consequences { transition: is_new.then_some(Transition::Paused(silence)), outage_is_over: false }
     }
 
     /// A health check failed with this error; or, without an error, its verifier can't tell. That counts as failed if
@@ -155,34 +155,34 @@ impl State {
         error: Option<VerifierError>,
         most_clients_fail: impl FnOnce() -> bool,
         now: Instant,
-    ) -> Checked {
+    ) -> Consequences {
         let earlier = match self {
             Self::Open { pause, next, probe, .. } => {
                 *pause = (*pause * 2).min(LONGEST_PAUSE);
                 *next = later(now, *pause);
                 probe.health_check_failed(error.is_none());
-                return Checked::default();
+                return Consequences::default();
             }
             Self::Suspected { judged: true, .. } => {
                 *self = Self::Well;
-                return Checked::default();
+                return Consequences::default();
             }
             Self::Suspected { failures, .. } => *failures,
             Self::Well | Self::Paused { .. } => 0,
         };
         if error.is_none() && !most_clients_fail() {
             *self = Self::Well;
-            return Checked::default();
+            return Consequences::default();
         }
         let failures = earlier + 1;
         if failures < FAILURES {
             *self = Self::Suspected { failures, judged: false, is_busy: false };
-            return Checked::default();
+            return Consequences::default();
         }
         *self =
             Self::Open { pause: FIRST_PAUSE, next: later(now, FIRST_PAUSE), checks: 0, probe: Probe::shut() };
         let transition = error.map_or(Transition::OpenedByOutcomes, Transition::Opened);
-        Checked { transition: Some(transition), outage_is_over: false }
+        Consequences { transition: Some(transition), outage_is_over: false }
     }
 }
 

@@ -12,9 +12,9 @@ mod stale;
 use super::*;
 use crate::client::Client;
 use crate::clock::{Clock, ManualClock};
-use crate::verification::{Judgement, Verification};
+use crate::verification::{Judgement, Refusal, Verification};
 use crate::verifier::ServerFault;
-use crate::verifier::{FailureClass, VerifierError};
+use crate::verifier::{FailureClass, Health, VerifierError};
 
 const TTL: Duration = Duration::from_secs(300);
 const STALE: Duration = Duration::from_secs(600);
