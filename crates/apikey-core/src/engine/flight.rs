@@ -124,6 +124,11 @@ impl Flight {
         self.engine.flights.lock().ask_now(self.id);
     }
 
+    /// How long ago the question was asked.
+    pub(crate) fn time_since_asked(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.asked_at)
+    }
+
     /// Notes that the key drew overload. Returns how long it must wait.
     pub(crate) fn note_overload(&self, named: Option<Duration>, now: Instant) -> Duration {
         self.engine.overloads.note(self.id.key, named, now)
