@@ -176,8 +176,8 @@ impl View {
             Outcome::Accepted(answer) => Ok(VerifiedKey::from_verifier(answer, clock.now())),
             Outcome::Refused(refusal) => Err(style.refused(refusal)),
             Outcome::Limited(limited) => Err(style.limited(limited)),
-            Outcome::Failed { fault, older_may_serve } => {
-                let older = if older_may_serve { older(clock.now()) } else { None };
+            Outcome::Failed { fault, stale_may_serve } => {
+                let older = if stale_may_serve { older(clock.now()) } else { None };
                 older.ok_or_else(|| style.server_fault(fault))
             }
         }

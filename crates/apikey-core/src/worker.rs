@@ -39,7 +39,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) timeout: Duration,
     pub(crate) retries: bool,
     pub(crate) max_in_flight: usize,
-    /// After how long a wait for Kinde an older answer may serve; `None` if none ever does.
+    /// After how long a wait for Kinde a stale answer may serve; `None` if none ever does.
     pub(crate) slow_after: Option<Duration>,
 }
 

@@ -4,7 +4,7 @@
 //!   away at once. A call that drew overload rests until its moment, and then waits for as long as its budget lasts.
 //! - While others wait, one client has at most a quarter of the places and an eighth of the queue, those at rest included. Of 16
 //!   or more places it never has the last ones, so that keys of one client that never answer leave room for everybody else.
-//! - Keys with an older answer go first.
+//! - Keys with a stale answer go first.
 
 mod pace;
 mod places;
@@ -54,7 +54,7 @@ struct Inner {
 #[derive(Clone)]
 pub(super) struct Applicant {
     pub(super) client: Option<Client>,
-    pub(super) has_older_answer: bool,
+    pub(super) has_answer: bool,
     pub(super) window: Option<Window>,
 }
 
@@ -151,12 +151,12 @@ impl Admission {
     pub(super) fn apply_again(
         &self,
         client: Option<Client>,
-        has_older_answer: bool,
+        has_answer: bool,
         until: Instant,
         now: Instant,
     ) -> Arc<Turn> {
         let mut inner = self.lock();
-        let turn = inner.enqueue(Applicant { client, has_older_answer, window: None }, until, now);
+        let turn = inner.enqueue(Applicant { client, has_answer, window: None }, until, now);
         inner.shares.end_rest(client);
         inner.dispatch(now);
         turn
@@ -200,11 +200,11 @@ impl Inner {
     }
 
     fn enqueue(&mut self, applicant: Applicant, until: Instant, now: Instant) -> Arc<Turn> {
-        let Applicant { client, has_older_answer, window } = applicant;
+        let Applicant { client, has_answer, window } = applicant;
         self.last_number += 1;
         let turn = Turn::new(TurnState::Waiting);
         let (number, waits) = (self.last_number, Arc::clone(&turn));
-        self.shares.enqueue(client, Waiting { number, turn: waits, has_older_answer, window, until });
+        self.shares.enqueue(client, Waiting { number, turn: waits, has_answer, window, until });
         self.pace.somebody_waits(now);
         turn
     }

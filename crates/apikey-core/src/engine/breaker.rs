@@ -88,14 +88,14 @@ impl Breaker {
         Self { inner: is_on.then(|| Mutex::new(inner)), wake: Notify::new() }
     }
 
-    /// Whether a key may be asked about now. `has_older_answer` says whether its caller could be served otherwise.
-    pub(super) fn admit(&self, has_older_answer: bool, client: Option<Client>, now: Instant) -> Admit {
+    /// Whether a key may be asked about now. `has_stale_answer` says whether its caller could be served otherwise.
+    pub(super) fn admit(&self, has_stale_answer: bool, client: Option<Client>, now: Instant) -> Admit {
         let Some(mut inner) = self.lock() else { return Admit::Yes { is_probe: false } };
         if let Some(class) = inner.set_up.known_wrong_for(client, now) {
             return Admit::SetUp(class);
         }
         if let State::Open { probe, .. } = &mut inner.state
-            && probe.take(has_older_answer, client)
+            && probe.take(has_stale_answer, client)
         {
             return Admit::Yes { is_probe: true };
         }

@@ -25,7 +25,7 @@ pub(crate) struct Flight {
     questions: u32,
     outcome: Arc<SharedOutcome>,
     client: Option<Client>,
-    has_older_answer: bool,
+    has_answer: bool,
     is_probe: bool,
     has_landed: bool,
     stage: Stage,
@@ -64,7 +64,7 @@ impl Flight {
             questions: 1,
             outcome,
             client: applicant.client,
-            has_older_answer: applicant.has_older_answer,
+            has_answer: applicant.has_answer,
             is_probe,
             has_landed: false,
             stage: Stage::Waiting(turn),
@@ -113,9 +113,9 @@ impl Flight {
         self.client
     }
 
-    /// Whether somebody could be served an older answer meanwhile.
-    pub(crate) fn has_older_answer(&self) -> bool {
-        self.has_older_answer
+    /// Whether somebody could be served a stale answer meanwhile.
+    pub(crate) fn has_answer(&self) -> bool {
+        self.has_answer
     }
 
     /// Tells that the question is asked now: the answer is as old as that, and purges before it are none of its business.
@@ -151,7 +151,7 @@ impl Flight {
     pub(crate) fn apply_again(&mut self, until: Instant, now: Instant) {
         if matches!(self.stage, Stage::Resting) {
             let admission = &self.engine.admission;
-            let turn = admission.apply_again(self.client, self.has_older_answer, until, now);
+            let turn = admission.apply_again(self.client, self.has_answer, until, now);
             self.engine.flights.lock().set_turn(self.id, &turn);
             self.stage = Stage::Waiting(turn);
         }

@@ -178,6 +178,6 @@ impl Table {
 impl Stuck {
     /// Tells those who wait that nobody could answer.
     pub(super) fn give_up(&self) {
-        self.outcome.publish(Outcome::Failed { fault: ServerFault::UNAVAILABLE, older_may_serve: true });
+        self.outcome.publish(Outcome::Failed { fault: ServerFault::UNAVAILABLE, stale_may_serve: true });
     }
 }

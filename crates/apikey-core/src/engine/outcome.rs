@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     Failed {
         fault: ServerFault,
         /// An answer past its time to live may serve, if there is one.
-        older_may_serve: bool,
+        stale_may_serve: bool,
     },
     Limited(Limited),
 }
@@ -30,7 +30,7 @@ pub(crate) enum Outcome {
 #[derive(Default)]
 pub(super) struct SharedOutcome {
     outcome: OnceLock<Outcome>,
-    /// Kinde takes so long that an older answer may serve.
+    /// Kinde takes so long that a stale answer may serve.
     is_slow: AtomicBool,
     changed: Notify,
 }
@@ -94,7 +94,7 @@ impl Waiter {
                     // It is the limit of the client whose flight it was. This one made no attempt.
                     Outcome::Limited(_) if self.slot.is_some() => Outcome::Failed {
                         fault: ServerFault::Unavailable { retry_after: CROWDED },
-                        older_may_serve: false,
+                        stale_may_serve: false,
                     },
                     outcome => outcome.clone(),
                 });

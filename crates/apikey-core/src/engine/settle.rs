@@ -8,7 +8,7 @@ use super::flights::{FlightId, Table};
 use super::outcome::Outcome;
 use super::report::Report;
 use super::{CROWDED, Engine, EngineSettings};
-use crate::evidence::OlderAnswer;
+use crate::evidence::StaleAnswer;
 use crate::key::Fingerprint;
 use crate::verification::{Judgement, Refusal, Verdict};
 use crate::verifier::FailureClass;
@@ -31,7 +31,7 @@ pub(super) enum Settled {
 }
 
 /// Nobody may rely on what was heard.
-const VOID: Outcome = Outcome::Failed { fault: ServerFault::UNAVAILABLE, older_may_serve: false };
+const VOID: Outcome = Outcome::Failed { fault: ServerFault::UNAVAILABLE, stale_may_serve: false };
 
 impl Engine {
     /// Takes in what a flight brings back. The table of flights is locked once, from the look for purges to the end of the
@@ -131,11 +131,11 @@ impl Engine {
     /// The verifier could not judge the key.
     fn failed(&self, key: Fingerprint, class: FailureClass, now: Instant) -> Outcome {
         let rule = class.rule();
-        let older_may_serve = match rule.older_answer {
-            OlderAnswer::Serves => true,
-            OlderAnswer::ServesWhileOpen => self.breaker.is_open(),
+        let stale_may_serve = match rule.stale_answer {
+            StaleAnswer::Serves => true,
+            StaleAnswer::ServesWhileOpen => self.breaker.is_open(),
         };
-        if !older_may_serve {
+        if !stale_may_serve {
             self.cache.end_extension(&key);
         }
         let wait = match class {
@@ -147,16 +147,16 @@ impl Engine {
             (false, Some(retry_after)) => ServerFault::Unavailable { retry_after },
             (false, None) => ServerFault::UNAVAILABLE,
         };
-        Outcome::Failed { fault, older_may_serve }
+        Outcome::Failed { fault, stale_may_serve }
     }
 
     /// The task of the flight was ended. A verifier that panics may do so about this key alone.
     fn lost(&self, key: Fingerprint, fault: ServerFault) -> Outcome {
-        let older_may_serve = fault != ServerFault::Internal || self.breaker.is_open();
-        if !older_may_serve {
+        let stale_may_serve = fault != ServerFault::Internal || self.breaker.is_open();
+        if !stale_may_serve {
             self.cache.end_extension(&key);
         }
-        Outcome::Failed { fault, older_may_serve }
+        Outcome::Failed { fault, stale_may_serve }
     }
 
     fn end(&self, question: &Question, outcome: Outcome) -> Settled {
@@ -175,6 +175,6 @@ fn ask_again(mut flights: MutexGuard<'_, Table>, question: &Question) -> Settled
     Settled::Landed(VOID)
 }
 
-fn unavailable(retry_after: Duration, older_may_serve: bool) -> Outcome {
-    Outcome::Failed { fault: ServerFault::Unavailable { retry_after }, older_may_serve }
+fn unavailable(retry_after: Duration, stale_may_serve: bool) -> Outcome {
+    Outcome::Failed { fault: ServerFault::Unavailable { retry_after }, stale_may_serve }
 }

@@ -12,7 +12,7 @@ use super::flights::{Started, Stuck, Table};
 use super::outcome::{SharedOutcome, Waiter};
 use super::{Engine, Rules};
 use crate::client::Client;
-use crate::evidence::OlderAnswer;
+use crate::evidence::StaleAnswer;
 use crate::key::Fingerprint;
 use crate::verification::Refusal;
 
@@ -31,7 +31,7 @@ pub(crate) enum Step {
     Wait(Waiter),
     /// The caller's duty: verify, and land the flight with the outcome.
     Verify(Flight, Waiter),
-    /// Kinde is not to be asked now, so an older answer serves.
+    /// Kinde is not to be asked now, so a stale answer serves.
     Stale(Arc<CachedKey>),
     /// Kinde is not to be asked now, but perhaps after this long.
     Unavailable(Duration),
@@ -60,7 +60,7 @@ enum MayAsk {
     No {
         step: Step,
         /// If there is an answer past its time to live, it serves instead.
-        older_may_serve: bool,
+        stale_may_serve: bool,
     },
 }
 
@@ -110,7 +110,7 @@ impl Engine {
     ) -> Step {
         let window = attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
         let stale = self.stale(&key, *max_age, now);
-        let applicant = Applicant { client, has_older_answer: stale.is_some(), window };
+        let applicant = Applicant { client, has_answer: stale.is_some(), window };
         let (flights, rest) = match self.look(&key, now) {
             Looked::Refused(refusal) => return Step::Refused(refusal),
             Looked::NotRefused { flights, rest } => (flights, rest),
@@ -130,8 +130,8 @@ impl Engine {
                 let (flight, outcome) = self.start(flights, key, &applicant, turn, is_probe, now);
                 Step::Verify(flight, Waiter::new(outcome, None))
             }
-            MayAsk::No { step, older_may_serve } => {
-                stale.filter(|_| older_may_serve).map_or(step, Step::Stale)
+            MayAsk::No { step, stale_may_serve } => {
+                stale.filter(|_| stale_may_serve).map_or(step, Step::Stale)
             }
         }
     }
@@ -161,22 +161,22 @@ impl Engine {
 
     /// Whether Kinde may be asked about a key now. The flights are locked meanwhile, so that no other flight of the key starts.
     fn may_ask(&self, applicant: &Applicant, rest: Option<Duration>, now: Instant) -> MayAsk {
-        let Applicant { client, has_older_answer, window } = applicant;
+        let Applicant { client, has_answer, window } = applicant;
         if let Some(wait) = rest {
-            return MayAsk::No { step: Step::Unavailable(wait), older_may_serve: true };
+            return MayAsk::No { step: Step::Unavailable(wait), stale_may_serve: true };
         }
         if let Some(Err(limited)) = window.as_ref().map(|window| window.check(now)) {
-            // While Kinde is known not to answer, an older answer costs it nothing.
-            return MayAsk::No { step: Step::Limited(limited), older_may_serve: self.breaker.is_open() };
+            // While Kinde is known not to answer, a stale answer costs it nothing.
+            return MayAsk::No { step: Step::Limited(limited), stale_may_serve: self.breaker.is_open() };
         }
-        let is_probe = match self.breaker.admit(*has_older_answer, *client, now) {
+        let is_probe = match self.breaker.admit(*has_answer, *client, now) {
             Admit::Yes { is_probe } => is_probe,
             Admit::NotYet(wait) => {
-                return MayAsk::No { step: Step::Unavailable(wait), older_may_serve: true };
+                return MayAsk::No { step: Step::Unavailable(wait), stale_may_serve: true };
             }
             Admit::SetUp(class) => {
-                let older_may_serve = class.rule().older_answer == OlderAnswer::Serves;
-                return MayAsk::No { step: Step::SetUp, older_may_serve };
+                let stale_may_serve = class.rule().stale_answer == StaleAnswer::Serves;
+                return MayAsk::No { step: Step::SetUp, stale_may_serve };
             }
         };
         let step = match self.admission.apply(applicant.clone(), now) {
@@ -186,7 +186,7 @@ impl Engine {
         };
         // The one caller's key that might go does not.
         self.breaker.record(Seen::Nothing, *client, is_probe, now);
-        MayAsk::No { step, older_may_serve: false }
+        MayAsk::No { step, stale_may_serve: false }
     }
 
     /// Renews an answer in the background, if Kinde may be asked. The caller gets the answer that there is.
@@ -201,7 +201,7 @@ impl Engine {
             return Step::Hit(answer);
         }
         // The cache knows the key, so nobody is guessing: it is no attempt.
-        let applicant = Applicant { client, has_older_answer: true, window: None };
+        let applicant = Applicant { client, has_answer: true, window: None };
         let flights = self.flights.lock();
         if flights.join(&key, now, self.settings.overdue_after).is_some() {
             return Step::Hit(answer);

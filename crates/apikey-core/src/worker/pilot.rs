@@ -27,7 +27,7 @@ pub(super) struct Pilot {
     pub(super) tries: Tries,
     /// What one verification may take.
     pub(super) timeout: Duration,
-    /// After how long a wait for Kinde an older answer may serve; `None` if none ever does.
+    /// After how long a wait for Kinde a stale answer may serve; `None` if none ever does.
     pub(super) slow_after: Option<Duration>,
 }
 
@@ -91,7 +91,7 @@ impl Pilot {
         Ok(())
     }
 
-    /// Asks, and tells callers that have an older answer when it takes long.
+    /// Asks, and tells callers that have a stale answer when it takes long.
     async fn ask(
         &self,
         flight: &Flight,
@@ -100,7 +100,7 @@ impl Pilot {
         allowance: &mut Allowance,
     ) -> Result<Judgement, VerifierError> {
         let asking = self.tries.ask(key, flight.client(), deadline, allowance);
-        let Some(slow_after) = self.slow_after.filter(|_| flight.has_older_answer()) else {
+        let Some(slow_after) = self.slow_after.filter(|_| flight.has_answer()) else {
             return asking.await;
         };
         let mut asking = std::pin::pin!(asking);

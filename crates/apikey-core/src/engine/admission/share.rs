@@ -12,7 +12,7 @@ pub(super) struct Waiting {
     /// Flights that came earlier have a lower one.
     pub(super) number: u64,
     pub(super) turn: Arc<Turn>,
-    pub(super) has_older_answer: bool,
+    pub(super) has_answer: bool,
     pub(super) window: Option<Window>,
     pub(super) until: Instant,
 }
@@ -23,13 +23,13 @@ pub(super) struct Share {
     pub(super) resting: usize,
     /// The number of its latest turn: a client whose latest turn is longest ago comes first.
     pub(super) last_turn: u64,
-    with_older_answer: VecDeque<Waiting>,
+    with_answer: VecDeque<Waiting>,
     without: VecDeque<Waiting>,
 }
 
 impl Share {
     pub(super) fn queued(&self) -> usize {
-        self.with_older_answer.len() + self.without.len()
+        self.with_answer.len() + self.without.len()
     }
 
     /// How many wait, at rest or in the queue.
@@ -41,9 +41,9 @@ impl Share {
         self.taken == 0 && self.waiting() == 0
     }
 
-    /// Whether its first has no older answer, and the number of that one.
+    /// Whether its first has no stale answer, and the number of that one.
     pub(super) fn first(&self) -> Option<(bool, u64)> {
-        let with = self.with_older_answer.front().map(|waiting| (false, waiting.number));
+        let with = self.with_answer.front().map(|waiting| (false, waiting.number));
         with.or_else(|| self.without.front().map(|waiting| (true, waiting.number)))
     }
 
@@ -52,11 +52,11 @@ impl Share {
     }
 
     pub(super) fn pop_first(&mut self) -> Option<Waiting> {
-        self.with_older_answer.pop_front().or_else(|| self.without.pop_front())
+        self.with_answer.pop_front().or_else(|| self.without.pop_front())
     }
 
     pub(super) fn pop_last(&mut self) -> Option<Waiting> {
-        self.without.pop_back().or_else(|| self.with_older_answer.pop_back())
+        self.without.pop_back().or_else(|| self.with_answer.pop_back())
     }
 
     /// Puts back what [`pop_first`](Self::pop_first) took.
@@ -66,13 +66,13 @@ impl Share {
 
     /// Takes this one out of the queue. `false` if it does not wait.
     pub(super) fn withdraw(&mut self, turn: &Arc<Turn>) -> bool {
-        [&mut self.with_older_answer, &mut self.without].into_iter().any(|queue| {
+        [&mut self.with_answer, &mut self.without].into_iter().any(|queue| {
             let position = queue.iter().position(|waiting| Arc::ptr_eq(&waiting.turn, turn));
             position.and_then(|position| queue.remove(position)).is_some()
         })
     }
 
     fn queue_of(&mut self, waiting: &Waiting) -> &mut VecDeque<Waiting> {
-        if waiting.has_older_answer { &mut self.with_older_answer } else { &mut self.without }
+        if waiting.has_answer { &mut self.with_answer } else { &mut self.without }
     }
 }

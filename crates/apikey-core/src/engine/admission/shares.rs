@@ -142,8 +142,8 @@ impl Shares {
         let rank = |share: &Share| {
             let others_wait = self.queued > share.queued();
             let above = if others_wait && share.taken >= fair { share.taken } else { 0 };
-            let (without_older, number) = share.first().unwrap_or((true, u64::MAX));
-            (above, without_older, share.last_turn, number)
+            let (without_answer, number) = share.first().unwrap_or((true, u64::MAX));
+            (above, without_answer, share.last_turn, number)
         };
         candidates.min_by_key(|(_, share)| rank(share)).map(|(client, _)| *client)
     }

@@ -25,9 +25,9 @@ struct One {
 }
 
 impl Admission {
-    fn ask(&self, number: usize, has_older_answer: bool, now: Instant) -> Option<One> {
+    fn ask(&self, number: usize, has_answer: bool, now: Instant) -> Option<One> {
         let client = client(number);
-        match self.apply(Applicant { client, has_older_answer, window: None }, now) {
+        match self.apply(Applicant { client, has_answer, window: None }, now) {
             Admitted::Turn(turn) => Some(One { client, turn }),
             Admitted::Crowded => None,
             Admitted::Limited(_) => panic!("nobody counts here"),
@@ -94,7 +94,7 @@ fn a_client_with_more_than_an_eighth_of_the_queue_makes_room() {
 }
 
 #[test]
-fn keys_with_an_older_answer_go_first() {
+fn keys_with_a_stale_answer_go_first() {
     let (admission, now) = (Admission::new(settings(1, 10)), Instant::now());
     let first = admission.ask(0, false, now).unwrap();
     let cold = admission.ask(1, false, now).unwrap();

@@ -11,8 +11,8 @@ pub(super) struct Probe {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ProbeSlot {
     Shut,
-    /// At first a key with an older answer may go, because its caller need not wait.
-    ForOlder,
+    /// At first a key with a stale answer may go, because its caller need not wait.
+    ForStale,
     ForAnybody,
     Taken,
 }
@@ -23,10 +23,10 @@ impl Probe {
     }
 
     /// Takes the slot for a key of this client's, if it may have it.
-    pub(super) fn take(&mut self, has_older_answer: bool, client: Option<Client>) -> bool {
+    pub(super) fn take(&mut self, has_stale_answer: bool, client: Option<Client>) -> bool {
         let is_free = match self.slot {
             ProbeSlot::ForAnybody => true,
-            ProbeSlot::ForOlder => has_older_answer,
+            ProbeSlot::ForStale => has_stale_answer,
             ProbeSlot::Shut | ProbeSlot::Taken => false,
         };
         let takes = is_free && self.barred != Some(client);
@@ -36,18 +36,18 @@ impl Probe {
         takes
     }
 
-    /// A key may go, in the first place one with an older answer.
+    /// A key may go, in the first place one with a stale answer.
     pub(super) fn offer(&mut self) {
         // If nobody else took the slot, the barred client may have it, too.
-        if matches!(self.slot, ProbeSlot::ForOlder | ProbeSlot::ForAnybody) {
+        if matches!(self.slot, ProbeSlot::ForStale | ProbeSlot::ForAnybody) {
             self.barred = None;
         }
-        self.slot = ProbeSlot::ForOlder;
+        self.slot = ProbeSlot::ForStale;
     }
 
     /// A health check failed. `tells_nothing` if its verifier can't tell: then keys are the only way to learn more.
     pub(super) fn health_check_failed(&mut self, tells_nothing: bool) {
-        if self.slot == ProbeSlot::ForOlder || (tells_nothing && self.slot == ProbeSlot::Shut) {
+        if self.slot == ProbeSlot::ForStale || (tells_nothing && self.slot == ProbeSlot::Shut) {
             self.slot = ProbeSlot::ForAnybody;
         }
     }

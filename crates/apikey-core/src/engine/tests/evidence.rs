@@ -1,9 +1,9 @@
-//! What an answer of Kinde's, or its absence, proves: for the caller, for an older answer, and for everybody else.
+//! What an answer of Kinde's, or its absence, proves: for the caller, for a stale answer, and for everybody else.
 
 use super::*;
 
 /// A world with a key whose answer is past its time to live, but may serve in an outage.
-fn with_an_older_answer() -> World {
+fn with_a_stale_answer() -> World {
     let world = World::new(EngineSettings { stale_if_error: STALE, circuit_breaker: true, ..plain() });
     world.cache("k1");
     world.clock.advance(TTL);
@@ -11,7 +11,7 @@ fn with_an_older_answer() -> World {
 }
 
 #[test]
-fn each_class_says_what_the_caller_and_the_older_answer_get() {
+fn each_class_says_what_the_caller_and_the_stale_answer_get() {
     for (class, fault, serves) in [
         (FailureClass::Overload, ServerFault::Unavailable { retry_after: Duration::from_millis(100) }, true),
         (FailureClass::Outage, ServerFault::UNAVAILABLE, true),
@@ -19,22 +19,22 @@ fn each_class_says_what_the_caller_and_the_older_answer_get() {
         (FailureClass::ServiceRefused, ServerFault::Internal, false),
         (FailureClass::Unjudged, ServerFault::UNAVAILABLE, false),
     ] {
-        let world = with_an_older_answer();
+        let world = with_a_stale_answer();
         let (flight, waiter) = world.start("k1");
         world.land_at_once(flight, Said::Failed(class));
-        let Some(Outcome::Failed { fault: told, older_may_serve }) = heard_outcome(waiter) else {
+        let Some(Outcome::Failed { fault: told, stale_may_serve }) = heard_outcome(waiter) else {
             panic!("{class:?}");
         };
-        assert_eq!((told, older_may_serve), (fault, serves), "{class:?}");
+        assert_eq!((told, stale_may_serve), (fault, serves), "{class:?}");
         let is_kept = world.engine.stale(&world.engine.fingerprint("k1"), None, world.clock.now()).is_some();
         assert_eq!(is_kept, serves, "{class:?}: what may not serve is forgotten");
     }
 }
 
 #[test]
-fn while_the_breaker_is_open_an_older_answer_outlives_every_failure() {
+fn while_the_breaker_is_open_a_stale_answer_outlives_every_failure() {
     for class in ALL_FAILURES {
-        let world = with_an_older_answer();
+        let world = with_a_stale_answer();
         world.break_down();
         world.clock.advance(SECOND);
         assert!(world.health_check(ill()));
@@ -43,7 +43,7 @@ fn while_the_breaker_is_open_an_older_answer_outlives_every_failure() {
         let (probe, waiter) = world.start("k1");
         world.land_at_once(probe, Said::Failed(class));
         assert!(
-            matches!(heard_outcome(waiter), Some(Outcome::Failed { older_may_serve: true, .. })),
+            matches!(heard_outcome(waiter), Some(Outcome::Failed { stale_may_serve: true, .. })),
             "{class:?}"
         );
         assert!(world.engine.breaker.is_open(), "{class:?} changes nothing");
@@ -52,7 +52,7 @@ fn while_the_breaker_is_open_an_older_answer_outlives_every_failure() {
 }
 
 #[test]
-fn crowding_is_no_reason_to_serve_an_older_answer() {
+fn crowding_is_no_reason_to_serve_a_stale_answer() {
     let settings = EngineSettings { stale_if_error: STALE, max_in_flight: 1, ..plain() };
     let world = World::new(settings);
     world.cache("k1");
@@ -278,11 +278,11 @@ fn whoever_queued_when_the_breaker_opened_is_not_sent() {
 }
 
 #[test]
-fn a_verifier_that_panics_about_a_key_serves_no_older_answer() {
-    let world = with_an_older_answer();
+fn a_verifier_that_panics_about_a_key_serves_no_stale_answer() {
+    let world = with_a_stale_answer();
     let (flight, waiter) = world.start("k1");
     assert!(flight.land(Report::Lost(ServerFault::Internal), world.clock.now()).is_none());
-    assert!(matches!(heard_outcome(waiter), Some(Outcome::Failed { older_may_serve: false, .. })));
+    assert!(matches!(heard_outcome(waiter), Some(Outcome::Failed { stale_may_serve: false, .. })));
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn an_attempt_that_kinde_could_not_answer_is_given_back() {
 }
 
 #[test]
-fn in_an_outage_an_older_answer_serves_a_limited_client_too() {
+fn in_an_outage_a_stale_answer_serves_a_limited_client_too() {
     let world = World::new(EngineSettings {
         circuit_breaker: true,
         stale_if_error: STALE,

@@ -1,4 +1,4 @@
-//! Older answers while Kinde can't answer, and when answers get old.
+//! Stale answers while Kinde can't answer, and when answers get old.
 
 use super::*;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn an_old_answer_serves_up_to_an_absolute_age() {
     for _ in 0..5 {
         let (flight, waiter) = world.start("k1");
         world.land_at_once(flight, DOWN);
-        assert!(matches!(heard_outcome(waiter), Some(Outcome::Failed { older_may_serve: true, .. })));
+        assert!(matches!(heard_outcome(waiter), Some(Outcome::Failed { stale_may_serve: true, .. })));
         assert!(world.engine.stale(&key, None, world.clock.now()).is_some());
     }
     world.break_down();

@@ -151,7 +151,7 @@ impl Simulation {
             Step::Hit(answer) => self.check_served(secret, &answer, false),
             Step::Stale(answer) => {
                 self.check_served(secret, &answer, true);
-                assert!(!self.kinde.unjudged[secret], "an older answer of a key that Kinde makes nothing of");
+                assert!(!self.kinde.unjudged[secret], "a stale answer of a key that Kinde makes nothing of");
             }
             Step::Refresh(answer, flight) => {
                 self.check_served(secret, &answer, false);
