@@ -1,19 +1,20 @@
-//! Where the engine's time comes from.
+//! The clock that dates answers and tokens.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A monotonic clock. The default is [`SystemClock`]; tests inject a [`ManualClock`].
+/// A monotonic clock. The default is [`SystemClock`]. Tests inject a [`ManualClock`].
 ///
-/// It decides how old a cached answer or a token is. Deadlines of network calls run on Tokio's timer instead.
+/// It decides how old a cached answer or a token is. Tokio's timer bounds network calls instead.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The present moment. It never goes backwards.
     fn now(&self) -> Instant;
 
-    /// For how long the machine has slept in all while [`now`](Self::now) stood still, from any point in the past on. Once a
-    /// second it is looked at; if it has grown, answers from before are asked for again. By default `None`: the clock can't
-    /// tell, or counts sleep.
+    /// How long the machine has slept in all while [`now`](Self::now) stood still. It may count from any point
+    /// in the past, but always the same one. The authenticator looks at it once a second. If it has grown,
+    /// cached answers are no longer fresh. The default is `None`: the clock can't tell, or its `now` counts
+    /// sleep.
     fn suspended(&self) -> Option<Duration> {
         None
     }
@@ -37,18 +38,18 @@ impl Clock for SystemClock {
 mod sleep {
     use std::time::Duration;
 
-    /// On Linux, the clock that counts sleep less the one that does not.
+    /// On Linux, it is the clock that counts sleep, less the one that does not.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn suspended() -> Option<Duration> {
         use rustix::time::{ClockId, clock_gettime};
         let read = |id| Duration::try_from(clock_gettime(id)).ok();
-        // The one that must not be ahead comes first.
+        // The clock without sleep comes first, so that it is never ahead of the other.
         let awake = read(ClockId::Monotonic)?;
         Some(read(ClockId::Boottime)?.saturating_sub(awake))
     }
 
-    /// Elsewhere, what the wall clock has gained on the monotonic clock in steps of more than 5 s, because smaller ones may
-    /// be the clock that is set.
+    /// Elsewhere, it is what the wall clock gains on the monotonic clock in steps of more than 5 s. Smaller
+    /// steps may come from a clock that is adjusted.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(super) fn suspended() -> Option<Duration> {
         use std::sync::{Mutex, PoisonError};
@@ -69,7 +70,7 @@ mod sleep {
     }
 }
 
-/// A clock that moves only when it is told to, for tests of expiry that neither sleep nor hope.
+/// A clock that moves only when a test tells it to. Tests of expiry need not sleep.
 ///
 /// ```
 /// use apikey_core::{Clock, ManualClock};
@@ -87,13 +88,13 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands still.
+    /// Makes a clock that stands still.
     #[must_use]
     pub fn new() -> Self {
         Self { origin: Instant::now(), nanoseconds: AtomicU64::new(0) }
     }
 
-    /// Moves the clock forward; at most about 584 years in all.
+    /// Moves the clock forward, by at most about 584 years in all.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(by, Ordering::SeqCst);

@@ -1,34 +1,37 @@
-//! What follows from the class of a failure: one table, from which everything else takes its rule.
+//! What follows from the class of a failure. There is one table, and all rules come from it.
 
 use crate::verifier::FailureClass;
 
-/// What a failure of one class means for the caller, for a stale answer and for another try. An attempt is given back in
-/// every class, up to a bound.
+/// What a failure of one class means for the caller, for a stale answer and for another try. In every class the
+/// attempt is given back, up to a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rule {
-    /// The caller gets a 500 and not a 503: this service is to blame. Every other failure may be a sign that nobody can be
-    /// verified, so that the service asks for itself.
+    /// This service is to blame, so the caller gets a 500. Otherwise the caller gets a 503, and the failure may
+    /// be a sign that no key can be verified, so the service makes a health check.
     pub(crate) is_set_up: bool,
     pub(crate) stale_answer: StaleAnswer,
     pub(crate) retry: Retry,
-    /// The caller may have been unlucky in an outage: what it was given back is forgotten when the outage has ended.
+    /// An outage may be why. If one was seen and has ended, what the caller was given back for such failures no
+    /// longer counts.
     pub(crate) is_an_outage_if_confirmed: bool,
 }
 
-/// Whether an answer past its time to live may serve, if the settings allow it at all.
+/// Whether a stale answer may serve, if the settings allow it at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StaleAnswer {
+    /// It serves.
     Serves,
-    /// While the breaker is open. Otherwise the stale answer is forgotten, because it may be this key that is odd.
+    /// It serves while the breaker is open. Otherwise it is forgotten, because it may be this key that is odd.
     ServesWhileOpen,
 }
 
+/// When a call that failed is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
     Never,
-    /// After the moment that the other side names.
+    /// It is tried again after the moment that Kinde names.
     AfterTheMoment,
-    /// At once, on a new connection.
+    /// It is tried again at once, on a new connection.
     OnANewConnection,
 }
 

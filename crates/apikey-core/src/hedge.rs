@@ -1,4 +1,4 @@
-//! Second tries beside one that is silent: when they are of use, and how many there are at once.
+//! Second tries beside a silent one: when they are useful, and how many may run at once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use crate::client::Client;
 use crate::tally::Tally;
 
-/// A try that is silent for this part of the budget gets company.
+/// If a try is silent for one part in this many of the budget, another one begins beside it.
 const PART: u32 = 3;
-/// At least so many second tries may be under way at once; or this part of the calls under way, if that is more.
+/// How many second tries may run at once. If a tenth of the calls under way is more, then a tenth.
 const LEAST: usize = 4;
 const SHARE: usize = 10;
-/// After a try that was slow and succeeded, silence is slowness for so long.
+/// After a slow success, silence counts as slowness for this long.
 const SLOWNESS: Duration = Duration::from_secs(10);
 
 pub(crate) struct Hedges {
@@ -24,7 +24,7 @@ pub(crate) struct Hedges {
     slow_success: Mutex<Option<Instant>>,
 }
 
-/// Leave for one second try. It ends with this value.
+/// The permit for one second try. It is given back when this is dropped.
 pub(crate) struct HedgePermit<'h> {
     hedges: &'h Hedges,
     client: Option<Client>,
@@ -36,26 +36,26 @@ impl Hedges {
         Self { silence, under_way: Mutex::default(), freed: Notify::new(), slow_success: Mutex::default() }
     }
 
-    /// How long a try is silent before another one begins.
+    /// How long a try must be silent before another one begins.
     pub(crate) fn silence(&self) -> Duration {
         self.silence
     }
 
-    /// Takes in that a try succeeded.
+    /// Notes that a try succeeded.
     pub(crate) fn succeeded(&self, began: Instant, now: Instant) {
         if now.saturating_duration_since(began) > self.silence {
             *self.slow_success.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         }
     }
 
-    /// Whether silence is a sign of a dead connection: not if tries have succeeded lately that took as long.
+    /// Whether silence is a sign of a dead connection. It is not if a try that took as long succeeded lately.
     pub(crate) fn are_useful(&self, now: Instant) -> bool {
         let slow = *self.slow_success.lock().unwrap_or_else(PoisonError::into_inner);
         slow.is_none_or(|at| now.saturating_duration_since(at) > SLOWNESS)
     }
 
-    /// Leave for one more second try of this client's, once there is some. `calls` are under way in all. One client never has
-    /// the last quarter.
+    /// Waits for the permit for one more second try of this client. `calls` is how many calls are under way.
+    /// One client never has the last quarter of the permits.
     pub(crate) async fn permit(&self, client: Option<Client>, calls: usize) -> HedgePermit<'_> {
         let most = LEAST.max(calls / SHARE);
         loop {

@@ -1,4 +1,4 @@
-//! What the operator reads of failures: each kind once a minute, with a count.
+//! What the operator reads of failures: each kind once a minute, with the number of those not logged.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use crate::verifier::{FailureClass, VerifierError};
 
 const PAUSE: Duration = Duration::from_secs(60);
-/// Past so many different reasons of one class, they are one kind.
+/// Once this many kinds are known, all new reasons of one class count as one kind.
 const MOST_KINDS: usize = 64;
 
-/// Remembers which kinds of failures were told when.
+/// Remembers when each kind of failure was logged.
 #[derive(Default)]
 pub(crate) struct LogGate(Mutex<HashMap<(FailureClass, String), Told>>);
 
@@ -20,7 +20,7 @@ struct Told {
 }
 
 impl LogGate {
-    /// Tells the operator of a failure, unless one of its kind was told within the last minute.
+    /// Logs a failure, unless one of its kind was logged within the last minute.
     pub(crate) fn tell(&self, error: &VerifierError, now: Instant) {
         let Some(untold) = self.untold(error, now) else { return };
         if error.class().rule().is_set_up {
@@ -30,7 +30,8 @@ impl LogGate {
         }
     }
 
-    /// How many of its kind were not told since the last one that was; `None` if this one is not to be told either.
+    /// How many failures of its kind were not logged since the latest that was. `None` if this one is not to be
+    /// logged either.
     fn untold(&self, error: &VerifierError, now: Instant) -> Option<u64> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kind = (error.class(), error.reason().to_owned());

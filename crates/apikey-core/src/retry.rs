@@ -1,26 +1,27 @@
-//! When a failed verification is tried again: once on its own account, and further from a budget that all share, so that
-//! retries never multiply the load of an outage.
+//! When a failed call is tried again. Each verification has one retry of its own. Further retries come from a
+//! budget that all verifications share, so that retries never multiply the load of an outage.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Retries of one question after an outage.
+/// How many retries one question has after an outage.
 const MOST_AFTER_OUTAGE: u32 = 2;
-/// The bound of the first wait; it doubles with each retry. The wait is drawn between zero and the bound (full jitter).
+/// The wait before a retry is drawn between zero and a bound (full jitter). This is the first bound. It doubles
+/// with each retry.
 const FIRST_BOUND: Duration = Duration::from_millis(50);
-/// Every verification earns a tenth of a retry.
+/// Each verification earns a tenth of a retry.
 const EARNED: u32 = 1;
 const COST: u32 = 10;
-/// At least so many retries can be saved up; or one for each call that may be under way, if that is more.
+/// How many retries can be saved up. If more calls than this may be under way, it is one for each of them.
 const LEAST_SAVED: u32 = 10;
 
-/// The budget of retries that all verifications share, beyond the one that each has of its own.
+/// The retries that all verifications share, beyond the one that each has of its own.
 pub(crate) struct RetryBudget {
     saved: AtomicU32,
     most: u32,
 }
 
-/// The retries of one verification.
+/// The retries that one verification has taken.
 #[derive(Debug, Default)]
 pub(crate) struct Allowance {
     taken: u32,
@@ -33,7 +34,7 @@ impl RetryBudget {
         Self { saved: AtomicU32::new(most), most }
     }
 
-    /// Tells that a verification begins.
+    /// Notes that a verification begins.
     pub(crate) fn earn(&self) {
         let earn = |saved: u32| Some(saved.saturating_add(EARNED).min(self.most));
         let _never_fails = self.saved.fetch_update(Ordering::AcqRel, Ordering::Acquire, earn);
@@ -45,14 +46,15 @@ impl RetryBudget {
 }
 
 impl Allowance {
-    /// Takes one retry, if there is one.
+    /// Takes one retry, if there is one left.
     pub(crate) fn take(&mut self, budget: &RetryBudget) -> bool {
         let is_allowed = self.taken == 0 || budget.spend();
         self.taken += u32::from(is_allowed);
         is_allowed
     }
 
-    /// How long to wait before the next retry after an outage; `None` after the last. `random` is uniform in `0.0..1.0`.
+    /// How long to wait before the next retry after an outage. `None` if there is no further retry. `random` is
+    /// uniform in `0.0..1.0`.
     pub(crate) fn wait_after_outage(&mut self, random: f64) -> Option<Duration> {
         if self.after_outage >= MOST_AFTER_OUTAGE {
             return None;
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_of_the_waits_doubles_and_the_wait_is_drawn_below_it() {
+    fn the_bound_of_the_waits_doubles_and_waits_are_drawn_below_it() {
         for random in [0.0, 0.5, 1.0] {
             let mut allowance = Allowance::default();
             assert_eq!(allowance.wait_after_outage(random), Some(FIRST_BOUND.mul_f64(random)));

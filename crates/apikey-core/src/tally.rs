@@ -1,10 +1,11 @@
-//! Counts in all and for each client.
+//! A count in all, and for each client.
 
 use std::collections::HashMap;
 
 use crate::client::Client;
 
-/// How many of something there are, and whose. All without an address are one client's.
+/// How many of something there are, and how many each client has. Requests without an address count as one
+/// client.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     all: usize,
@@ -20,7 +21,7 @@ impl Tally {
         self.by_client.get(&client).copied().unwrap_or_default()
     }
 
-    /// Whether anybody is remembered.
+    /// Whether no client is remembered.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.all == 0 && self.by_client.is_empty()

@@ -1,5 +1,5 @@
-//! The background work: verifications that no caller can cancel, health checks, and the watch for a machine that slept. All of it
-//! ends with its authenticator.
+//! The background work: verifications, health checks, and the watch for a machine that slept. It ends with its
+//! authenticator.
 
 mod checker;
 mod pilot;
@@ -25,21 +25,22 @@ use pilot::Pilot;
 use sleep_watch::watch_for_sleep;
 use tries::Tries;
 
-/// Verifies keys in tasks of its own. Dropping it ends them.
+/// Runs the background work. Dropping it ends all of it.
 pub(crate) struct Worker {
     pilot: Arc<Pilot>,
     checker: Arc<Checker>,
     runtime: VerificationRuntime,
-    /// Nothing is ever sent: that this end is gone is the message.
+    /// Nothing is ever sent. Tasks end when this sender is gone.
     alive: watch::Sender<()>,
 }
 
 pub(crate) struct WorkerSettings {
-    /// What one verification may take.
+    /// How long one verification may take.
     pub(crate) timeout: Duration,
+    /// Whether failed calls are tried again.
     pub(crate) retries: bool,
     pub(crate) max_in_flight: usize,
-    /// After how long a wait for Kinde a stale answer may serve; `None` if none ever does.
+    /// How long after a flight asked a stale answer may serve. `None` if no answer ever serves as stale.
     pub(crate) slow_after: Option<Duration>,
 }
 
@@ -70,22 +71,26 @@ impl Worker {
         worker
     }
 
-    /// Verifies in a task of its own, so that a caller that hangs up cancels nobody else's answer.
+    /// Flies a flight in a task of its own. A caller that hangs up ends no verification, so others that share
+    /// the flight still get its outcome.
     pub(crate) fn launch(&self, flight: Flight, key: PresentedKey) {
-        // The verification may outlive its caller, whose span must not wait for it.
+        // The verification may outlive its caller, so its span must not be a child of the caller's span.
         let span = tracing::info_span!(parent: None, "apikey.verification");
         span.follows_from(tracing::Span::current());
         self.spawn(Arc::clone(&self.pilot).fly(flight, key).instrument(span));
     }
 
-    /// Checks whether verifying works.
+    /// Checks for the application whether verifying works.
     pub(crate) async fn check(&self) -> Health {
         let checker = Arc::clone(&self.checker);
         let (answer, answered) = oneshot::channel();
         self.runtime.spawn(async move { drop(answer.send(checker.check().await)) });
-        answered.await.unwrap_or_else(|_| Health::Down(VerifierError::outage("the task that asks was ended")))
+        answered
+            .await
+            .unwrap_or_else(|_| Health::Down(VerifierError::outage("the task of the health check was ended")))
     }
 
+    /// Runs work until it ends, or until the worker is dropped.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut alive = self.alive.subscribe();
         self.runtime.spawn(async move {

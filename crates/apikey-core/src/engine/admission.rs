@@ -1,10 +1,13 @@
-//! How many verifications are under way at once, and who comes next: one adaptive number, one queue with shares.
+//! How many calls are under way at once, and which flight comes next. There are two parts: an adaptive number
+//! of places, and one queue with a share for each client.
 //!
-//! - Past the number of places callers queue for at most a third of their budget. One whose turn would not come by then is turned
-//!   away at once. A call that drew overload rests until its moment, and then waits for as long as its budget lasts.
-//! - While others wait, one client has at most a quarter of the places and an eighth of the queue, those at rest included. Of 16
-//!   or more places it never has the last ones, so that keys of one client that never answer leave room for everybody else.
-//! - Keys with a stale answer go first.
+//! - If all places are taken, flights queue for at most a third of their budget. A flight whose turn would not
+//!   come by then is turned away at once. A flight that drew overload rests until the moment that Kinde named.
+//!   Then it queues for as long as its budget lasts.
+//! - While others wait, one client has at most a quarter of the places and an eighth of the queue. Resting
+//!   flights count as queued. Of 16 or more places one client never has the last ones. So if all keys of one
+//!   client get no answer, everybody else still has room.
+//! - Keys with a cached answer go first.
 
 mod pace;
 mod places;
@@ -32,7 +35,7 @@ use shares::Shares;
 pub(super) struct AdmissionSettings {
     pub(super) most_places: usize,
     pub(super) most_queued: usize,
-    /// How long a caller waits in the queue.
+    /// How long a flight waits in the queue.
     pub(super) patience: Duration,
 }
 
@@ -46,24 +49,27 @@ struct Inner {
     places: Places,
     shares: Shares,
     pace: Pace,
-    /// The number of the flight that came into the queue last.
+    /// The number of the flight that was queued last.
     last_number: u64,
 }
 
-/// Who asks for a place.
+/// A flight that asks for a place.
 #[derive(Clone)]
 pub(super) struct Applicant {
     pub(super) client: Option<Client>,
+    /// The cache has an answer that may serve meanwhile.
     pub(super) has_answer: bool,
+    /// Where the attempt counts; `None` if it does not count.
     pub(super) window: Option<Window>,
 }
 
-/// What becomes of an application for a place.
+/// Whether a flight gets a place.
 pub(super) enum Admitted {
-    /// The turn has come, or will.
+    /// Its turn has come, or it waits in the queue.
     Turn(Arc<Turn>),
-    /// Neither a place nor a place in the queue is free for this client.
+    /// Neither the places nor the queue have room for this client.
     Crowded,
+    /// The client has used up its attempts.
     Limited(Limited),
 }
 
@@ -79,7 +85,7 @@ impl Admission {
         Self { inner: Mutex::new(inner), freed: Notify::new() }
     }
 
-    /// How many calls may be under way at once at present.
+    /// How many calls may be under way at once now.
     pub(super) fn places(&self) -> usize {
         self.lock().places.count()
     }
@@ -89,17 +95,17 @@ impl Admission {
         self.lock().shares.taken()
     }
 
-    /// The usual time of a call.
+    /// How long a call usually takes.
     pub(super) fn usual(&self) -> Duration {
         self.lock().places.usual()
     }
 
-    /// Ends when a place has been given back after this.
+    /// Ends when a place is given back after this.
     pub(super) fn freed(&self) -> Notified<'_> {
         self.freed.notified()
     }
 
-    /// Asks for a place, or for one in the queue.
+    /// Asks for a place, or for a place in the queue.
     pub(super) fn apply(&self, applicant: Applicant, now: Instant) -> Admitted {
         self.lock().apply(applicant, now)
     }
@@ -111,7 +117,7 @@ impl Admission {
         }
         let mut inner = self.lock();
         if !inner.shares.withdraw(client, turn) && turn.has_place() {
-            // The turn may have come without being taken up.
+            // The turn may have come without the flight taking it up.
             if let Some(Decided::Come(Some(attempt))) = turn.take() {
                 attempt.end(Ended::NotMade);
             }
@@ -122,7 +128,8 @@ impl Admission {
         self.freed.notify_waiters();
     }
 
-    /// Gives a place back for a while, to ask again later. `false` if too many wait already; then it is given back for good.
+    /// Gives a place back until the flight applies again. `false` if too many flights wait already. Then the
+    /// place is given back for good.
     pub(super) fn rest(&self, client: Option<Client>, turn: &Arc<Turn>, now: Instant) -> bool {
         if !turn.end() {
             return false;
@@ -139,15 +146,16 @@ impl Admission {
         may_rest
     }
 
-    /// Ends a rest without asking again.
+    /// Ends a rest. The flight does not ask again.
     pub(super) fn stop_resting(&self, client: Option<Client>, now: Instant) {
         let mut inner = self.lock();
         inner.shares.end_rest(client);
         inner.dispatch(now);
     }
 
-    /// Ends a rest: asks for a place again. The attempt is still open, so none is opened for it. Its turn comes after those who
-    /// wait already, because it can wait as long as its budget lasts, and they can't.
+    /// Ends a rest: the flight asks for a place again. Its attempt is still open, so no attempt is opened. It
+    /// comes after the flights that wait already, because it may wait as long as its budget lasts, and they may
+    /// not.
     pub(super) fn apply_again(
         &self,
         client: Option<Client>,
@@ -162,7 +170,8 @@ impl Admission {
         turn
     }
 
-    /// Gives free places to those who wait. An attempt that was decided may have made one free.
+    /// Gives free places to flights in the queue. Call it when an attempt was decided, because that may let
+    /// another flight of the client go.
     pub(super) fn dispatch(&self, now: Instant) {
         self.lock().dispatch(now);
     }
@@ -180,7 +189,8 @@ impl Admission {
 impl Inner {
     fn apply(&mut self, applicant: Applicant, now: Instant) -> Admitted {
         let client = applicant.client;
-        // Whoever waits while a place is free can't take it: because of a share, or of attempts under way.
+        // Flights may wait while a place is free: their client has its share, or its attempts under way must be
+        // decided first. They can't take this place, so no flight is passed over.
         if self.shares.may_take_place(client, &self.places) {
             match Opening::of(applicant.window.as_ref(), now) {
                 Opening::Opened(attempt) => {
@@ -205,11 +215,11 @@ impl Inner {
         let turn = Turn::new(TurnState::Waiting);
         let (number, waits) = (self.last_number, Arc::clone(&turn));
         self.shares.enqueue(client, Waiting { number, turn: waits, has_answer, window, until });
-        self.pace.somebody_waits(now);
+        self.pace.flight_waits(now);
         turn
     }
 
-    /// Whether a place may be given back for a while.
+    /// Whether this client may have one more flight at rest.
     fn may_rest(&self, client: Option<Client>) -> bool {
         let bound = self.settings.most_queued.max(self.places.count());
         self.shares.waiting() < bound && !self.shares.has_its_share_of_the_queue(client)
@@ -225,9 +235,9 @@ impl Inner {
         self.places.adapt(used, client, now);
     }
 
-    /// Gives free places to those who wait.
+    /// Gives free places to flights in the queue.
     fn dispatch(&mut self, now: Instant) {
-        // Clients whose attempts under way must be decided first.
+        // The clients whose attempts under way must be decided first.
         let mut held_back = Vec::new();
         while let Some(client) = self.shares.next_client(&self.places, &held_back) {
             let Some(waiting) = self.shares.pop_first(client) else { break };
@@ -248,7 +258,7 @@ impl Inner {
             }
         }
         if self.shares.queued() == 0 {
-            self.pace.nobody_waits();
+            self.pace.queue_is_empty();
         }
     }
 

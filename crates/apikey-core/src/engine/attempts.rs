@@ -1,4 +1,4 @@
-//! How often one client may have keys verified: fixed windows, bounded in the number of clients that are remembered.
+//! How many verifications one client may cause: fixed windows, for a bounded number of clients.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,25 +9,27 @@ use moka::sync::Cache;
 
 use crate::client::Client;
 
-/// How many clients are remembered at most; past it the one that has been quiet for longest is forgotten.
+/// How many clients are remembered at most. Past it, the client that has made no attempt for longest is
+/// forgotten.
 const MOST_CLIENTS: u64 = 100_000;
-/// How often a client is given back what judged nothing, in multiples of its limit.
+/// How many attempts that judged nothing a client is given back in one window, in multiples of its limit.
 const MOST_GIVEN_BACK: u32 = 10;
 
 /// The limit, and the windows of the clients seen lately.
 pub(crate) struct Attempts {
     settings: AttemptLimit,
     windows: Cache<Client, Arc<Mutex<Counts>>>,
-    /// Counts the outages that have ended.
+    /// How many outages have ended.
     outages: Arc<AtomicU32>,
 }
 
 /// How many verification attempts one client has in one window of time.
 ///
-/// An attempt is a verification that would leave the process: neither a request that the cache answers, nor one without
-/// a well-formed key, nor one that waits for another's verification. An attempt that judged nothing is given back, at most
-/// ten times the limit in one window. An attempt whose key is accepted is given back, too, unless
-/// [`count_all_attempts`](Self::count_all_attempts) is set. The default is 100 in 15 minutes, the guide's numbers.
+/// An attempt is a verification that calls Kinde. These are no attempts: a request that the cache answers, a
+/// request without a well-formed key, and a request that waits for another request's verification. If Kinde did
+/// not judge the key, the attempt is given back, up to ten times the limit in one window. If Kinde accepted the
+/// key, it is given back, too, unless [`count_all_attempts`](Self::count_all_attempts) is set. The default is
+/// 100 attempts in 15 minutes, as in Kinde's guide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct AttemptLimit {
@@ -37,12 +39,12 @@ pub struct AttemptLimit {
 }
 
 impl AttemptLimit {
-    /// So many attempts per client and window.
+    /// Allows this many attempts per client and window.
     pub const fn new(attempts: u32, window: Duration) -> Self {
         Self { attempts, window, counts_only_refused: true }
     }
 
-    /// How many attempts.
+    /// How many attempts one client has in one window.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.attempts
@@ -54,8 +56,8 @@ impl AttemptLimit {
         self.window
     }
 
-    /// Counts attempts whose key is accepted, too, as in the guide's code. A client that presents more good keys than its
-    /// limit in one window is then limited.
+    /// Also counts attempts whose key is accepted, as the code in Kinde's guide does. Then a client is limited
+    /// if it presents more good keys than its limit in one window.
     pub const fn count_all_attempts(mut self) -> Self {
         self.counts_only_refused = false;
         self
@@ -72,15 +74,19 @@ impl Default for AttemptLimit {
 struct Counts {
     began: Instant,
     used: u32,
-    /// Of attempts under way: each is counted, so that many at once are no way around the limit.
+    /// How many attempts are under way. Each of them counts, so that a client can't pass the limit by making
+    /// many at once.
     open: u32,
+    /// How many attempts that judged nothing were given back.
     given_back: u32,
-    /// The same, of what an outage may explain; forgotten when that outage has ended.
+    /// How many more were given back because of an outage. It starts again from zero when that outage has
+    /// ended.
     given_back_in_outage: u32,
+    /// The number of the outage that these are of.
     outage: u32,
 }
 
-/// One client's window.
+/// The current window of one client.
 #[derive(Clone)]
 pub(super) struct Window {
     counts: Arc<Mutex<Counts>>,
@@ -88,23 +94,24 @@ pub(super) struct Window {
     outages: Arc<AtomicU32>,
 }
 
-/// One attempt, counted against one window of a client's.
+/// One attempt that is under way, counted in one window of its client.
 pub(super) struct CountedAttempt {
     window: Window,
     began: Instant,
 }
 
-/// What becomes of a wish to make an attempt.
+/// Whether a client may make an attempt.
 pub(super) enum Opening {
-    /// It is made. `None` if nobody counts.
+    /// It may. `None` if there is no limit.
     Opened(Option<CountedAttempt>),
-    /// The attempts under way must be decided first.
+    /// It depends on how the attempts under way end.
     Later,
+    /// It has used up its window.
     Limited(Limited),
 }
 
 impl Opening {
-    /// Makes an attempt, if somebody counts it.
+    /// Makes an attempt, if there is a window to count it in.
     pub(super) fn of(window: Option<&Window>, now: Instant) -> Self {
         window.map_or(Self::Opened(None), |window| window.open(now))
     }
@@ -115,15 +122,15 @@ impl Opening {
 pub(super) enum Ended {
     Accepted,
     Refused,
-    /// The key was not judged; whether an outage may explain it.
+    /// Kinde did not judge the key, and an outage may be why.
     NotJudged {
         may_be_an_outage: bool,
     },
-    /// Nobody was asked.
+    /// Kinde was not asked.
     NotMade,
 }
 
-/// A client that has used up its window: what it may do, and when again.
+/// What a client is told that has used up its window: the limit, and when the next window begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limited {
     pub(crate) limit: AttemptLimit,
@@ -169,7 +176,7 @@ impl Window {
                 counts.open += 1;
                 Opening::Opened(Some(CountedAttempt { window: self.clone(), began: counts.began }))
             }
-            // Some of those that are under way may turn out to count for nothing.
+            // If keys of attempts under way are accepted, those attempts will not count.
             Some(_) if self.settings.counts_only_refused && counts.used < self.settings.attempts => {
                 Opening::Later
             }

@@ -1,14 +1,19 @@
-//! The circuit breaker. Bad outcomes of callers' keys only raise a suspicion, because whoever chooses a key must not be able
-//! to make Kinde look ill for others. Then the service asks with a made-up key of its own, and that health check decides.
+//! The circuit breaker. Bad outcomes of callers' keys only raise a suspicion, because a caller must not be able
+//! to make Kinde look ill for others by the keys that it chooses. Then the service makes a health check with a
+//! made-up key of its own, and that decides.
 //!
-//! - Suspicion: half of the last 20 outcomes, at least 5, were overload, outage or unjudged; or three connections in a row
-//!   could not be made.
-//! - The breaker opens if the health check fails twice in a row and no key was judged since the suspicion. While it is open, the
-//!   health check is repeated after pauses that double from 1 s to 30 s; with every second one, one caller's key may go, too.
-//! - A health check that tells nothing counts as one that failed if half of the clients that asked last failed, too.
-//! - If the health check draws overload and no key was judged since the suspicion, everybody waits until the moment that Kinde
-//!   names, for at most 60 s. If it names none, the health check must draw overload twice in a row.
-//! - If the health check shows that this service is set up wrong, callers hear so from memory for one second.
+//! - Suspicion: at least half of the last 20 outcomes, and at least 5 outcomes in all, were overload, outage or
+//!   not judged. Or three connections in a row could not be made.
+//! - The breaker opens if the health check fails twice in a row, and no key was judged since the suspicion.
+//!   While it is open, the health check is repeated after pauses that double from 1 s to 30 s. With every
+//!   second health check, the key of one caller may go, too.
+//! - If the verifier can't tell its health, that counts as a failure if at least half of the latest clients
+//!   failed, too.
+//! - If the health check draws overload, and no key was judged since the suspicion, everybody waits until the
+//!   moment that Kinde names, for at most 60 s. If Kinde names no moment, the health check must draw overload
+//!   twice in a row.
+//! - If the health check shows that this service is set up wrong, callers are told so from memory for one
+//!   second.
 
 mod probe;
 mod samples;
@@ -27,21 +32,21 @@ use set_up::SetUp;
 use state::State;
 pub(super) use state::{Consequences, Transition};
 
-/// Two health checks begin at least this far apart.
+/// How far apart two health checks begin at least.
 const BETWEEN_HEALTH_CHECKS: Duration = Duration::from_secs(1);
-/// What callers are told to wait while a health check is under way.
+/// How long callers are told to wait while a health check is under way.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What the outcome of a caller's key says.
+/// What the outcome of a caller's key says about Kinde.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     /// The key was judged.
     Judged,
-    /// It may be a sign that nobody can be verified.
+    /// It may be a sign that no key can be verified.
     Bad { never_connected: bool },
     /// This service seems to be set up wrong.
     SetUp,
-    /// Nothing: nobody was asked, or the answer is not known.
+    /// Nothing. Kinde was not asked, or its answer is not known.
     Nothing,
 }
 
@@ -49,12 +54,12 @@ pub(super) enum Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admit {
     Yes {
-        /// It is the one caller's key that goes while the breaker is open.
+        /// It is the probe: the one caller's key that goes while the breaker is open.
         is_probe: bool,
     },
-    /// Not before this time has passed.
+    /// Not before this time.
     NotYet(Duration),
-    /// This service is set up wrong; and what a health check drew.
+    /// This service is set up wrong. A health check drew this class of failure.
     SetUp(FailureClass),
 }
 
@@ -67,15 +72,15 @@ struct Inner {
     state: State,
     samples: Samples,
     set_up: SetUp,
-    /// When the latest health check began, and whether its outcome is still to come.
+    /// When the latest health check began, and whether it is still under way.
     checked_at: Option<Instant>,
     is_checking: bool,
-    /// A health check that takes longer is lost, for example because its runtime is blocked.
+    /// A health check that takes longer than this is lost. For example, its runtime is blocked.
     lost_after: Duration,
 }
 
 impl Breaker {
-    /// `longest` is what a health check may take.
+    /// `longest` is how long a health check may take.
     pub(super) fn new(is_on: bool, longest: Duration) -> Self {
         let inner = Inner {
             state: State::Well,
@@ -88,7 +93,8 @@ impl Breaker {
         Self { inner: is_on.then(|| Mutex::new(inner)), wake: Notify::new() }
     }
 
-    /// Whether a key may be asked about now. `has_stale_answer` says whether its caller could be served otherwise.
+    /// Whether Kinde may be asked about a key now. `has_stale_answer` says whether a stale answer could serve
+    /// its caller.
     pub(super) fn admit(&self, has_stale_answer: bool, client: Option<Client>, now: Instant) -> Admit {
         let Some(mut inner) = self.lock() else { return Admit::Yes { is_probe: false } };
         if let Some(class) = inner.set_up.known_wrong_for(client, now) {
@@ -106,14 +112,14 @@ impl Breaker {
         Admit::NotYet(inner.wait_for(until, now))
     }
 
-    /// How long nobody is to be asked, and whether that is because everybody was asked to wait.
+    /// How long no key is sent. The flag says whether that is because Kinde asked everybody to wait.
     pub(super) fn wait(&self, now: Instant) -> Option<(Duration, bool)> {
         let inner = self.lock()?;
         let until = inner.state.blocks_until()?;
         Some((inner.wait_for(until, now), inner.state.is_paused()))
     }
 
-    /// Whether nothing speaks against asking: then also work that nobody waits for may ask.
+    /// Whether nothing speaks against asking Kinde. Then answers may be renewed in the background, too.
     pub(super) fn is_closed(&self, now: Instant) -> bool {
         self.lock()
             .is_none_or(|inner| inner.state.blocks_until().is_none() && !inner.set_up.is_known_wrong(now))
@@ -123,7 +129,7 @@ impl Breaker {
         self.lock().is_some_and(|inner| inner.state.is_open())
     }
 
-    /// Takes in how it went with a caller's key.
+    /// Learns from the outcome of a caller's key.
     pub(super) fn record(
         &self,
         seen: Seen,
@@ -164,7 +170,7 @@ impl Breaker {
         self.wake.notified().await;
     }
 
-    /// How long until the next health check; `None` if none is wanted.
+    /// How long until the next health check. `None` if none is wanted.
     pub(super) fn next_health_check(&self, now: Instant) -> Option<Duration> {
         self.lock()?.next_health_check(now)
     }
@@ -180,7 +186,7 @@ impl Breaker {
         is_due
     }
 
-    /// Takes in the outcome of a health check.
+    /// Learns from the outcome of a health check.
     pub(super) fn end_health_check(&self, health: Health, now: Instant) -> Consequences {
         let Some(mut inner) = self.lock() else { return Consequences::default() };
         let Inner { state, samples, set_up, is_checking, .. } = &mut *inner;
@@ -220,7 +226,7 @@ impl Inner {
         self.state.recover()
     }
 
-    /// What a caller is told to wait until this moment.
+    /// How long a caller is told to wait for this moment.
     fn wait_for(&self, moment: Instant, now: Instant) -> Duration {
         let wait = moment.saturating_duration_since(now);
         if self.is_checking || wait.is_zero() { SOON } else { wait }

@@ -1,10 +1,12 @@
-//! The cache of positive answers: bounded in entries, and found by secret and by key id.
+//! The cache of answers about accepted keys. Its size is bounded, and it finds an answer by secret and by key
+//! id.
 //!
-//! Look-ups take no lock and write nothing that two threads share. Changes come one at a time, and keep three things in
-//! step: the map, the slots (which bound it), and the index by key id (which is part of the slots).
+//! Look-ups take no lock, and write nothing that two threads share. Changes come one at a time. They keep three
+//! things in step: the map, the slots (which bound it), and the index by key id (which is part of the slots).
 //!
-//! Whoever changes one entry may hold the lock that every cold key needs. So a change of many entries handles at most
-//! [`MOST_HELD`] of them under the lock, passes it on to a thread that waits, frees what it took out, and goes on.
+//! A thread that changes one entry may hold the lock of the flights, which every key without a fresh answer
+//! needs. So a change of many entries handles at most [`MOST_HELD`] of them under the cache's lock. Then it
+//! passes the lock on to a thread that waits, frees what it took out, and goes on.
 
 mod slots;
 
@@ -19,12 +21,12 @@ use super::usage::Spreading;
 use crate::key::{Fingerprint, FingerprintHashing};
 use slots::{Slot, Slots};
 
-/// How many entries are looked at under one lock: changes of other entries wait for this.
+/// How many entries a change handles under one lock. Changes of other entries wait meanwhile.
 const MOST_HELD: usize = 256;
 
 type Entries = papaya::HashMap<Fingerprint, Arc<CachedKey>, FingerprintHashing>;
 
-/// What the engine needs of a cache: nothing else in the crate knows which one it is.
+/// What the engine needs of a cache. Nothing else in the crate knows which map is behind it.
 pub(super) struct Cache {
     entries: Entries,
     slots: Mutex<Slots>,
@@ -52,7 +54,7 @@ impl Cache {
         }
     }
 
-    /// The answer of this key, if it is wanted.
+    /// The answer about this key, if `is_wanted` wants it.
     pub(super) fn answer(
         &self,
         key: &Fingerprint,
@@ -63,8 +65,8 @@ impl Cache {
         Some(answer.usage.hand_out(answer, &self.spreading, CachedKey::copy))
     }
 
-    /// Keeps an answer. If a key id has one secret, a secret that it had before is forgotten: such keys are rotated without a
-    /// grace.
+    /// Keeps an answer. If a key id has one secret, an older secret of it is forgotten: it was rotated without
+    /// a grace period.
     pub(super) fn store(&self, key: Fingerprint, answer: Arc<CachedKey>) {
         let entries = self.entries.pin();
         let mut slots = self.slots();
@@ -75,7 +77,7 @@ impl Cache {
             Some((slot, true)) => Some(slot),
             other => {
                 if let Some((slot, _)) = other {
-                    // The secret came under another key id before, and leaves the slot that it had there.
+                    // The secret had another key id before. It leaves the slot that it had under that id.
                     slots.free(slot);
                 }
                 self.one_secret_per_key_id.then(|| slots.find(key_id)).flatten()
@@ -97,8 +99,8 @@ impl Cache {
         self.count(&slots);
     }
 
-    /// The answer that is kept for this key id, whatever its secret. `None` if a key id may have several secrets: then none of
-    /// them says anything about another.
+    /// The answer about this key id, whatever its secret. `None` if a key id may have several secrets, because
+    /// then none of them says anything about another.
     pub(super) fn answer_for_id(&self, key_id: &str) -> Option<Arc<CachedKey>> {
         if !self.one_secret_per_key_id {
             return None;
@@ -164,13 +166,13 @@ impl Cache {
         self.walk(|_| Change::Remove)
     }
 
-    /// The machine slept for so long, which the age of an answer does not tell: none that is kept is fresh any longer, and as
-    /// much less time is left in which it may serve past that.
+    /// The machine slept for this long, which the age of an answer does not count. No answer is fresh any
+    /// longer, and each may serve as stale for that much less time.
     pub(super) fn make_all_stale(&self, slept: Duration) {
         self.walk(|slot| Change::Replace(Arc::new(slot.answer.slept(slept))));
     }
 
-    /// The answer of this key serves while it is fresh, and no longer: Kinde could make nothing of the key.
+    /// The answer about this key may no longer serve as stale, because Kinde could not judge the key.
     pub(super) fn end_extension(&self, key: &Fingerprint) {
         let entries = self.entries.pin();
         let mut slots = self.slots();
@@ -191,7 +193,8 @@ impl Cache {
         let mut gone = Vec::with_capacity(MOST_HELD);
         let (mut next, mut changed) = (0, 0);
         loop {
-            // What the map holds is freed when this is dropped, and what the slots held with `gone`: both after the lock.
+            // Dropping `entries` frees what the map held, and clearing `gone` frees what the slots held. Both
+            // come after the lock.
             let entries = self.entries.pin();
             let mut slots = self.slots();
             let end = slots.len();
@@ -205,7 +208,8 @@ impl Cache {
                 }
             }
             self.count(&slots);
-            // Who waits has its turn before this goes on. An ordinary unlock would let this thread take the lock again at once.
+            // A thread that waits gets the lock next. After an ordinary unlock, this thread would often get it
+            // again.
             MutexGuard::unlock_fair(slots);
             drop(entries);
             changed += gone.len();
@@ -217,19 +221,21 @@ impl Cache {
         }
     }
 
-    /// Puts an entry into a slot that is in the index. Says who held it.
+    /// Puts an entry into a slot that is in the index. Returns the entry that was there.
     fn put(&self, slots: &mut Slots, slot: usize, key: Fingerprint, answer: Arc<CachedKey>) -> Option<Slot> {
         let older = slots.hold(slot, key, Arc::clone(&answer));
         self.entries.pin().insert(key, answer);
         older
     }
 
+    /// Takes the entry of this key out of the map and out of its slot.
     fn take_out(&self, slots: &mut Slots, key: &Fingerprint) -> Option<Slot> {
         let entries = self.entries.pin();
         let slot = entries.remove(key)?.usage.slot();
         slots.free(slot)
     }
 
+    /// Publishes how many slots are taken.
     fn count(&self, slots: &Slots) {
         self.length.store(slots.taken(), Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! One positive answer, with the moments up to which it may serve.
+//! An answer about an accepted key, and until when it may serve.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use super::usage::Usage;
 use crate::verification::Verification;
 
-/// A jitter shortens a time to live by at most a tenth, so that keys cached together don't expire together.
+/// The jitter shortens the time to live by at most a tenth, in this many steps. So keys that are cached
+/// together don't expire together.
 const JITTER_STEPS: u32 = 1024;
-/// A key in use is renewed in the background when this part of its time to live is left.
+/// An answer in use is renewed in the background when only one part in this many of its time to live is left.
 const REFRESH_PART: u32 = 20;
-/// After a renewal that failed, the next is tried after this long.
+/// How long after a renewal began the next one may begin, if the first one failed.
 const REFRESH_RETRY: Duration = Duration::from_secs(5);
 
-/// Everything counts from when the question was asked, in nanoseconds.
+/// An answer about an accepted key. All times count from when the question was asked, in nanoseconds.
 #[derive(Debug)]
 pub(crate) struct CachedKey {
     pub(crate) verification: Verification,
@@ -21,22 +22,25 @@ pub(crate) struct CachedKey {
     fresh_for: u64,
     /// Never less than `fresh_for`.
     serves_for: u64,
-    /// When the next renewal in the background may begin.
+    /// From when on the next renewal in the background may begin.
     refresh_from: AtomicU64,
     pub(super) usage: Usage<CachedKey>,
 }
 
-/// Whether an answer outlived its time to live because Kinde could not answer.
+/// How an answer may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
+    /// It is within its time to live.
     Fresh,
+    /// It is past its time to live, and may serve only while Kinde can't answer.
     Stale,
+    /// It may not serve.
     Expired,
 }
 
 impl CachedKey {
-    /// `bits` are uniform over keys and decide the jitter. If the key expires, the answer serves no longer than it, neither
-    /// fresh nor stale.
+    /// `bits` are uniform over keys, and decide the jitter. If the key itself expires, the answer serves no
+    /// longer than the key, neither fresh nor stale.
     pub(super) fn new(
         verification: Verification,
         asked_at: Instant,
@@ -65,13 +69,13 @@ impl CachedKey {
         self.copy_that_serves(self.fresh_for, self.serves_for)
     }
 
-    /// The same answer, but it never serves once it is no longer fresh; `None` if it doesn't anyway.
+    /// The same answer, but it never serves as stale. `None` if it never did.
     pub(super) fn without_extension(&self) -> Option<Self> {
         (self.serves_for > self.fresh_for).then(|| self.copy_that_serves(self.fresh_for, self.fresh_for))
     }
 
-    /// The same answer after the machine has slept for so long, which its age does not tell: it is no longer fresh. It may serve
-    /// past that as before, but the sleep counts. If it never was to serve once it is no longer fresh, it serves no more.
+    /// The same answer after the machine slept for this long, which its age does not count. It is no longer
+    /// fresh. It may serve as stale for that much less time, and not at all if it never might.
     pub(super) fn slept(&self, slept: Duration) -> Self {
         let extended = self.serves_for > self.fresh_for;
         let serves_for = if extended { self.serves_for.saturating_sub(nanoseconds(slept)) } else { 0 };
@@ -110,8 +114,8 @@ impl CachedKey {
         }
     }
 
-    /// [`age`](Self::age), as the rules here count it: found once for a request, since a clock's arithmetic costs as much as
-    /// all of them.
+    /// The [`age`](Self::age) as the rules here count it. A request computes it once, because the arithmetic of
+    /// times costs as much as all these rules.
     pub(super) fn nanoseconds_old(&self, now: Instant) -> u64 {
         nanoseconds(self.age(now))
     }
@@ -120,7 +124,7 @@ impl CachedKey {
         nanoseconds_old < self.fresh_for
     }
 
-    /// Whether this caller is the one to renew the answer in the background.
+    /// Whether this caller must renew the answer in the background. Only one caller gets a yes.
     pub(super) fn claims_refresh(&self, age: u64) -> bool {
         let from = self.refresh_from.load(Ordering::Relaxed);
         age >= from
@@ -138,7 +142,7 @@ impl CachedKey {
 
 #[cfg(test)]
 impl CachedKey {
-    /// How long it is fresh, and how long it serves.
+    /// How long the answer is fresh, and how long it serves.
     pub(super) fn times(&self) -> [Duration; 2] {
         [self.fresh_for, self.serves_for].map(Duration::from_nanos)
     }

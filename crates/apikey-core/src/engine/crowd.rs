@@ -1,4 +1,4 @@
-//! The callers who wait for another caller's verification of the same key: bounded in all, and for each client.
+//! The callers that wait for a flight of another caller. Their number is bounded, in all and for each client.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::client::Client;
 use crate::tally::Tally;
 
-/// The part of the crowd that one client may be while others wait, too; and the part that it never gets.
+/// While others wait, one client may have at most this part of the crowd. One client alone never gets the last
+/// part of this size.
 const SHARE: usize = 8;
 
 pub(super) struct Crowd {
@@ -14,7 +15,7 @@ pub(super) struct Crowd {
     waiting: Arc<Mutex<Tally>>,
 }
 
-/// The slot of a caller that waits.
+/// The slot of one caller in the crowd. It is given back when this is dropped.
 pub(super) struct WaitingSlot {
     client: Option<Client>,
     waiting: Arc<Mutex<Tally>>,
@@ -26,7 +27,7 @@ impl Crowd {
         Self { most, waiting: Arc::default() }
     }
 
-    /// A slot for one more caller of this client; `None` if there is none.
+    /// A slot for one more caller of this client. `None` if the crowd, or the client's part of it, is full.
     pub(super) fn enter(&self, client: Option<Client>) -> Option<WaitingSlot> {
         let mut waiting = lock(&self.waiting);
         let mine = waiting.of(client);
@@ -47,12 +48,14 @@ impl Crowd {
 }
 
 impl WaitingSlot {
+    /// Takes the slot again if it was given back. The bound does not count then.
     pub(super) fn enter(&self) {
         if self.left.swap(false, Ordering::Relaxed) {
             lock(&self.waiting).add(self.client);
         }
     }
 
+    /// Gives the slot back.
     pub(super) fn leave(&self) {
         if !self.left.swap(true, Ordering::Relaxed) {
             lock(&self.waiting).take_off(self.client);
@@ -80,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_alone_has_all_but_an_eighth_and_beside_others_an_eighth() {
+    fn a_client_alone_has_seven_eighths_and_beside_others_one() {
         let crowd = Crowd::new(16);
         let alone: Vec<Option<WaitingSlot>> = (0..16).map(|_| crowd.enter(client(1))).collect();
         assert_eq!(alone.iter().flatten().count(), 14);
@@ -93,7 +96,7 @@ mod tests {
         assert_eq!(again.iter().flatten().count(), 2, "others wait, too");
         drop((others, again));
         assert_eq!(crowd.len(), 0);
-        assert!(lock(&crowd.waiting).is_empty(), "who has left is forgotten");
+        assert!(lock(&crowd.waiting).is_empty(), "clients that have left are forgotten");
     }
 
     #[test]
@@ -104,7 +107,7 @@ mod tests {
         one.leave();
         one.leave();
         let two = crowd.enter(client(2)).unwrap();
-        assert_eq!(crowd.len(), 1, "left once, whatever was called twice");
+        assert_eq!(crowd.len(), 1, "the slot was given back once");
         two.enter();
         assert_eq!(crowd.len(), 1, "it had not left");
     }

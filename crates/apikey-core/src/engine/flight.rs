@@ -1,4 +1,4 @@
-//! The duty to verify one key.
+//! A flight: one verification that is under way for one key.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +13,12 @@ use super::settle::{Question, Settled};
 use crate::client::Client;
 use crate::verifier::ServerFault;
 
-/// How often one flight asks anew because a purge came between; then it gives up, for callers wait.
+/// How often one flight asks Kinde at most. It asks again if a purge came between question and answer. Then it
+/// gives up, because callers wait.
 const MOST_QUESTIONS: u32 = 4;
 
-/// The duty to verify one key. Exactly one outcome reaches everyone who waits, even if the verifier panics or its
-/// task is aborted.
+/// One verification that is under way for one key. All callers with this key share it. Whoever holds the flight
+/// must land it. Exactly one outcome reaches all waiters, even if the verifier panics or the task is aborted.
 pub(crate) struct Flight {
     engine: Arc<Engine>,
     id: FlightId,
@@ -33,11 +34,13 @@ pub(crate) struct Flight {
 }
 
 enum Stage {
-    /// For a place among the calls that are under way.
+    /// It waits for a place among the calls that are under way.
     Waiting(Arc<Turn>),
+    /// It has a place.
     Flying(Arc<Turn>),
-    /// Without a place, until the moment that Kinde named.
+    /// It has no place until the moment that Kinde named.
     Resting,
+    /// It has neither a place nor a place in the queue.
     Landed,
 }
 
@@ -72,7 +75,8 @@ impl Flight {
         }
     }
 
-    /// Waits for this flight's turn to ask; at once if a place was free. Whoever stops waiting must land the flight.
+    /// Waits for this flight's turn to ask. If a place was free, the turn has come already. If the caller stops
+    /// waiting, it must land the flight.
     ///
     /// # Errors
     /// [`NoTurn`], if the turn will not come.
@@ -85,7 +89,7 @@ impl Flight {
         match turn.decided().await {
             Decided::Come(attempt) => {
                 self.stage = Stage::Flying(turn);
-                // After a rest the attempt is open already.
+                // After a rest the attempt is still open.
                 if attempt.is_some() {
                     self.attempt = attempt;
                 }
@@ -102,23 +106,24 @@ impl Flight {
         }
     }
 
-    /// How long this flight must wait although its turn has come: while it waited, the breaker opened, or everybody was asked to
-    /// wait; and whether it is the latter.
+    /// How long this flight must still wait although its turn has come, because the breaker opened or Kinde
+    /// asked everybody to wait. The flag says that it is the latter.
     pub(crate) fn must_still_wait(&self, now: Instant) -> Option<(Duration, bool)> {
         if self.is_probe { None } else { self.engine.breaker.wait(now) }
     }
 
-    /// Whose call it is.
+    /// The client whose request started the flight.
     pub(crate) fn client(&self) -> Option<Client> {
         self.client
     }
 
-    /// Whether somebody could be served a stale answer meanwhile.
+    /// Whether the cache has an answer that may serve meanwhile.
     pub(crate) fn has_answer(&self) -> bool {
         self.has_answer
     }
 
-    /// Tells that the question is asked now: the answer is as old as that, and purges before it are none of its business.
+    /// The flight asks now. Its answer is as old as this moment, and purges from before it don't concern the
+    /// answer.
     pub(crate) fn ask(&mut self, now: Instant) {
         self.asked_at = now;
         self.engine.flights.lock().ask_now(self.id);
@@ -134,12 +139,13 @@ impl Flight {
         self.engine.overloads.note(self.id.key, named, now)
     }
 
-    /// Tells who waits that Kinde takes long.
+    /// Tells the waiters that Kinde takes long.
     pub(crate) fn tell_slow(&self) {
         self.outcome.tell_slow();
     }
 
-    /// Gives the place up until the moment that Kinde named. `false` if too many wait already.
+    /// Gives the place up until the moment that Kinde named. `false` if too many flights wait already. Then the
+    /// flight must land.
     pub(crate) fn rest(&mut self, now: Instant) -> bool {
         let Stage::Flying(turn) = &self.stage else { return false };
         let rests = self.engine.admission.rest(self.client, turn, now);
@@ -147,7 +153,7 @@ impl Flight {
         rests
     }
 
-    /// Ends the rest: the flight waits for a place again, until this moment.
+    /// Ends the rest: the flight waits for a place again, at most until this moment.
     pub(crate) fn apply_again(&mut self, until: Instant, now: Instant) {
         if matches!(self.stage, Stage::Resting) {
             let admission = &self.engine.admission;
@@ -157,8 +163,8 @@ impl Flight {
         }
     }
 
-    /// Hands in what came of it, and so lands the flight. It comes back if a purge came between, so that the question must be asked
-    /// again.
+    /// Lands the flight with this report. If a purge came between question and answer, the flight comes back
+    /// and must ask again.
     pub(crate) fn land(mut self, report: Report, now: Instant) -> Option<Self> {
         self.hand_in(report, now);
         (!self.has_landed).then_some(self)
@@ -177,7 +183,7 @@ impl Flight {
                 self.asked_at = now;
             }
             Settled::Landed(outcome) => {
-                // First what others may need, then the outcome: whoever hears it finds everything else done.
+                // Waiters get the outcome last, so that they find everything else done.
                 if let Some(attempt) = self.attempt.take() {
                     attempt.end(ended);
                 }
@@ -189,14 +195,14 @@ impl Flight {
         }
     }
 
-    /// Gives back whatever place the flight has.
+    /// Gives back the place, or the place in the queue.
     fn leave(&mut self, used: Used, now: Instant) {
         match std::mem::replace(&mut self.stage, Stage::Landed) {
             Stage::Waiting(turn) | Stage::Flying(turn) => {
                 self.engine.admission.leave(self.client, &turn, used, now);
             }
             Stage::Resting => self.engine.admission.stop_resting(self.client, now),
-            // An attempt may have been decided.
+            // It has nothing to give back. But its attempt was decided, and that may let another flight go.
             Stage::Landed => self.engine.admission.dispatch(now),
         }
     }
@@ -207,7 +213,8 @@ impl Drop for Flight {
         if self.has_landed {
             return;
         }
-        // A panic is a bug of the verifier's; otherwise the runtime that carried the flight is shutting down.
+        // If this thread panics, the verifier has a bug. Otherwise the runtime that carried the flight shuts
+        // down.
         let fault = if std::thread::panicking() {
             tracing::error!("the verifier panicked; the key was not judged");
             ServerFault::Internal

@@ -1,4 +1,4 @@
-//! The table of flights: at most one verification is under way for one key.
+//! The table of flights. It keeps each key to one flight at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,10 @@ use crate::client::Client;
 use crate::key::{Fingerprint, FingerprintHashing};
 use crate::verifier::ServerFault;
 
-/// How often it is looked for flights that are stuck.
+/// How far apart two looks for stuck flights are at least.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-/// The flights, by key. Its lock also orders what is stored against what is purged.
+/// The flights by key. The lock of this table also puts stores into the cache and purges into one order.
 #[derive(Default)]
 pub(super) struct Flights {
     table: Mutex<Table>,
@@ -25,30 +25,31 @@ pub(super) struct Table {
     by_key: HashMap<Fingerprint, Entry, FingerprintHashing>,
     pub(super) purges: Purges,
     last_number: u64,
-    /// Counts the flights that have landed, so that a look from before the lock can be told to be out of date.
+    /// How many flights have landed. It tells whether a look from before the lock is out of date.
     landed: u64,
-    /// When it was last looked for flights that are stuck.
+    /// When the latest look for stuck flights was.
     looked_at: Option<Instant>,
 }
 
-/// A flight that was taken out because it is stuck, for example because its runtime is blocked.
+/// A flight that took too long and was taken out of the table. For example, its runtime is blocked.
 pub(super) struct Stuck {
     pub(super) client: Option<Client>,
     pub(super) turn: Arc<Turn>,
     outcome: Arc<SharedOutcome>,
 }
 
-/// Says which flight of which key: a flight that was taken out as stuck has another number than its successor.
+/// The key of a flight, and its number. A stuck flight and the flight that replaced it have different numbers.
 #[derive(Clone, Copy)]
 pub(super) struct FlightId {
     pub(super) key: Fingerprint,
     number: u64,
 }
 
-/// A flight that was entered into the table.
+/// A flight that was entered into the table just now.
 pub(super) struct Started {
     pub(super) id: FlightId,
     pub(super) outcome: Arc<SharedOutcome>,
+    /// The flight of the same key that it replaces.
     pub(super) replaced: Option<Stuck>,
 }
 
@@ -58,7 +59,7 @@ struct Entry {
     turn: Arc<Turn>,
     began: Instant,
     outcome: Arc<SharedOutcome>,
-    /// The number of the latest purge when the question was asked.
+    /// The number of the latest purge when the flight asked.
     purges_seen: u64,
 }
 
@@ -69,10 +70,10 @@ impl Entry {
 }
 
 impl Flights {
-    /// Nothing but the table's own work happens under this lock: no code of an adapter, no log line, no other cache's
-    /// maintenance.
+    /// Code under this lock works on the table and on the cache of answers, and on nothing else. It runs no
+    /// code of an adapter, writes no log line, and does no other cache's maintenance.
     pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
-        // Nothing under the lock runs code that could leave the table half-changed.
+        // No code under the lock can panic half-way through a change, so a poisoned table is complete.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,12 +83,13 @@ impl Table {
         self.by_key.len()
     }
 
+    /// How many flights have landed.
     pub(super) fn landed(&self) -> u64 {
         self.landed
     }
 
-    /// Where to wait for the flight of this key, if one is under way. One that began longer than `overdue` ago is stuck, for
-    /// example because its runtime is blocked, and nobody joins it any more.
+    /// Where to wait for the flight of this key. `None` if there is no flight, or if it began longer than
+    /// `overdue` ago: then it is stuck, and nobody may join it.
     pub(super) fn join(
         &self,
         key: &Fingerprint,
@@ -98,7 +100,8 @@ impl Table {
         (now.saturating_duration_since(entry.began) <= overdue).then(|| Arc::clone(&entry.outcome))
     }
 
-    /// Takes out the flights that are stuck: they are disowned. At most four times a second, because it looks at all.
+    /// Takes the stuck flights out of the table: from now on they are disowned. It looks at all flights, so it
+    /// does so at most four times a second.
     pub(super) fn take_stuck(&mut self, now: Instant, overdue: Duration) -> Vec<Stuck> {
         if self.looked_at.is_some_and(|at| now.saturating_duration_since(at) < BETWEEN_LOOKS) {
             return Vec::new();
@@ -114,7 +117,7 @@ impl Table {
         stuck
     }
 
-    /// Enters a flight. One of this key that is still under way is stuck, and taken out.
+    /// Enters a flight. If there is another flight of this key, that one is stuck and is taken out.
     pub(super) fn start(
         &mut self,
         key: Fingerprint,
@@ -137,13 +140,13 @@ impl Table {
         Started { id: FlightId { key, number }, outcome, replaced }
     }
 
-    /// The number of the latest purge when this flight asked; `None` if it is disowned.
+    /// The number of the latest purge when this flight asked. `None` if the flight is disowned.
     pub(super) fn purges_seen(&self, id: FlightId) -> Option<u64> {
         let entry = self.by_key.get(&id.key).filter(|entry| entry.number == id.number)?;
         Some(entry.purges_seen)
     }
 
-    /// The flight asks now, so from now on it heeds later purges only. `false` if it is disowned.
+    /// The flight asks now, so only later purges concern its answer. `false` if the flight is disowned.
     pub(super) fn ask_now(&mut self, id: FlightId) -> bool {
         let now = self.purges.now();
         let entry = self.by_key.get_mut(&id.key).filter(|entry| entry.number == id.number);
@@ -152,13 +155,14 @@ impl Table {
         is_owned
     }
 
-    /// From now on this is what a flight holds that may be stuck.
+    /// Notes what the flight holds now, so that it can be taken back if the flight gets stuck.
     pub(super) fn set_turn(&mut self, id: FlightId, turn: &Arc<Turn>) {
         if let Some(entry) = self.by_key.get_mut(&id.key).filter(|entry| entry.number == id.number) {
             entry.turn = Arc::clone(turn);
         }
     }
 
+    /// Takes the flight out of the table, because it lands.
     pub(super) fn end(&mut self, id: FlightId) {
         self.landed = self.landed.wrapping_add(1);
         if self.purges_seen(id).is_some() {
@@ -176,7 +180,7 @@ impl Table {
 }
 
 impl Stuck {
-    /// Tells those who wait that nobody could answer.
+    /// Tells the waiters that nobody could answer.
     pub(super) fn give_up(&self) {
         self.outcome.publish(Outcome::Failed { fault: ServerFault::UNAVAILABLE, stale_may_serve: true });
     }

@@ -1,4 +1,4 @@
-//! What the engine knows of Kinde's health, and what the operator reads of it.
+//! What the engine learns about Kinde's health, and what it tells the operator.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::verifier::Health;
 
 impl Engine {
-    /// Takes in what a flight says about Kinde's health.
+    /// Takes what a flight says about Kinde's health.
     pub(super) fn learn(&self, seen: Seen, client: Option<Client>, is_probe: bool, now: Instant) {
         self.draw(self.breaker.record(seen, client, is_probe, now));
     }
@@ -19,12 +19,12 @@ impl Engine {
         self.breaker.woken().await;
     }
 
-    /// How long until the next health check; `None` if none is wanted.
+    /// How long until the next health check. `None` if none is wanted.
     pub(crate) fn next_health_check(&self, now: Instant) -> Option<Duration> {
         self.breaker.next_health_check(now)
     }
 
-    /// Begins a health check if one is due. Whoever begins it ends it.
+    /// Begins a health check if one is due. Whoever begins it must end it.
     pub(crate) fn begin_health_check(&self, now: Instant) -> bool {
         self.breaker.begin_health_check(now)
     }
@@ -33,6 +33,7 @@ impl Engine {
         self.draw(self.breaker.end_health_check(health, now));
     }
 
+    /// Draws the consequences. It must not be called under a lock.
     fn draw(&self, consequences: Consequences) {
         if consequences.outage_is_over {
             // What clients were given back in it is forgotten.
@@ -45,20 +46,20 @@ impl Engine {
 }
 
 impl Transition {
-    /// Tells the operator. Never called under a lock.
+    /// Writes the log line. It must not be called under a lock.
     fn tell(&self) {
         match self {
             Self::Opened(error) => tracing::warn!(
-                "circuit_breaker: the health check failed twice, so callers' keys are not sent for a while: {error}"
+                "circuit_breaker: open, because two health checks in a row failed. Callers' keys are not sent: {error}"
             ),
             Self::OpenedByOutcomes => {
                 tracing::warn!(
-                    "circuit_breaker: most verifications fail, so callers' keys are not sent for a while"
+                    "circuit_breaker: open, because most verifications fail. Callers' keys are not sent"
                 );
             }
-            Self::Closed => tracing::info!("circuit_breaker: verifying works again"),
+            Self::Closed => tracing::info!("circuit_breaker: closed, because verifying works again"),
             Self::Paused(silence) => tracing::warn!(
-                "the verifier asks everybody to wait: no key is sent for {} ms",
+                "circuit_breaker: Kinde is overloaded and asks to wait. No key is sent for {} ms",
                 silence.as_millis()
             ),
         }

@@ -1,11 +1,11 @@
-//! Lets keys share what many of them have in common: their scopes, and the words of Kinde's answer.
+//! Lets answers share what many of them have in common: the scopes, and the words of Kinde's response.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::verification::{SharedParts, Verification};
 
-/// Fewer than this are never looked through for what nobody uses any more.
+/// Up to this number, unused entries are not looked for.
 const LEAST_SWEPT: usize = 64;
 
 #[derive(Default)]
@@ -19,7 +19,7 @@ struct Known {
 }
 
 impl Interner {
-    /// Replaces what the verification has in common with an earlier one by what that one has.
+    /// If an earlier verification had the same, this one shares it from now on.
     pub(super) fn intern(&self, verification: &mut Verification) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let common = verification.shared_mut();

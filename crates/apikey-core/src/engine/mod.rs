@@ -1,6 +1,7 @@
-//! Decides without I/O whether a key is known, being asked about, or to be verified now.
+//! Decides what to do about a key, without I/O: serve a cached answer, join a flight that is under way, or
+//! start a flight.
 //!
-//! Time is handed in, so that every rule here can be tested without a runtime.
+//! Callers hand the time in, so that a test of any rule needs no runtime.
 
 mod admission;
 mod attempts;
@@ -56,18 +57,19 @@ pub(crate) struct EngineSettings {
     pub(crate) negative_time_to_live: Duration,
     pub(crate) refresh_ahead: bool,
     pub(crate) max_in_flight: usize,
-    /// How many callers may wait for a place among the verifications under way.
+    /// How many flights may wait for a place among the calls that are under way.
     pub(crate) max_queued: usize,
+    /// How many callers may wait for flights that other callers started.
     pub(crate) max_waiting: usize,
     pub(crate) attempt_limit: Option<AttemptLimit>,
     pub(crate) circuit_breaker: bool,
-    /// How long a caller waits in the queue.
+    /// How long a flight waits in the queue for its first turn.
     pub(crate) queue_patience: Duration,
-    /// What a health check may take.
+    /// How long a health check may take.
     pub(crate) health_check_timeout: Duration,
-    /// A flight that takes longer is stuck.
+    /// A flight that takes longer than this is stuck.
     pub(crate) overdue_after: Duration,
-    /// A newer secret of a key id ends the older ones.
+    /// If Kinde accepts a newer secret of a key id, the older secrets of that id are forgotten.
     pub(crate) one_secret_per_key_id: bool,
 }
 
@@ -87,7 +89,7 @@ pub(crate) struct Engine {
     flights: flights::Flights,
 }
 
-/// What a caller is told to wait if too many verifications are under way.
+/// How long a caller is told to wait if too many verifications are under way.
 pub(crate) const CROWDED: Duration = Duration::from_secs(1);
 
 impl Engine {
@@ -120,12 +122,12 @@ impl Engine {
         self.fingerprinter.fingerprint(key.as_ref())
     }
 
-    /// How long a caller waits in the queue.
+    /// How long a flight waits in the queue for its first turn.
     pub(crate) fn queue_patience(&self) -> Duration {
         self.settings.queue_patience
     }
 
-    /// The usual time of a call.
+    /// How long a call usually takes.
     pub(crate) fn usual_time_of_a_call(&self) -> Duration {
         self.admission.usual()
     }
@@ -135,12 +137,12 @@ impl Engine {
         self.admission.taken()
     }
 
-    /// How many calls may be under way at once at present.
+    /// How many calls may be under way at once now. Overload lowers this number.
     pub(crate) fn places(&self) -> usize {
         self.admission.places()
     }
 
-    /// Ends when a call under way has ended after this.
+    /// Ends when a call gives its place back after this.
     pub(crate) fn place_freed(&self) -> Notified<'_> {
         self.admission.freed()
     }

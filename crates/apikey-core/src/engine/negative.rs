@@ -1,4 +1,5 @@
-//! Refusals that are remembered for a while, in a space of their own, so that junk can't push good keys out.
+//! The refusals that are remembered for a while. They have a space of their own, so that junk can't push
+//! answers of good keys out.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use crate::verification::Refusal;
 /// How many refused keys are remembered at most.
 const MOST_REFUSALS: u64 = 10_000;
 
-/// The refusals that are remembered. None is if the time to live is zero. Failures never get here: nothing but a refusal by Kinde is
-/// remembered.
+/// The refusals that are remembered. If the time to live is zero, none is. Only refusals by Kinde get here, and
+/// no failures.
 pub(super) struct Negative {
     refusals: Cache<Fingerprint, Remembered>,
     time_to_live: Duration,
@@ -27,11 +28,12 @@ pub(super) struct Negative {
 struct Remembered {
     refusal: Refusal,
     until: Instant,
-    /// How often all had been forgotten before.
+    /// How often all had been forgotten when Kinde's refusal came. If it was once more since, this one is
+    /// forgotten, too.
     cleared: u64,
 }
 
-/// What had been forgotten at one moment.
+/// How much had been forgotten at one moment.
 #[derive(Clone, Copy)]
 pub(super) struct Forgotten {
     cleared: u64,
@@ -53,7 +55,7 @@ impl Negative {
         (now < until && cleared == self.cleared.load(Ordering::Acquire)).then_some(refusal)
     }
 
-    /// What has been forgotten so far, for a refusal that is stored later.
+    /// How much has been forgotten so far. Hand it to [`store`](Self::store) later.
     pub(super) fn forgotten(&self) -> Forgotten {
         Forgotten {
             cleared: self.cleared.load(Ordering::Acquire),
@@ -61,14 +63,16 @@ impl Negative {
         }
     }
 
-    /// Remembers a refusal, unless it was forgotten since `forgotten`: a purge may have looked for it before it was here.
+    /// Remembers a refusal, unless something was forgotten since `forgotten`: a purge may have looked for this
+    /// refusal before it was here.
     pub(super) fn store(&self, key: Fingerprint, refusal: Refusal, asked_at: Instant, forgotten: Forgotten) {
         if self.time_to_live.is_zero() {
             return;
         }
         let Some(until) = asked_at.checked_add(self.time_to_live) else { return };
         self.refusals.insert(key, Remembered { refusal, until, cleared: forgotten.cleared });
-        // It writes, and so does `remove`: of two that come at once, one sees the other. A load might miss it.
+        // Both this and `remove` write the counter. So of the two, the later one sees the earlier one. A plain
+        // load might miss it.
         if self.removed.fetch_add(0, Ordering::AcqRel) != forgotten.removed {
             self.refusals.invalidate(&key);
         }
@@ -81,8 +85,8 @@ impl Negative {
         }
     }
 
-    /// Forgets all, in no time. Moka's own way goes by the clock, and spares what was stored at the same moment. What is forgotten
-    /// stays in memory until another refusal needs the space.
+    /// Forgets all at once. Moka's own way goes by the clock and spares what was stored at the same moment. A
+    /// forgotten refusal stays in memory until another one needs the space.
     pub(super) fn clear(&self) {
         self.cleared.fetch_add(1, Ordering::AcqRel);
     }

@@ -1,4 +1,4 @@
-//! The outcome of a flight, and how everyone who waits for it hears it.
+//! The outcome of a flight, and how the callers that wait for the flight get it.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,20 +13,20 @@ use super::crowd::WaitingSlot;
 use crate::verification::Refusal;
 use crate::verifier::ServerFault;
 
-/// What everybody hears who waits for one verification.
+/// What all callers that wait for one flight get.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Accepted(Arc<CachedKey>),
     Refused(Refusal),
     Failed {
         fault: ServerFault,
-        /// An answer past its time to live may serve, if there is one.
+        /// If there is a stale answer, it may serve.
         stale_may_serve: bool,
     },
     Limited(Limited),
 }
 
-/// The outcome of one flight, once there is one. The flight and all its waiters share it.
+/// Where a flight stores its outcome, and where its waiters find it.
 #[derive(Default)]
 pub(super) struct SharedOutcome {
     outcome: OnceLock<Outcome>,
@@ -36,31 +36,31 @@ pub(super) struct SharedOutcome {
 }
 
 impl SharedOutcome {
-    /// Hands the outcome to everyone. Only the first one counts.
+    /// Stores the outcome and wakes all waiters. Only the first outcome counts.
     pub(super) fn publish(&self, outcome: Outcome) {
         let _first = self.outcome.set(outcome);
         self.changed.notify_waiters();
     }
 
-    /// Tells everyone that Kinde takes long.
+    /// Tells all waiters that Kinde takes long.
     pub(super) fn tell_slow(&self) {
         self.is_slow.store(true, Ordering::Release);
         self.changed.notify_waiters();
     }
 }
 
-/// Waits for a flight; clones share its slot in the crowd.
+/// Waits for a flight. Clones share one slot in the crowd.
 #[derive(Clone)]
 pub(crate) struct Waiter {
     shared: Arc<SharedOutcome>,
-    /// Only of those who wait for somebody else's flight.
+    /// `None` if this caller started the flight.
     slot: Option<Arc<WaitingSlot>>,
 }
 
-/// What somebody who waits hears.
+/// What a waiter hears.
 pub(crate) enum News {
     Landed(Outcome),
-    /// Not yet landed, and Kinde takes long.
+    /// The flight has not landed yet, and Kinde takes long.
     Slow,
 }
 
@@ -69,29 +69,29 @@ impl Waiter {
         Self { shared, slot: slot.map(Arc::new) }
     }
 
-    /// Takes the slot again, if it was given up: a request may wait a second time, for a surer answer.
+    /// Takes the slot again if it was given up. A request may wait a second time, for a fresher answer.
     pub(crate) fn enter(&self) {
         if let Some(slot) = &self.slot {
             slot.enter();
         }
     }
 
-    /// Gives the slot up: a request may live on for long after its key was verified, and keep a clone.
+    /// Gives the slot up. A request may keep a clone for long after its key was verified.
     pub(crate) fn leave(&self) {
         if let Some(slot) = &self.slot {
             slot.leave();
         }
     }
 
-    /// The outcome; or that it takes long, if `heeds_slowness`.
+    /// Waits for the outcome. If `heeds_slowness`, it ends early when Kinde takes long.
     pub(crate) async fn news(&self, heeds_slowness: bool) -> News {
         loop {
             let mut changed = pin!(self.shared.changed.notified());
-            // From here on no change is missed, so the look comes after it.
+            // From here on no change is missed, so it looks only now.
             changed.as_mut().enable();
             if let Some(outcome) = self.shared.outcome.get() {
                 return News::Landed(match outcome {
-                    // It is the limit of the client whose flight it was. This one made no attempt.
+                    // The limit is that of the client that started the flight. This client made no attempt.
                     Outcome::Limited(_) if self.slot.is_some() => Outcome::Failed {
                         fault: ServerFault::Unavailable { retry_after: CROWDED },
                         stale_may_serve: false,

@@ -1,4 +1,4 @@
-//! The keys that drew overload: each waits until the moment that Kinde named.
+//! The keys that drew overload. Each waits until the moment that Kinde named.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use crate::key::Fingerprint;
 
 /// How many keys are remembered at most.
 const MOST_KEYS: u64 = 10_000;
-/// The wait if Kinde names no moment; it doubles each time up to the longest.
+/// How long a key waits if Kinde names no moment. It doubles each time, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_UNNAMED_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Overloads {
     waits: Cache<Fingerprint, Wait>,
-    /// Some key has drawn overload. Until then nothing is looked up.
+    /// A key has drawn overload. Before that, no key is looked up.
     is_used: AtomicBool,
 }
 
@@ -41,14 +41,14 @@ impl Overloads {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Notes that this key drew overload, and tells how long it must wait.
+    /// Notes that this key drew overload. Returns how long it must wait.
     pub(super) fn note(&self, key: Fingerprint, named: Option<Duration>, now: Instant) -> Duration {
         self.is_used.store(true, Ordering::Relaxed);
         let unnamed = match self.waits.get(&key) {
             Some(earlier) => (earlier.unnamed * 2).min(LONGEST_UNNAMED_WAIT),
             None => FIRST_WAIT,
         };
-        // A moment that is now says no more than none.
+        // If the moment is now, Kinde might as well have named none.
         let wait = named.filter(|named| !named.is_zero()).unwrap_or(unnamed);
         if let Some(until) = now.checked_add(wait) {
             self.waits.insert(key, Wait { until, unnamed });
@@ -56,7 +56,7 @@ impl Overloads {
         wait
     }
 
-    /// The key was judged.
+    /// The key was judged, so its waits begin anew.
     pub(super) fn forget(&self, key: &Fingerprint) {
         if self.is_used.load(Ordering::Relaxed) && self.waits.contains_key(key) {
             self.waits.invalidate(key);

@@ -1,4 +1,4 @@
-//! What has been purged lately, so that no answer that was asked for before a purge is used after it.
+//! Purges. An answer that was asked for before a purge is not used after it.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -8,14 +8,16 @@ use super::Engine;
 use crate::key::{Fingerprint, FingerprintHashing};
 use crate::verification::Verification;
 
-/// How many purges are noted at most while one question is open; past it, everything counts as purged.
+/// How many purges are noted at most while a question is open. Past it, everything counts as purged.
 const MOST_NOTED: usize = 1_000_000;
-/// How many noted purges are forgotten in one go, because every cold key waits meanwhile.
+/// How many noted purges are forgotten under one lock, because every key without a fresh answer waits
+/// meanwhile.
 const MOST_FORGOTTEN: usize = 1024;
 /// How many purges are noted under one lock.
 const MOST_NOTED_AT_ONCE: usize = 256;
 
-/// What a purge forgets. An absent owner never matches, because no text here is empty and absent at once.
+/// What a purge forgets. A purge by an empty id would match no answer, because an absent user or organization
+/// is not empty text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purge {
     Everything,
@@ -26,8 +28,8 @@ pub(crate) enum Purge {
 }
 
 impl Purge {
-    /// Whether it forgets this key. If Kinde refused the key and so told no identity, `verification` is `None`: then a purge
-    /// by an identity may mean any key.
+    /// Whether this purge concerns an answer about this key. `verification` is `None` if Kinde refused the key:
+    /// a refusal carries no identity, so a purge by an identity may concern any refused key.
     pub(super) fn matches(&self, key: Fingerprint, verification: Option<&Verification>) -> bool {
         let is = |identity: fn(&Verification) -> Option<&str>, wanted: &str| {
             verification.is_none_or(|verification| identity(verification) == Some(wanted))
@@ -41,7 +43,7 @@ impl Purge {
         }
     }
 
-    /// What it names; `None` if it forgets everything.
+    /// What it names. `None` if it forgets everything.
     fn named(&self) -> Option<Named<'_>> {
         match self {
             Self::Everything => None,
@@ -53,7 +55,7 @@ impl Purge {
     }
 }
 
-/// What a purge can name, borrowed, so that a look-up copies no text.
+/// What a purge can name. It is borrowed, so a look-up copies no text.
 #[derive(Hash)]
 enum Named<'a> {
     Key(Fingerprint),
@@ -62,22 +64,25 @@ enum Named<'a> {
     Organization(&'a str),
 }
 
-/// The purges that open questions have to heed. Purges are numbered from 1.
+/// The purges that matter to open questions. A question is open from when a flight asks until the flight lands.
+/// Purges are numbered from 1.
 ///
-/// What a purge names is kept as a hash of 64 bits under a random key of this process. If two hashes agree, a question is asked
-/// once more than needed, and nothing worse. In return a million purges take no text, and go in a moment.
+/// A name is kept as a hash of 64 bits under a random key of this process. If two names have one hash, a flight
+/// asks once more than needed, and nothing worse happens. In return a million purges hold no text, and are
+/// freed in a moment.
 #[derive(Default)]
 pub(super) struct Purges {
     last: u64,
-    /// The number of the latest purge that concerns every key.
+    /// The number of the latest purge of everything.
     everything: u64,
     /// The number of the latest purge by key id, user or organization.
     by_identity: u64,
     /// The number of the latest purge of each name.
     latest: HashMap<u64, u64, FingerprintHashing>,
-    /// Number and name of each purge, oldest first, so that the oldest can be forgotten.
+    /// The number and the name of each purge, oldest first, so that the oldest can be forgotten.
     order: VecDeque<(u64, u64)>,
-    /// No open question has to heed this purge, or one before it.
+    /// No open question is older than the purge with this number, so that one and those before it can be
+    /// forgotten.
     heeded: u64,
     hashing: RandomState,
 }
@@ -92,19 +97,20 @@ impl Purges {
         self.order.is_empty()
     }
 
-    /// The number of the latest purge: a question that is asked now heeds only later ones.
+    /// The number of the latest purge. Only later purges concern a question that is asked now.
     pub(super) fn now(&self) -> u64 {
         self.last
     }
 
-    /// Notes a purge; `open` says whether any question is under way at all.
+    /// Notes a purge. `open` says whether any question is open.
     pub(super) fn note(&mut self, purge: &Purge, open: bool) {
         self.last += 1;
         if !open {
             self.forget_all();
             return;
         }
-        // Every question that would heed an earlier purge heeds this one, so the earlier ones need not be kept.
+        // This purge concerns every question that an earlier one concerns, so the earlier ones need not be
+        // kept.
         let Some(named) = purge.named().filter(|_| self.order.len() < MOST_NOTED) else {
             self.everything = self.last;
             self.forget_all();
@@ -116,11 +122,12 @@ impl Purges {
         let name = self.hashing.hash_one(named);
         self.latest.insert(name, self.last);
         self.order.push_back((self.last, name));
-        // More than one, so that the log shrinks while purges keep coming.
+        // It forgets more than it notes, so the log shrinks even while purges keep coming.
         self.forget(2);
     }
 
-    /// Forgets what no open question has to heed; `oldest` is the number that the oldest of them began with.
+    /// Forgets the purges that concern no open question. `oldest` is the number of the latest purge when the
+    /// oldest of these was asked. `None` if no question is open.
     pub(super) fn forget_before(&mut self, oldest: Option<u64>) {
         self.heeded = oldest.unwrap_or(self.last);
         if self.order.back().is_some_and(|(number, _)| *number <= self.heeded) {
@@ -129,8 +136,8 @@ impl Purges {
         self.forget(MOST_FORGOTTEN);
     }
 
-    /// Whether a purge since then concerns this key. `verification` is what Kinde said of it, or `None` if it was refused: then
-    /// every purge by key id, user or organization may concern it.
+    /// Whether a purge since `asked` concerns an answer about this key. `verification` is `None` if Kinde
+    /// refused the key. Then every purge by key id, user or organization may concern it.
     pub(super) fn concerns(&self, asked: u64, key: Fingerprint, verification: Option<&Verification>) -> bool {
         if self.last <= asked {
             return false;
@@ -144,7 +151,7 @@ impl Purges {
             })
     }
 
-    /// Whether a purge since then names this key itself, and not an identity that only an accepted key has.
+    /// Whether a purge since `asked` names this key itself, and not an identity that a refusal does not carry.
     pub(super) fn names(&self, asked: u64, key: Fingerprint) -> bool {
         self.everything > asked || self.since(asked, Named::Key(key))
     }
@@ -159,14 +166,14 @@ impl Purges {
             let Some((number, name)) = self.order.pop_front_if(|(number, _)| *number <= self.heeded) else {
                 return;
             };
-            // It may have been purged again since.
+            // The name may have been purged again since.
             if self.latest.get(&name) == Some(&number) {
                 self.latest.remove(&name);
             }
         }
     }
 
-    /// Gives the memory back, too.
+    /// It also gives the memory back.
     fn forget_all(&mut self) {
         if !self.order.is_empty() {
             (self.latest, self.order) = Default::default();
@@ -174,16 +181,17 @@ impl Purges {
     }
 }
 
-/// Forgetting takes two steps. First the purge is noted, under the lock that also orders what is stored. Then the entries that it
-/// means are taken out of the caches, a few at a time, without that lock. No answer that was asked for before the note is in a
-/// cache after the second step:
+/// A purge takes two steps. First it is noted, under the lock that puts stores and purges into one order. Then
+/// the entries that it concerns are taken out of the caches, a few at a time, without that lock. After the
+/// second step, no cache has an answer that was asked for before the first one:
 ///
-/// - It was stored before the note: then the second step finds it. An entry never changes its slot.
-/// - It is stored after the note: then its question was open at the moment of the note, so the purge was noted for it, and it is
-///   not stored. If no question was open, there is none whose answer could come. (A flight that was disowned stores nothing.)
+/// - If the answer was stored before the note, the second step finds it. An entry never changes its slot.
+/// - If it comes after the note, its question was open at the moment of the note. So the purge was noted for
+///   it, and it is not stored. If no question was open, no such answer can come. (A disowned flight stores
+///   nothing.)
 ///
-/// What was asked for after the note may be stored, also behind the second step. If the second step finds it, it is forgotten
-/// without need.
+/// An answer that was asked for after the note may be stored. If the second step still finds it, it is
+/// forgotten without need.
 impl Engine {
     /// Forgets. An answer that was asked for before this is neither kept nor served after it. Says how many answers were cached.
     pub(crate) fn purge(&self, purge: Purge) -> usize {
@@ -211,7 +219,7 @@ impl Engine {
         let mut ids = ids.map(Purge::KeyId).peekable();
         let mut some = Vec::with_capacity(MOST_NOTED_AT_ONCE);
         while ids.peek().is_some() {
-            // The caller's code runs here, and so not under a lock.
+            // The iterator is the caller's code, so it must not run under a lock.
             some.extend(ids.by_ref().take(MOST_NOTED_AT_ONCE));
             self.note(&some);
             for purge in some.drain(..) {
@@ -224,8 +232,8 @@ impl Engine {
         removed
     }
 
-    /// The machine slept for so long, and the clock that answers are dated by did not count it. What was asked for before this is
-    /// no longer fresh, and questions that are open are asked again.
+    /// The machine slept for this long, and the clock that dates answers did not count it. Cached answers are
+    /// no longer fresh, and flights that have asked ask again.
     pub(crate) fn slept(&self, slept: Duration) {
         self.note(&[Purge::Everything]);
         self.cache.make_all_stale(slept);

@@ -1,4 +1,4 @@
-//! What a flight brings back, and what that says to those who count how verifications go.
+//! The report of a flight, and what the places, the breaker and the limiter learn from it.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use crate::verification::Judgement;
 use crate::verifier::ServerFault;
 use crate::verifier::{FailureClass, VerifierError};
 
-/// What a flight brings back.
+/// How a verification went.
 pub(crate) enum Report {
     Judged(Judgement),
     Failed(VerifierError),
-    /// Its turn to ask did not come.
+    /// The flight's turn did not come in time.
     Crowded,
-    /// Its turn came while no key is sent for this long.
+    /// The flight's turn came, but no key is sent for this time.
     NotYet(Duration),
-    /// Its client was limited when the turn came.
+    /// The client had used up its attempts when the turn came.
     Limited(Limited),
-    /// Its task was ended, so nobody knows.
+    /// The flight's task ended without a report.
     Lost(ServerFault),
 }
 
-/// What a report says to the adaptive number of places, to the breaker and to the limiter.
+/// What the adaptive number of places, the breaker and the limiter learn from a report.
 pub(super) struct Lessons {
     pub(super) used: Used,
     pub(super) seen: Seen,
@@ -31,7 +31,7 @@ pub(super) struct Lessons {
 }
 
 impl Report {
-    /// `took` is the time since the question was asked.
+    /// `took` is the time since the flight asked.
     pub(super) fn lessons(&self, took: Duration) -> Lessons {
         match self {
             Self::Judged(judgement) => Lessons {
@@ -52,7 +52,8 @@ impl Report {
                     ended: Ended::NotJudged { may_be_an_outage: rule.is_an_outage_if_confirmed },
                 }
             }
-            // The verifier has a bug, and perhaps this key met it.
+            // The verifier has a bug, and this key may be what triggers it. So the attempt is given back only
+            // up to the bound.
             Self::Lost(ServerFault::Internal) => Lessons {
                 used: Used::Otherwise,
                 seen: Seen::Nothing,

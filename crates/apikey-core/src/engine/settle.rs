@@ -1,4 +1,5 @@
-//! What becomes of what a flight brings back: what is kept, and what everyone who waits hears.
+//! Decides what becomes of a flight's report: whether the flight lands, what is cached, and which outcome the
+//! waiters get.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
@@ -14,28 +15,28 @@ use crate::verification::{Judgement, Refusal, Verdict};
 use crate::verifier::FailureClass;
 use crate::verifier::ServerFault;
 
-/// The question that a flight asked.
+/// What a flight asked Kinde, and when.
 pub(super) struct Question {
     pub(super) flight: FlightId,
     pub(super) asked_at: Instant,
-    /// Whether it may be asked once more, if a purge came between.
+    /// Whether the flight may ask once more if a purge came between question and answer.
     pub(super) may_be_repeated: bool,
 }
 
 /// What becomes of a flight.
 pub(super) enum Settled {
-    /// It has landed. This is its outcome.
+    /// The flight lands with this outcome.
     Landed(Outcome),
-    /// It flies on, and must ask again.
+    /// A purge came between question and answer. The flight goes on and asks again.
     AskAgain,
 }
 
-/// Nobody may rely on what was heard.
+/// For an answer that a purge or a rotation made void. A stale answer must not serve either.
 const VOID: Outcome = Outcome::Failed { fault: ServerFault::UNAVAILABLE, stale_may_serve: false };
 
 impl Engine {
-    /// Takes in what a flight brings back. The table of flights is locked once, from the look for purges to the end of the
-    /// flight, so that no purge can come between.
+    /// Takes a flight's report. The table of flights is locked once, from the look for purges until the flight
+    /// is taken out of the table, so no purge can come between.
     pub(super) fn settle(&self, question: &Question, report: Report, now: Instant) -> Settled {
         match report {
             Report::Judged(judgement) => {
@@ -59,7 +60,7 @@ impl Engine {
         }
     }
 
-    /// Makes a positive answer of a judgement, as old as its question.
+    /// Makes an answer of what Kinde judged. The answer is as old as its question.
     fn answer(&self, question: &Question, judgement: Judgement) -> Result<Arc<CachedKey>, Refusal> {
         let asked_at = question.asked_at;
         let asked_at = judgement.asked_at().map_or(asked_at, |earlier| earlier.min(asked_at));
@@ -79,7 +80,7 @@ impl Engine {
         let key = question.flight.key;
         let verification = &answer.verification;
         let mut flights = self.flights.lock();
-        // A flight that is disowned may bring back an answer from before a purge that was not noted for it.
+        // A disowned flight may bring back an answer from before a purge that was not noted for it.
         let is_void = flights
             .purges_seen(question.flight)
             .is_none_or(|seen| flights.purges.concerns(seen, key, Some(verification)))
@@ -96,7 +97,8 @@ impl Engine {
         Settled::Landed(Outcome::Accepted(answer))
     }
 
-    /// Whether another secret of the same key id was asked about later than this one, and accepted.
+    /// Whether Kinde accepted another secret of the same key id that was asked about later. Then this secret
+    /// was rotated, and its answer is void.
     fn is_rotated(&self, question: &Question, key_id: &str) -> bool {
         if !self.settings.one_secret_per_key_id {
             return false;
@@ -106,12 +108,12 @@ impl Engine {
             && self.cache.answer(&question.flight.key, |_| true).is_none()
     }
 
-    /// A refusal carries no key id, user or organization. So a purge by one of these can't be matched to it: callers that wait get
-    /// the refusal, and it is not remembered.
+    /// A refusal carries no key id, user or organization, so a purge by one of these can't be matched to it.
+    /// Callers that wait get the refusal. It is not remembered.
     fn refused(&self, question: &Question, refusal: Refusal) -> Settled {
         let key = question.flight.key;
         let mut flights = self.flights.lock();
-        // Whenever it was asked for: Kinde has refused the key, so no outage brings it back.
+        // Kinde has refused the key, so no outage may bring it back. That holds even if a purge came between.
         self.cache.remove(&key);
         let Some(seen) =
             flights.purges_seen(question.flight).filter(|seen| !flights.purges.names(*seen, key))
@@ -128,7 +130,7 @@ impl Engine {
         Settled::Landed(Outcome::Refused(refusal))
     }
 
-    /// The verifier could not judge the key.
+    /// The verifier asked, and the key was not judged.
     fn failed(&self, key: Fingerprint, class: FailureClass, now: Instant) -> Outcome {
         let rule = class.rule();
         let stale_may_serve = match rule.stale_answer {
@@ -150,7 +152,8 @@ impl Engine {
         Outcome::Failed { fault, stale_may_serve }
     }
 
-    /// The task of the flight was ended. A verifier that panics may do so about this key alone.
+    /// The flight's task ended without a report. If the verifier panicked, this key alone may make it panic, so
+    /// its stale answer is forgotten.
     fn lost(&self, key: Fingerprint, fault: ServerFault) -> Outcome {
         let stale_may_serve = fault != ServerFault::Internal || self.breaker.is_open();
         if !stale_may_serve {
@@ -165,8 +168,8 @@ impl Engine {
     }
 }
 
-/// What was heard is void, because a purge or a rotation came between: the flight asks again. If it may not, or if it is disowned,
-/// it lands.
+/// A purge or a rotation made the answer void. The flight asks again if it may. Otherwise, or if it is
+/// disowned, it lands.
 fn ask_again(mut flights: MutexGuard<'_, Table>, question: &Question) -> Settled {
     if question.may_be_repeated && flights.ask_now(question.flight) {
         return Settled::AskAgain;

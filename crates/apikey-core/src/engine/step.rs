@@ -16,56 +16,57 @@ use crate::evidence::StaleAnswer;
 use crate::key::Fingerprint;
 use crate::verification::Refusal;
 
-/// How often the caches are looked into again because a flight landed between the look and the lock.
+/// How often a step looks into the caches, at most. It looks again if a flight landed before it had the lock.
 const MOST_LOOKS: u32 = 3;
 
 /// What to do about a presented key.
 pub(crate) enum Step {
-    /// It is known, and this is its answer.
+    /// The cache has a fresh answer.
     Hit(Arc<CachedKey>),
-    /// It is known, and the caller's duty is to renew it in the background.
+    /// The cache has a fresh answer. The caller must fly this flight, which renews the answer in the
+    /// background.
     Refresh(Arc<CachedKey>, Flight),
-    /// Kinde refused it a moment ago.
+    /// Kinde refused the key a moment ago.
     Refused(Refusal),
-    /// Somebody is asking already.
+    /// A flight of this key is under way. Wait for it.
     Wait(Waiter),
-    /// The caller's duty: verify, and land the flight with the outcome.
+    /// The caller must fly this flight, and wait for it.
     Verify(Flight, Waiter),
-    /// Kinde is not to be asked now, so a stale answer serves.
+    /// Kinde must not be asked now, so a stale answer serves.
     Stale(Arc<CachedKey>),
-    /// Kinde is not to be asked now, but perhaps after this long.
+    /// Kinde must not be asked now. The caller may come back after this time.
     Unavailable(Duration),
-    /// Too many callers ask or wait.
+    /// Too many flights or callers wait already.
     Crowded,
     /// This service is set up wrong.
     SetUp,
-    /// This client has had its attempts.
+    /// This client has used up its attempts.
     Limited(Limited),
 }
 
-/// A look into the caches that are not looked into under the lock of the flights, and then that lock.
+/// What a look into the slow caches found. If it is no refusal, the table of flights is locked now.
 enum Looked<'e> {
     Refused(Refusal),
     NotRefused {
         flights: MutexGuard<'e, Table>,
-        /// The key drew overload, and must wait for so long.
-        rest: Option<Duration>,
+        /// The key drew overload. Kinde must not be asked about it for this time.
+        wait: Option<Duration>,
     },
 }
 
 /// Whether Kinde may be asked about a key now.
 enum MayAsk {
-    /// Its turn has come, or will.
+    /// The turn of this flight has come, or will come.
     Yes { turn: Arc<Turn>, is_probe: bool },
     No {
         step: Step,
-        /// If there is an answer past its time to live, it serves instead.
+        /// If there is a stale answer, it serves instead of this step.
         stale_may_serve: bool,
     },
 }
 
 impl Engine {
-    /// What to do about the key. `client` is asked for only if the cache does not answer.
+    /// What to do about the key. `client` is called only if the cache has no fresh answer.
     pub(crate) fn step(
         self: &Arc<Self>,
         key: Fingerprint,
@@ -111,9 +112,9 @@ impl Engine {
         let window = attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
         let stale = self.stale(&key, *max_age, now);
         let applicant = Applicant { client, has_answer: stale.is_some(), window };
-        let (flights, rest) = match self.look(&key, now) {
+        let (flights, wait) = match self.look(&key, now) {
             Looked::Refused(refusal) => return Step::Refused(refusal),
-            Looked::NotRefused { flights, rest } => (flights, rest),
+            Looked::NotRefused { flights, wait } => (flights, wait),
         };
         if let Some(answer) = self.fresh(&key, *max_age, now) {
             return Step::Hit(answer);
@@ -125,7 +126,7 @@ impl Engine {
                 None => Step::Crowded,
             };
         }
-        match self.may_ask(&applicant, rest, now) {
+        match self.may_ask(&applicant, wait, now) {
             MayAsk::Yes { turn, is_probe } => {
                 let (flight, outcome) = self.start(flights, key, &applicant, turn, is_probe, now);
                 Step::Verify(flight, Waiter::new(outcome, None))
@@ -136,8 +137,9 @@ impl Engine {
         }
     }
 
-    /// Looks into the caches that do their own maintenance when they are looked into, and locks the flights afterwards. If a flight
-    /// lands between, it may be one of this key, and the look is out of date.
+    /// Looks into the caches of refusals and of overloads, and then locks the table of flights. These caches do
+    /// their own maintenance while they are looked into, so it must not happen under the lock. If a flight
+    /// lands before the lock is taken, the look is out of date and is repeated.
     fn look(&self, key: &Fingerprint, now: Instant) -> Looked<'_> {
         let mut flights = self.flights.lock();
         let stuck = flights.take_stuck(now, self.settings.overdue_after);
@@ -149,24 +151,26 @@ impl Engine {
             if let Some(refusal) = self.negative.refusal(key, now) {
                 return Looked::Refused(refusal);
             }
-            let rest = self.overloads.wait(key, now);
+            let wait = self.overloads.wait(key, now);
             looks += 1;
             let flights = self.flights.lock();
             if flights.landed() == landed || looks >= MOST_LOOKS {
-                return Looked::NotRefused { flights, rest };
+                return Looked::NotRefused { flights, wait };
             }
             landed = flights.landed();
         }
     }
 
-    /// Whether Kinde may be asked about a key now. The flights are locked meanwhile, so that no other flight of the key starts.
-    fn may_ask(&self, applicant: &Applicant, rest: Option<Duration>, now: Instant) -> MayAsk {
+    /// Whether Kinde may be asked about a key now. The caller holds the lock of the table, so that no other flight of
+    /// the key starts meanwhile. `wait` is the time until the key may be asked about again after overload.
+    fn may_ask(&self, applicant: &Applicant, wait: Option<Duration>, now: Instant) -> MayAsk {
         let Applicant { client, has_answer, window } = applicant;
-        if let Some(wait) = rest {
+        if let Some(wait) = wait {
             return MayAsk::No { step: Step::Unavailable(wait), stale_may_serve: true };
         }
         if let Some(Err(limited)) = window.as_ref().map(|window| window.check(now)) {
-            // While Kinde is known not to answer, a stale answer costs it nothing.
+            // While the breaker is open, no key would be sent anyway. So the limited client gets its stale
+            // answer, too.
             return MayAsk::No { step: Step::Limited(limited), stale_may_serve: self.breaker.is_open() };
         }
         let is_probe = match self.breaker.admit(*has_answer, *client, now) {
@@ -184,12 +188,13 @@ impl Engine {
             Admitted::Limited(limited) => Step::Limited(limited),
             Admitted::Crowded => Step::Crowded,
         };
-        // The one caller's key that might go does not.
+        // This key does not go after all, so the probe's slot is free again.
         self.breaker.record(Seen::Nothing, *client, is_probe, now);
         MayAsk::No { step, stale_may_serve: false }
     }
 
-    /// Renews an answer in the background, if Kinde may be asked. The caller gets the answer that there is.
+    /// Starts a flight that renews a fresh answer in the background, if Kinde may be asked. Otherwise the fresh
+    /// answer just serves.
     fn refresh(
         self: &Arc<Self>,
         key: Fingerprint,
@@ -200,7 +205,7 @@ impl Engine {
         if !self.breaker.is_closed(now) || self.overloads.wait(&key, now).is_some() {
             return Step::Hit(answer);
         }
-        // The cache knows the key, so nobody is guessing: it is no attempt.
+        // A renewal counts as no attempt: the cache knows the key, so nobody guesses it.
         let applicant = Applicant { client, has_answer: true, window: None };
         let flights = self.flights.lock();
         if flights.join(&key, now, self.settings.overdue_after).is_some() {
@@ -213,7 +218,7 @@ impl Engine {
         Step::Refresh(answer, flight)
     }
 
-    /// Starts a flight. `flights` has been locked since it was looked whether one is under way.
+    /// Starts a flight. The caller has held the lock of the table since it found no flight of this key.
     fn start(
         self: &Arc<Self>,
         mut flights: MutexGuard<'_, Table>,
@@ -230,7 +235,7 @@ impl Engine {
         (Flight::new(engine, id, Arc::clone(&outcome), applicant, turn, is_probe, now), outcome)
     }
 
-    /// Flights that are stuck take nobody's place, and nobody waits for them any longer.
+    /// Takes the places of stuck flights back, and tells their waiters that nobody could answer.
     fn give_up(&self, stuck: impl IntoIterator<Item = Stuck>, now: Instant) {
         for flight in stuck {
             self.admission.leave(flight.client, &flight.turn, Used::Otherwise, now);

@@ -1,4 +1,4 @@
-//! One flight's turn to ask: it comes, or it does not.
+//! The turn of one flight to ask: it comes, or it does not.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,13 +7,13 @@ use tokio::sync::Notify;
 
 use super::attempts::{CountedAttempt, Limited};
 
-/// It is decided once, and taken up once.
+/// A turn is decided once, and its flight takes the decision once.
 pub(super) struct Turn {
     state: Mutex<TurnState>,
     decided: Notify,
-    /// The turn came, and with it a place.
+    /// The turn came, so it holds a place.
     has_place: AtomicBool,
-    /// The place, or the place in the queue, was given back.
+    /// It gave back what it held: a place, or a place in the queue.
     has_left: AtomicBool,
 }
 
@@ -21,12 +21,13 @@ pub(super) enum TurnState {
     Waiting,
     Come(Option<CountedAttempt>),
     Limited(Limited),
-    /// Somebody else needed the place in the queue more.
+    /// It waited too long, or made room in the queue for another client.
     Crowded,
+    /// The flight has taken the decision.
     Over,
 }
 
-/// What became of a turn.
+/// What was decided about a turn.
 pub(super) enum Decided {
     Come(Option<CountedAttempt>),
     Limited(Limited),
@@ -46,7 +47,7 @@ impl Turn {
         self.decided.notify_one();
     }
 
-    /// The decision, once: afterwards the turn is over. `None` while it is open.
+    /// Takes the decision. `None` if there is none yet, or if it was taken before.
     pub(super) fn take(&self) -> Option<Decided> {
         let mut state = self.lock();
         match std::mem::replace(&mut *state, TurnState::Over) {
@@ -61,12 +62,12 @@ impl Turn {
         }
     }
 
-    /// Tells that what the turn holds is given back. `false` if that was told before.
+    /// Notes that the turn gives back what it holds. `false` if it did so before.
     pub(super) fn end(&self) -> bool {
         !self.has_left.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether the turn came, and with it a place.
+    /// Whether the turn came, so that it holds a place.
     pub(super) fn has_place(&self) -> bool {
         self.has_place.load(Ordering::Acquire)
     }
@@ -74,7 +75,7 @@ impl Turn {
     /// Waits for the decision.
     pub(super) async fn decided(&self) -> Decided {
         loop {
-            // One waiter at most, so a decision between the look and the wait is kept for it.
+            // Only one task waits, so `notify_one` keeps a decision that comes before the wait.
             if let Some(decided) = self.take() {
                 return decided;
             }

@@ -1,8 +1,9 @@
-//! How a cached value is used: whether at all, and whether by so many threads at once that its reference count slows them down.
+//! The use of a cached value: whether it is used at all, and whether so many threads use it at once that its
+//! reference count slows them down.
 //!
-//! Every request holds a reference to its answer. If many threads use one key, they take turns at the one reference count of its
-//! answer, and two threads get less done than one. So a value that is seen in use elsewhere again and again is copied, once for
-//! each processor, and each thread counts on a copy of its own.
+//! Every request holds a reference to its answer. If many threads use one key, they take turns at one reference
+//! count, and two threads get less done than one. So a value that is often in use by two at once is copied,
+//! once for each processor. Then each thread counts references to a copy of its own.
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -11,20 +12,20 @@ use std::sync::{Arc, OnceLock};
 
 /// How many references the cache itself holds to a value: one in its map, one in its slot.
 const OF_THE_CACHE: usize = 2;
-/// How often a value is seen in use elsewhere before it is copied.
+/// How often a value must be seen in use by another request before it is copied.
 const SIGHTINGS: u8 = 64;
 /// How many values are copied at most, so that copies take next to no memory.
 const MOST_SPREAD: usize = 256;
 /// How many copies are made of one value at most.
 const MOST_COPIES: usize = 64;
 
-/// The use of one cached value, which it is a part of. It is written while the value is new, and hardly ever after.
+/// The use of the value that it is a part of. It is written while the value is new, and hardly ever after.
 #[derive(Debug)]
 pub(super) struct Usage<T> {
     used: AtomicBool,
     sightings: AtomicU8,
-    /// The slot of the cache that holds the value. The cache writes and reads it under its lock. The number fills what would be
-    /// padding here, and saves the cache another index.
+    /// The cache's slot that holds the value. The cache reads and writes it under its lock. It fills what would
+    /// be padding, and saves the cache another index.
     slot: AtomicU32,
     copies: OnceLock<Box<Copies<T>>>,
 }
@@ -45,12 +46,12 @@ impl<T> Usage<T> {
         }
     }
 
-    /// For the value that replaces this one in the cache: it counts as used if this one does.
+    /// For a value that replaces this one in the cache. It counts as used if this one does.
     pub(super) fn of_successor(&self) -> Self {
         Self::new(self.used.load(Ordering::Relaxed))
     }
 
-    /// Whether the value was used since this was asked last.
+    /// Whether the value was used since the last call.
     pub(super) fn was_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
@@ -63,7 +64,7 @@ impl<T> Usage<T> {
         self.slot.store(u32::try_from(slot).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    /// A reference to the value that this is a part of, or to a copy of it.
+    /// A reference to the value, or to a copy of it. `value` is the value that this is a part of.
     pub(super) fn hand_out(&self, value: &Arc<T>, spreading: &Spreading, copy: impl Fn(&T) -> T) -> Arc<T> {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
@@ -77,12 +78,12 @@ impl<T> Usage<T> {
         Arc::clone(value)
     }
 
-    /// Notes that somebody else uses the value at this moment.
+    /// Notes that another request uses the value now.
     #[cold]
     fn sight(&self, value: &T, spreading: &Spreading, copy: impl Fn(&T) -> T) {
         let sightings = self.sightings.load(Ordering::Relaxed);
         if sightings < SIGHTINGS {
-            // If two threads overwrite each other's sighting, the next one makes up for it.
+            // If two threads overwrite each other's count, the next call makes up for it.
             self.sightings.store(sightings + 1, Ordering::Relaxed);
         } else if let Some(slot) = spreading.slot() {
             self.copies.get_or_init(|| {
@@ -93,7 +94,7 @@ impl<T> Usage<T> {
     }
 }
 
-/// One copy for each processor, and the slot that they take among the values that are copied.
+/// One copy for each processor.
 #[derive(Debug)]
 struct Copies<T> {
     values: Box<[Arc<T>]>,
@@ -133,7 +134,7 @@ impl Spreading {
     }
 }
 
-/// One of the values that are copied. It is given back when this is dropped.
+/// One of the [`MOST_SPREAD`] values that may be copied. It is given back when this is dropped.
 #[derive(Debug)]
 struct SpreadSlot(Arc<AtomicUsize>);
 
@@ -143,7 +144,8 @@ impl Drop for SpreadSlot {
     }
 }
 
-/// Numbers the threads that use copied values, in the order in which they come, from 1.
+/// The number of this thread. Threads that use copied values are numbered from 1, in the order in which they
+/// come.
 fn thread_number() -> usize {
     static LATEST: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

@@ -12,9 +12,9 @@ use crate::engine::Engine;
 use crate::log_gate::LogGate;
 use crate::verifier::{Health, Verifier, VerifierError};
 
-/// A health check may take at least this long, because nobody waits for it.
+/// A health check may always take this long, because no request waits for it.
 const LEAST_TIMEOUT: Duration = Duration::from_secs(3);
-/// For how long the outcome of the application's own check is handed on.
+/// How long the outcome of the application's own check is handed on to other callers.
 const MEMORY: Duration = Duration::from_secs(1);
 
 /// How long a health check may take, for this verification timeout.
@@ -28,7 +28,8 @@ pub(super) struct Checker {
     clock: Arc<dyn Clock>,
     log: Arc<LogGate>,
     timeout: Duration,
-    /// When the application checked last, and the outcome. One check is made at a time.
+    /// The application's latest check: when it ended, and its outcome. The lock keeps it to one check at a
+    /// time.
     latest: Mutex<Option<(Instant, Health)>>,
 }
 
@@ -44,7 +45,7 @@ impl Checker {
         Self { verifier, engine, clock, log, timeout, latest: Mutex::default() }
     }
 
-    /// Checks whenever the engine wants it, without end.
+    /// Makes a health check whenever the engine wants one. It never ends.
     pub(super) async fn check_when_wanted(self: Arc<Self>) {
         loop {
             let now = self.clock.now();
@@ -70,7 +71,8 @@ impl Checker {
         }
     }
 
-    /// Checks for the application: once more if Kinde can't answer. Callers within one second share an outcome.
+    /// Checks for the application. If Kinde can't answer, it checks a second time. Callers within one second
+    /// share an outcome.
     pub(super) async fn check(&self) -> Health {
         let mut latest = self.latest.lock().await;
         let now = self.clock.now();
@@ -89,7 +91,7 @@ impl Checker {
 
     async fn check_once(&self) -> Health {
         let verifier = Arc::clone(&self.verifier);
-        // In a task of its own, so that a panic ends the check alone.
+        // It runs in a task of its own, so that a panic of the verifier ends this check, and not the worker.
         let mut task = JoinSet::new();
         task.spawn(async move { verifier.check().await });
         let problem = match timeout(self.timeout, task.join_next()).await {

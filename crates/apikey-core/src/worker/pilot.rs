@@ -1,4 +1,4 @@
-//! The way of one flight: it waits for its turn, asks, and lands.
+//! Flies one flight: waits for its turn, asks, and lands it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,10 @@ use crate::retry::Allowance;
 use crate::verification::Judgement;
 use crate::verifier::VerifierError;
 
-/// How long a flight whose turn has come waits for the end of a pause. If that is farther away, its caller is told to come back.
+/// A flight whose turn has come waits this long, at most, for Kinde's moment. If the moment is later, its
+/// caller is told to come back.
 const LONGEST_WAIT_FOR_EVERYBODY: Duration = Duration::from_secs(1);
-/// Keys that wait for the same moment are spread over a quarter of the wait after it, but over no more than this.
+/// Flights that rest until the same moment ask spread over a quarter of their wait, but over no more than this.
 const LONGEST_SPREAD: Duration = Duration::from_millis(250);
 
 pub(super) struct Pilot {
@@ -25,14 +26,14 @@ pub(super) struct Pilot {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) log: Arc<LogGate>,
     pub(super) tries: Tries,
-    /// What one verification may take.
+    /// How long one verification may take.
     pub(super) timeout: Duration,
-    /// After how long a wait for Kinde a stale answer may serve; `None` if none ever does.
+    /// How long after a flight asked a stale answer may serve. `None` if no answer ever serves as stale.
     pub(super) slow_after: Option<Duration>,
 }
 
 impl Pilot {
-    /// Verifies until the flight has landed.
+    /// Flies until the flight has landed.
     pub(super) async fn fly(self: Arc<Self>, mut flight: Flight, key: PresentedKey) {
         let deadline = Instant::now() + self.timeout;
         let mut allowance = self.tries.begin();
@@ -41,7 +42,7 @@ impl Pilot {
         loop {
             if let Err(no_turn) = self.take_turn(&mut flight, turn_until, deadline).await {
                 let now = self.clock.now();
-                // If the key was asked about before, what it drew then says more.
+                // If the flight has asked before, the overload that it drew says more.
                 let report = overload.map_or(no_turn, |error| {
                     self.log.tell(&error, now);
                     Report::Failed(error)
@@ -53,7 +54,7 @@ impl Pilot {
             let report = match self.ask(&flight, &key, deadline, &mut allowance).await {
                 Ok(judgement) => Report::Judged(judgement),
                 Err(error) if self.rest(&mut flight, &error, deadline, &mut allowance).await => {
-                    // It has waited already, so it may wait for its turn as long as its budget lasts.
+                    // After a rest, it may wait for its turn for as long as its budget lasts.
                     turn_until = deadline;
                     overload = Some(error);
                     continue;
@@ -70,7 +71,7 @@ impl Pilot {
         }
     }
 
-    /// Waits for the flight's turn, and then while everybody waits.
+    /// Waits for the flight's turn, and then until no moment of Kinde's is awaited any longer.
     async fn take_turn(&self, flight: &mut Flight, until: Instant, deadline: Instant) -> Result<(), Report> {
         match timeout_at(until, flight.turn()).await {
             Ok(Ok(())) => self.wait_for_everybody(flight, deadline).await,
@@ -79,7 +80,7 @@ impl Pilot {
         }
     }
 
-    /// Waits while everybody does, if that ends within the budget.
+    /// Waits until keys are sent again, if that is soon and within the budget.
     async fn wait_for_everybody(&self, flight: &Flight, deadline: Instant) -> Result<(), Report> {
         while let Some((wait, is_pause)) = flight.must_still_wait(self.clock.now()) {
             let ends_soon = is_pause && wait <= LONGEST_WAIT_FOR_EVERYBODY;
@@ -91,7 +92,7 @@ impl Pilot {
         Ok(())
     }
 
-    /// Asks, and tells callers that have a stale answer when it takes long.
+    /// Asks. If Kinde takes long, callers with a stale answer are told, so that they need not wait.
     async fn ask(
         &self,
         flight: &Flight,
@@ -112,8 +113,8 @@ impl Pilot {
         asking.await
     }
 
-    /// If Kinde is overloaded, gives the place up until the moment that it named, and asks for a place again. `false` if the flight
-    /// must land with the error instead.
+    /// If the flight drew overload, it gives its place up until the moment that Kinde named, and then asks for
+    /// a place again. `false` if it must land with the error instead.
     async fn rest(
         &self,
         flight: &mut Flight,
@@ -130,8 +131,8 @@ impl Pilot {
         if wait >= left || !self.tries.may_retry(allowance) {
             return false;
         }
-        // A call that is refused at once holds its place for as long as any other. Otherwise all who wait would come to be refused
-        // in no time.
+        // Kinde refuses an overload at once. If such a call gave its place up at once, too, all flights in the
+        // queue would draw overload within moments. So it holds its place for the usual time of a call.
         let held = self.engine.usual_time_of_a_call().saturating_sub(flight.time_since_asked(now)).min(wait);
         sleep(held).await;
         if !flight.rest(self.clock.now()) {
@@ -144,7 +145,7 @@ impl Pilot {
     }
 }
 
-/// Spreads keys that wait for the same moment over a little time after it.
+/// Spreads flights that rest until the same moment over a little time after it.
 fn spread(wait: Duration, left: Duration) -> Duration {
     (wait + (wait / 4).min(LONGEST_SPREAD).mul_f64(random())).min(left)
 }

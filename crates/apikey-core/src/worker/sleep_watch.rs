@@ -1,4 +1,5 @@
-//! The watch for a machine that slept, because answers are dated by a clock that does not count sleep.
+//! The watch for a machine that slept. The clock that dates answers does not count sleep, so answers would seem
+//! younger than they are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +9,12 @@ use tokio::time::sleep;
 use crate::clock::Clock;
 use crate::engine::Engine;
 
-/// How often the clock that counts sleep is compared with the one that does not.
+/// How often it looks for sleep.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Up to this much, a gap between the two clocks is no sleep.
+/// A shorter sleep than this is none: it may be noise between two readings.
 const NO_SLEEP: Duration = Duration::from_millis(100);
 
-/// Compares the two clocks for ever. It ends at once if there is only one.
+/// Looks for sleep for ever. If the clock can't tell how long the machine slept, it ends at once.
 pub(super) async fn watch_for_sleep(engine: Arc<Engine>, clock: Arc<dyn Clock>) {
     let Some(mut known) = clock.suspended() else { return };
     loop {
@@ -22,7 +23,7 @@ pub(super) async fn watch_for_sleep(engine: Arc<Engine>, clock: Arc<dyn Clock>) 
         let slept = suspended.saturating_sub(known);
         if slept > NO_SLEEP {
             tracing::info!(
-                "the machine slept for {} ms: cached answers are asked for again",
+                "the machine slept for {} ms, so cached answers are no longer fresh",
                 slept.as_millis()
             );
             engine.slept(slept);

@@ -1,4 +1,4 @@
-//! The tries of one question: how often the verifier is called, and how many calls there are at once.
+//! The tries of one question: when the verifier is called again, and how many calls run at once.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -17,17 +17,17 @@ use crate::retry::{Allowance, RetryBudget};
 use crate::verification::Judgement;
 use crate::verifier::{FailureClass, FirstTry, Verifier, VerifierError};
 
-/// How many tries of one question may be under way at once.
+/// How many tries of one question may run at once.
 const MOST_AT_ONCE: usize = 3;
 
 /// One call of the verifier.
 type Call<'t> = Pin<Box<dyn Future<Output = Result<Judgement, VerifierError>> + Send + 't>>;
 
-/// A call that is under way.
+/// A try that is under way.
 struct Try<'t> {
     began: Instant,
     call: Call<'t>,
-    /// Of a second try.
+    /// `None` for the first try.
     _permit: Option<HedgePermit<'t>>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Tries {
     verifier: Arc<dyn Verifier>,
     engine: Arc<Engine>,
     timeout: Duration,
-    /// `None` if nothing is tried again.
+    /// `None` if failed calls are not tried again.
     retries: Option<RetryBudget>,
     hedges: Hedges,
 }
@@ -50,7 +50,7 @@ impl Tries {
         Self { verifier, engine, timeout, retries, hedges: Hedges::new(timeout) }
     }
 
-    /// A verification begins. It has these retries.
+    /// Notes that a verification begins. Returns its own retries.
     pub(super) fn begin(&self) -> Allowance {
         if let Some(retries) = &self.retries {
             retries.earn();
@@ -63,7 +63,8 @@ impl Tries {
         self.retries.as_ref().is_some_and(|retries| allowance.take(retries))
     }
 
-    /// Asks until the key was judged, the failure is one that is not tried again, or the budget is used up.
+    /// Asks until Kinde judges the key, until a failure comes that is not tried again, or until the budget is
+    /// used up.
     pub(super) async fn ask(
         &self,
         key: &PresentedKey,
@@ -79,7 +80,7 @@ impl Tries {
             };
             let error =
                 match timeout_at(deadline, self.with_second_tries(first, key, client, allowance)).await {
-                    // What went wrong before the silence says more than the silence.
+                    // An earlier error says more than the silence after it.
                     Err(_elapsed) => return Err(earlier.unwrap_or_else(|| self.too_late())),
                     Ok(Ok(judgement)) => return Ok(judgement),
                     Ok(Err(error)) => error,
@@ -99,8 +100,8 @@ impl Tries {
         }
     }
 
-    /// One try. While the latest try is silent for a third of the budget, another one begins beside it. The first complete
-    /// answer counts. A try that fails because of its connection leaves the others to answer.
+    /// Makes one try. If the latest try is silent for a third of the budget, another one begins beside it. The
+    /// first complete answer counts. If a try fails because of its connection, the others go on.
     async fn with_second_tries<'t>(
         &'t self,
         first: Call<'t>,
@@ -150,7 +151,7 @@ impl Tries {
     }
 }
 
-/// Waits for whichever try ends first. Returns its index, and what it said.
+/// Waits until the first of the tries ends. Returns its index, and its answer.
 async fn first_ready(tries: &mut [Try<'_>]) -> (usize, Result<Judgement, VerifierError>) {
     poll_fn(|context| {
         for (index, one) in tries.iter_mut().enumerate() {
@@ -163,7 +164,7 @@ async fn first_ready(tries: &mut [Try<'_>]) -> (usize, Result<Judgement, Verifie
     .await
 }
 
-/// Uniform in `0.0..1.0`. If the operating system gives no random numbers, it is the middle.
+/// A random number, uniform in `0.0..1.0`. It is 0.5 if the operating system gives no random numbers.
 pub(super) fn random() -> f64 {
     getrandom::u32().map_or(0.5, |bits| f64::from(bits) / (f64::from(u32::MAX) + 1.0))
 }

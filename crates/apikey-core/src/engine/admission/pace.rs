@@ -1,4 +1,4 @@
-//! How fast turns come, so that a caller whose turn would come too late is told so at once.
+//! How fast turns come. It tells a caller at once if its turn would come too late.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use super::recent::Recent;
 use super::shares::Shares;
 use crate::client::Client;
 
-/// An estimate says nothing before this part of the patience was observed.
+/// There is no estimate before this part of the patience was observed.
 const LEAST_OBSERVED: u32 = 4;
 
-/// Counts the turns that come while somebody waits.
+/// Counts the turns that come while flights wait.
 pub(super) struct Pace {
-    /// How long a caller waits in the queue.
+    /// How long a flight waits in the queue.
     patience: Duration,
     waiting_since: Option<Instant>,
     turns: Recent,
@@ -22,12 +22,12 @@ impl Pace {
         Self { patience, waiting_since: None, turns: Recent::default() }
     }
 
-    pub(super) fn somebody_waits(&mut self, now: Instant) {
+    pub(super) fn flight_waits(&mut self, now: Instant) {
         self.waiting_since.get_or_insert(now);
     }
 
-    /// The queue is empty: what comes next is observed anew.
-    pub(super) fn nobody_waits(&mut self) {
+    /// The queue is empty. The next observation starts from nothing.
+    pub(super) fn queue_is_empty(&mut self) {
         *self = Self::new(self.patience);
     }
 
@@ -37,17 +37,19 @@ impl Pace {
         }
     }
 
-    /// Whether the turn of a caller that comes now would come too late, as far as the latest turns tell.
+    /// Whether the turn of a flight that is queued now would come too late, if turns come as fast as lately.
     pub(super) fn is_too_slow(&mut self, client: Option<Client>, shares: &Shares, now: Instant) -> bool {
         let Some(turns) = self.expected_turns(now) else { return false };
         let (mine, others) = (shares.queued_of(client), shares.others_in_the_queue(client));
-        // The clients that wait get equal parts of the turns. Beside others a part is a guess, and turning callers away on a guess
-        // leaves places unused.
+        // Clients that wait get equal parts of the turns. While others wait, how large a part is going to be is
+        // a guess. A flight that is turned away on a wrong guess leaves a place unused, so the estimate is
+        // doubled.
         let doubt = if others > 0 { 2.0 } else { 1.0 };
         (mine + 1) as f64 > (doubt * turns / (others + 1) as f64).max(1.0)
     }
 
-    /// How many turns come within the patience, if they come as fast as lately. `None` if too little was observed.
+    /// How many turns come within the patience, if they come as fast as lately. `None` if not enough was
+    /// observed.
     fn expected_turns(&mut self, now: Instant) -> Option<f64> {
         let observed = now.saturating_duration_since(self.waiting_since?).min(self.patience);
         if observed < self.patience / LEAST_OBSERVED {

@@ -1,21 +1,24 @@
-//! How many calls may be under way at once. The number starts at the configured bound. Overload halves it, at most once per usual
-//! time of a call and never below what succeeded in that time. Each round of successes adds one.
+//! How many calls may be under way at once. The number starts at the configured bound. Overload halves it, at
+//! most once in the usual time of a call, and never below the number of successes in that time. After as many
+//! successes as there are places, it grows by one.
 //!
-//! Overload that only one client draws, while keys of others are judged, says something about that client's keys and nothing
-//! about everybody: it halves nothing. If the others come later, the number is again what it was before.
+//! If only one client draws overload while keys of others are judged, that says something about this client's
+//! keys, and nothing about Kinde. It halves nothing. If the other clients come later, the number goes back to
+//! what it was before.
 
 use std::time::{Duration, Instant};
 
 use super::recent::Recent;
 use crate::client::Client;
 
-/// The part of the places that no single client gets; of fewer places than this it may have all.
+/// No single client gets this part of the places. If there are fewer places than this, one client may have all
+/// of them.
 const RESERVED: usize = 16;
-/// How long it counts that a client drew overload, or had a key judged.
+/// How long it is remembered that a client drew overload, or had a key judged.
 const LATELY: Duration = Duration::from_secs(1);
-/// Assumed for the usual time of a call until one has succeeded.
+/// The usual time of a call, until a call has succeeded.
 const USUAL_AT_FIRST: Duration = Duration::from_millis(100);
-/// The latest call counts for one part in so many of the usual time.
+/// In the usual time of a call, the latest call has a weight of one part in this many.
 const WEIGHT: u32 = 8;
 
 pub(super) struct Places {
@@ -28,11 +31,11 @@ pub(super) struct Places {
     round: usize,
     judged: Latest,
     overloaded: Latest,
-    /// The number before the overload of the one client that alone has drawn any since.
+    /// If only one client has drawn overload lately: that client, and the number before.
     before: Option<(Option<Client>, usize)>,
 }
 
-/// The two clients that were the latest ones, and when: whoever asks, one of two is another.
+/// The latest two different clients, and when. Whichever client asks, at least one of two is another one.
 #[derive(Default)]
 struct Latest([Option<(Option<Client>, Instant)>; 2]);
 
@@ -51,10 +54,10 @@ impl Latest {
     }
 }
 
-/// What a place was used for, when it is given back.
+/// How a call went whose place is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Used {
-    /// A key was judged, in this time.
+    /// The key was judged, after this time.
     Judged(Duration),
     Overloaded,
     Otherwise,
@@ -81,8 +84,8 @@ impl Places {
         self.count
     }
 
-    /// How many may be under way when a call of this client's begins: what one client's overload has halved is halved for
-    /// that client alone, until others draw overload, too.
+    /// How many calls may be under way when a call of this client begins. If this client's overload alone
+    /// halved the number, it counts as halved for this client, and not for others.
     pub(super) fn count_for(&self, client: Option<Client>) -> usize {
         match self.before {
             Some((culprit, before)) if culprit != client => self.count.max(before),
@@ -90,19 +93,19 @@ impl Places {
         }
     }
 
-    /// How many of them a single client may have: of many places never the last ones.
+    /// How many places one client may have. If there are many places, it never has the last ones.
     pub(super) fn count_of_one(&self, client: Option<Client>) -> usize {
         let count = self.count_for(client);
         let reserved = if self.most >= RESERVED && count > 1 { (count / RESERVED).max(1) } else { 0 };
         count - reserved
     }
 
-    /// The usual time of a call.
+    /// How long a call usually takes.
     pub(super) fn usual(&self) -> Duration {
         self.usual.unwrap_or(USUAL_AT_FIRST)
     }
 
-    /// Takes in what came of a call for this client.
+    /// Learns from how a call of this client went.
     pub(super) fn adapt(&mut self, used: Used, client: Option<Client>, now: Instant) {
         match used {
             Used::Judged(took) => {

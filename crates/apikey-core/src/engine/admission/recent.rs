@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The moments of the latest span of time.
+/// The moments at which something happened.
 #[derive(Default)]
 pub(super) struct Recent(VecDeque<Instant>);
 
 impl Recent {
-    /// Notes that it happens now. Moments from before the span are forgotten.
+    /// Notes that it happens now, and forgets what happened longer ago than the span.
     pub(super) fn note(&mut self, span: Duration, now: Instant) {
         self.0.push_back(now);
         self.forget_before(span, now);

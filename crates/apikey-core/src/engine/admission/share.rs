@@ -1,4 +1,4 @@
-//! What one client has: places, keys at rest, and its own part of the queue.
+//! What one client has: places, flights at rest, and flights in the queue.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::time::Instant;
 use crate::engine::attempts::Window;
 use crate::engine::turn::Turn;
 
-/// One flight that waits for a place.
+/// A flight in the queue.
 pub(super) struct Waiting {
-    /// Flights that came earlier have a lower one.
+    /// A flight that was queued earlier has a lower number.
     pub(super) number: u64,
     pub(super) turn: Arc<Turn>,
     pub(super) has_answer: bool,
@@ -21,7 +21,7 @@ pub(super) struct Waiting {
 pub(super) struct Share {
     pub(super) taken: usize,
     pub(super) resting: usize,
-    /// The number of its latest turn: a client whose latest turn is longest ago comes first.
+    /// The number of its latest turn. The client whose latest turn is longest ago comes first.
     pub(super) last_turn: u64,
     with_answer: VecDeque<Waiting>,
     without: VecDeque<Waiting>,
@@ -32,7 +32,7 @@ impl Share {
         self.with_answer.len() + self.without.len()
     }
 
-    /// How many wait, at rest or in the queue.
+    /// How many flights wait, at rest or in the queue.
     pub(super) fn waiting(&self) -> usize {
         self.queued() + self.resting
     }
@@ -41,7 +41,7 @@ impl Share {
         self.taken == 0 && self.waiting() == 0
     }
 
-    /// Whether its first has no stale answer, and the number of that one.
+    /// The rank of its first flight in the queue: whether its key has no cached answer, and its number.
     pub(super) fn first(&self) -> Option<(bool, u64)> {
         let with = self.with_answer.front().map(|waiting| (false, waiting.number));
         with.or_else(|| self.without.front().map(|waiting| (true, waiting.number)))
@@ -59,12 +59,12 @@ impl Share {
         self.without.pop_back().or_else(|| self.with_answer.pop_back())
     }
 
-    /// Puts back what [`pop_first`](Self::pop_first) took.
+    /// Puts a flight back that [`pop_first`](Self::pop_first) took.
     pub(super) fn put_back(&mut self, waiting: Waiting) {
         self.queue_of(&waiting).push_front(waiting);
     }
 
-    /// Takes this one out of the queue. `false` if it does not wait.
+    /// Takes this flight out of the queue. `false` if it is not there.
     pub(super) fn withdraw(&mut self, turn: &Arc<Turn>) -> bool {
         [&mut self.with_answer, &mut self.without].into_iter().any(|queue| {
             let position = queue.iter().position(|waiting| Arc::ptr_eq(&waiting.turn, turn));

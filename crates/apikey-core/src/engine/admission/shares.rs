@@ -1,4 +1,4 @@
-//! What all clients have together, and the fair share of each while others wait.
+//! The shares of all clients, and which share is fair while others wait.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,22 +8,22 @@ use super::share::{Share, Waiting};
 use crate::client::Client;
 use crate::engine::turn::{Turn, TurnState};
 
-/// While others wait, one client has at most one of so many parts of the places, and of the queue.
+/// While others wait, one client has at most this part of the places, or of the queue.
 const SHARE_OF_PLACES: usize = 4;
 const SHARE_OF_QUEUE: usize = 8;
 
-/// The shares of all clients, and their sums. A client that has nothing is forgotten.
+/// The shares of all clients, with their sums. A client that has nothing is forgotten.
 pub(super) struct Shares {
     by_client: HashMap<Option<Client>, Share>,
     most_queued: usize,
     taken: usize,
     queued: usize,
-    /// How many flights wait for the moment that Kinde named. Each takes a place in the queue's bound.
+    /// How many flights rest until the moment that Kinde named. Each counts as one in the queue.
     resting: usize,
     last_turn: u64,
 }
 
-/// What they have.
+/// What the clients have.
 impl Shares {
     pub(super) fn new(most_queued: usize) -> Self {
         Self { by_client: HashMap::new(), most_queued, taken: 0, queued: 0, resting: 0, last_turn: 0 }
@@ -37,7 +37,7 @@ impl Shares {
         self.queued
     }
 
-    /// How many wait, at rest or in the queue.
+    /// How many flights wait, at rest or in the queue.
     pub(super) fn waiting(&self) -> usize {
         self.queued + self.resting
     }
@@ -75,7 +75,7 @@ impl Shares {
         self.by_client.entry(client).or_default().push(waiting);
     }
 
-    /// Takes this one out of the queue. `false` if it does not wait.
+    /// Takes this flight out of the queue. `false` if it is not there.
     pub(super) fn withdraw(&mut self, client: Option<Client>, turn: &Arc<Turn>) -> bool {
         let is_withdrawn = self.by_client.get_mut(&client).is_some_and(|share| share.withdraw(turn));
         if is_withdrawn {
@@ -85,14 +85,14 @@ impl Shares {
         is_withdrawn
     }
 
-    /// Takes this client's first out of the queue.
+    /// Takes the first flight of this client out of the queue.
     pub(super) fn pop_first(&mut self, client: Option<Client>) -> Option<Waiting> {
         let waiting = self.by_client.get_mut(&client).and_then(Share::pop_first)?;
         self.queued -= 1;
         Some(waiting)
     }
 
-    /// Puts back what [`pop_first`](Self::pop_first) took.
+    /// Puts a flight back that [`pop_first`](Self::pop_first) took.
     pub(super) fn put_back(&mut self, client: Option<Client>, waiting: Waiting) {
         self.queued += 1;
         self.by_client.entry(client).or_default().put_back(waiting);
@@ -110,9 +110,9 @@ impl Shares {
     }
 }
 
-/// What is fair.
+/// What is fair to them.
 impl Shares {
-    /// Whether a place is free for this client: a single client never gets the last ones.
+    /// Whether a place is free for this client. One client never gets the last ones.
     pub(super) fn may_take_place(&self, client: Option<Client>, places: &Places) -> bool {
         let mine = self.by_client.get(&client).map_or(0, |share| share.taken);
         self.has_place_for(client, mine, places)
@@ -122,9 +122,9 @@ impl Shares {
         self.taken < places.count_for(client) && mine < places.count_of_one(client)
     }
 
-    /// Which client's turn is next. Of those that have less than their share of the places it is one whose first key has an older
-    /// answer, and of these the one whose latest turn is longest ago. If all have their share, it is the one that has fewest
-    /// places. Clients that are `held_back` are left out.
+    /// The client whose turn is next. Clients in `held_back` are left out. Clients with less than their share
+    /// of the places come first. Among these it is one whose first key has a cached answer, and then the one
+    /// whose latest turn is longest ago. If all have their share, it is the client with the fewest places.
     pub(super) fn next_client(
         &self,
         places: &Places,
@@ -148,14 +148,14 @@ impl Shares {
         candidates.min_by_key(|(_, share)| rank(share)).map(|(client, _)| *client)
     }
 
-    /// Whether this client has all that it may have of the queue while others wait, too.
+    /// Whether this client has its full share of the queue, while others wait, too.
     pub(super) fn has_its_share_of_the_queue(&self, client: Option<Client>) -> bool {
         let mine = self.waiting_of(client);
         self.waiting() > mine && mine >= self.fair_share_of_the_queue()
     }
 
-    /// Whether there is room in the queue for one more of this client's flights. A client that has more than its share makes room
-    /// for one that has less.
+    /// Makes room in the queue for one more flight of this client, if it may have one. If the queue is full,
+    /// the client that has the most makes room for one that has less than its share.
     pub(super) fn make_room(&mut self, client: Option<Client>) -> bool {
         if self.most_queued == 0 || self.has_its_share_of_the_queue(client) {
             return false;
@@ -164,7 +164,7 @@ impl Shares {
             return true;
         }
         let (mine, fair) = (self.waiting_of(client), self.fair_share_of_the_queue());
-        // Keys at rest have been asked about, so only a flight in the queue makes room.
+        // A flight at rest has asked already, so it stays.
         let in_queue = self.by_client.iter_mut().filter(|(_, share)| share.queued() > 0);
         let Some((greediest, share)) = in_queue.max_by_key(|(_, share)| share.waiting()) else {
             return false;

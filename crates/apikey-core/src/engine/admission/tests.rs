@@ -18,7 +18,7 @@ fn client(number: usize) -> Option<Client> {
     ))
 }
 
-/// One that asked for a place.
+/// A flight that asked for a place.
 struct One {
     client: Option<Client>,
     turn: Arc<Turn>,
@@ -39,7 +39,7 @@ impl Admission {
     }
 }
 
-/// Whether the turn has come; taken up once.
+/// Whether the turn has come. It is taken up by this.
 fn has_come(one: &One) -> bool {
     matches!(one.turn.take(), Some(Decided::Come(_)))
 }
@@ -104,10 +104,10 @@ fn keys_with_a_stale_answer_go_first() {
 }
 
 #[test]
-fn a_caller_whose_turn_would_come_too_late_is_turned_away_at_once() {
+fn a_flight_whose_turn_would_come_too_late_is_turned_away() {
     let (admission, mut now) = (Admission::new(settings(1, 1000)), Instant::now());
     let mut waiting = VecDeque::new();
-    // One turn every 100 ms, and two callers.
+    // One turn comes every 100 ms, and two flights.
     for _ in 0..30 {
         for _ in 0..2 {
             waiting.extend(admission.ask(0, false, now));
@@ -120,7 +120,7 @@ fn a_caller_whose_turn_would_come_too_late_is_turned_away_at_once() {
 }
 
 #[test]
-fn overload_halves_the_places_once_per_usual_time_and_successes_add_one() {
+fn overload_halves_the_places_and_successes_add_one() {
     let (admission, mut now) = (Admission::new(settings(64, 0)), Instant::now());
     let overload = |now| {
         let one = admission.ask(0, false, now).unwrap();
@@ -197,7 +197,7 @@ fn turns_go_round_among_clients_and_no_retry_has_them_all() {
 }
 
 #[test]
-fn overload_of_one_client_alone_is_no_reason_to_ask_less_for_others() {
+fn overload_of_one_client_alone_does_not_slow_others() {
     let (admission, mut now) = (Admission::new(settings(64, 100)), Instant::now());
     let mut asks = |number, used, pause| {
         now += pause;
@@ -206,7 +206,7 @@ fn overload_of_one_client_alone_is_no_reason_to_ask_less_for_others() {
         admission.places()
     };
     let judged = Used::Judged(50 * MILLISECOND);
-    // Nobody knows better while it is the only client; but then another's key is judged.
+    // While it is the only client, it may be Kinde. Then a key of another client is judged.
     assert_eq!(asks(0, Used::Overloaded, MILLISECOND), 32);
     assert_eq!(asks(0, Used::Overloaded, 200 * MILLISECOND), 16);
     assert_eq!(asks(1, judged, 200 * MILLISECOND), 64);
@@ -214,11 +214,11 @@ fn overload_of_one_client_alone_is_no_reason_to_ask_less_for_others() {
         assert_eq!(asks(0, Used::Overloaded, 200 * MILLISECOND), 64);
         assert_eq!(asks(1, judged, 200 * MILLISECOND), 64);
     }
-    // It is Kinde if others draw it, too.
+    // If others draw overload, too, it is Kinde.
     assert_eq!(asks(2, Used::Overloaded, 200 * MILLISECOND), 32);
     assert_eq!(asks(0, Used::Overloaded, 200 * MILLISECOND), 16);
     assert_eq!(asks(1, judged, 200 * MILLISECOND), 16);
-    // And if nobody else is judged any more.
+    // It may be Kinde again if no other client's key was judged lately.
     assert_eq!(asks(0, Used::Overloaded, 5 * PATIENCE), 8);
 }
 
@@ -262,7 +262,8 @@ fn those_at_rest_count_towards_their_clients_share() {
 }
 
 proptest! {
-    /// Whatever happens: no more places are taken than there are, no place is lost, and somebody goes while a place is free.
+    /// Whatever happens, no more places are taken than there are, no place is lost, and no flight waits while
+    /// its client may take a free place.
     #[test]
     fn no_schedule_loses_a_place_or_leaves_one_unused(
         places in 1..9_usize,

@@ -1,17 +1,17 @@
-//! The one caller's key that may go while the breaker is open.
+//! The probe: the one caller's key that may go while the breaker is open.
 
 use crate::client::Client;
 
 pub(super) struct Probe {
     slot: ProbeSlot,
-    /// The client whose key went last and changed nothing: the next slot is for another one.
+    /// The client whose key went last and failed. Another client gets the next probe.
     barred: Option<Option<Client>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ProbeSlot {
     Shut,
-    /// At first a key with a stale answer may go, because its caller need not wait.
+    /// Only a key with a stale answer may go. Its caller need not wait for Kinde.
     ForStale,
     ForAnybody,
     Taken,
@@ -22,7 +22,7 @@ impl Probe {
         Self { slot: ProbeSlot::Shut, barred: None }
     }
 
-    /// Takes the slot for a key of this client's, if it may have it.
+    /// Takes the slot for a key of this client, if it may have the slot.
     pub(super) fn take(&mut self, has_stale_answer: bool, client: Option<Client>) -> bool {
         let is_free = match self.slot {
             ProbeSlot::ForAnybody => true,
@@ -36,28 +36,29 @@ impl Probe {
         takes
     }
 
-    /// A key may go, in the first place one with a stale answer.
+    /// Opens the slot, at first only for a key with a stale answer.
     pub(super) fn offer(&mut self) {
-        // If nobody else took the slot, the barred client may have it, too.
+        // No other client took the slot, so the barred client may have it.
         if matches!(self.slot, ProbeSlot::ForStale | ProbeSlot::ForAnybody) {
             self.barred = None;
         }
         self.slot = ProbeSlot::ForStale;
     }
 
-    /// A health check failed. `tells_nothing` if its verifier can't tell: then keys are the only way to learn more.
+    /// A health check failed, so any key may go if the slot is open. `tells_nothing` if the verifier can't tell
+    /// its health. Then only keys can tell, so the slot is opened.
     pub(super) fn health_check_failed(&mut self, tells_nothing: bool) {
         if self.slot == ProbeSlot::ForStale || (tells_nothing && self.slot == ProbeSlot::Shut) {
             self.slot = ProbeSlot::ForAnybody;
         }
     }
 
-    /// The key told nothing. Another caller's key may go instead.
+    /// The key told nothing, so another key may go.
     pub(super) fn came_to_nothing(&mut self) {
         self.slot = ProbeSlot::ForAnybody;
     }
 
-    /// The key of this client failed, too.
+    /// The key failed, too. The slot is shut until it is opened again.
     pub(super) fn failed(&mut self, client: Option<Client>) {
         *self = Self { slot: ProbeSlot::Shut, barred: Some(client) };
     }

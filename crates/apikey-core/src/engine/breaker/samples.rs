@@ -1,14 +1,14 @@
-//! The latest outcomes of callers' keys, and whether they make Kinde suspicious.
+//! The latest outcomes of callers' keys, and whether they raise a suspicion.
 
 use std::collections::VecDeque;
 
 use crate::client::Client;
 
-/// How many of the latest outcomes are looked at.
+/// How many outcomes are remembered.
 const WINDOW: usize = 20;
-/// Fewer outcomes than this say nothing.
+/// With fewer outcomes than this, they say nothing.
 const LEAST: usize = 5;
-/// How many connections in a row that could not be made raise a suspicion.
+/// How many connections in a row must fail to raise a suspicion.
 const UNCONNECTED: u32 = 3;
 
 #[derive(Default)]
@@ -23,13 +23,13 @@ struct Sample {
 }
 
 impl Samples {
-    /// A key of this client's was judged.
+    /// A key of this client was judged.
     pub(super) fn note_judged(&mut self, client: Option<Client>) {
         self.unconnected = 0;
         self.note(Sample { is_bad: false, client });
     }
 
-    /// A key of this client's drew overload or an outage, or was not judged.
+    /// A key of this client drew overload or an outage, or was not judged.
     pub(super) fn note_bad(&mut self, client: Option<Client>, never_connected: bool) {
         self.unconnected = if never_connected { self.unconnected + 1 } else { 0 };
         self.note(Sample { is_bad: true, client });
@@ -50,7 +50,8 @@ impl Samples {
         self.unconnected >= UNCONNECTED || are_mostly_bad(self.latest.iter())
     }
 
-    /// Whether most clients fail. Each is counted once, by its latest outcome. All callers without an address are one client.
+    /// Whether at least half of the clients fail. Each client counts once, by its latest outcome. Callers
+    /// without an address count as one client.
     pub(super) fn most_clients_fail(&self) -> bool {
         let mut counted: Vec<&Sample> = Vec::with_capacity(WINDOW);
         for sample in self.latest.iter().rev() {

@@ -1,16 +1,17 @@
-//! What is remembered of a service that is set up wrong.
+//! The memory of a service that is set up wrong.
 
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::verifier::FailureClass;
 
-/// For how long a wrong set-up is remembered.
+/// How long a wrong set-up is remembered.
 const MEMORY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct SetUp {
-    /// Whose key drew an answer that speaks of this service. The next health check says whether it is true.
+    /// The client whose key drew a failure that speaks of this service. The next health check decides whether
+    /// the set-up is wrong.
     doubted_by: Option<Option<Client>>,
     wrong: Option<WrongSetUp>,
 }
@@ -23,15 +24,15 @@ struct WrongSetUp {
 }
 
 impl WrongSetUp {
-    /// An answer that does not say why the service is refused may be about keys that nobody knows: it is remembered for the
-    /// client that drew it alone.
+    /// If Kinde does not say why it refuses this service, the reason may be the keys. So only the client whose
+    /// key drew the failure is told from memory.
     fn concerns(&self, client: Option<Client>) -> bool {
         self.class == FailureClass::SetUp || self.doubted_by == client
     }
 }
 
 impl SetUp {
-    /// What this client hears of a wrong set-up from memory.
+    /// The class of failure that this client is told from memory.
     pub(super) fn known_wrong_for(&self, client: Option<Client>, now: Instant) -> Option<FailureClass> {
         self.remembered(now).filter(|wrong| wrong.concerns(client)).map(|wrong| wrong.class)
     }
@@ -48,7 +49,8 @@ impl SetUp {
         self.doubted_by.is_some()
     }
 
-    /// A key of this client's drew an answer that speaks of this service. Returns whether a health check is needed.
+    /// A key of this client drew a failure that speaks of this service. Returns whether a health check is
+    /// needed.
     pub(super) fn doubt(&mut self, client: Option<Client>, now: Instant) -> bool {
         let is_news = !self.is_known_wrong(now);
         if is_news {
@@ -57,12 +59,13 @@ impl SetUp {
         is_news
     }
 
-    /// A health check says that nothing is wrong with the set-up, or nothing about it.
+    /// A health check says nothing bad about the set-up.
     pub(super) fn clear_doubt(&mut self) {
         self.doubted_by = None;
     }
 
-    /// A health check says that the set-up is wrong. It is remembered if a caller's key drew the same.
+    /// A health check says that the set-up is wrong. That is remembered if a caller's key drew such a failure,
+    /// too.
     pub(super) fn confirm(&mut self, class: FailureClass, now: Instant) {
         self.wrong = self.doubted_by.take().and_then(|doubted_by| {
             let until = now.checked_add(MEMORY)?;

@@ -10,23 +10,26 @@ const FAILURES: u32 = 2;
 /// While the breaker is open, the pause between two health checks doubles from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// For how long everybody waits at most when Kinde asks for time.
+/// How long everybody waits at most when Kinde asks for time.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
-/// For how long everybody waits if Kinde names no moment: it doubles from the first to the longest.
+/// How long everybody waits if Kinde names no moment. It doubles from the first to the longest.
 const FIRST_UNNAMED_SILENCE: Duration = Duration::from_millis(100);
 const LONGEST_UNNAMED_SILENCE: Duration = Duration::from_secs(1);
 
 pub(super) enum State {
     Well,
+    /// Outcomes of callers' keys are suspicious.
     Suspected {
         /// How many health checks failed in a row.
         failures: u32,
         /// A key was judged since the suspicion.
         judged: bool,
-        /// A health check drew overload, and Kinde named no moment: that may be a matter of milliseconds.
+        /// A health check drew overload, and Kinde named no moment. It may be over within milliseconds.
         is_busy: bool,
     },
+    /// No key is sent, a probe aside.
     Open {
+        /// The pause before the next health check.
         pause: Duration,
         /// When the next health check is due.
         next: Instant,
@@ -34,7 +37,7 @@ pub(super) enum State {
         checks: u32,
         probe: Probe,
     },
-    /// Everybody waits.
+    /// No key is sent until Kinde's moment, because a health check drew overload.
     Paused {
         until: Instant,
         unnamed: Duration,
@@ -50,16 +53,16 @@ pub(in crate::engine) enum Transition {
     Paused(Duration),
 }
 
-/// What follows for everybody from the health of Kinde.
+/// What the engine must do after the breaker has learned something.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::engine) struct Consequences {
     pub(in crate::engine) transition: Option<Transition>,
-    /// An outage that a health check had seen is over.
+    /// An outage is over that a health check had seen.
     pub(in crate::engine) outage_is_over: bool,
 }
 
 impl State {
-    /// Until when no key is sent, a probe aside; `None` if keys are sent.
+    /// Until when no key is sent, a probe aside. `None` if keys are sent.
     pub(super) fn blocks_until(&self) -> Option<Instant> {
         match self {
             Self::Well | Self::Suspected { .. } => None,
@@ -89,7 +92,8 @@ impl State {
         is_news
     }
 
-    /// A caller's key was judged, so the suspicion is unfounded. If a health check is under way, it ends first.
+    /// A caller's key was judged, so the suspicion is unfounded. If a health check is under way, its outcome is
+    /// awaited first.
     pub(super) fn key_was_judged(&mut self, is_checking: bool) {
         match self {
             Self::Suspected { judged, .. } if is_checking => *judged = true,
@@ -98,7 +102,7 @@ impl State {
         }
     }
 
-    /// A health check begins. With every second one, one caller's key may go, too.
+    /// A health check begins. With every second one, a probe may go, too.
     pub(super) fn health_check_begins(&mut self) {
         if let Self::Open { checks, probe, .. } = self {
             *checks += 1;
@@ -134,7 +138,7 @@ impl State {
                 return Consequences::default();
             }
             Self::Well => return Consequences::default(),
-            // Overload without a moment stops everybody only if it lasts.
+            // If Kinde names no moment, everybody waits only if the next health check draws overload, too.
             Self::Suspected { is_busy: is_busy @ false, failures, .. } if named.is_none() => {
                 (*is_busy, *failures) = (true, 0);
                 return Consequences::default();
@@ -148,8 +152,8 @@ impl State {
         Consequences { transition: is_new.then_some(Transition::Paused(silence)), outage_is_over: false }
     }
 
-    /// A health check failed with this error; or, without an error, its verifier can't tell. That counts as failed if
-    /// `most_clients_fail`, too.
+    /// A health check failed with this error. Without an error, the verifier can't tell its health. That counts
+    /// as a failure if `most_clients_fail`.
     pub(super) fn fail(
         &mut self,
         error: Option<VerifierError>,

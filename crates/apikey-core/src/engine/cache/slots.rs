@@ -1,4 +1,5 @@
-//! The slots of the cache: which are taken, which goes for a newcomer, and which hold the secrets of a key id.
+//! The slots of the cache: which are taken, which one is freed for a new entry, and which hold the secrets of a
+//! key id.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -8,24 +9,27 @@ use hashbrown::HashTable;
 use crate::engine::cached_key::CachedKey;
 use crate::key::Fingerprint;
 
-/// How many slots are looked at for one that may go, before the next one goes all the same: changes wait for this.
+/// How many entries an eviction inspects before it evicts the next one regardless of use. It bounds the time
+/// that the lock is held.
 pub(super) const MOST_LOOKED_AT: usize = 64;
 
-/// How many key ids share a table of the index, about: when it grows, all of them are entered anew while changes wait.
+/// About how many key ids share one table of the index. When a table grows, all its key ids are entered anew,
+/// while changes wait.
 pub(super) const TABLE: usize = 1024;
 const MOST_TABLES: usize = 65_536;
 
-/// A slot for each entry of the map, and for nothing else. What goes where there is none left is decided by the clock
-/// algorithm: a hand goes round, spares the entries that were used since it came by last, and takes the first other one.
+/// One slot for each entry of the map. If all slots are taken, the clock algorithm decides which entry is
+/// evicted: a hand goes round, spares the entries that were used since it last came by, and evicts the first
+/// other one.
 pub(super) struct Slots {
     capacity: usize,
     entries: Vec<Option<Slot>>,
     vacant: Vec<usize>,
     hand: usize,
-    /// Finds a slot of a key id; the others of this id are its siblings. Many small tables, because one large one would take
-    /// 0.4 s to grow past a million key ids.
+    /// Finds one slot of a key id. The other slots of this id are its siblings. There are many small tables,
+    /// because one large table would take 0.4 s to grow past a million key ids.
     by_key_id: Box<[HashTable<usize>]>,
-    /// The siblings of each slot. `None` if a key id has one secret: then a slot has no sibling but itself.
+    /// The siblings of each slot. `None` if a key id has one secret, because then no slot has a sibling.
     siblings: Option<Vec<Siblings>>,
     hashing: RandomState,
     #[cfg(test)]
@@ -84,7 +88,7 @@ impl Slots {
         table.find(hash, |slot| holds(&self.entries, *slot, key_id)).copied()
     }
 
-    /// A slot for one more entry, and its former holder, if it had to go for that.
+    /// A free slot for one more entry. If all were taken, also the entry that was evicted.
     pub(super) fn vacate(&mut self) -> (usize, Option<Slot>) {
         if let Some(slot) = self.vacant.pop() {
             return (slot, None);
@@ -97,7 +101,7 @@ impl Slots {
             }
             return (slot, None);
         }
-        let slot = self.next_to_go();
+        let slot = self.next_to_evict();
         (slot, self.leave(slot))
     }
 
@@ -123,19 +127,21 @@ impl Slots {
         }
     }
 
-    /// Puts an entry into a slot that is in the index under the key id of the answer. Says who held it.
+    /// Puts an entry into a slot that is in the index under the key id of this answer. Returns the entry that
+    /// was there.
     pub(super) fn hold(&mut self, slot: usize, key: Fingerprint, answer: Arc<CachedKey>) -> Option<Slot> {
         answer.usage.set_slot(slot);
         self.entries.get_mut(slot)?.replace(Slot { key, answer })
     }
 
-    /// Takes the holder out of its slot and the index. The slot is vacant then.
+    /// Takes the entry out of its slot and out of the index. Then the slot is vacant.
     pub(super) fn free(&mut self, slot: usize) -> Option<Slot> {
         let gone = self.leave(slot)?;
         self.vacant.push(slot);
         Some(gone)
     }
 
+    /// Takes the entry out of its slot and out of the index.
     fn leave(&mut self, slot: usize) -> Option<Slot> {
         let Siblings { previous, next } = self.siblings_of(slot);
         let Self { entries, by_key_id, hashing, .. } = self;
@@ -172,8 +178,8 @@ impl Slots {
         }
     }
 
-    /// The slot whose holder goes for a newcomer, where all are taken.
-    fn next_to_go(&mut self) -> usize {
+    /// The slot whose entry is evicted, if all are taken.
+    fn next_to_evict(&mut self) -> usize {
         let mut looked_at = 0;
         loop {
             let slot = self.hand;
@@ -204,7 +210,8 @@ impl Slots {
     }
 }
 
-/// Which of so many tables, a power of two. A table goes by the lowest and the highest bits of the hash, so this does not.
+/// The table of a hash. The number of tables is a power of two. A table itself uses the lowest and the highest
+/// bits of the hash, so this uses bits between.
 fn table_of(hash: u64, tables: usize) -> usize {
     (hash >> 32) as usize & (tables - 1)
 }

@@ -33,7 +33,7 @@ impl Looks {
     }
 }
 
-/// An answer that its number tells from all others, copies included.
+/// An answer with a number of its own, which its copies share.
 fn answer(key_id: &str, number: u64) -> Arc<CachedKey> {
     let verification = Verification::active(key_id).with_verification_count(number);
     Arc::new(CachedKey::new(verification, Instant::now(), 0, TTL, STALE, None))
@@ -44,7 +44,7 @@ fn number(answer: &CachedKey) -> u64 {
 }
 
 impl Cache {
-    /// What is kept for this secret, without using it.
+    /// Looks at the answer about this secret, without using it.
     fn look<T>(&self, key: &Fingerprint, look: impl FnOnce(&CachedKey) -> T) -> Option<T> {
         let mut seen = None;
         let unwanted = self.answer(key, |answer| {
@@ -82,7 +82,7 @@ enum Deed {
     Use(usize),
     Remove(usize),
     RemoveId(usize),
-    /// Forgets the answers with an even or an odd number.
+    /// Forgets the answers whose number is even, or odd.
     RemoveHalf(u64),
     Clear,
     Sleep,
@@ -107,17 +107,18 @@ struct Known {
     secret: usize,
     key_id: usize,
     number: u64,
-    /// Whether it was used since something had to go; what was used before that, the hand may have passed or not.
+    /// Whether it was used since the latest eviction. If it was used before that, the hand may have passed it
+    /// or not.
     used: Option<bool>,
     fresh_for: Duration,
     serves_for: Duration,
 }
 
 proptest! {
-    /// The cache holds what a plain list holds, and lets go of something only for want of a slot: of nothing in use
-    /// while there is something that is not.
+    /// The cache holds what a plain list holds. It evicts an entry only if it is full, and none in use while
+    /// another one is not.
     #[test]
-    fn only_a_newcomer_to_a_full_cache_drives_out_one_and_none_in_use(
+    fn a_full_cache_evicts_one_entry_for_a_new_one_and_none_in_use(
         capacity in 1..6_usize,
         one_secret_per_key_id: bool,
         deeds in prop::collection::vec(deed(), 0..80),
@@ -225,7 +226,7 @@ fn a_newcomer_waits_for_no_more_looks_than_are_allowed() {
 }
 
 #[test]
-fn who_comes_alone_gets_the_answer_itself_and_a_crowd_gets_copies() {
+fn a_request_alone_gets_the_answer_itself_and_many_get_copies() {
     let (mut cache, fingerprinter) = (Cache::new(10, true), Fingerprinter::random().unwrap());
     cache.spreading = Spreading::over(2);
     let (key, kept) = (fingerprinter.fingerprint(b"k1"), answer("id1", 1));
@@ -240,7 +241,7 @@ fn who_comes_alone_gets_the_answer_itself_and_a_crowd_gets_copies() {
     assert!(crowd.iter().all(|answer| number(answer) == 1));
 }
 
-/// A cache with so many entries; of `key_ids` key ids.
+/// A cache with this many entries, of this many key ids.
 fn filled(entries: usize, key_ids: usize) -> (Cache, Vec<Fingerprint>) {
     let (cache, fingerprinter) = (Cache::new(entries, false), Fingerprinter::random().unwrap());
     let keys: Vec<_> = (0..entries).map(|secret| fingerprinter.fingerprint(&secret.to_le_bytes())).collect();
@@ -275,9 +276,9 @@ fn no_change_of_all_holds_the_lock_for_too_many_entries() {
     }
 }
 
-/// A table that grows is entered anew under the lock, all of it.
+/// A table that grows is entered anew as a whole, under the lock.
 #[test]
-fn no_table_of_the_index_is_large_however_many_key_ids_there_are() {
+fn no_table_of_the_index_is_large_however_many_key_ids() {
     let (cache, _) = filled(50_000, 50_000);
     assert_eq!(cache.sizes(), [50_000; 3]);
     assert!(cache.slots().largest_table() <= TABLE, "{}", cache.slots().largest_table());
@@ -310,7 +311,7 @@ fn a_key_that_lost_its_extension_serves_while_it_is_fresh() {
     assert_eq!((cache.look(&keys[0], |_| ()), cache.sizes()), (None, [1; 3]));
 }
 
-/// Nobody who waits for the lock is passed over by a walk, so changes and a walk go on side by side.
+/// A walk passes the lock on to each thread that waits for it, so changes go on beside the walk.
 #[test]
 fn entries_come_and_go_while_others_are_removed() {
     let (cache, keys) = filled(4 * MOST_HELD, 7);

@@ -11,7 +11,7 @@ fn freshness(answer: &CachedKey, age: Duration) -> Freshness {
     answer.freshness(answer.asked_at() + age)
 }
 
-/// How long it is fresh, to the nanosecond.
+/// How long the answer is fresh, to the nanosecond.
 fn fresh_for(answer: &CachedKey) -> Duration {
     let fresh_for = Duration::from_nanos(answer.fresh_for);
     assert_eq!(freshness(answer, fresh_for - NANOSECOND), Freshness::Fresh);
@@ -37,7 +37,7 @@ proptest! {
     }
 
     #[test]
-    fn an_old_answer_serves_until_both_times_are_over_and_not_a_moment_longer(
+    fn a_stale_answer_serves_until_both_times_are_over_exactly(
         bits: u64,
         time_to_live in span(),
         stale_if_error in span(),
@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn one_caller_renews_in_the_last_twentieth_and_the_next_five_seconds_later(
+    fn one_caller_renews_in_the_last_twentieth_and_then_after_5_s(
         bits: u64,
         time_to_live in span(),
         late in span(),

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
 enum Deed {
-    /// The number says of whom.
+    /// The kind of purge, and the number of the key, id or owner that it names.
     Purge(usize, usize),
     Ask,
-    /// The question that was asked so long ago ends.
+    /// One of the open questions ends.
     End(prop::sample::Index),
 }
 
@@ -30,7 +30,7 @@ fn purge(kind: usize, whose: usize, keys: &[Fingerprint]) -> Purge {
 }
 
 proptest! {
-    /// Ids, users and organizations have the same names here, so that none may be taken for another.
+    /// Ids, users and organizations have the same names here, so that mistaking one for another would show.
     #[test]
     fn the_log_says_of_every_open_question_what_a_plain_list_says(deeds in prop::collection::vec(deed(), 0..60)) {
         let fingerprinter = Fingerprinter::random().unwrap();

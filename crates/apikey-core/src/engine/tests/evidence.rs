@@ -1,8 +1,8 @@
-//! What an answer of Kinde's, or its absence, proves: for the caller, for a stale answer, and for everybody else.
+//! What an outcome proves: for the caller, for a stale answer, and for everybody else.
 
 use super::*;
 
-/// A world with a key whose answer is past its time to live, but may serve in an outage.
+/// A world with a key whose answer is stale.
 fn with_a_stale_answer() -> World {
     let world = World::new(EngineSettings { stale_if_error: STALE, circuit_breaker: true, ..plain() });
     world.cache("k1");
@@ -32,7 +32,7 @@ fn each_class_says_what_the_caller_and_the_stale_answer_get() {
 }
 
 #[test]
-fn while_the_breaker_is_open_a_stale_answer_outlives_every_failure() {
+fn an_open_breaker_lets_a_stale_answer_outlive_every_failure() {
     for class in ALL_FAILURES {
         let world = with_a_stale_answer();
         world.break_down();
@@ -62,7 +62,7 @@ fn crowding_is_no_reason_to_serve_a_stale_answer() {
 }
 
 #[test]
-fn one_odd_key_opens_nothing_and_its_client_is_limited_in_the_end() {
+fn one_odd_key_opens_nothing_and_its_client_ends_up_limited() {
     for class in ALL_FAILURES {
         let limit = AttemptLimit::new(10, Duration::from_secs(3600));
         let world =
@@ -75,7 +75,7 @@ fn one_odd_key_opens_nothing_and_its_client_is_limited_in_the_end() {
                     world.land_at_once(flight, Said::Failed(class));
                 }
                 Step::Limited(_) => break,
-                // The health check tells that this service is well, so nothing is remembered for it.
+                // The health check says that this service is well, so nothing is remembered against it.
                 other => panic!("{class:?} {:?}", kind(&other)),
             }
             world.health_check(Health::Up);
@@ -116,7 +116,7 @@ fn a_key_that_is_judged_meanwhile_keeps_the_breaker_closed() {
 }
 
 #[test]
-fn an_answer_to_a_health_check_or_a_judged_key_closes_the_breaker() {
+fn a_good_health_check_or_a_judged_key_closes_the_breaker() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     world.break_down();
     world.clock.advance(SECOND);
@@ -148,7 +148,7 @@ fn callers_are_told_the_next_health_checks_moment() {
         assert_eq!(wait, pause * SECOND - SECOND / 2);
         world.clock.advance(wait);
         assert!(world.engine.begin_health_check(world.clock.now()));
-        // From the second health check on a caller's key may go, too.
+        // From the second health check on, a probe may go, too.
         match world.step("k") {
             Step::Unavailable(wait) => assert_eq!(wait, SECOND, "the health check is under way"),
             other => panic!("{:?}", kind(&other)),
@@ -323,7 +323,7 @@ fn without_an_answer_of_its_own_each_client_counts_once() {
 }
 
 #[test]
-fn a_health_check_that_tells_nothing_opens_nothing_while_keys_are_judged() {
+fn an_unknown_health_opens_nothing_while_keys_are_judged() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
     for round in 0..5 {
         for client in 0..20 {

@@ -1,4 +1,4 @@
-//! Caps, breaker, attempts.
+//! The bounds: places, the queue, the crowd and attempts.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! The rules of the engine, one by one. What many rooms need is here, and the tests of flights.
+//! The rules of the engine, one by one. This file has the tests of flights, and what the tests in the other
+//! files share.
 
 mod evidence;
 mod limits;
@@ -45,7 +46,7 @@ pub(super) struct World {
     pub(super) clock: ManualClock,
 }
 
-/// What a step came to, without what it carries.
+/// Which step it was, without what it carries.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
     Hit,
@@ -72,7 +73,7 @@ impl World {
     pub(super) fn step_from(&self, client: &str, key: &str) -> Step {
         let client = || Some(Client::of_address(client.parse().unwrap(), 56));
         let mut step = self.engine.step(self.engine.fingerprint(key), &client, self.clock.now());
-        // Whose turn has come takes it up at once, as the worker does.
+        // A flight takes its turn up as soon as it comes, as in the worker.
         if let Step::Verify(flight, _) | Step::Refresh(_, flight) = &mut step {
             let _not_yet = turn_of(flight);
         }
@@ -86,7 +87,7 @@ impl World {
         }
     }
 
-    /// The kind of step; a flight that was started is called off.
+    /// Which step it is. If it starts a flight, the flight is dropped.
     fn kind(&self, key: &str) -> Kind {
         kind(&self.step(key))
     }
@@ -209,7 +210,7 @@ fn ill() -> Health {
     Health::Down(VerifierError::outage("as the test wants"))
 }
 
-/// What everybody hears: the key id if it is let in.
+/// What a waiter hears: the key id if the key is let in.
 #[derive(Debug, PartialEq, Eq)]
 enum Heard {
     LetIn(String),
@@ -220,7 +221,7 @@ enum Heard {
 
 const UNAVAILABLE: Option<Heard> = Some(Heard::Failed(ServerFault::UNAVAILABLE));
 
-/// The engine needs no runtime, so neither does asking.
+/// The engine needs no runtime, so this polls the waiter once.
 fn heard(waiter: Waiter) -> Option<Heard> {
     Some(match heard_outcome(waiter)? {
         Outcome::Accepted(answer) => Heard::LetIn(answer.verification.key_id().to_owned()),
@@ -254,7 +255,7 @@ fn let_in(key_id: &str) -> Option<Heard> {
     Some(Heard::LetIn(key_id.to_owned()))
 }
 
-/// Every kind of purge that concerns [`identity`] as `k1`; the first two name the key itself.
+/// Every kind of purge that concerns [`identity`] as `k1`. The first two name the key itself.
 fn purges(world: &World) -> Vec<Purge> {
     vec![
         Purge::Everything,
@@ -343,7 +344,7 @@ fn a_panic_is_contained_and_is_no_refusal() {
 }
 
 #[test]
-fn a_flight_that_is_stuck_is_replaced_and_what_it_brings_back_counts_for_nothing() {
+fn a_stuck_flight_is_replaced_and_its_report_counts_for_nothing() {
     let world = World::new(EngineSettings { overdue_after: SECOND, ..plain() });
     let (stuck, early) = world.start("k1");
     world.clock.advance(SECOND);

@@ -1,4 +1,4 @@
-//! Refusals that are remembered.
+//! The memory of refusals.
 
 use super::*;
 

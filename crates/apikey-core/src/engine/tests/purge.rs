@@ -1,4 +1,4 @@
-//! Purges, and what they outrun.
+//! Purges, and flights that are under way when a purge comes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -41,7 +41,7 @@ fn an_answer_asked_for_before_a_purge_reaches_nobody_after_it() {
 }
 
 #[test]
-fn a_refusal_asked_for_before_its_key_was_purged_reaches_nobody_after_it() {
+fn a_refusal_from_before_its_key_was_purged_reaches_nobody() {
     for which in 0..5 {
         let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..plain() });
         let (flight, _before) = world.start("k1");
@@ -167,7 +167,8 @@ fn many_ids_are_forgotten_with_the_same_promise_as_one() {
     assert_eq!(heard(waiter), Some(Heard::Refused(Refusal::Revoked)));
 }
 
-/// Every cold key needs the flights' lock, so a purge may not hold it while it goes through the cache.
+/// Every key without a fresh answer needs the lock of the flights, so a purge may not hold it while it goes
+/// through the cache.
 #[test]
 fn a_cold_key_begins_while_a_purge_goes_through_the_cache() {
     for which in 0..5 {

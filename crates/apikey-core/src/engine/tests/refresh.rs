@@ -1,4 +1,4 @@
-//! Renewal before the end.
+//! Renewals in the background.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn a_key_in_use_is_renewed_by_one_caller_and_nobody_waits() {
     world.cache("k1");
     world.clock.advance(TTL / 2);
     assert_eq!(world.kind("k1"), Kind::Hit, "not yet");
-    // Past the earliest end of the part that is left, jitter included.
+    // This is past the earliest end of the time to live, jitter included.
     world.clock.advance(TTL * 9 / 20 - TTL / 20 - SECOND);
     let mut waited = Duration::ZERO;
     let flight = loop {
@@ -64,7 +64,7 @@ fn a_renewal_goes_before_others_in_the_queue() {
 }
 
 #[test]
-fn an_answer_that_kinde_makes_nothing_of_serves_no_longer_than_fresh() {
+fn an_answer_serves_no_longer_than_fresh_if_kinde_cannot_judge() {
     for class in [FailureClass::Unjudged, FailureClass::ServiceRefused] {
         let settings = EngineSettings { refresh_ahead: true, stale_if_error: STALE, ..plain() };
         let world = World::new(settings);

@@ -1,4 +1,4 @@
-//! A new secret of a known key.
+//! New secrets of a known key id.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn an_older_secret_that_lands_late_is_asked_about_again() {
 }
 
 #[test]
-fn of_two_secrets_asked_about_at_one_moment_neither_is_asked_about_again() {
+fn two_secrets_asked_about_at_one_moment_are_both_let_in() {
     let world = World::new(plain());
     let ((one, _), (other, waiter)) = (world.start("one"), world.start("other"));
     world.land_at_once(one, Said::Accepted(identity()));

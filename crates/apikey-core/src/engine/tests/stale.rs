@@ -1,4 +1,4 @@
-//! Stale answers while Kinde can't answer, and when answers get old.
+//! Stale answers that serve while Kinde can't answer, and when they expire.
 
 use super::*;
 use proptest::prelude::*;

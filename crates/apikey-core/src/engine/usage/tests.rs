@@ -14,7 +14,7 @@ impl Value {
     }
 }
 
-/// A value with the references that the cache holds, in which it is seen alone.
+/// A value with the references that the cache holds. Nobody else uses it.
 fn cached() -> [Arc<Value>; OF_THE_CACHE] {
     let value = Arc::new(Value { number: 7, usage: Usage::default() });
     [Arc::clone(&value), value]
@@ -24,7 +24,7 @@ fn hand_out(value: &Arc<Value>, spreading: &Spreading) -> Arc<Value> {
     value.usage.hand_out(value, spreading, Value::copy)
 }
 
-/// Hands the value out to two at once, so often that it has copies if it is to have any.
+/// Hands the value out to two requests at once, so often that it is copied if it may be.
 fn use_from_two([value, _]: &[Arc<Value>; OF_THE_CACHE], spreading: &Spreading) {
     let _elsewhere = hand_out(value, spreading);
     for _ in 0..=SIGHTINGS {
@@ -37,7 +37,7 @@ fn is_spread([value, _]: &[Arc<Value>; OF_THE_CACHE]) -> bool {
 }
 
 #[test]
-fn an_answer_seen_in_use_elsewhere_so_often_is_copied_and_no_sooner() {
+fn a_value_is_copied_after_64_sightings_and_no_sooner() {
     let (kept, spreading) = (cached(), Spreading::over(2));
     for _ in 0..1000 {
         assert!(Arc::ptr_eq(&hand_out(&kept[0], &spreading), &kept[0]), "nobody else uses it");
@@ -63,14 +63,14 @@ fn a_processor_that_is_alone_needs_no_copies() {
 }
 
 #[test]
-fn there_are_never_more_copies_than_allowed_and_threads_find_one_by_a_mask() {
+fn copies_are_bounded_and_their_number_is_a_power_of_two() {
     let copies = Spreading::over_the_processors().copies;
     assert!(copies.is_power_of_two() && copies <= MOST_COPIES, "{copies}");
 }
 
-/// Threads take turns at a copy only where there are more threads than copies.
+/// Threads share a copy only if there are more threads than copies.
 #[test]
-fn threads_that_come_one_after_another_count_on_copies_of_their_own() {
+fn threads_in_a_row_count_on_copies_of_their_own() {
     const COPIES: usize = 4;
     let (kept, spreading) = (cached(), Spreading::over(COPIES));
     use_from_two(&kept, &spreading);
@@ -94,7 +94,7 @@ fn threads_that_come_one_after_another_count_on_copies_of_their_own() {
 }
 
 #[test]
-fn only_so_many_answers_are_copied_at_once() {
+fn only_256_values_are_copied_at_once() {
     let spreading = Spreading::over(2);
     let mut all: Vec<_> = (0..MOST_SPREAD).map(|_| cached()).collect();
     for kept in &all {
@@ -110,7 +110,7 @@ fn only_so_many_answers_are_copied_at_once() {
 }
 
 #[test]
-fn the_successor_of_an_answer_in_use_is_in_use() {
+fn the_successor_of_a_value_in_use_is_in_use() {
     let (kept, spreading) = (cached(), Spreading::over(2));
     assert!(!kept[0].usage.of_successor().was_used());
     hand_out(&kept[0], &spreading);
@@ -119,7 +119,7 @@ fn the_successor_of_an_answer_in_use_is_in_use() {
 }
 
 #[test]
-fn an_answer_was_used_once_for_all_its_uses() {
+fn a_value_was_used_once_for_all_its_uses() {
     let (kept, spreading) = (cached(), Spreading::over(2));
     for uses in [0, 1, 2, 1000] {
         for _ in 0..uses {

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use super::*;
 
 pub(super) struct Kinde {
-    /// Which secrets are good; two secrets share a key id, of which at most one is.
+    /// Which secrets are good. Two secrets share a key id, and at most one of them is good.
     pub(super) good: [bool; SECRETS],
-    /// Of which keys it makes nothing, and in which way.
+    /// Which keys it can't judge, and how it fails.
     pub(super) odd: [Option<FailureClass>; SECRETS],
-    /// What it says to everybody instead of judging.
+    /// How it fails for all keys instead of judging them.
     pub(super) ill: Option<FailureClass>,
-    /// When each secret was last known to be bad and the engine was told, by a purge or by a refusal.
+    /// When the engine was last told that a secret is bad, by a purge or by a refusal.
     pub(super) told_bad: HashMap<usize, Instant>,
-    /// Of which keys it made nothing the last time, while the breaker was closed.
+    /// Which keys it could not judge the last time, while the breaker was closed.
     pub(super) unjudged: [bool; SECRETS],
     /// How often the health check failed in a row.
     pub(super) failures: u32,
@@ -39,7 +39,7 @@ impl Kinde {
         }
     }
 
-    /// What it says to the health check, about a key that nobody chose.
+    /// What a health check draws, which asks about a made-up key.
     pub(super) fn health(&self) -> Health {
         let error = |class| VerifierError::new(class, "as the simulation wants");
         match self.ill {
@@ -58,7 +58,7 @@ impl Kinde {
         self.ill = if self.ill.is_some() { None } else { Some(class) };
     }
 
-    /// It makes nothing of this key any more, or it does again.
+    /// It can't judge this key any more, or it can again.
     pub(super) fn change_oddity(&mut self, random: &mut Random, secret: usize) {
         let class = any_failure(random);
         self.odd[secret] = if self.odd[secret].is_some() { None } else { Some(class) };
@@ -77,7 +77,7 @@ impl Kinde {
         }
     }
 
-    /// The engine is told with this purge.
+    /// The engine gets this purge.
     pub(super) fn note(&mut self, purge: &Purge, world: &World) {
         for (secret, is_good) in self.good.iter().enumerate() {
             let key = world.engine.fingerprint(text(secret));

@@ -1,7 +1,7 @@
-//! Thousands of random schedules of requests, answers, failures, purges and hang-ups over a manual clock, against a model
-//! of Kinde that knows which key deserves what at each moment.
+//! Runs thousands of random schedules of requests, answers, failures, purges and hang-ups over a manual clock.
+//! A model of Kinde knows what each key deserves at each moment.
 //!
-//! A seed that breaks an invariant is printed; `APIKEY_SIMULATION_SEED` runs that one alone.
+//! If a seed breaks an invariant, it is printed. `APIKEY_SIMULATION_SEED` runs that seed alone.
 
 mod kinde;
 mod ledger;
@@ -16,7 +16,7 @@ const SECRETS: usize = 12;
 const CLIENTS: [&str; 3] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 const CAPACITY: usize = 8;
 
-/// A flight, and whose attempt it is.
+/// A flight that is under way, with its key and its client.
 struct Flying {
     flight: Flight,
     secret: usize,
@@ -29,11 +29,11 @@ struct Flying {
 struct Asked {
     /// What Kinde thought of the key when it was asked.
     said: Said,
-    /// The window of its client when it asked.
+    /// When the client's window began in which it asked.
     window: Instant,
 }
 
-/// A caller who waits: since when.
+/// A caller that waits, and since when.
 struct Caller {
     waiter: Waiter,
     secret: usize,
@@ -98,7 +98,7 @@ impl Simulation {
         }
     }
 
-    /// Something happens.
+    /// One random event.
     fn step(&mut self, random: &mut Random) {
         let secret = random.below(SECRETS);
         match random.below(24) {
@@ -115,7 +115,7 @@ impl Simulation {
                 drop(self.flying.swap_remove(random.below(self.flying.len())));
             }
             17 => self.kinde.change_health(random),
-            // The engine is told of a change in one of the ways that there are, or not at all.
+            // A key changes. The engine gets a purge that concerns it, or none.
             18 => {
                 self.kinde.change_key(random, secret);
                 if let Some(purge) = any_purge(random, &self.world, secret) {
@@ -188,7 +188,7 @@ impl Simulation {
         self.flying.iter().any(|flying| flying.secret == secret && !self.is_stuck(flying))
     }
 
-    /// Whose turn has come asks Kinde.
+    /// Flights whose turn has come ask Kinde.
     fn take_turns(&mut self) {
         let now = self.world.clock.now();
         for flying in self.flying.iter_mut().filter(|flying| flying.asked.is_none()) {
@@ -234,13 +234,14 @@ impl Simulation {
             Some(FailureClass::Unjudged | FailureClass::ServiceRefused) if !is_open => {
                 self.kinde.unjudged[secret] = true;
             }
-            // Somebody else's flight may have been accepted meanwhile.
+            // Another flight of the key may have been accepted meanwhile.
             _ if accepted || is_stuck => self.kinde.unjudged[secret] = false,
             _ => {}
         }
     }
 
-    /// Nobody is served past the bound, nor by a key that the engine was told is bad, with an answer from before that.
+    /// An answer never serves past its time. An answer from before the engine was told that the key is bad does
+    /// not serve.
     fn check_served(&self, secret: usize, answer: &CachedKey, stale: bool) {
         assert_eq!(answer.verification, identity(secret), "another key's identity");
         let EngineSettings { time_to_live, stale_if_error, .. } = self.settings;
@@ -271,9 +272,9 @@ impl Simulation {
         });
     }
 
-    /// When everything has landed, everybody has heard, nothing is left over, and no attempt is lost or counted twice.
+    /// Lands everything. Then all callers have heard an outcome, no place is lost, and nothing is left over.
     fn finish(mut self) {
-        // From the last to the first, so that those who wait in the queue are called off before their turn comes.
+        // It goes from the last to the first, so that flights in the queue are dropped before their turn comes.
         for Flying { flight, secret, asked, .. } in std::mem::take(&mut self.flying).into_iter().rev() {
             let Some(Asked { said, .. }) = asked else {
                 drop(flight);

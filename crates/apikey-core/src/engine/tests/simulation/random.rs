@@ -1,6 +1,6 @@
 //! Random numbers that a seed decides.
 
-/// SplitMix64: small, and the same everywhere, so that a seed means the same schedule for ever.
+/// SplitMix64. It is small, and a seed means the same schedule everywhere and for ever.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
