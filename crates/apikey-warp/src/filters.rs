@@ -1,17 +1,16 @@
 //! The filters: each is the attempt at the request, and a policy.
 
 use std::convert::Infallible;
-use std::future::ready;
-use std::ops::Deref;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
-use apikey_core::{Authenticator, Policy, TypedPolicy, VerifiedKey, is_preflight};
+use apikey_core::{Attempt, Authenticator, Decision, Gate, Policy, TypedPolicy, is_preflight};
 use warp::http::{HeaderMap, Method};
 use warp::{Filter, Rejection};
 
 use crate::key::{ApiKey, MaybeApiKey, Scoped};
 use crate::rejection::Denied;
-use crate::request::{Head, Seen, attempt, seen};
+use crate::request::{Head, attempt, pass_if};
 
 /// Extracts the caller's key, if it satisfies the policy.
 ///
@@ -44,7 +43,7 @@ pub fn api_key<P: Into<Policy>>(
     keys: &Authenticator,
     policy: P,
 ) -> impl Filter<Extract = (ApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
-    required(keys, Arc::new(policy.into()), ApiKey)
+    try_api_key(keys, policy).and_then(or_reject)
 }
 
 /// Extracts the caller's key, if it carries the scopes that the type names. [`api_key`] has the table.
@@ -73,7 +72,8 @@ pub fn api_key<P: Into<Policy>>(
 pub fn scoped<P: TypedPolicy>(
     keys: &Authenticator,
 ) -> impl Filter<Extract = (Scoped<P>,), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
-    required(keys, P::POLICY, Scoped::<P>::new)
+    decided(keys, P::POLICY.clone(), |gate, attempt| gate.decide(attempt, Scoped::assume_authorized))
+        .and_then(or_reject)
 }
 
 /// Extracts the caller's key where one is presented. Nothing presented is anonymous; anything presented must pass in
@@ -96,14 +96,8 @@ pub fn scoped<P: TypedPolicy>(
 pub fn optional_api_key(
     keys: &Authenticator,
 ) -> impl Filter<Extract = (MaybeApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<> {
-    let known = keys.clone();
-    seen(keys).and_then(move |knowledge, query, headers, peer| {
-        let attempt = attempt(&known, (knowledge, query, headers, peer));
-        async move {
-            let key = attempt.authentication().await;
-            key.map(MaybeApiKey).map_err(|denial| Denied::from(denial).into_rejection())
-        }
-    })
+    decided(keys, Policy::any_key(), |gate, attempt| gate.decide_optional(attempt, MaybeApiKey::from))
+        .and_then(or_reject)
 }
 
 /// [`api_key`] that never rejects: it extracts the key or the refusal, for error bodies of your own, and for routes that
@@ -128,11 +122,7 @@ pub fn try_api_key<P: Into<Policy>>(
     policy: P,
 ) -> impl Filter<Extract = (Result<ApiKey, Denied>,), Error = Infallible> + Clone + Send + Sync + 'static + use<P>
 {
-    let (known, policy) = (keys.clone(), Arc::new(policy.into()));
-    seen(keys).then(move |knowledge, query, headers, peer| {
-        let key = decision(&known, &policy, (knowledge, query, headers, peer));
-        async move { key.await.map(ApiKey) }
-    })
+    decided(keys, policy.into(), |gate, attempt| gate.decide(attempt, ApiKey::from))
 }
 
 /// Lets only requests pass whose key satisfies the policy, and extracts nothing: for a group of routes.
@@ -179,49 +169,31 @@ pub fn require<P: Into<Policy>>(
 /// # Errors
 /// `warp::reject::not_found()`, for every other request.
 pub fn preflight() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
-    let pass_if = |passes: bool| ready(if passes { Ok(()) } else { Err(warp::reject::not_found()) });
     warp::method()
-        .and_then(move |method: Method| pass_if(method == Method::OPTIONS))
+        .and_then(|method: Method| pass_if(method == Method::OPTIONS))
         .untuple_one()
         .and(warp::header::headers_cloned())
-        .and_then(move |headers: HeaderMap| {
+        .and_then(|headers: HeaderMap| {
             pass_if(is_preflight("OPTIONS", &Head { headers: &headers, query: None, peer: None }))
         })
         .untuple_one()
 }
 
-/// The key as a handler takes it, or a rejection.
-fn required<Q, T>(
+/// Extracts what the gate with this policy says of each request.
+fn decided<K: Send + 'static>(
     keys: &Authenticator,
-    policy: Q,
-    made_of: fn(VerifiedKey) -> T,
-) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static + use<Q, T>
-where
-    Q: Deref<Target = Policy> + Clone + Send + Sync + 'static,
-    T: Send + 'static,
+    policy: Policy,
+    decide: fn(Gate<'_>, Attempt) -> Decision<K>,
+) -> impl Filter<Extract = (Result<K, Denied>,), Error = Infallible> + Clone + Send + Sync + 'static + use<K>
 {
-    let known = keys.clone();
-    seen(keys).and_then(move |knowledge, query, headers, peer| {
-        let key = decision(&known, &policy, (knowledge, query, headers, peer));
-        async move { key.await.map(made_of).map_err(Denied::into_rejection) }
+    let asked = Arc::new((keys.clone(), policy));
+    attempt(keys).then(move |attempt| {
+        let (keys, policy) = &*asked;
+        let decision = decide(keys.gate(policy), attempt);
+        async move { decision.wait().await.map_err(Denied::from) }
     })
 }
 
-/// What becomes of a request under a policy. The attempt is begun at once.
-fn decision<Q>(
-    keys: &Authenticator,
-    policy: &Q,
-    seen: Seen,
-) -> impl Future<Output = Result<VerifiedKey, Denied>> + Send + 'static + use<Q>
-where
-    Q: Deref<Target = Policy> + Clone + Send + Sync + 'static,
-{
-    let attempt = attempt(keys, seen);
-    let (keys, policy) = (keys.clone(), policy.clone());
-    async move {
-        let attempt = attempt.for_policy(&policy);
-        let key = attempt.authentication().await?.ok_or_else(|| keys.missing_key())?;
-        keys.authorize(&key, &policy)?;
-        Ok(key)
-    }
+fn or_reject<K>(key: Result<K, Denied>) -> Ready<Result<K, Rejection>> {
+    ready(key.map_err(Denied::into_rejection))
 }

@@ -166,6 +166,7 @@
 
 mod filters;
 mod key;
+mod memo;
 mod per_request;
 mod rejection;
 mod request;

@@ -2,28 +2,23 @@
 
 use std::fmt;
 
-use apikey_core::{Denial, DenialCode};
+use apikey_core::DenialCode;
 use warp::http::StatusCode;
 use warp::http::header::{HeaderName, HeaderValue};
 use warp::reject::{Reject, Rejection};
 use warp::reply::{Reply, Response};
 
-/// A refused request. As a reply it is the [`Denial`]'s answer.
-///
-/// [`recover`] turns the rejections of this crate's filters into replies. To answer in words of your own, use
-/// [`try_api_key`](crate::try_api_key), or look at [`denied`] in a `recover` of your own.
-///
-/// Its `Debug`, which warp writes into the body where nobody recovers, shows status and code alone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Denied(Denial);
+apikey_core::adapter_rejection! {
+    /// A refused request. As a reply it is the [`Denial`](apikey_core::Denial)'s answer.
+    ///
+    /// [`recover`] turns the rejections of this crate's filters into replies. To answer in words of your own, use
+    /// [`try_api_key`](crate::try_api_key), or look at [`denied`] in a `recover` of your own.
+    ///
+    /// Its `Debug`, which warp writes into the body where nobody recovers, shows status and code alone.
+    Denied;
+}
 
 impl Denied {
-    /// The reason, and the answer that says so.
-    #[must_use]
-    pub fn denial(&self) -> &Denial {
-        &self.0
-    }
-
     /// Which of several denials the client is to see: the highest.
     fn rank(&self) -> u8 {
         match (self.0.status(), self.0.code()) {
@@ -133,23 +128,3 @@ impl Reply for Denied {
         response
     }
 }
-
-impl From<Denial> for Denied {
-    fn from(denial: Denial) -> Self {
-        Self(denial)
-    }
-}
-
-impl fmt::Debug for Denied {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Denied({} {})", self.0.status(), self.0.code())
-    }
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl std::error::Error for Denied {}

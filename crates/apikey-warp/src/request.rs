@@ -1,15 +1,14 @@
 //! How the core reads a warp request, and the filter that begins an attempt at one.
 
-use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::ready;
+use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 
 use apikey_core::{Attempt, Authenticator, Denial, RequestHead};
-use warp::Filter;
 use warp::http::{HeaderMap, HeaderValue, header};
+use warp::{Filter, Rejection};
 
-use crate::per_request::Knowledge;
+use crate::memo::RequestMemo;
 
 /// The parts of a request that matter here.
 pub(crate) struct Head<'a> {
@@ -37,92 +36,49 @@ impl RequestHead for Head<'_> {
     }
 }
 
-/// What there is to see of a request.
-pub(crate) type Seen = (Option<Knowledge>, String, HeaderMap, Option<SocketAddr>);
-
-/// Takes in what [`attempt`] looks at.
-pub(crate) fn seen(
+/// Extracts the attempt at the request.
+pub(crate) fn attempt(
     keys: &Authenticator,
-) -> impl Filter<Extract = Seen, Error = Infallible> + Clone + Send + Sync + 'static + use<> {
-    warp::ext::optional::<Knowledge>()
-        .and(query(reads_query(keys)))
+) -> impl Filter<Extract = (Attempt,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
+    let known = keys.clone();
+    warp::ext::optional()
+        .and(query(keys.reads_query()))
         .and(warp::header::headers_cloned())
         .and(warp::addr::remote())
+        .map(move |memo: Option<RequestMemo>, query: String, headers, peer: Option<SocketAddr>| {
+            let told = memo.as_ref().and_then(|memo| memo.peer);
+            let peer = told.or(peer.map(|peer| peer.ip()));
+            begin(&known, memo, &Head { headers: &headers, query: Some(&query), peer })
+        })
 }
 
-/// The attempt at the request: the one that it knows of where it came through [`per_request`](crate::per_request()), or a
-/// new one.
-pub(crate) fn attempt(keys: &Authenticator, (knowledge, query, headers, peer): Seen) -> Attempt {
-    let mut head = Head { headers: &headers, query: Some(&query), peer: peer.map(|peer| peer.ip()) };
-    let known = knowledge.and_then(|knowledge| knowledge.attempt(keys, &mut head));
-    known.unwrap_or_else(|| begin(keys, &head))
-}
-
-fn begin(keys: &Authenticator, head: &Head<'_>) -> Attempt {
-    if keys.removes_credential() {
+/// The attempt that the request's memo knows of, or a new one.
+fn begin(keys: &Authenticator, memo: Option<RequestMemo>, head: &Head<'_>) -> Attempt {
+    let attempt = match memo {
+        Some(memo) => memo.begin(keys, head),
+        None => (!keys.removes_credential()).then(|| keys.begin(head)),
+    };
+    attempt.unwrap_or_else(|| {
         // A filter can't change the request, and to leave the credential in it would break a promise.
-        let mistake = "remove_credential(true) needs apikey_warp::per_request(&keys, warp::service(routes))";
-        return Attempt::Decided(Err(Denial::wiring_mistake(mistake)));
-    }
-    keys.begin(head)
+        let mistake = "remove_credential(true) needs apikey_warp::per_request(&keys, warp::service(routes)), inside of \
+                       every service that changes credentials";
+        Attempt::denied(Denial::wiring_mistake(mistake))
+    })
 }
 
-/// The query, which is copied only where the authenticator looks at it; empty otherwise.
+/// The query, which is copied only if the authenticator looks at it; empty otherwise.
 fn query(
     is_read: bool,
 ) -> impl Filter<Extract = (String,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
     warp::any()
-        .and_then(move || ready(if is_read { Err(warp::reject::not_found()) } else { Ok(String::new()) }))
-        .or(warp::query::raw()) // rejects where there is no query
-        .unify()
+        .and_then(move || pass_if(is_read))
+        .untuple_one()
+        .and(warp::query::raw()) // rejects if there is no query
         .or(warp::any().map(String::new))
         .unify()
 }
 
-/// Whether the authenticator looks at queries. It tells when shown a request with nothing in it.
-fn reads_query(keys: &Authenticator) -> bool {
-    #[derive(Default)]
-    struct Probe(Cell<bool>);
-
-    impl RequestHead for Probe {
-        fn header_values<'a>(&'a self, _: &'a str) -> impl Iterator<Item = &'a [u8]> {
-            std::iter::empty()
-        }
-
-        fn query(&self) -> Option<&str> {
-            self.0.set(true);
-            None
-        }
-
-        fn peer(&self) -> Option<IpAddr> {
-            None
-        }
-    }
-
-    let probe = Probe::default();
-    // Nothing is presented, so there is nothing to do with the outcome.
-    let _ = keys.extract(&probe);
-    probe.0.get()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use apikey_core::CredentialSource;
-    use apikey_testkit::FakeVerifier;
-
-    #[test]
-    fn the_query_is_read_only_where_a_key_may_stand_in_it() {
-        let reads = |sources: &[CredentialSource]| {
-            let keys = Authenticator::builder(FakeVerifier::new())
-                .credential_sources(sources.to_vec())
-                .build()
-                .unwrap();
-            reads_query(&keys)
-        };
-        let (header, query) = (CredentialSource::bearer(), CredentialSource::insecure_query_parameter("key"));
-        assert!(!reads(&[header.clone(), CredentialSource::header("x-api-key")]));
-        assert!(reads(&[header, query.clone()]));
-        assert!(reads(&[query]));
-    }
+/// Lets a request pass, or leaves it to other branches.
+pub(crate) fn pass_if(passes: bool) -> Ready<Result<(), Rejection>> {
+    ready(if passes { Ok(()) } else { Err(warp::reject::not_found()) })
 }

@@ -1,7 +1,7 @@
 //! What a filter adds to the allocations of a cached request.
 
 use allocation_counter::measure;
-use apikey_warp::{Authenticator, Policy, Scoped, require, scoped, scopes};
+use apikey_warp::{Authenticator, CredentialSource, Policy, Scoped, require, scoped, scopes};
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service as _;
 use warp::filters::BoxedFilter;
@@ -16,7 +16,7 @@ scopes! { ReadUsers = "read:users"; }
 fn allocations(runtime: &Runtime, routes: BoxedFilter<(warp::reply::Response,)>) -> u64 {
     let mut service = warp::service(routes);
     let request = || {
-        let request = Request::builder().uri("/").header("authorization", format!("Bearer {READER}"));
+        let request = Request::builder().uri("/?page=2").header("authorization", format!("Bearer {READER}"));
         request.body(String::new()).unwrap()
     };
     let mut ask = |request: Request<String>| {
@@ -45,4 +45,17 @@ fn a_filter_adds_what_warp_asks_for_a_look_at_all_header_lines() {
     assert_eq!(allocations(&runtime, scoped.boxed()), headers);
     let required = path().and(require(&keys, Policy::scope("read:users"))).map(hello);
     assert_eq!(allocations(&runtime, required.boxed()), headers);
+}
+
+#[test]
+fn a_filter_copies_the_query_only_if_a_key_may_stand_in_it() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let cost = |sources: &[CredentialSource]| {
+        let keys = Authenticator::builder(verifier()).credential_sources(sources.to_vec()).build().unwrap();
+        allocations(&runtime, require(&keys, Policy::any_key()).map(hello).boxed())
+    };
+    let bearer = CredentialSource::bearer;
+    let with_header = cost(&[bearer(), CredentialSource::header("x-api-key")]);
+    assert_eq!(cost(&[bearer()]), with_header);
+    assert_eq!(cost(&[bearer(), CredentialSource::insecure_query_parameter("key")]), with_header + 1);
 }

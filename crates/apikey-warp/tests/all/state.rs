@@ -1,8 +1,12 @@
 //! Filters beside the user's own.
 
-use apikey_warp::{ApiKey, Denied, MaybeApiKey, Policy, api_key, optional_api_key, require, try_api_key};
+use apikey_warp::{
+    ApiKey, Denied, MaybeApiKey, Policy, VerifiedKey, api_key, optional_api_key, per_request, require,
+    try_api_key,
+};
+use tower_service::Service as _;
 use warp::Filter;
-use warp::http::StatusCode;
+use warp::http::{Request, StatusCode};
 use warp::reply::{Reply, with_status};
 
 use crate::world::{ADMIN, READER, REVOKED, get, told, uncached, verifier};
@@ -16,6 +20,20 @@ async fn the_users_own_state_stands_beside_the_key() {
     let route =
         route.map(|first: String, key: ApiKey, second: String| format!("{first} {} {second}", key.key_id()));
     assert_eq!(get("/", Some(READER)).reply(&route).await.body(), "hello reader hello");
+}
+
+#[tokio::test]
+async fn a_service_around_finds_the_key_that_a_route_hands_on() {
+    let keys = uncached(&verifier()).build().unwrap();
+    let route = api_key(&keys, Policy::any_key()).map(|key: ApiKey| {
+        let mut response = "hello".into_response();
+        response.extensions_mut().insert(key.into_key());
+        response
+    });
+    let mut service = per_request(&keys, warp::service(route.recover(apikey_warp::recover)));
+    let request = Request::builder().header("authorization", format!("Bearer {READER}"));
+    let response = service.call(request.body(String::new()).unwrap()).await.unwrap();
+    assert_eq!(response.extensions().get::<VerifiedKey>().unwrap().key_id(), "reader");
 }
 
 #[tokio::test]
