@@ -39,16 +39,16 @@
 //!
 //! # Decisions
 //!
-//! Filters decide nothing: the core does, the same for every framework. A filter can't be made without an
-//! [`Authenticator`], so a route can't lack one.
+//! Filters decide nothing: the core does, the same for every framework. Nobody can make a filter without an
+//! [`Authenticator`], so no route can lack one.
 //!
-//! - Path and method stand before the key filter. Behind it, every branch of `.or` that the request reaches looks at the key,
-//!   whether the request is meant for it or not.
-//! - [`recover()`] stands outside of all routes. Without it a refused request is a 500 that names the denial's code: nobody
-//!   is let in, but nobody is told what is wrong either.
-//! - Where several branches of `.or` refuse, [`denied`] says which refusal the client sees. A 404 or 405 of another branch
-//!   never hides a denial.
-//! - Several key filters on one request look at the key one by one. [`per_request()`] makes that one look.
+//! - Put path and method before the key filter. Otherwise a request looks up its key in every branch of `.or` that it
+//!   reaches, and not only in the branch that it is meant for.
+//! - Put [`recover()`] outside of all routes. If you forget it, warp answers a refused request with a 500 that names the
+//!   denial's code. That lets nobody in, but clients can't tell what is wrong.
+//! - If several branches of `.or` refuse a request, [`denied`] says which refusal the client sees. A 404 or 405 of another
+//!   branch never hides a denial.
+//! - Several key filters on one request verify its key one by one. With [`per_request()`] they verify it once.
 //!
 //! # What a refusal looks like
 //!
@@ -56,7 +56,9 @@
 //!
 //! # Recipes
 //!
-//! Your own state goes into a filter beside the key's:
+//! ## Your own state
+//!
+//! It goes into a filter beside the key's:
 //!
 //! ```
 //! use apikey_warp::{ApiKey, Authenticator, Policy, api_key};
@@ -73,60 +75,102 @@
 //! }
 //! ```
 //!
-//! A group of routes: [`require`]. An optional key: [`optional_api_key`].
+//! ## A group of routes, and a route for one organization
 //!
-//! A route for one organization, fixed or named in the path:
+//! The path can name the organization, too. `Authenticator::authorize` asks more of a key that a handler has already.
 //!
 //! ```
-//! use apikey_warp::{ApiKey, Authenticator, Denied, Policy, api_key};
+//! use apikey_warp::{ApiKey, Authenticator, Denied, Policy, api_key, require};
 //! use warp::{Filter, Rejection, Reply};
 //!
 //! fn routes(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
-//!     let acme = warp::path!("acme").and(api_key(&keys, Policy::organization("org_acme"))).map(|_: ApiKey| "acme");
+//!     let group = warp::path!("users").map(|| "all users").or(warp::path!("keys").map(|| "all keys"));
+//!     let admin = warp::path("admin").and(require(&keys, Policy::all(["admin"]))).and(group);
+//!     let acme = warp::path!("acme").and(require(&keys, Policy::organization("org_acme"))).map(|| "for Acme");
 //!     let any = warp::path!("organizations" / String)
 //!         .and(api_key(&keys, Policy::organization_key()))
 //!         .and_then(move |code: String, key: ApiKey| {
 //!             let authorized = keys.authorize(&key, &Policy::organization(code));
 //!             async move { authorized.map(|()| "yours").map_err(|denial| Rejection::from(Denied::from(denial))) }
 //!         });
-//!     acme.or(any).recover(apikey_warp::recover)
+//!     admin.or(acme).or(any).recover(apikey_warp::recover)
 //! }
 //! ```
 //!
-//! `Authenticator::authorize`, as above, is also how a handler asks more of a key that it has already.
-//!
-//! An error body of your own: [`try_api_key`], or [`denied`] in a `recover` of your own.
-//!
-//! Testing a handler, with `apikey-testkit` among the dev-dependencies:
+//! ## An optional key, and an error body of your own
 //!
 //! ```
-//! use apikey_testkit::FakeVerifier;
-//! use apikey_warp::{ApiKey, Authenticator, Policy, Verification, api_key};
+//! use apikey_warp::{ApiKey, Authenticator, Denied, MaybeApiKey, Policy, optional_api_key, try_api_key};
 //! use warp::{Filter, Reply};
 //!
 //! fn routes(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
-//!     let users = warp::path!("users").and(api_key(&keys, Policy::all(["read:users"]))).map(|_: ApiKey| "users");
-//!     users.recover(apikey_warp::recover)
+//!     let greet = warp::path!("greet").and(warp::get()).and(optional_api_key(&keys));
+//!     let greet = greet.map(|key: MaybeApiKey| if key.key().is_some() { "hello again" } else { "hello" });
+//!     let me = warp::path!("me").and(warp::get()).and(try_api_key(&keys, Policy::any_key()));
+//!     let me = me.map(|key: Result<ApiKey, Denied>| match key {
+//!         Ok(key) => key.key_id().to_owned().into_response(),
+//!         Err(denied) if denied.denial().status() == 401 => warp::reply::html("<p>Who are you?").into_response(),
+//!         Err(denied) => denied.into_response(),
+//!     });
+//!     greet.or(me).recover(apikey_warp::recover)
 //! }
+//! ```
+//!
+//! To word the refusals of all routes in one place, call [`denied`] in a `recover` of your own.
+//!
+//! ## Revoke a key
+//!
+//! A key that Kinde has revoked stays good here until its cached answer expires: after five minutes, unless you set
+//! [`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live). It ends at once if you tell every process:
+//!
+//! ```
+//! use apikey_warp::{Authenticator, Policy, require};
+//! use warp::http::StatusCode;
+//! use warp::{Filter, Reply};
+//!
+//! /// `DELETE /keys/<id>`: call it when Kinde has revoked the key with this id.
+//! fn revoked(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+//!     let path = warp::path!("keys" / String).and(warp::delete());
+//!     path.and(require(&keys, Policy::all(["admin"]))).map(move |key_id: String| {
+//!         keys.remove_key_id(&key_id); // the next request with that key asks Kinde
+//!         StatusCode::NO_CONTENT
+//!     })
+//! }
+//! ```
+//!
+//! ## Test a handler without any network
+//!
+//! A handler by itself takes [`VerifiedKey::assume_verified`]. For routes, put `apikey-testkit` among the
+//! dev-dependencies:
+//!
+//! ```
+//! use apikey_testkit::FakeVerifier;
+//! use apikey_warp::{ApiKey, Authenticator, Policy, Verification, VerifiedKey, api_key};
+//! use warp::{Filter, Reply};
+//!
+//! fn routes(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+//!     warp::path!("me").and(api_key(&keys, Policy::any_key())).then(me).recover(apikey_warp::recover)
+//! }
+//!
+//! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
 //!
 //! #[tokio::main(flavor = "current_thread")] // or `#[tokio::test]`
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let reader = Verification::active("api_key_1").with_scopes(["read:users"]);
-//!     let keys = Authenticator::builder(FakeVerifier::new().with_key("k_reader", reader)).build()?;
+//!     let reader = Verification::active("api_key_1");
+//!     assert_eq!(me(VerifiedKey::assume_verified(reader.clone()).into()).await, "api_key_1");
 //!
-//!     let routes = routes(keys);
-//!
-//!     let request = warp::test::request().path("/users").header("authorization", "Bearer k_reader");
-//!     assert_eq!(request.reply(&routes).await.body(), "users");
-//!
-//!     let response = warp::test::request().path("/users").reply(&routes).await;
-//!     assert_eq!(response.status(), 401);
+//!     let routes = routes(Authenticator::builder(FakeVerifier::new().with_key("k_reader", reader)).build()?);
+//!     let request = warp::test::request().path("/me").header("authorization", "Bearer k_reader");
+//!     assert_eq!(request.reply(&routes).await.body(), "api_key_1");
+//!     assert_eq!(warp::test::request().path("/me").reply(&routes).await.status(), 401);
 //!     Ok(())
 //! }
 //! ```
 //!
-//! CORS stands outside of [`recover()`], so that it answers pre-flights before any key is asked for, and refusals carry its
-//! headers, too. Elsewhere, see [`preflight`].
+//! ## CORS
+//!
+//! Put the CORS wrapper outside of [`recover()`]. There it answers pre-flights before any filter asks for a key, and it
+//! adds its headers to refusals, too. If it must stand inside of the key filters, see [`preflight`].
 //!
 //! ```
 //! use apikey_warp::{ApiKey, Authenticator, Policy, api_key};
@@ -139,18 +183,28 @@
 //! }
 //! ```
 //!
-//! `HEAD` is a method of its own in warp: `warp::get().or(warp::head()).unify()` answers both.
+//! # Clients' addresses
+//!
+//! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
+//! `warp::serve` knows its clients' addresses. A service that hyper serves does not: tell it each connection's address with
+//! [`PerRequest::with_peer`]. Otherwise the authenticator limits nobody, and the log says so once. Behind a proxy, set
+//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too.
 //!
 //! # Limits
 //!
-//! - A function that returns a filter takes the [`Authenticator`] by value, as above (clones are cheap): `impl Filter` would
-//!   borrow from a reference, and warp serves only what borrows nothing.
-//! - Without [`per_request()`], an authenticator with [`remove_credential`](AuthenticatorBuilder::remove_credential) answers
-//!   500 to every request that asks for a key, and logs what to change.
-//! - Without it, too, each key filter copies the request's headers, for warp shows a filter all values of a name in no other
-//!   way, and the query where a key may stand in it.
-//! - A route whose key was accepted may still reject, for example for its body. If a later branch of `.or` then denies, the
-//!   client sees that denial. Branches that differ in path or method avoid it; so does `.recover` on the single route.
+//! - A function that returns a filter takes the [`Authenticator`] by value, as above, because `impl Filter` would borrow from
+//!   a reference and warp serves only what borrows nothing. Clones are cheap.
+//! - Filters hand the key on by extraction, because warp lets no filter write to a request. If a service around the routes
+//!   needs the key, for example an access log, the route can put it into its response:
+//!   `response.extensions_mut().insert(key.into_key())`.
+//! - An authenticator with [`remove_credential`](AuthenticatorBuilder::remove_credential) needs [`per_request()`]. Without it,
+//!   every request that asks for a key gets a 500, and the log says what to change.
+//! - Each key filter copies the request's headers, because warp shows a filter all values of a name in no other way. It copies
+//!   the query, too, if a key may stand in it.
+//! - A route that has accepted a key may still reject, for example because of the body. If a later branch of `.or` then
+//!   denies, the client sees that denial. To avoid it, let the branches differ in path or method, or put `.recover` on the
+//!   single route.
+//! - `HEAD` is a method of its own in warp: `warp::get().or(warp::head()).unify()` answers both.
 
 #![cfg_attr(
     not(test),
