@@ -1,4 +1,4 @@
-//! The filters: each is the attempt at the request, and a policy.
+//! The filters. Each takes the attempt at the request and lets the core's gate decide about it.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -19,11 +19,11 @@ use crate::request::{Head, attempt, pass_if};
 /// | nothing | 401 `MISSING_KEY` | anonymous |
 /// | something malformed | 401 or 400 | 401 or 400 |
 /// | a key that is not valid or not active | 401 | 401 |
-/// | a good key that the policy refuses | 403 | the key: no policy is asked |
+/// | a good key that the policy refuses | 403 | the key, because there is no policy |
 /// | a good key | the key | the key |
 /// | any key, while Kinde can't answer | 503 | 503 |
 ///
-/// Path and method must stand before it, or it verifies keys for requests that are meant for other branches.
+/// Put path and method before it. Otherwise it verifies keys of requests that are meant for other branches.
 ///
 /// ```
 /// use apikey_warp::{ApiKey, Authenticator, Policy, api_key};
@@ -48,7 +48,7 @@ pub fn api_key<P: Into<Policy>>(
 
 /// Extracts the caller's key, if it carries the scopes that the type names. [`api_key`] has the table.
 ///
-/// Where the handler's signature names the type, `scoped(&keys)` finds it there.
+/// If the handler's signature names the type, the compiler finds it there and `scoped(&keys)` is enough.
 ///
 /// ```
 /// use apikey_warp::{AnyOf, Authenticator, Scoped, scoped, scopes};
@@ -76,8 +76,8 @@ pub fn scoped<P: TypedPolicy>(
         .and_then(or_reject)
 }
 
-/// Extracts the caller's key where one is presented. Nothing presented is anonymous; anything presented must pass in
-/// full. [`api_key`] has the table.
+/// Extracts the caller's key, if the request presents one. A request that presents nothing is anonymous; what a request does
+/// present must pass in full. [`api_key`] has the table.
 ///
 /// ```
 /// use apikey_warp::{Authenticator, MaybeApiKey, optional_api_key};
@@ -92,7 +92,7 @@ pub fn scoped<P: TypedPolicy>(
 /// ```
 ///
 /// # Errors
-/// As [`api_key`], but for a request that presents nothing.
+/// As [`api_key`], but a request that presents nothing is let in.
 pub fn optional_api_key(
     keys: &Authenticator,
 ) -> impl Filter<Extract = (MaybeApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<> {
@@ -100,8 +100,8 @@ pub fn optional_api_key(
         .and_then(or_reject)
 }
 
-/// [`api_key`] that never rejects: it extracts the key or the refusal, for error bodies of your own, and for routes that
-/// no other branch of `.or` may answer.
+/// As [`api_key`], but it never rejects: it extracts the key or the refusal. Use it for error bodies of your own, and for
+/// routes that no other branch of `.or` may answer.
 ///
 /// ```
 /// use apikey_warp::{ApiKey, Authenticator, Denied, Policy, try_api_key};
@@ -127,8 +127,8 @@ pub fn try_api_key<P: Into<Policy>>(
 
 /// Lets only requests pass whose key satisfies the policy, and extracts nothing: for a group of routes.
 ///
-/// It stands after what the group's paths have in common. Below that, an unknown path is refused, too, where no key is
-/// presented. [`api_key`] has the table.
+/// Put it after what the group's paths have in common. Below that, it refuses a request without a key even if the path is
+/// unknown. [`api_key`] has the table.
 ///
 /// ```
 /// use apikey_warp::{Authenticator, Policy, require};
@@ -153,7 +153,7 @@ pub fn require<P: Into<Policy>>(
 /// Matches CORS pre-flights alone: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which browsers send
 /// without credentials.
 ///
-/// It is needed only where the CORS wrapper stands inside of the key filters; the better place for it is outside.
+/// You need it only if the CORS wrapper stands inside of the key filters. Outside is the better place for the wrapper.
 ///
 /// ```
 /// use apikey_warp::{Authenticator, Policy, preflight, require};
@@ -167,7 +167,7 @@ pub fn require<P: Into<Policy>>(
 /// ```
 ///
 /// # Errors
-/// `warp::reject::not_found()`, for every other request.
+/// `warp::reject::not_found()`, if the request is no pre-flight.
 pub fn preflight() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::method()
         .and_then(|method: Method| pass_if(method == Method::OPTIONS))
@@ -179,7 +179,7 @@ pub fn preflight() -> impl Filter<Extract = (), Error = Rejection> + Clone + Sen
         .untuple_one()
 }
 
-/// Extracts what the gate with this policy says of each request.
+/// Extracts what the gate with this policy decides about the request.
 fn decided<K: Send + 'static>(
     keys: &Authenticator,
     policy: Policy,

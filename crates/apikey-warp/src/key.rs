@@ -5,13 +5,14 @@ apikey_core::adapter_keys! {
     /// and enough for the filter's policy.
     ApiKey;
 
-    /// The caller's key where one is presented, as [`optional_api_key`](crate::optional_api_key) extracts it.
+    /// The caller's key if the request presents one, as [`optional_api_key`](crate::optional_api_key) extracts it.
     MaybeApiKey;
 
     /// The caller's key with the scopes that the type names, as [`scoped`](crate::scoped) extracts it.
     ///
     /// `P` is a scope made by [`scopes!`](crate::scopes), a tuple of such (all of them), or
-    /// [`AnyOf`](crate::AnyOf) such a tuple. A handler that takes it can't be put behind a filter that asks for less.
+    /// [`AnyOf`](crate::AnyOf) such a tuple. If a filter asks for less, it can't stand before a handler that takes
+    /// this type: that does not compile.
     ///
     /// ```compile_fail
     /// use apikey_warp::{ApiKey, Authenticator, Policy, Scoped, api_key, scopes};

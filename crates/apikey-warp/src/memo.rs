@@ -1,5 +1,5 @@
-//! What one request has learned, for all filters that look at it. warp gives filters nothing that they could write to, so
-//! the memo is put into the request's extensions before warp sees the request.
+//! What one request has learned, so that all its filters together verify once. A filter can't write to a request, so
+//! [`per_request`](crate::per_request()) puts the memo into the request's extensions before warp sees the request.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,27 +10,28 @@ use apikey_core::{Attempt, Authenticator, Memo, RequestHead};
 #[derive(Default)]
 pub(crate) struct RequestMemo {
     shared: Arc<Mutex<Memo>>,
-    /// The address at the other end of the connection, if the service was told.
+    /// The address at the other end of the connection, if [`with_peer`](crate::PerRequest::with_peer) told it.
     pub(crate) peer: Option<IpAddr>,
     is_copy: bool,
 }
 
 impl RequestMemo {
-    /// The memo of a request whose extensions held `found`, for a service that may know the peer.
+    /// The memo for a request whose extensions held `found`. `peer` is what the service itself knows of the address.
     pub(crate) fn of_request(found: Option<Self>, peer: Option<IpAddr>) -> Self {
         let found = found.unwrap_or_default();
         let peer = peer.or(found.peer);
-        // A copy came with cloned extensions: it is another request's.
+        // A copy came with cloned extensions, so it belongs to another request.
         if found.is_copy { Self { peer, ..Self::default() } } else { Self { peer, ..found } }
     }
 
-    /// Whether the service must now take the credential out of the request. Asks nobody yet.
+    /// Takes up the credential, and asks nobody about it yet. If it is true, the service must now take the credential out of
+    /// the request.
     pub(crate) fn take(&self, keys: &Authenticator, request: &impl RequestHead) -> bool {
         keys.removes_credential() && self.lock().take(keys, request)
     }
 
-    /// This authenticator's attempt, which the first filter that asks begins. `None` if the credential should have been
-    /// taken out of the request, and was not.
+    /// This authenticator's attempt. The first filter that asks begins it. `None` if a service should have taken the
+    /// credential out of the request and did not.
     pub(crate) fn begin(&self, keys: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
         let mut memo = self.lock();
         if keys.removes_credential() {

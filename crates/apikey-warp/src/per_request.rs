@@ -11,16 +11,16 @@ use warp::http::{Request, Uri};
 use crate::memo::RequestMemo;
 use crate::request::Head;
 
-/// Wraps the service that warp makes of all routes, so that every request is verified once at most.
+/// Wraps the service that warp makes of all routes, so that every request is verified at most once.
 ///
-/// Filters have no memory of the request: without this, each `.and` and each branch of `.or` that asks for a key looks
-/// anew. That costs nothing while the cache answers, but asks Kinde again with the cache off, and about keys that Kinde
-/// refuses. A route with one key filter doesn't need it.
+/// A filter remembers nothing of the request. So without this service, each `.and` and each branch of `.or` that asks for a
+/// key looks it up again. That costs nothing while the cache answers. But if the cache is off or Kinde refuses the key, each
+/// look asks Kinde. A route with one key filter doesn't need this service.
 ///
-/// It also makes [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) work, since filters can't change
-/// the request: the credential is taken out before any filter sees it.
+/// It also makes [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) work. Filters can't change the
+/// request, so this service takes the credential out before any filter sees it.
 ///
-/// `warp::serve` takes filters alone, so a service is served by hyper:
+/// `warp::serve` takes only filters, so serve a service with hyper:
 ///
 /// ```no_run
 /// use apikey_warp::{ApiKey, Authenticator, Policy, api_key, per_request, recover};
@@ -50,14 +50,14 @@ use crate::request::Head;
 /// # }
 /// ```
 ///
+/// It remembers for every authenticator. If several authenticators remove credentials, wrap the service once for each of
+/// them.
+///
+/// Tell it each connection's address with [`with_peer`](PerRequest::with_peer), as above. warp knows an address only if
+/// `warp::serve` accepts the connection, and without addresses the authenticator can't limit attempts per client.
+///
 /// A request whose extensions are a clone of another's is a request of its own: it is judged by what it presents itself.
-/// With `remove_credential`, let such requests pass through a `per_request` of their own, which takes their credential out.
-///
-/// One such service remembers for every authenticator. With several that remove credentials, wrap once for each of those.
-///
-/// `warp::addr::remote()` knows addresses only where `warp::serve` itself
-/// accepts the connections, so it is `None` here: tell the address with [`with_peer`](PerRequest::with_peer), or attempts
-/// can't be counted per client.
+/// With `remove_credential`, send such requests through a `per_request` of their own, which takes their credential out.
 pub fn per_request<S>(keys: &Authenticator, service: S) -> PerRequest<S> {
     PerRequest { keys: keys.clone(), inner: service, peer: None }
 }
@@ -71,7 +71,7 @@ pub struct PerRequest<S> {
 }
 
 impl<S> PerRequest<S> {
-    /// The service for one connection: `peer` is the address at its other end.
+    /// The service for one connection. `peer` is the address at the connection's other end.
     #[must_use]
     pub fn with_peer(self, peer: IpAddr) -> Self {
         Self { peer: Some(peer), ..self }

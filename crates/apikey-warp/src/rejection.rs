@@ -1,4 +1,4 @@
-//! A refused request, as warp's rejections carry it and as a reply.
+//! A refused request, as a reply and as a cause of warp's rejections.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ apikey_core::adapter_rejection! {
     /// [`recover`] turns the rejections of this crate's filters into replies. To answer in words of your own, use
     /// [`try_api_key`](crate::try_api_key), or look at [`denied`] in a `recover` of your own.
     ///
-    /// Its `Debug`, which warp writes into the body where nobody recovers, shows status and code alone.
+    /// Its `Debug` shows status and code alone, because warp writes it into the body if nobody recovers.
     Denied;
 }
 
 impl Denied {
-    /// Which of several denials the client is to see: the highest.
+    /// The client sees the denial with the highest rank.
     fn rank(&self) -> u8 {
         match (self.0.status(), self.0.code()) {
             (_, DenialCode::MissingKey) => 0,
@@ -29,7 +29,7 @@ impl Denied {
         }
     }
 
-    /// As a rejection that [`denied`] can tell from those of other ranks, which `Rejection::find` alone can't.
+    /// As a rejection that [`denied`] can tell from rejections of other ranks. `Rejection::find` alone can't.
     pub(crate) fn into_rejection(self) -> Rejection {
         match self.rank() {
             0 => warp::reject::custom(Ranked::<0>(self)),
@@ -53,25 +53,25 @@ impl Denied {
 /// }
 /// ```
 ///
-/// Forgetting it lets nobody in: warp then answers 500.
+/// If you forget it, nobody is let in: warp answers 500.
 ///
 /// # Errors
-/// The rejection itself, where no filter of this crate rejected: an unknown path stays a 404, a wrong method a 405.
+/// The rejection itself, if no filter of this crate rejected: an unknown path stays a 404, a wrong method a 405.
 pub async fn recover(rejection: Rejection) -> Result<Denied, Rejection> {
     denied(&rejection).cloned().ok_or(rejection)
 }
 
-/// The denial that the client is to see, for a `recover` of your own; `None` where no filter of this crate rejected.
+/// The denial that the client is to see, for a `recover` of your own; `None` if no filter of this crate rejected.
 ///
-/// A denial counts more than what other branches of `.or` rejected for reasons of their own, such as a wrong method.
-/// Where several branches denied, it is the first that there is of
+/// A denial counts more than a rejection of another kind, such as a wrong method in another branch of `.or`. If several
+/// branches denied, the client sees the first of these that occurred:
 ///
-/// 1. a key that could not be judged (5xx): it may be good for that branch,
-/// 2. a good key that is not enough (403),
-/// 3. what is no good key (401, 400),
-/// 4. nothing presented (401),
+/// 1. the key could not be judged (5xx), so it may be good for that branch,
+/// 2. the key is good but not enough (403),
+/// 3. the key is not good, or is malformed (401, 400),
+/// 4. the request presents nothing (401).
 ///
-/// and among equals the last branch's, which usually asks for least.
+/// Among equals it sees the last branch's denial, because that branch usually asks for least.
 ///
 /// ```
 /// use warp::reply::{Reply, Response};
@@ -91,7 +91,7 @@ pub fn denied(rejection: &Rejection) -> Option<&Denied> {
         rejected::<2>(rejection),
         rejected::<1>(rejection),
         rejected::<0>(rejection),
-        rejection.find(), // made by the application from a `Denied`
+        rejection.find(), // the application made it from a `Denied`
     ];
     found.into_iter().flatten().max_by_key(|denied| denied.rank())
 }
@@ -100,7 +100,7 @@ fn rejected<const RANK: u8>(rejection: &Rejection) -> Option<&Denied> {
     rejection.find::<Ranked<RANK>>().map(|ranked| &ranked.0)
 }
 
-/// A rejection finds the first cause of a type, so each rank is a type.
+/// `Rejection::find` finds only the first cause of a type, so each rank is a type of its own.
 struct Ranked<const RANK: u8>(Denied);
 
 impl<const RANK: u8> Reject for Ranked<RANK> {}
@@ -111,7 +111,7 @@ impl<const RANK: u8> fmt::Debug for Ranked<RANK> {
     }
 }
 
-/// For handlers that check further: `keys.authorize(&key, &policy).map_err(Denied::from)?`.
+/// For handlers that ask more of a key: `keys.authorize(&key, &policy).map_err(Denied::from)?`.
 impl Reject for Denied {}
 
 impl Reply for Denied {

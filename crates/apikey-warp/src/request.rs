@@ -19,7 +19,7 @@ pub(crate) struct Head<'a> {
 
 impl RequestHead for Head<'_> {
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        // The usual header is found by its constant, without parsing its name each time.
+        // The constant saves parsing the usual header's name on each request.
         let values = match name {
             "authorization" => self.headers.get_all(header::AUTHORIZATION),
             other => self.headers.get_all(other),
@@ -59,14 +59,14 @@ fn begin(keys: &Authenticator, memo: Option<RequestMemo>, head: &Head<'_>) -> At
         None => (!keys.removes_credential()).then(|| keys.begin(head)),
     };
     attempt.unwrap_or_else(|| {
-        // A filter can't change the request, and to leave the credential in it would break a promise.
+        // A filter can't take the credential out of the request, so it must not let the request in.
         let mistake = "remove_credential(true) needs apikey_warp::per_request(&keys, warp::service(routes)), inside of \
                        every service that changes credentials";
         Attempt::denied(Denial::wiring_mistake(mistake))
     })
 }
 
-/// The query, which is copied only if the authenticator looks at it; empty otherwise.
+/// Extracts the query if the authenticator reads it, and otherwise an empty text, because each query is a copy.
 fn query(
     is_read: bool,
 ) -> impl Filter<Extract = (String,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
