@@ -227,9 +227,7 @@ impl Director {
             _ => Scope::KeyId(identity.key_id.clone()),
         };
         self.shared.oracle.purge(&scope, || match &scope {
-            Scope::Secret(secret) => {
-                let _well_formed = keys.remove(secret);
-            }
+            Scope::Secret(secret) => usize::from(keys.remove(secret).unwrap_or_default()),
             Scope::KeyId(id) => keys.remove_key_id(id),
             Scope::User(id) => keys.remove_user(id),
             Scope::Organization(code) => keys.remove_organization(code),

@@ -140,9 +140,9 @@ impl Oracle {
     }
 
     /// Runs a purge of the authenticator.
-    pub fn purge(&self, scope: &Scope, act: impl FnOnce()) {
+    pub fn purge(&self, scope: &Scope, act: impl FnOnce() -> usize) {
         let began = Instant::now();
-        act();
+        let _removed = act();
         self.ledger().purged(scope, began, Instant::now());
     }
 
