@@ -1,7 +1,76 @@
 //! Tests that read the sources of the workspace.
+//!
+//! They read another checkout if the environment variable `HOUSE_ROOT` names its folder.
 
+mod adapters;
 mod circles;
 mod names;
+mod packages;
 mod references;
+mod tokens;
 mod tree;
 mod without_tests;
+
+use packages::Workspace;
+use std::collections::BTreeSet;
+use std::fs::read_to_string;
+use std::path::Path;
+
+/// The most lines that a source file may have.
+const LONGEST_FILE: usize = 400;
+
+#[test]
+fn no_crate_has_a_circle_of_modules() {
+    let workspace = Workspace::read();
+    let mut circles = String::new();
+    for package in &workspace.packages {
+        for target in package.targets.iter().filter(|target| matches!(&*target.kind, "lib" | "bin")) {
+            let name = format!("{} ({} {})", package.name, target.kind, target.name);
+            circles += &circles::describe_circles(&name, &workspace.modules(target));
+        }
+    }
+    assert!(circles.is_empty(), "modules depend on each other in circles:\n{circles}");
+}
+
+#[test]
+fn no_source_file_is_longer_than_400_lines() {
+    let workspace = Workspace::read();
+    let mut long = Vec::new();
+    for package in &workspace.packages {
+        for file in packages::rust_files(&package.folder.join("src")) {
+            let lines = read_to_string(&file).unwrap().lines().count();
+            if lines > LONGEST_FILE {
+                long.push(format!("{}: {lines} lines", workspace.relative(&file).display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "split these files:\n{}", long.join("\n"));
+}
+
+#[test]
+fn cargo_builds_by_default_what_ships() {
+    let workspace = Workspace::read();
+    let ships = workspace.root.join("crates");
+    let packages = &workspace.packages;
+    let in_crates = packages.iter().filter(|package| package.folder.starts_with(&ships));
+    let in_crates: BTreeSet<&str> = in_crates.map(|package| &*package.name).collect();
+    let by_default = packages.iter().filter(|package| package.is_default);
+    let by_default: BTreeSet<&str> = by_default.map(|package| &*package.name).collect();
+    assert_eq!(by_default, in_crates, "`default-members` in Cargo.toml must be the packages in crates/");
+}
+
+#[test]
+fn the_readme_links_to_every_example() {
+    let workspace = Workspace::read();
+    let readme = read_to_string(workspace.root.join("README.md")).unwrap();
+    let mut missing = Vec::new();
+    for package in &workspace.packages {
+        for target in package.targets.iter().filter(|target| target.kind == "example") {
+            let file = workspace.relative(&target.root_file);
+            if file.starts_with(Path::new("crates")) && !readme.contains(&*file.to_string_lossy()) {
+                missing.push(file.display().to_string());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "the index of examples in README.md lacks:\n{}", missing.join("\n"));
+}

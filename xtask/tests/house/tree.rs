@@ -12,6 +12,8 @@ pub(crate) type ModulePath = Vec<String>;
 pub(crate) struct Module {
     pub(crate) path: ModulePath,
     pub(crate) file: PathBuf,
+    /// The attributes inside of its file or its `mod x { .. }`.
+    pub(crate) attributes: Vec<Attribute>,
     pub(crate) items: Vec<Item>,
 }
 
@@ -46,16 +48,16 @@ impl Loader<'_> {
         let mut parsed = syn::parse_file(&text)
             .map_err(|error| format!("{}:{}: {error}", file.display(), error.span().start().line))?;
         WithoutTests.visit_file_mut(&mut parsed);
-        self.add(Place { path, file, folder, path_folder: parent_of(file) }, parsed.items)
+        self.add(Place { path, file, folder, path_folder: parent_of(file) }, parsed.attrs, parsed.items)
     }
 
-    fn add(&mut self, place: Place, items: Vec<Item>) -> Result<(), String> {
+    fn add(&mut self, place: Place, attributes: Vec<Attribute>, items: Vec<Item>) -> Result<(), String> {
         for item in &items {
             if let Item::Mod(child) = item {
                 self.child(&place, child)?;
             }
         }
-        self.modules.push(Module { path: place.path, file: place.file.to_owned(), items });
+        self.modules.push(Module { path: place.path, file: place.file.to_owned(), attributes, items });
         Ok(())
     }
 
@@ -65,7 +67,7 @@ impl Loader<'_> {
         let folder = parent.folder.join(&name);
         if let Some((_, items)) = &child.content {
             let place = Place { path, file: parent.file, folder: folder.clone(), path_folder: folder };
-            return self.add(place, items.clone());
+            return self.add(place, child.attrs.clone(), items.clone());
         }
         if let Some(named) = path_attribute(&child.attrs) {
             let file = parent.path_folder.join(named);
