@@ -16,8 +16,7 @@ const MOST_FORGOTTEN: usize = 1024;
 /// How many purges are noted under one lock.
 const MOST_NOTED_AT_ONCE: usize = 256;
 
-/// What a purge forgets. A purge by an empty id would match no answer, because an absent user or organization
-/// is not empty text.
+/// What a purge forgets. A purge by user or organization never concerns an answer without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purge {
     Everything,
