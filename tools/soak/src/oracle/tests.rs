@@ -81,7 +81,7 @@ fn no_outage_brings_a_purged_key_back() {
     let now = revoked_now(&oracle);
     oracle.trouble_begins(Trouble::Outage);
     assert!(oracle.judge(&of_key(now + SECOND, 200, "")).is_ok());
-    oracle.purge(&Scope::Secret("k".to_owned()), || {});
+    oracle.purge(&Scope::Secret("k".to_owned()), || 1);
     assert!(oracle.judge(&of_key(now + SECOND, 200, "")).is_err());
 }
 
