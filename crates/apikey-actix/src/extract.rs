@@ -1,4 +1,6 @@
 use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -81,8 +83,16 @@ apikey_core::adapter_keys! {
 /// What an extractor finds out.
 type Outcome<K> = Result<K, UnseenRejection>;
 
-/// Boxed only if there is something to wait for, or the request is refused.
-type ExtractFuture<K> = Either<Ready<Outcome<K>>, LocalBoxFuture<'static, Outcome<K>>>;
+/// The future of the extractors. Boxed only if there is something to wait for, or the request is refused.
+pub struct ExtractFuture<K>(Either<Ready<Outcome<K>>, LocalBoxFuture<'static, Outcome<K>>>);
+
+impl<K> Future for ExtractFuture<K> {
+    type Output = Outcome<K>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
 
 /// Begins the attempt at once, and not when the future is polled, because actix polls the extractors of a handler
 /// concurrently, and they share one attempt.
@@ -94,10 +104,10 @@ fn begin<K: 'static>(
         Some(keys) => decide(keys, memo::begin(request, keys)),
         None => Decision::Decided(Err(unwired(request))),
     };
-    match decision {
+    ExtractFuture(match decision {
         Decision::Decided(Ok(key)) => Either::Left(ready(Ok(key))),
         other => Either::Right(Box::pin(async { other.wait().await.map_err(UnseenRejection::new) })),
-    }
+    })
 }
 
 fn unwired(request: &HttpRequest) -> Denial {

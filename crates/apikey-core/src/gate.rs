@@ -75,7 +75,7 @@ impl Gate<'_> {
             State::Decided(decision) => Decision::Decided(
                 decision.and_then(|key| view.authorize(&key, self.policy).map(|()| wrap(key))),
             ),
-            State::Pending(pending) => self.pending(pending, Wrap::Key(wrap)),
+            State::Pending(pending) => self.pending(*pending, Wrap::Key(wrap)),
         }
     }
 
@@ -89,17 +89,17 @@ impl Gate<'_> {
             State::Decided(decision) => Decision::Decided(
                 decision.and_then(|key| view.authorize(&key, self.policy).map(|()| wrap(Some(key)))),
             ),
-            State::Pending(pending) => self.pending(pending, Wrap::Optional(wrap)),
+            State::Pending(pending) => self.pending(*pending, Wrap::Optional(wrap)),
         }
     }
 
     #[cold]
-    fn pending<K>(&self, mut pending: Box<PendingVerification>, wrap: Wrap<K>) -> Decision<K> {
+    fn pending<K>(&self, mut pending: PendingVerification, wrap: Wrap<K>) -> Decision<K> {
         if self.policy.refuses_stale() {
             pending.refuse_stale_answers();
         }
         let policy = self.policy.clone();
-        Decision::Pending(PendingDecision(Box::new(Waiting { pending: *pending, policy, wrap })))
+        Decision::Pending(PendingDecision(Box::new(Waiting { pending, policy, wrap })))
     }
 }
 

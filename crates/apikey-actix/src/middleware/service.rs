@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -5,8 +6,9 @@ use actix_web::HttpMessage as _;
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use apikey_core::{Decision, VerifiedKey};
-use futures_util::TryFutureExt as _;
 use futures_util::future::{Either, LocalBoxFuture, MapOk};
+use futures_util::{TryFuture, TryFutureExt as _};
+use pin_project_lite::pin_project;
 
 use crate::rejection::Rejection;
 
@@ -36,11 +38,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = S::Error;
-    /// Boxed only if there is something to wait for, or the request is refused.
-    type Future = Either<
-        MapOk<S::Future, fn(ServiceResponse<B>) -> Self::Response>,
-        LocalBoxFuture<'static, Result<Self::Response, S::Error>>,
-    >;
+    type Future = ResponseFuture<S::Future, Result<Self::Response, S::Error>, B>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -50,11 +48,12 @@ where
         match self.check.check(&mut request) {
             Decision::Decided(Ok(key)) => {
                 let answer = call_with_key(&*self.inner, request, key);
-                Either::Left(answer.map_ok(ServiceResponse::map_into_left_body))
+                let either = Either::Left(answer.map_ok(ServiceResponse::map_into_left_body as MapBody<B>));
+                ResponseFuture { either }
             }
             other => {
                 let inner = Rc::clone(&self.inner);
-                Either::Right(Box::pin(async move {
+                let answer = Box::pin(async move {
                     match other.wait().await {
                         Ok(key) => Ok(call_with_key(&*inner, request, key).await?.map_into_left_body()),
                         // A denial is a response and never an error: middleware further out sees it like any other
@@ -63,9 +62,35 @@ where
                             Ok(request.error_response(Rejection::from(denial)).map_into_right_body())
                         }
                     }
-                }))
+                });
+                ResponseFuture { either: Either::Right(answer) }
             }
         }
+    }
+}
+
+type MapBody<B> = fn(ServiceResponse<B>) -> ServiceResponse<EitherBody<B>>;
+
+pin_project! {
+    /// The answer of a middleware: the inner service's, or a denial. Boxed only if there is something to wait for, or the
+    /// request is refused.
+    pub struct ResponseFuture<F, T, B>
+    where
+        F: TryFuture,
+    {
+        #[pin]
+        either: Either<MapOk<F, MapBody<B>>, LocalBoxFuture<'static, T>>,
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, Result<ServiceResponse<EitherBody<B>>, E>, B>
+where
+    F: Future<Output = Result<ServiceResponse<B>, E>>,
+{
+    type Output = Result<ServiceResponse<EitherBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().either.poll(context)
     }
 }
 

@@ -296,7 +296,7 @@ pub async fn an_expired_key_meets_every_fault(subject: Subject) {
 
 pub async fn no_stale_answer_serves_against_an_answer_about_its_key(subject: Subject) {
     let configure = |builder: AuthenticatorBuilder| {
-        builder.stale_if_error(FOR_EVER).stale_while_slow(Duration::from_millis(50))
+        builder.stale_if_error(FOR_EVER).stale_while_slow(Duration::from_millis(500))
     };
     Trial { state: State::Expired, configure, extended: true, ..COLD }.run(subject).await;
 }
