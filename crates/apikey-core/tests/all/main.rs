@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 mod config;
 mod flights;
+mod gate;
 mod generations;
 mod kinde_client;
 mod memo;

@@ -1,0 +1,195 @@
+//! The gate decides: about nothing presented, about what is presented, and about the policy.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use apikey_core::{
+    Attempt, Authenticator, Decision, Denial, DenialCode, Judgement, PlainRequest, Policy, RequestHead,
+    Verification, VerifiedKey,
+};
+use proptest::prelude::*;
+use tokio::sync::Semaphore;
+
+use crate::support::{Fake, Said, anyone, patient, told};
+
+fn bearer(key: &str) -> PlainRequest {
+    PlainRequest::new().with_header("authorization", format!("Bearer {key}"))
+}
+
+/// What the gate says of a request, for a route that asks for a key and for one that takes it if there is one.
+async fn decisions(
+    keys: &Authenticator,
+    policy: &Policy,
+    request: &PlainRequest,
+) -> (Result<VerifiedKey, Denial>, Result<Option<VerifiedKey>, Denial>) {
+    let gate = keys.gate(policy);
+    let required = gate.decide(keys.begin(request), |key| key).wait().await;
+    (required, gate.decide_optional(keys.begin(request), |key| key).wait().await)
+}
+
+#[tokio::test]
+async fn only_a_route_with_an_optional_key_lets_nothing_pass() {
+    let keys = patient(Fake::new(anyone).0).build().unwrap();
+    let (required, optional) = decisions(&keys, &Policy::any_key(), &PlainRequest::new()).await;
+    assert_eq!(required.unwrap_err().code(), DenialCode::MissingKey);
+    assert_eq!(optional, Ok(None));
+}
+
+#[tokio::test]
+async fn what_is_presented_must_pass_even_if_the_key_is_optional() {
+    let keys = patient(Fake::new(anyone).0).build().unwrap();
+    let (malformed, twice) = (bearer("two words"), bearer("a").with_header("authorization", "Bearer b"));
+    for (policy, request, code) in [
+        (Policy::any_key(), malformed, DenialCode::InvalidFormat),
+        (Policy::any_key(), twice, DenialCode::MultipleKeys),
+        (Policy::scope("admin"), bearer("k1"), DenialCode::InsufficientScope),
+        (Policy::organization_key(), bearer("k1"), DenialCode::OrganizationKeyRequired),
+    ] {
+        // Pending first, then from the cache.
+        for _ in 0..2 {
+            let (required, optional) = decisions(&keys, &policy, &request).await;
+            assert_eq!(required.unwrap_err().code(), code);
+            assert_eq!(optional.unwrap_err().code(), code);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_denied_attempt_stays_denied() {
+    let keys = patient(Fake::new(anyone).0).build().unwrap();
+    let policy = Policy::any_key();
+    let denied = || Attempt::denied(Denial::wiring_mistake("for this test"));
+    let required = keys.gate(&policy).decide(denied(), |key| key).wait().await;
+    assert_eq!(required.unwrap_err().code(), DenialCode::InternalError);
+    let optional = keys.gate(&policy).decide_optional(denied(), |key| key).wait().await;
+    assert_eq!(optional.unwrap_err().code(), DenialCode::InternalError);
+}
+
+/// Accepts every key when it is told to.
+fn held() -> (impl Fn(String) -> Said + Send + Sync + 'static, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let verify = move |key: String| -> Said {
+        let gate = Arc::clone(&gate);
+        Box::pin(async move {
+            gate.acquire().await.map(drop).expect("it is never closed");
+            Ok(Judgement::accepted(Verification::active(key)))
+        })
+    };
+    (verify, opened)
+}
+
+#[tokio::test]
+async fn a_decision_that_is_dropped_cancels_no_other() {
+    let (verify, opened) = held();
+    let (verifier, calls) = Fake::new(verify);
+    let keys = patient(verifier).build().unwrap();
+    let policy = Policy::any_key();
+    let decide = || keys.gate(&policy).decide(keys.begin(&bearer("k1")), |key| key);
+    let Decision::Pending(first) = decide() else { panic!("the gate is closed") };
+    let second = tokio::spawn(decide().wait());
+    drop(first);
+    opened.add_permits(10);
+    assert_eq!(told(&second.await.unwrap()), "k1");
+    assert!(matches!(decide(), Decision::Decided(Ok(key)) if key.is_from_cache()));
+    assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_pending_decision_keeps_the_policy_that_it_was_made_with() {
+    let (verify, opened) = held();
+    let keys = patient(Fake::new(verify).0).build().unwrap();
+    let pending = {
+        let policy = Policy::scope("admin");
+        keys.gate(&policy).decide(keys.begin(&bearer("k1")), |key| key)
+    };
+    opened.add_permits(10);
+    assert_eq!(told(&pending.wait().await), "INSUFFICIENT_SCOPE");
+}
+
+/// A request that no other thread may look at.
+struct Private(Cell<u32>);
+
+impl RequestHead for Private {
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.set(self.0.get() + 1);
+        (name == "authorization").then_some(&b"Bearer k1"[..]).into_iter()
+    }
+
+    fn query(&self) -> Option<&str> {
+        None
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_future_is_send_even_if_its_request_is_not_sync() {
+    let keys = patient(Fake::new(anyone).0).build().unwrap();
+    let request = Private(Cell::new(0));
+    let (asked, keys) = (keys.authenticate(&request), keys.clone());
+    assert!(request.0.get() > 0, "the attempt begins at once");
+    drop(request);
+    assert_eq!(told(&tokio::spawn(asked).await.unwrap()), "k1");
+    let decision = {
+        let policy = Policy::any_key();
+        keys.gate(&policy).decide(keys.begin(&Private(Cell::new(0))), |key| key)
+    };
+    assert_eq!(told(&tokio::spawn(decision.wait()).await.unwrap()), "k1");
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let leaf = prop_oneof![
+        Just(Policy::any_key()),
+        Just(Policy::organization_key()),
+        Just(Policy::user_key()),
+        Just(Policy::organization("org_1")),
+        Just(Policy::fresh()),
+        "[ab]".prop_map(Policy::scope),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        let some = prop::collection::vec(inner, 0..3);
+        prop_oneof![some.clone().prop_map(Policy::all), some.prop_map(Policy::any)]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_key_passes_if_and_only_if_it_satisfies_the_policy(
+        policy in policy(),
+        scopes in prop::collection::vec("[ab]", 0..3),
+        has_organization in any::<bool>(),
+        is_cached in any::<bool>(),
+    ) {
+        let mut verification = Verification::active("k1").with_scopes(scopes);
+        if has_organization {
+            verification = verification.with_organization("org_1");
+        }
+        let expected = policy.is_satisfied_by(&verification);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (required, optional) = runtime.block_on(async {
+            let verify = move |_| -> Said {
+                let judgement = Judgement::accepted(verification.clone());
+                Box::pin(async move { Ok(judgement) })
+            };
+            let keys = patient(Fake::new(verify).0)
+                .verification_runtime(tokio::runtime::Handle::current())
+                .build()
+                .unwrap();
+            if is_cached {
+                keys.authenticate(&bearer("k1")).await.unwrap();
+            }
+            decisions(&keys, &policy, &bearer("k1")).await
+        });
+        prop_assert_eq!(required.is_ok(), expected);
+        prop_assert_eq!(optional.map(|key| key.is_some()).unwrap_or_default(), expected);
+        if let Err(denial) = required {
+            prop_assert_eq!(denial.status(), 403);
+        }
+    }
+}
