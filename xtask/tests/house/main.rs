@@ -18,6 +18,8 @@ use std::path::Path;
 
 /// The most lines that a source file may have.
 const LONGEST_FILE: usize = 400;
+/// The most letters that the name of a test may have.
+const LONGEST_TEST_NAME: usize = 60;
 
 #[test]
 fn no_crate_has_a_circle_of_modules() {
@@ -45,6 +47,34 @@ fn no_source_file_is_longer_than_400_lines() {
         }
     }
     assert!(long.is_empty(), "split these files:\n{}", long.join("\n"));
+}
+
+#[test]
+fn no_test_has_a_name_of_more_than_60_letters() {
+    let workspace = Workspace::read();
+    let mut long = Vec::new();
+    for package in &workspace.packages {
+        for file in packages::rust_files(&package.folder) {
+            let tokens = read_to_string(&file).unwrap().parse().unwrap();
+            for (name, line) in tests(&tokens::names(tokens)) {
+                if name.len() > LONGEST_TEST_NAME {
+                    long.push(format!("{}:{line}: {name}", workspace.relative(&file).display()));
+                }
+            }
+        }
+    }
+    assert!(long.is_empty(), "shorten these names:\n{}", long.join("\n"));
+}
+
+/// The functions with an attribute such as `#[test]` or `#[tokio::test]`, among all names of a file.
+fn tests(names: &[(String, usize)]) -> impl Iterator<Item = (&str, usize)> {
+    names.iter().enumerate().filter(|(_, (name, _))| name == "test").filter_map(|(attribute, _)| {
+        let after = names[attribute + 1..].iter();
+        let mut signature =
+            after.skip_while(|(name, _)| !matches!(&**name, "fn" | "mod" | "use" | "impl" | "test"));
+        let is_function = signature.next()?.0 == "fn";
+        signature.next().filter(|_| is_function).map(|(name, line)| (&**name, *line))
+    })
 }
 
 #[test]

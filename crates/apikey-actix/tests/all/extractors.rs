@@ -79,7 +79,7 @@ async fn an_option_swallows_refusals_and_the_log_says_so_once() {
 }
 
 #[actix_web::test]
-async fn a_handler_without_an_authenticator_is_internal_error_and_the_log_says_what_to_add() {
+async fn a_handler_without_an_authenticator_answers_500_and_logs_why() {
     let (log, _listening) = Log::listen();
     let app = test::init_service(App::new().route("/", web::get().to(id))).await;
     for key in [None, Some("reader"), Some("two words")] {

@@ -107,7 +107,7 @@ async fn outer_middleware_can_tell_why_a_request_was_refused() {
 }
 
 #[actix_web::test]
-async fn unknown_paths_are_404_on_resources_and_protected_within_scopes() {
+async fn unknown_paths_are_404_on_resources_and_401_within_scopes() {
     let verifier = verifier();
     let keys = uncached(&verifier);
     let scope = web::scope("/admin").wrap(keys.require(Policy::any_key())).route("/", web::get().to(hello));
@@ -205,7 +205,7 @@ async fn an_error_of_the_inner_service_stays_one() {
 
 /// Extractors run concurrently: what the documentation says of bodies, and the two ways out of it.
 #[actix_web::test]
-async fn a_refusal_comes_before_the_bodys_error_behind_a_layer_or_with_the_body_as_a_result() {
+async fn a_refusal_behind_a_layer_comes_before_the_bodys_error() {
     async fn body(_key: ApiKey, body: web::Bytes) -> web::Bytes {
         body
     }

@@ -24,7 +24,7 @@ async fn seen(key: MaybeApiKey, path: web::Path<String>, request: HttpRequest) -
 }
 
 #[actix_web::test]
-async fn an_extractor_that_no_middleware_worked_for_is_a_wiring_mistake() {
+async fn an_extractor_without_the_middleware_is_a_wiring_mistake() {
     let (log, _listening) = Log::listen();
     let verifier = verifier();
     let app = App::new().app_data(removing(&verifier)).route("/{path}", web::get().to(seen));
@@ -37,7 +37,7 @@ async fn an_extractor_that_no_middleware_worked_for_is_a_wiring_mistake() {
 }
 
 #[actix_web::test]
-async fn an_app_wide_middleware_removes_and_extractors_still_know_the_key() {
+async fn extractors_know_the_key_that_a_middleware_removed() {
     let verifier = verifier();
     let keys = removing(&verifier);
     let app = App::new()
@@ -111,7 +111,7 @@ async fn hold(
 }
 
 #[actix_web::test]
-async fn a_request_that_another_middleware_holds_is_refused_rather_than_left_as_it_is() {
+async fn a_request_that_another_middleware_holds_is_refused() {
     let (log, _listening) = Log::listen();
     let keys = removing(&verifier());
     let handler = async |_: ApiKey| HttpResponse::Ok();

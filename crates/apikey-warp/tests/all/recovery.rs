@@ -8,7 +8,7 @@ use warp::{Filter, Rejection};
 use crate::world::{ADMIN, READER, REVOKED, get, told, uncached, verifier};
 
 #[tokio::test]
-async fn nobody_is_let_in_where_recover_is_forgotten_and_nothing_is_told() {
+async fn nobody_is_let_in_if_recover_is_forgotten() {
     let verifier = verifier().with_failure("k_live_odd", VerifierError::outage("upstream.example"));
     let keys = uncached(&verifier).build().unwrap();
     let route = api_key(&keys, Policy::all(["admin"])).map(|_: ApiKey| "let in");
@@ -83,7 +83,7 @@ async fn a_recover_of_ones_own_finds_the_denial_among_others() {
 }
 
 #[tokio::test]
-async fn cross_origin_headers_stand_on_refusals_and_pre_flights_need_no_key() {
+async fn refusals_have_cross_origin_headers_and_preflights_need_no_key() {
     let keys = uncached(&verifier()).build().unwrap();
     let route =
         warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key())).map(|_: ApiKey| "you");

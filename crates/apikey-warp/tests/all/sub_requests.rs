@@ -127,7 +127,7 @@ async fn a_sub_request_is_judged_by_its_own_key() {
 }
 
 #[tokio::test]
-async fn a_sub_request_without_a_key_is_nobodys_though_keys_are_removed() {
+async fn a_sub_request_without_a_key_is_nobodys_if_keys_are_removed() {
     for seconds in [0, 60] {
         let keys = Authenticator::builder(verifier()).cache_time_to_live(Duration::from_secs(seconds));
         let keys = keys.remove_credential(true).build().unwrap();
