@@ -15,22 +15,49 @@ pub(crate) struct Attached(pub(crate) Authenticator);
 /// Rocket tries for the request share it.
 struct RequestMemo {
     attempts: Memo,
+    /// The authenticator of the group that the request has entered, and the address of the route that it entered there. It
+    /// does not count on another route, to which the request may be forwarded.
+    group: Option<(usize, Authenticator)>,
     /// The latest decision of a guard or a group. A request that passed without a key has none.
     latest: Result<Option<VerifiedKey>, Denial>,
 }
 
 fn memo<'r>(request: &'r Request<'_>) -> MutexGuard<'r, RequestMemo> {
-    let memo: &Mutex<RequestMemo> =
-        request.local_cache(|| Mutex::new(RequestMemo { attempts: Memo::default(), latest: Ok(None) }));
+    let memo: &Mutex<RequestMemo> = request
+        .local_cache(|| Mutex::new(RequestMemo { attempts: Memo::default(), group: None, latest: Ok(None) }));
     memo.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks the attached authenticator's gate about this request. It gets the attempt that an earlier guard made at what the
+/// Lets an authenticator decide about the route that the request is on, in place of the attached one.
+pub(crate) fn enter_group(request: &Request<'_>, keys: &Authenticator) {
+    memo(request).group = address_of_route(request).map(|route| (route, keys.clone()));
+}
+
+fn of_the_group(request: &Request<'_>) -> Option<Authenticator> {
+    let memo = memo(request);
+    let (route, keys) = memo.group.as_ref()?;
+    (address_of_route(request) == Some(*route)).then(|| keys.clone())
+}
+
+fn address_of_route(request: &Request<'_>) -> Option<usize> {
+    request.route().map(|route| std::ptr::from_ref(route).addr())
+}
+
+/// Asks the gate of the group's authenticator, or of the attached one, about this request. It gets the attempt that an earlier guard made at what the
 /// request presents now, or a new one. The caller then [notes](note) what comes of it.
 pub(crate) fn decide<K>(
     request: &Request<'_>,
     gate: impl FnOnce(&Authenticator, Attempt) -> Decision<K>,
 ) -> Decision<K> {
+    if let Some(keys) = of_the_group(request) {
+        if keys.removes_credential() {
+            return Decision::Decided(Err(Denial::wiring_mistake(
+                "remove_credential must be off for Require::authenticator(keys), because Rocket can't take a header out of \
+                 a request",
+            )));
+        }
+        return gate(&keys, attempt(request, &keys));
+    }
     let Some(Attached(keys)) = request.rocket().state::<Attached>() else {
         return Decision::Decided(Err(Denial::wiring_mistake(
             "attach ApiKeys::fairing(keys) to this Rocket",

@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use apikey_core::{Decision, Policy, is_preflight};
+use apikey_core::{Authenticator, Decision, Policy, is_preflight};
 use rocket::route::{BoxFuture, Handler, Outcome};
 use rocket::{Data, Request, Route};
 
@@ -27,11 +27,36 @@ pub struct Require {
     policy: Arc<Policy>,
     routes: Vec<Route>,
     passes_preflight: bool,
+    authenticator: Option<Authenticator>,
 }
 
 impl Require {
     pub(crate) fn new(policy: Policy, routes: Vec<Route>) -> Self {
-        Self { policy: Arc::new(policy), routes, passes_preflight: false }
+        Self { policy: Arc::new(policy), routes, passes_preflight: false, authenticator: None }
+    }
+
+    /// Lets this authenticator decide about these routes, in place of the attached one, and about the guards in their
+    /// handlers: for options of some routes ([`RouteOptions`](crate::RouteOptions)), or for another Kinde business.
+    ///
+    /// ```
+    /// use apikey_rocket::{ApiKeys, Authenticator, ConfigError, CredentialSource, Policy};
+    /// use rocket::{Build, Rocket, get, routes};
+    ///
+    /// #[get("/orders")]
+    /// fn orders() -> &'static str {
+    ///     "for partners"
+    /// }
+    ///
+    /// fn rocket(keys: Authenticator) -> Result<Rocket<Build>, ConfigError> {
+    ///     let sources = [CredentialSource::header("X-Partner-Key")];
+    ///     let partners = keys.with_options().realm("partners").credential_sources(sources).build()?;
+    ///     let orders = ApiKeys::require(Policy::any_key(), routes![orders]).authenticator(partners);
+    ///     Ok(rocket::build().attach(ApiKeys::fairing(keys)).mount("/partners", orders))
+    /// }
+    /// ```
+    pub fn authenticator(mut self, authenticator: Authenticator) -> Self {
+        self.authenticator = Some(authenticator);
+        self
     }
 
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
@@ -44,10 +69,15 @@ impl Require {
 }
 
 impl From<Require> for Vec<Route> {
-    fn from(Require { policy, mut routes, passes_preflight }: Require) -> Self {
+    fn from(Require { policy, mut routes, passes_preflight, authenticator }: Require) -> Self {
         for route in &mut routes {
             let handler = route.handler.clone();
-            route.handler = Box::new(Guarded { handler, policy: Arc::clone(&policy), passes_preflight });
+            route.handler = Box::new(Guarded {
+                handler,
+                policy: Arc::clone(&policy),
+                passes_preflight,
+                authenticator: authenticator.clone(),
+            });
         }
         routes
     }
@@ -59,6 +89,7 @@ struct Guarded {
     handler: Box<dyn Handler>,
     policy: Arc<Policy>,
     passes_preflight: bool,
+    authenticator: Option<Authenticator>,
 }
 
 impl Handler for Guarded {
@@ -74,6 +105,9 @@ impl Handler for Guarded {
         'life1: 'async_trait,
         Self: 'async_trait,
     {
+        if let Some(keys) = &self.authenticator {
+            memo::enter_group(request, keys);
+        }
         if self.passes_preflight && is_preflight(request.method().as_str(), &Head(request)) {
             return self.handler.handle(request, data);
         }

@@ -4,6 +4,7 @@ mod allocations;
 mod catchers;
 mod changed_keys;
 mod conformance;
+mod group_options;
 mod guards;
 mod launch;
 mod require;

@@ -83,7 +83,7 @@ async fn a_recover_of_ones_own_finds_the_denial_among_others() {
 }
 
 #[tokio::test]
-async fn refusals_have_cross_origin_headers_and_preflights_need_no_key() {
+async fn refusals_have_cross_origin_headers_preflights_need_no_key() {
     let keys = uncached(&verifier()).build().unwrap();
     let route =
         warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key())).map(|_: ApiKey| "you");
