@@ -2,8 +2,9 @@
 
 use apikey_core::{Attempt, Authenticator, Memo};
 use http::Uri;
+use http::request::Parts;
 
-use crate::request::HttpRequest;
+use crate::request::Head;
 
 /// The attempts at this request, under a type that nobody else can name. In extensions that are cloned it is empty, since
 /// they are another request's.
@@ -12,22 +13,18 @@ struct RequestMemo(Memo);
 
 /// The attempt that an earlier layer or extractor made at what this request presents, or a new one. Takes the credential out
 /// where that is asked for.
-pub(crate) fn begin(request: &mut impl HttpRequest, authenticator: &Authenticator) -> Attempt {
-    let memo = request.extensions().get::<RequestMemo>();
-    if let Some(attempt) = memo.and_then(|memo| memo.0.recall(authenticator, &request.head())) {
+pub(crate) fn begin(request: &mut Parts, authenticator: &Authenticator) -> Attempt {
+    let memo = request.extensions.get::<RequestMemo>();
+    if let Some(attempt) = memo.and_then(|memo| memo.0.recall(authenticator, &Head(request))) {
         return attempt;
     }
-    let attempt = authenticator.begin(&request.head());
+    let attempt = authenticator.begin(&Head(request));
     if authenticator.must_remember(&attempt) {
         for name in authenticator.removed_headers() {
-            request.headers_mut().remove(name);
+            request.headers.remove(name);
         }
-        remove_from_query(request.uri_mut(), authenticator);
-        request
-            .extensions_mut()
-            .get_or_insert_default::<RequestMemo>()
-            .0
-            .note(authenticator, attempt.clone());
+        remove_from_query(&mut request.uri, authenticator);
+        request.extensions.get_or_insert_default::<RequestMemo>().0.note(authenticator, attempt.clone());
     }
     attempt
 }

@@ -8,9 +8,9 @@ use tower_service::Service;
 
 use super::future::ResponseFuture;
 use crate::memo;
-use crate::request::HttpRequest as _;
+use crate::request::Head;
 
-/// The service that [`RequireLayer`] makes.
+/// The service that [`RequireLayer`](super::RequireLayer) makes.
 #[derive(Debug, Clone)]
 pub struct Require<S> {
     pub(super) inner: S,
@@ -32,17 +32,18 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // A request that was made of another one must not be taken for that one's.
-        request.extensions_mut().remove::<VerifiedKey>();
-        if self.passes_preflight && is_preflight(request.method().as_str(), &request.head()) {
-            return ResponseFuture::inner(self.inner.call(request));
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        // A request may have been made of another one, with a clone of its extensions. The key of that one is not its own.
+        head.extensions.remove::<VerifiedKey>();
+        if self.passes_preflight && is_preflight(head.method.as_str(), &Head(&head)) {
+            return ResponseFuture::inner(self.inner.call(Request::from_parts(head, body)));
         }
-        let attempt = memo::begin(&mut request, &self.authenticator);
+        let attempt = memo::begin(&mut head, &self.authenticator);
         match self.authenticator.gate(&self.policy).decide(attempt, |key| key) {
             Decision::Decided(Ok(key)) => {
-                request.extensions_mut().insert(key);
-                ResponseFuture::inner(self.inner.call(request))
+                head.extensions.insert(key);
+                ResponseFuture::inner(self.inner.call(Request::from_parts(head, body)))
             }
             Decision::Decided(Err(denial)) => ResponseFuture::denied(denial),
             Decision::Pending(decision) => {
@@ -50,7 +51,7 @@ where
                 // called at once, and so needs no clone, which of a boxed service is an allocation.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::pending(decision, request, ready)
+                ResponseFuture::pending(decision, Request::from_parts(head, body), ready)
             }
         }
     }
