@@ -1,4 +1,4 @@
-//! One request's attempt to be let in.
+//! One request's attempt to be let in: what is known at once, and the future of what is not.
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::view::View;
 
 /// One request's attempt to be let in: what is known at once.
 ///
-/// Adapters hand it to a [`Gate`](crate::Gate); everybody else calls
+/// Adapters hand it to a [`Gate`](crate::Gate). Everything else calls
 /// [`authenticate`](crate::Authenticator::authenticate). Clones are the same attempt.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -25,16 +25,16 @@ pub struct Attempt(pub(crate) State);
 
 #[derive(Debug, Clone)]
 pub(crate) enum State {
-    /// Nothing was presented.
+    /// The request presents no key.
     Anonymous,
-    /// Answered without waiting.
+    /// It was answered without waiting.
     Decided(Result<VerifiedKey, Denial>),
-    /// The verifier has to be asked. Boxed, so that an attempt that is decided is small and cheap to hand on.
+    /// The verifier must be asked. Boxed, so that a decided attempt is small and cheap to move.
     Pending(Box<PendingVerification>),
 }
 
 impl Attempt {
-    /// An attempt that fails with this denial, for an adapter that finds that it is wired wrong
+    /// An attempt that fails with this denial. An adapter makes one if it finds that it is wired wrong
     /// ([`Denial::wiring_mistake`]).
     pub fn denied(denial: Denial) -> Self {
         Self(State::Decided(Err(denial)))
@@ -51,7 +51,7 @@ impl Attempt {
         matches!(&self.0, State::Pending(pending) if pending.fingerprint == key)
     }
 
-    /// The outcome: `None` if nothing was presented.
+    /// The outcome. `None` if the request presents no key.
     pub(crate) async fn outcome(self) -> Result<Option<VerifiedKey>, Denial> {
         match self.0 {
             State::Anonymous => Ok(None),
@@ -78,7 +78,7 @@ impl View {
         }
     }
 
-    /// [`begin`](Self::begin) for a key that did not come out of extraction just now.
+    /// [`begin`](Self::begin) for a key that extraction has not just found.
     pub(crate) fn begin_if_accepted(
         self: &Arc<Self>,
         key: Credential<'_>,
@@ -91,7 +91,7 @@ impl View {
         }
     }
 
-    /// [`begin`](Self::begin) for a key that came with no request; `None` if too many ask already.
+    /// [`begin`](Self::begin) for a key that came with no request. `None` if too many callers ask already.
     pub(crate) fn begin_or_crowded(self: &Arc<Self>, key: Credential<'_>) -> Option<Attempt> {
         let now = self.clock.now();
         let fingerprint = self.engine.fingerprint(key.as_bytes());
@@ -106,7 +106,7 @@ impl View {
         }
     }
 
-    /// Does what the engine says; `None` if too many ask already.
+    /// Does what the engine says. `None` if too many callers ask already.
     #[inline(never)]
     fn follow(
         self: &Arc<Self>,
@@ -148,8 +148,8 @@ impl View {
         })))
     }
 
-    /// Waits for a verification. If Kinde can't answer, an older answer serves if there is one; if `takes_stale`, it serves
-    /// also when Kinde does not answer soon. The flight has its own time limit, so nothing here needs a timer.
+    /// Waits for a verification. If Kinde can't answer, the stale answer serves if there is one. If `takes_stale`, it
+    /// also serves if Kinde is slow. The flight has its own time limit, so nothing here needs a timer.
     async fn outcome(
         self: Arc<Self>,
         key: Fingerprint,
@@ -184,8 +184,8 @@ impl View {
     }
 }
 
-/// A verification that is under way, as a future. The verification goes on without it, because other requests may wait
-/// for it, too. Clones wait for the same one.
+/// A verification that is under way, as a future. If it is dropped, the verification goes on, because other requests
+/// may wait for it, too. Clones wait for the same verification.
 #[must_use]
 pub(crate) struct PendingVerification {
     view: Arc<View>,
@@ -198,13 +198,13 @@ pub(crate) struct PendingVerification {
 type Answering = dyn Future<Output = Result<VerifiedKey, Denial>> + Send + Sync;
 
 impl PendingVerification {
-    /// The same, but a slow Kinde is waited for, for as long as a verification may take, even if there is an older answer.
+    /// From now on it waits for a slow Kinde, for up to the verification timeout, even if there is a stale answer.
     pub(crate) fn refuse_stale_answers(&mut self) {
         self.takes_stale = false;
         self.answer = None;
     }
 
-    /// Who words the denials.
+    /// The view that words the denials.
     pub(crate) fn view(&self) -> &Arc<View> {
         &self.view
     }

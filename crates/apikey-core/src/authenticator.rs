@@ -1,4 +1,4 @@
-//! The facade: what an application asks for.
+//! The value that an application builds and asks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::verified_key::VerifiedKey;
 use crate::verifier::Health;
 use crate::view::View;
 
-/// Authenticates requests by API keys. Build one at start-up; clones are cheap and share everything.
+/// Authenticates requests by API keys. Build one at start-up. Clones are cheap and share everything.
 ///
 /// ```
 /// use apikey_core::{Authenticator, PlainRequest};
@@ -41,13 +41,13 @@ use crate::view::View;
 pub struct Authenticator(pub(crate) Arc<View>);
 
 impl Authenticator {
-    /// Finds and verifies the key that a request presents. The attempt begins when this is called, not when the future is
-    /// polled, so the future does not borrow the request.
+    /// Finds the key that a request presents, and verifies it. The attempt begins when you call this, not when you
+    /// poll the future, so the future does not borrow the request.
     ///
     /// It checks no policy: call [`authorize`](Self::authorize) with the key, or let a [`gate`](Self::gate) decide.
     ///
     /// # Errors
-    /// [`Denial`], also if nothing is presented.
+    /// [`Denial`], also if the request presents no key.
     pub fn authenticate<R: RequestHead>(
         &self,
         request: &R,
@@ -66,18 +66,18 @@ impl Authenticator {
         attempt.outcome().await?.ok_or_else(|| self.0.style.missing_key())
     }
 
-    /// Checks a verified key against a policy. It refuses a stale answer if the policy is [`Policy::fresh`]; a
-    /// [`gate`](Self::gate) waits for a fresh one.
+    /// Checks a verified key against a policy. If the policy is [`Policy::fresh`], it refuses a stale answer. A
+    /// [`gate`](Self::gate) waits for a fresh one instead.
     ///
     /// # Errors
-    /// [`Denial`]: it says which scopes or which owner the key lacks, or that the answer about it is too old.
+    /// [`Denial`], if the key lacks scopes or an owner, or if the answer about it is stale.
     pub fn authorize(&self, key: &VerifiedKey, policy: &Policy) -> Result<(), Denial> {
         self.0.authorize(key, policy)
     }
 
-    /// Asks whether verifying works, without any key of a customer's: it reaches Kinde, gets a token, and proves that the
-    /// token may verify. If Kinde can't answer, it asks a second time. Callers within one second share an answer. Call it at
-    /// start-up, so that you learn of a wrong set-up before the first request.
+    /// Checks whether verifying works, with no customer's key. It reaches Kinde, gets a token, and proves that the
+    /// token may verify. If Kinde can't answer, it asks a second time. Callers within one second share an outcome.
+    /// Call it at start-up, so that you learn of a wrong set-up before the first request.
     ///
     /// ```no_run
     /// # async fn example(authenticator: apikey_core::Authenticator) -> Result<(), apikey_core::VerifierError> {
@@ -88,43 +88,45 @@ impl Authenticator {
         self.0.worker.check().await
     }
 
-    /// Forgets one key, for example after its revocation: the next request with it asks Kinde again. An answer that was
-    /// asked for before this call is neither kept nor served after it, and no outage brings the key back. It says whether an
-    /// answer was cached.
+    /// Forgets one key, for example after its revocation. The next request with it asks Kinde again. An answer that
+    /// was asked for before this call is neither cached nor served after it, and no outage brings the key back.
+    /// Returns whether an answer was cached.
     ///
     /// # Errors
-    /// [`MalformedKey`], if the text can't be a key, and so never was one.
+    /// [`MalformedKey`], if the text can't be a key.
     pub fn remove(&self, key: &str) -> Result<bool, MalformedKey> {
         let key = PresentedKey::parse(key)?;
         let removed = self.0.engine.purge(Purge::Key(self.0.engine.fingerprint(key.expose())));
         Ok(removed > 0)
     }
 
-    /// Forgets the key with this id, with the promise of [`remove`](Self::remove). It says how many answers were cached.
+    /// Forgets the key with this id, with the promise of [`remove`](Self::remove). Returns how many answers were
+    /// cached.
     ///
-    /// There is one exception. A refusal carries no key id, so it can't be matched to this call. All remembered refusals are
-    /// forgotten ([`negative_time_to_live`](crate::AuthenticatorBuilder::negative_time_to_live)). If a refusal was asked for
-    /// before this call, callers that already wait for it get it. It is not cached.
+    /// There is one exception. A refusal carries no key id, so it can't be matched to this call. All remembered
+    /// refusals are forgotten ([`negative_time_to_live`](crate::AuthenticatorBuilder::negative_time_to_live)). If a
+    /// refusal was asked for before this call, callers that already wait for it get it. It is not cached.
     pub fn remove_key_id(&self, key_id: &str) -> usize {
         self.0.engine.purge(Purge::KeyId(key_id.into()))
     }
 
-    /// Forgets the keys with these ids, with the promise of [`remove_key_id`](Self::remove_key_id) for each. However many they
-    /// are, no request waits for this call, and no verification of another key fails or is repeated because of it. It says
-    /// how many answers were cached.
+    /// Forgets the keys with these ids, with the promise of [`remove_key_id`](Self::remove_key_id) for each. However
+    /// many ids there are, no request waits for this call, and it makes no verification of another key fail or start
+    /// again. Returns how many answers were cached.
     pub fn remove_key_ids(&self, ids: impl IntoIterator<Item = impl AsRef<str>>) -> usize {
         self.0.engine.purge_key_ids(ids.into_iter().map(|id| id.as_ref().into()))
     }
 
-    /// Forgets the keys of this user, with the promise of [`remove_key_id`](Self::remove_key_id). It looks at every cached
-    /// key, a few at a time, so that no request waits for it. It says how many answers were cached. No key has the empty id.
+    /// Forgets the keys of this user, with the promise of [`remove_key_id`](Self::remove_key_id). It inspects every
+    /// cached key, a few at a time, so that no request waits for it. Returns how many answers were cached. No key has
+    /// the empty id.
     pub fn remove_user(&self, user_id: &str) -> usize {
         if user_id.is_empty() { 0 } else { self.0.engine.purge(Purge::User(user_id.into())) }
     }
 
-    /// Forgets the keys of this organization, with the promise of [`remove_key_id`](Self::remove_key_id). It looks at every
-    /// cached key, a few at a time, so that no request waits for it. It says how many answers were cached. No key has the
-    /// empty code.
+    /// Forgets the keys of this organization, with the promise of [`remove_key_id`](Self::remove_key_id). It inspects
+    /// every cached key, a few at a time, so that no request waits for it. Returns how many answers were cached. No
+    /// key has the empty code.
     pub fn remove_organization(&self, organization_code: &str) -> usize {
         if organization_code.is_empty() {
             0
@@ -133,14 +135,14 @@ impl Authenticator {
         }
     }
 
-    /// Forgets every key, with the promise of [`remove`](Self::remove). It takes them out a few at a time, so that no request
-    /// waits for it. It says how many answers were cached.
+    /// Forgets every key, with the promise of [`remove`](Self::remove). It removes them a few at a time, so that no
+    /// request waits for it. Returns how many answers were cached.
     pub fn clear(&self) -> usize {
         self.0.engine.purge(Purge::Everything)
     }
 
-    /// What is cached under this key id: an answer for each of its secrets that were presented. At Kinde a key has one
-    /// secret, so there is at most one. It asks nobody, and does not count as use of the key.
+    /// The cached answers for this key id: one for each of its secrets that was presented. At Kinde a key has one
+    /// secret, so there is at most one answer. It makes no call, and does not count as use of the key.
     ///
     /// ```
     /// # fn example(keys: &apikey_core::Authenticator) {
@@ -156,7 +158,7 @@ impl Authenticator {
         answers.into_iter().map(|answer| VerifiedKey::from_cache(answer, now)).collect()
     }
 
-    /// How many keys are cached. An answer whose time is up counts until its room is needed.
+    /// How many keys are cached. An expired answer counts until the cache needs its room.
     #[must_use]
     pub fn cached_keys(&self) -> usize {
         self.0.engine.cached_keys()

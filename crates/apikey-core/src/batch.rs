@@ -1,4 +1,4 @@
-//! Many keys at once.
+//! Verifies many keys at once.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -15,14 +15,17 @@ use crate::verified_key::VerifiedKey;
 use crate::verifier::ServerFault;
 use crate::view::View;
 
-/// How many verifications of one batch are under way at once.
+/// How many verifications of one batch are under way at once, at most.
 pub const BATCH_CONCURRENCY: usize = 16;
 
 impl Authenticator {
-    /// Verifies many keys: the answers stand in the order of the keys, and one failure fails no other. Each distinct
-    /// key is verified once, cached answers are used and kept as ever, and at most [`BATCH_CONCURRENCY`] questions are
-    /// open at once, and no more than may be under way at once ([`max_in_flight`](crate::AuthenticatorBuilder::max_in_flight)).
-    /// While other callers take all places, a key waits for its turn for at most the verification timeout. Kinde has no batch endpoint, so every distinct key that is not cached costs a call.
+    /// Verifies many keys. The answers are in the order of the keys, and the failure of one key fails no other. Each
+    /// distinct key is verified once, and cached answers are used as always. Kinde has no batch endpoint, so every
+    /// distinct key that is not cached costs a call.
+    ///
+    /// At most [`BATCH_CONCURRENCY`] verifications of a batch are under way at once, and no more than
+    /// [`max_in_flight`](crate::AuthenticatorBuilder::max_in_flight) allows. While other callers take all places, a
+    /// key waits for its turn for at most the verification timeout.
     ///
     /// ```
     /// # use apikey_core::Authenticator;
@@ -61,13 +64,13 @@ impl Authenticator {
                     land_one(&mut under_way, &mut answers).await;
                 }
                 let mut freed = std::pin::pin!(engine.place_freed());
-                // From here on no place that comes free is missed.
+                // From here on, this notices every place that becomes free.
                 freed.as_mut().enable();
                 match self.0.begin_or_crowded(key) {
                     Some(Attempt(State::Pending(pending))) => under_way.push((place, *pending)),
                     Some(Attempt(State::Decided(decision))) => answer(&mut answers, place, decision),
                     Some(Attempt(State::Anonymous)) => {}
-                    // Others ask as much as may be asked. Keys are fed in as places come free.
+                    // Other callers take all places. Keys are fed in as places become free.
                     None if clock.now().saturating_duration_since(began) < *timeout => {
                         if under_way.is_empty() {
                             freed.await;
@@ -104,7 +107,7 @@ fn answer(answers: &mut Answers, place: usize, decision: Result<VerifiedKey, Den
     }
 }
 
-/// Waits until whichever of them lands first.
+/// Waits until the first of them lands.
 async fn land_one(under_way: &mut Vec<(usize, PendingVerification)>, answers: &mut Answers) {
     let (index, place, decision) = poll_fn(|context| {
         for (index, (place, pending)) in under_way.iter_mut().enumerate() {

@@ -1,10 +1,10 @@
-//! What is wrong with a configuration, told before the first request.
+//! What is wrong with a configuration.
 
 use std::fmt;
 
 /// A setting that can't be used. It is found when something is built, never at the first request.
 ///
-/// Its text names the setting and what to do about it; it never holds a secret's value.
+/// Its text names the setting and says what to do about it. It never holds the value of a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     setting: &'static str,
@@ -12,13 +12,13 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// For code that builds its own settings on top of this crate: the setting's name, and what to do.
+    /// Makes one for a setting of your own: its name, and what to do.
     #[must_use]
     pub fn new(setting: &'static str, problem: impl Into<String>) -> Self {
         Self { setting, problem: problem.into() }
     }
 
-    /// The name of the setting to change: an environment variable, or the builder's method.
+    /// The name of the setting to change: an environment variable, or a method of the builder.
     #[must_use]
     pub fn setting(&self) -> &'static str {
         self.setting
@@ -31,7 +31,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// The same text, for a `main` that returns an error shows it so.
+/// The same text as `Display`, because a `main` that returns an error prints its `Debug`.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)

@@ -1,4 +1,4 @@
-//! The one place where it is decided whether a request may pass.
+//! The one place that decides whether a request may pass.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,11 +10,11 @@ use crate::denial::Denial;
 use crate::policy::Policy;
 use crate::verified_key::VerifiedKey;
 
-/// An authenticator and a policy: every adapter's only way to a decision.
+/// An authenticator and a policy. This is every adapter's only way to a decision.
 ///
-/// An adapter begins an [`Attempt`] at a request, and the gate says what becomes of it. It refuses a request without a key,
-/// checks the policy, and waits for a fresh answer if the policy asks for one ([`Policy::fresh`]). So an adapter can't
-/// forget one of these.
+/// An adapter begins an [`Attempt`] and hands it to the gate, which decides. The gate refuses a request without a
+/// key, checks the policy, and waits for a fresh answer if the policy asks for one ([`Policy::fresh`]). So an adapter
+/// can't forget one of these.
 ///
 /// ```
 /// use apikey_core::{Authenticator, Decision, Denial, Policy, RequestHead, VerifiedKey};
@@ -34,13 +34,13 @@ pub struct Gate<'a> {
     policy: &'a Policy,
 }
 
-/// What a [`Gate`] says of an attempt. `K` is what the adapter makes of the key.
+/// What a [`Gate`] decides about an attempt. `K` is what the adapter makes of the key.
 #[derive(Debug)]
 #[must_use = "a request may only pass if the decision says so"]
 pub enum Decision<K> {
     /// It is decided.
     Decided(Result<K, Denial>),
-    /// The verifier has to be asked first.
+    /// The verifier must be asked first.
     Pending(PendingDecision<K>),
 }
 
@@ -58,7 +58,7 @@ impl<K> Decision<K> {
 }
 
 impl Authenticator {
-    /// The gate that lets only requests pass whose key satisfies this policy.
+    /// The gate that lets a request pass only if its key satisfies this policy.
     #[must_use]
     pub fn gate<'a>(&'a self, policy: &'a Policy) -> Gate<'a> {
         Gate { authenticator: self, policy }
@@ -66,7 +66,7 @@ impl Authenticator {
 }
 
 impl Gate<'_> {
-    /// Decides about a route that asks for a key. `wrap` makes the adapter's own type of the key.
+    /// Decides for a route that requires a key. `wrap` makes the adapter's own type of the key.
     #[inline]
     pub fn decide<K>(&self, attempt: Attempt, wrap: fn(VerifiedKey) -> K) -> Decision<K> {
         let view = &self.authenticator.0;
@@ -79,8 +79,8 @@ impl Gate<'_> {
         }
     }
 
-    /// Decides about a route that takes a key if there is one. A request that presents nothing passes; what a request does
-    /// present must pass in full.
+    /// Decides for a route with an optional key. A request that presents nothing passes. If a request presents a key,
+    /// that key must pass in full.
     #[inline]
     pub fn decide_optional<K>(&self, attempt: Attempt, wrap: fn(Option<VerifiedKey>) -> K) -> Decision<K> {
         let view = &self.authenticator.0;
@@ -103,7 +103,7 @@ impl Gate<'_> {
     }
 }
 
-/// A decision that waits for a verification, as a future. Dropping it cancels nobody else's verification.
+/// A decision that waits for a verification, as a future. Dropping it cancels no verification.
 ///
 /// # Errors
 /// [`Denial`], if the request may not pass.

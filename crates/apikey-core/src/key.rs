@@ -1,4 +1,4 @@
-//! The presented secret, and the keyed fingerprint under which the engine knows it.
+//! The presented secret, and the keyed fingerprint that stands for it in the engine.
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 
 use crate::config_error::ConfigError;
 
-/// The longest key that is accepted, in bytes. Kinde's samples have 23 to 43.
+/// The longest key that is accepted, in bytes. Kinde's sample keys have 23 to 43 bytes.
 pub const LONGEST_KEY: usize = 512;
 
 /// An API key as the caller presented it: `token68` (RFC 9110, section 11.2), 1 to 512 bytes.
 ///
-/// It is overwritten with zeros when dropped, and nothing prints it: `Debug` shows no part of it, and there is no
+/// It is overwritten with zeros when it is dropped. Nothing prints it: `Debug` shows no part of it, and there is no
 /// `Display`. Only a [`Verifier`](crate::Verifier) should need [`expose`](Self::expose).
 ///
 /// ```
@@ -30,7 +30,7 @@ impl PresentedKey {
     /// Takes a key that did not come with a request, for example from a queue or a batch.
     ///
     /// # Errors
-    /// [`MalformedKey`] where the text is not `token68` of 1 to 512 bytes.
+    /// [`MalformedKey`], if the text is not `token68` of 1 to 512 bytes.
     pub fn parse(text: &str) -> Result<Self, MalformedKey> {
         if is_key(text.as_bytes()) { Ok(Self(Zeroizing::new(text.to_owned()))) } else { Err(MalformedKey) }
     }
@@ -48,26 +48,27 @@ impl fmt::Debug for PresentedKey {
     }
 }
 
-/// The text is no API key by its form: not `token68`, empty, or longer than 512 bytes.
+/// The text can't be an API key: it is not `token68`, is empty, or is longer than 512 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an API key: expected 1 to 512 characters of A-Z a-z 0-9 - . _ ~ + /, then perhaps =")]
 #[non_exhaustive]
 pub struct MalformedKey;
 
-/// A key found in a request: borrowed from it where possible, so that a cached answer costs no allocation.
+/// A key found in a request. It borrows from the request if it can, so that a cache hit allocates nothing.
 pub(crate) enum Credential<'a> {
-    /// Well-formed, and so ASCII.
+    /// It is well-formed, and so ASCII.
     Borrowed(&'a [u8]),
     Decoded(Zeroizing<String>),
 }
 
 impl<'a> Credential<'a> {
-    /// Takes bytes that must be a well-formed key.
+    /// Borrows the bytes. `None` if they are not a well-formed key.
     pub(crate) fn borrowed(bytes: &'a [u8]) -> Option<Self> {
         is_key(bytes).then_some(Self::Borrowed(bytes))
     }
 
-    /// Copies bytes that came out of a decoder and must be a well-formed key. The decoder's own are its to overwrite.
+    /// Copies bytes that a decoder made. `None` if they are not a well-formed key. The decoder must overwrite its own
+    /// copy.
     pub(crate) fn decoded(bytes: &[u8]) -> Option<Self> {
         // Every byte of a key is ASCII.
         let text = || Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
@@ -102,12 +103,12 @@ fn is_key(bytes: &[u8]) -> bool {
     while let [rest @ .., b'='] = body {
         body = rest;
     }
-    // No way out before the end: a key is read on every request, and hardly ever is one malformed.
+    // It always reads to the end, because a malformed key is rare and a loop without an early return is faster.
     let is_token68 = body.iter().fold(true, |all, byte| all & is_token68(*byte));
     is_token68 && !body.is_empty() && bytes.len() <= LONGEST_KEY
 }
 
-/// Looks the byte up, for that costs a third of comparing it.
+/// Looks the byte up in a table, because comparisons take three times as long.
 fn is_token68(byte: u8) -> bool {
     static TABLE: [bool; 256] = {
         let mut table = [false; 256];
@@ -122,9 +123,9 @@ fn is_token68(byte: u8) -> bool {
     TABLE.get(usize::from(byte)).is_some_and(|allowed| *allowed)
 }
 
-/// Stands for a key wherever one is kept: 128 bits of SipHash-2-4 under a key that this process drew at random.
+/// Stands for a key wherever one is kept: 128 bits of SipHash-2-4 under a random key of this authenticator.
 ///
-/// Two halves, for a `u128` would have to be aligned to 16 bytes wherever one is kept.
+/// It has two halves, because a `u128` must be aligned to 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Fingerprint([u64; 2]);
 
@@ -141,7 +142,7 @@ impl Hash for Fingerprint {
     }
 }
 
-/// Hands a fingerprint's own bits through: they are uniform already, and no caller can choose them.
+/// Uses a fingerprint's own bits as its hash. They are uniform already, and no caller can choose them.
 pub(crate) type FingerprintHashing = BuildHasherDefault<FingerprintHasher>;
 
 #[derive(Default)]
@@ -163,14 +164,14 @@ impl Hasher for FingerprintHasher {
     }
 }
 
-/// Computes fingerprints; one per authenticator, so that two never agree on one.
+/// Computes fingerprints. Each authenticator has its own, so the fingerprints of two authenticators never match.
 pub(crate) struct Fingerprinter(SipHasher24);
 
 impl Fingerprinter {
     pub(crate) fn random() -> Result<Self, ConfigError> {
         let mut seed = Zeroizing::new([0_u8; 16]);
         getrandom::fill(seed.as_mut_slice()).map_err(|error| {
-            ConfigError::new("random numbers", format!("the operating system gave none: {error}"))
+            ConfigError::new("random numbers", format!("the operating system returned none: {error}"))
         })?;
         Ok(Self(SipHasher24::new_with_key(&seed)))
     }

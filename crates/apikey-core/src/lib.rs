@@ -1,19 +1,20 @@
-//! The framework-neutral heart of the `apikey` crates: it finds the API key in a request, verifies it with Kinde,
-//! remembers the answer, checks what a route asks of it, and words every refusal.
+//! The core of the `apikey` crates, for any framework. It finds the API key in a request, verifies it with Kinde,
+//! caches the answer, checks what the route asks of the key, and words every refusal.
 //!
-//! An application uses the adapter for its framework, such as `apikey-axum`, which re-exports what is needed from
-//! here. This crate alone serves workers, queues and frameworks without an adapter.
+//! An application uses the adapter for its framework, such as `apikey-axum`. The adapter re-exports what an
+//! application needs from here. Use this crate by itself in workers, queues and frameworks without an adapter.
 //!
-//! One request goes one way through it:
+//! A request takes these steps:
 //!
-//! 1. **Extraction** finds exactly one presented key ([`RequestHead`], [`CredentialSource`]). Nothing malformed ever
+//! 1. **Extraction** finds exactly one presented key ([`RequestHead`], [`CredentialSource`]). A malformed key never
 //!    causes a network call.
-//! 2. **The engine** answers from its cache of positive answers, joins a verification of the same key that is under way,
-//!    or starts one, if the client has attempts left and Kinde is well. It keeps a keyed hash of each key, never the key.
+//! 2. **The engine** answers from its cache of accepted keys. Otherwise it joins a verification of the same key that
+//!    is under way, or starts one. It starts one only if the client has attempts left and Kinde is well. It keeps a
+//!    keyed hash of each key, never the key.
 //! 3. **A [`Verifier`]** judges the key: [`KindeVerifier`] asks Kinde.
 //! 4. **A [`Policy`]** says what the route asks of the key. It is checked on every request, cached or not.
-//! 5. The handler gets a [`VerifiedKey`], or the caller a [`Denial`], whose status, headers and body are the same on every
-//!    framework.
+//! 5. The handler gets a [`VerifiedKey`], or the caller gets a [`Denial`]. Its status, headers and body are the same
+//!    on every framework.
 //!
 //! ```no_run
 //! use apikey_core::{Authenticator, PlainRequest, Policy};
@@ -29,7 +30,7 @@
 //! # Denials
 //!
 //! [`DenialCode`] lists every reason with its status and its stable code. A failure on the server's side is always a
-//! 5xx, and never says that the key is bad.
+//! 5xx. It never says that the key is bad.
 //!
 //! # Features
 //!
@@ -37,14 +38,14 @@
 //!
 //! # Limits
 //!
-//! - A revoked key stays good until its cached answer expires: five minutes by default
-//!   ([`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live)), unless somebody calls
+//! - A key that is revoked at Kinde is let in until its cached answer expires: after five minutes, unless
+//!   [`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live) says otherwise. To end that at once, call
 //!   [`remove`](Authenticator::remove) or one of its siblings.
-//! - Caches and limits are this process's own.
-//! - Verifications run on a thread of the authenticator's own, unless
+//! - Each process has its own caches and limits.
+//! - Verifications run on a thread that belongs to the authenticator, unless
 //!   [`verification_runtime`](AuthenticatorBuilder::verification_runtime) names another runtime.
-//! - Keys and secrets are overwritten in the memory that this crate owns. The buffers of the HTTP client, of TLS and of
-//!   the web framework are theirs.
+//! - This crate overwrites keys and secrets in the memory that it owns. It can't overwrite the buffers of the HTTP
+//!   client, of TLS and of the web framework.
 
 #![cfg_attr(
     not(test),
@@ -70,7 +71,7 @@ mod denial;
 mod engine;
 mod evidence;
 mod extract;
-/// What fuzz targets check. No part of the API: it may change with any release.
+/// What fuzz targets check. It is not part of the API, and may change with any release.
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -94,7 +95,7 @@ mod view;
 mod worker;
 
 pub use adapter::application;
-/// What an implementation of [`Verifier`] is written under.
+/// The attribute for implementations of [`Verifier`].
 pub use async_trait::async_trait;
 pub use attempt::Attempt;
 pub use authenticator::Authenticator;

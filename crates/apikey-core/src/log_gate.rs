@@ -1,4 +1,4 @@
-//! What the operator reads of failures: each kind once a minute, with the number of those not logged.
+//! What the log says about failures: each kind once a minute, with the number of those that were not logged.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What one request has asked already, so that a layer and an extractor together verify once.
+//! What one request has asked already, so that a layer and an extractor together verify its key once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use crate::client::Client;
 use crate::key::{Credential, PresentedKey};
 use crate::request::RequestHead;
 
-/// Remembers, for the length of one request, each authenticator's attempt at it. It keeps the attempt and not its result,
-/// because extractors may run concurrently. Adapters keep it in the request's own storage, under a type that only they
-/// can name.
+/// Remembers each authenticator's attempt for the length of one request. It keeps the attempt and not its result,
+/// because extractors may run concurrently. Adapters keep it in the request's own storage, under a type that only
+/// they can name.
 ///
-/// An attempt counts only for the credential that it was made for. If the credential of a request changes on its way, the
+/// An attempt counts only for the credential that it was made for. If something changes the request's credential, the
 /// request is looked at anew.
 ///
-/// A clone is empty. Whoever clones the storage of a request makes another request, such as one of a batch. That request
-/// must be judged by what it presents itself, and a purge since then must be heeded.
+/// A clone is empty. Code that clones a request's storage makes another request, such as one of a batch. That request
+/// must be judged by what it presents itself, and after all purges until then.
 #[derive(Default)]
 pub struct Memo(Vec<(Authenticator, Known)>);
 
 enum Known {
     Attempt(Attempt),
-    /// The credential was taken out of the request, and nobody has asked about it yet.
+    /// The credential was taken out of the request, and Kinde was not asked about it yet.
     Taken {
         key: PresentedKey,
         client: Option<Client>,
@@ -31,11 +31,12 @@ enum Known {
 }
 
 impl Memo {
-    /// This authenticator's attempt, if it made one at what the request presents now. Another authenticator's never counts.
+    /// This authenticator's attempt, if it made one for what the request presents now. Another authenticator's
+    /// attempt never counts.
     ///
     /// If the authenticator [takes credentials out](Authenticator::removes_credential), an attempt counts while the
-    /// request presents nothing, because its credential is gone. Otherwise only an attempt counts that waits for a
-    /// verification of the same key: to look at everything else again asks nobody.
+    /// request presents nothing, because its credential is gone. Otherwise an attempt counts only if it waits for a
+    /// verification of the same key. In all other cases, looking again needs no call.
     #[must_use]
     pub fn recall(&self, authenticator: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
         let Known::Attempt(attempt) = self.of(authenticator)? else { return None };
@@ -47,10 +48,11 @@ impl Memo {
         self.set(authenticator, Known::Attempt(attempt));
     }
 
-    /// Takes up the credential that the request presents, in place of one taken up before, and asks nobody about it yet: for
-    /// middleware that takes credentials out of requests. [`begin_taken`](Self::begin_taken) begins the attempt.
+    /// Stores the credential that the request presents, in place of one stored before, and does not verify it yet.
+    /// Middleware that takes credentials out of requests calls this. [`begin_taken`](Self::begin_taken) begins the
+    /// attempt.
     ///
-    /// It is false if there is nothing to do: the request presents nothing, because its credential was taken up before.
+    /// `false` if the request presents nothing because its credential was stored before: there is nothing to do.
     /// Otherwise the adapter must now take the credential out of the request.
     pub fn take(&mut self, authenticator: &Authenticator, request: &impl RequestHead) -> bool {
         let view = &authenticator.0;
@@ -64,8 +66,8 @@ impl Memo {
         true
     }
 
-    /// The attempt with the credential that was [taken up](Self::take). The first call begins it. `None` if nothing was
-    /// taken up, or if the request presents another credential by now: then the adapter is wired wrong.
+    /// The attempt with the credential that [`take`](Self::take) stored. The first call begins it. `None` if nothing
+    /// was stored, or if the request presents another credential by now. Then the adapter is wired wrong.
     pub fn begin_taken(
         &mut self,
         authenticator: &Authenticator,
@@ -108,7 +110,7 @@ impl Authenticator {
     fn is_made_for(&self, attempt: &Attempt, request: &impl RequestHead) -> bool {
         match self.0.extraction.extract(request) {
             Ok(None) => self.removes_credential(),
-            // What is presented after a removal came later, and must be taken out, too.
+            // A credential that is presented after a removal came later, and must be taken out, too.
             Ok(Some(_)) if self.removes_credential() => false,
             Ok(Some(key)) => attempt.waits_for(self.0.engine.fingerprint(key.as_bytes())),
             Err(_) => false,
@@ -117,7 +119,7 @@ impl Authenticator {
 }
 
 impl Clone for Memo {
-    /// An empty one: see [`Memo`].
+    /// Returns an empty memo: see [`Memo`].
     fn clone(&self) -> Self {
         Self::default()
     }

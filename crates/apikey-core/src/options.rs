@@ -7,7 +7,8 @@ use crate::denial::DenialStyle;
 use crate::engine::AttemptLimit;
 use crate::extract::ExtractionSettings;
 
-/// Longer than a day can only be a mistake, because a revoked key stays good for as long as its answer serves.
+/// The longest time to live. A longer one can only be a mistake, because a revoked key is let in for as long as its
+/// answer serves.
 pub(crate) const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub(crate) struct Options {
     pub(crate) realm: String,
     pub(crate) problem_details: bool,
     pub(crate) attempt_limit: Option<AttemptLimit>,
-    /// Older answers don't serve. `None`: the cache's time to live is the only bound.
+    /// Answers that are older than this don't serve. `None`: only the cache's time to live bounds their age.
     pub(crate) max_age: Option<Duration>,
 }
 
@@ -54,7 +55,7 @@ impl Options {
         Ok(())
     }
 
-    /// How denials are worded under these options.
+    /// How these options word denials.
     pub(crate) fn style(&self) -> DenialStyle {
         DenialStyle {
             realm: self.realm.clone(),

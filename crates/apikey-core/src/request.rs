@@ -1,22 +1,22 @@
-//! What the core reads of a request.
+//! The parts of a request that the core reads.
 
 use std::net::IpAddr;
 
-/// What the core reads of a request. Each adapter implements it over its framework's own request.
+/// The parts of a request that the core reads. Each adapter implements it for its framework's own request.
 pub trait RequestHead {
-    /// The values of every field line with this name, as the raw bytes that came over the wire, in order. The
-    /// name is given in lower case and matches in any case.
+    /// The values of every header line with this name, in order, as the raw bytes that came over the wire. The caller
+    /// gives the name in lower case. It matches in any case.
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
 
     /// The query of the request's target, still percent-encoded, without the `?`.
     fn query(&self) -> Option<&str>;
 
-    /// The address at the other end of the connection, never one that the request claims; `None` where the server doesn't
-    /// know it, and then attempts can't be counted.
+    /// The address at the other end of the connection, never one that the request claims. `None` if the server does
+    /// not know it. Then nobody counts this request's attempts.
     fn peer(&self) -> Option<IpAddr>;
 }
 
-/// A request head made by hand: for tests, and for callers that are no web framework.
+/// A request head made by hand, for tests, and for callers that are not a web framework.
 ///
 /// ```
 /// use apikey_core::{PlainRequest, RequestHead};
@@ -38,7 +38,7 @@ impl PlainRequest {
         Self::default()
     }
 
-    /// Adds a field line.
+    /// Adds a header line.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.as_ref().to_vec()));
@@ -82,7 +82,7 @@ impl RequestHead for PlainRequest {
 
 /// Whether the request is a CORS pre-flight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
 ///
-/// Browsers send it without credentials. A middleware lets it pass only where its user asked for that.
+/// Browsers send it without credentials. Middleware lets it pass only if its user asked for that.
 #[must_use]
 pub fn is_preflight(method: &str, request: &impl RequestHead) -> bool {
     let has = |name| request.header_values(name).next().is_some();

@@ -1,4 +1,4 @@
-//! What a verifier learned about a key.
+//! What a verifier says about a key.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
-/// The answer of a [`Verifier`](crate::Verifier) that could judge the key.
+/// The answer of a [`Verifier`](crate::Verifier) that judged the key.
 ///
 /// ```
 /// use apikey_core::{Judgement, Refusal, Verdict, Verification};
@@ -28,7 +28,7 @@ pub struct Judgement {
 pub enum Verdict {
     /// The key is valid and active.
     Accepted(Verification),
-    /// The key is not to be let in.
+    /// The key must not be let in.
     Refused(Refusal),
 }
 
@@ -43,25 +43,26 @@ impl Judgement {
         Self::new(Verdict::Accepted(verification))
     }
 
-    /// The key is not to be let in.
+    /// The key must not be let in.
     #[must_use]
     pub fn refused(refusal: Refusal) -> Self {
         Self::new(Verdict::Refused(refusal))
     }
 
-    /// Sets when the question was asked, on the authenticator's [`Clock`](crate::Clock): for a verifier that hands on an
-    /// older judgement. Without it, the judgement is as old as the call. A moment after the call counts as the call's.
+    /// Sets when the question was asked, on the authenticator's [`Clock`](crate::Clock). For a verifier that passes
+    /// on an older judgement. By default, the judgement is as old as the call. A moment after the call counts as the
+    /// moment of the call.
     ///
-    /// The authenticator can't hold a judgement that is older than the call against removals before the call: a verifier
-    /// that keeps judgements must forget removed keys itself.
+    /// The authenticator can't apply a removal from before the call to a judgement that is older than the call. So a
+    /// verifier that keeps judgements must forget removed keys itself.
     #[must_use]
     pub fn with_asked_at(mut self, asked_at: Instant) -> Self {
         self.asked_at = Some(asked_at);
         self
     }
 
-    /// Sets from when on an accepted key must be asked about again, whatever the cache's time to live, on the
-    /// authenticator's [`Clock`](crate::Clock).
+    /// Sets when the answer about an accepted key expires, on the authenticator's [`Clock`](crate::Clock). From then
+    /// on the verifier is asked again, even if the cache's time to live is longer.
     #[must_use]
     pub fn with_expires_at(mut self, expires_at: Instant) -> Self {
         self.expires_at = Some(expires_at);
@@ -92,7 +93,7 @@ impl Judgement {
         self.asked_at
     }
 
-    /// From when on the key must be asked about again, if the verifier said so.
+    /// When the answer expires, if the verifier said so.
     #[must_use]
     pub fn expires_at(&self) -> Option<Instant> {
         self.expires_at
@@ -111,7 +112,7 @@ pub enum Refusal {
     Inactive,
 }
 
-/// The identity behind a valid, active key: everything that Kinde's verify endpoint tells about it.
+/// The identity behind a valid, active key: everything that Kinde's verify endpoint says about it.
 ///
 /// ```
 /// use apikey_core::Verification;
@@ -125,8 +126,8 @@ pub enum Refusal {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// The key's id, the organization's code, the user's id and, behind [`MARK`], `last_verified_on`: a million of these may
-    /// be kept, and one allocation costs less than four.
+    /// The key's id, the organization's code, the user's id and, after [`MARK`], `last_verified_on`. A million of
+    /// these may be kept, and one allocation costs less than four.
     text: Box<str>,
     key_id_ends: usize,
     organization_ends: usize,
@@ -135,8 +136,9 @@ pub struct Verification {
     shared: Arc<SharedParts>,
 }
 
-/// As an object with the fields that the guide's handlers return: `key_id`, `status`, `scopes`, `org_code`, `user_id`,
-/// `last_verified_on` and `verification_count`. What is absent is `null`. More fields may be added.
+/// Serializes as an object with the fields that the handlers in Kinde's guide return: `key_id`, `status`, `scopes`,
+/// `org_code`, `user_id`, `last_verified_on` and `verification_count`. An absent value is `null`. Later releases may
+/// add fields.
 impl Serialize for Verification {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_struct("Verification", 7)?;
@@ -151,10 +153,10 @@ impl Serialize for Verification {
     }
 }
 
-/// Stands before `last_verified_on` where there is one, for it may be empty.
+/// Stands before `last_verified_on` if there is one, because that text may be empty.
 const MARK: char = '@';
 
-/// What many keys have in common, and so can share.
+/// The parts that many keys have in common, and so can share.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SharedParts {
     scopes: Box<[Box<str>]>,
@@ -163,7 +165,7 @@ pub(crate) struct SharedParts {
 }
 
 impl Verification {
-    /// An active key without scopes or owner, to which the other `with_` methods add.
+    /// An active key without scopes or owner. The `with_` methods add to it.
     #[must_use]
     pub fn active(key_id: impl Into<Box<str>>) -> Self {
         let text = key_id.into();
@@ -185,13 +187,13 @@ impl Verification {
         self
     }
 
-    /// Makes it the key of an organization. An empty code is an absent owner.
+    /// Makes it the key of an organization. An empty code means no organization.
     #[must_use]
     pub fn with_organization(self, code: impl Into<Box<str>>) -> Self {
         self.with_parts(Some(&code.into()), None, None)
     }
 
-    /// Makes it the key of a user. An empty id is an absent owner.
+    /// Makes it the key of a user. An empty id means no user.
     #[must_use]
     pub fn with_user(self, id: impl Into<Box<str>>) -> Self {
         self.with_parts(None, Some(&id.into()), None)
@@ -247,7 +249,7 @@ impl Verification {
         self.part(0..self.key_id_ends)
     }
 
-    /// The key's status: always `active`, for no other key is let in.
+    /// The key's status: always `active`, because no other key is let in.
     #[must_use]
     pub fn status(&self) -> &'static str {
         "active"
@@ -258,7 +260,7 @@ impl Verification {
         self.shared.scopes.iter().map(|scope| &**scope)
     }
 
-    /// Whether the key carries this scope; exact, case-sensitive.
+    /// Whether the key carries this scope. The comparison is exact and case-sensitive.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes().any(|held| held == scope)
@@ -276,26 +278,26 @@ impl Verification {
         Some(self.part(self.organization_ends..self.user_ends)).filter(|id| !id.is_empty())
     }
 
-    /// When Kinde verified the key before this time, as Kinde wrote it. Informational.
+    /// When Kinde verified the key the time before, as Kinde wrote it. Informational.
     #[must_use]
     pub fn last_verified_on(&self) -> Option<&str> {
         self.part(self.user_ends..self.text.len()).strip_prefix(MARK)
     }
 
-    /// [`last_verified_on`](Self::last_verified_on) as a time, where it can be read as one: ISO 8601 with an offset
-    /// such as `+11`, `+1100`, `+11:00` or `Z`.
+    /// [`last_verified_on`](Self::last_verified_on) as a time. `None` if it is not ISO 8601 with an offset such as
+    /// `+11`, `+1100`, `+11:00` or `Z`.
     #[must_use]
     pub fn last_verified_at(&self) -> Option<SystemTime> {
         SystemTime::try_from(self.last_verified_on()?.parse::<jiff::Timestamp>().ok()?).ok()
     }
 
-    /// How often Kinde has verified the key, if it tells. Informational.
+    /// How often Kinde has verified the key, if Kinde says so. Informational.
     #[must_use]
     pub fn verification_count(&self) -> Option<u64> {
         self.verification_count
     }
 
-    /// The code of Kinde's answer; `API_KEY_VERIFIED` is the only one published.
+    /// The code of Kinde's answer. `API_KEY_VERIFIED` is the only one that Kinde has published.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.shared.code.as_deref()

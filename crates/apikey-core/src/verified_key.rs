@@ -8,8 +8,8 @@ use crate::verification::Verification;
 
 /// A key that Kinde says is valid and active: the caller's identity. Cheap to clone.
 ///
-/// [`verification`](Self::verification) is everything that Kinde told about the key; the usual parts can be read here.
-/// Beside that, it says where the answer came from and how old it is.
+/// [`verification`](Self::verification) holds everything that Kinde said about the key. The usual parts can be read
+/// here, too. This also says where the answer came from and how old it is.
 #[derive(Debug, Clone)]
 pub struct VerifiedKey {
     answer: Arc<CachedKey>,
@@ -32,8 +32,8 @@ impl VerifiedKey {
         Self { answer, decided_at: now, from_cache: false, stale: false }
     }
 
-    /// A key that nobody has verified, for tests of handlers. Whoever calls this vouches for the key, so an application
-    /// must not call it for a request.
+    /// A key that nobody has verified, for tests of handlers. The code that calls this vouches for the key, so an
+    /// application must not call it for a request.
     ///
     /// ```
     /// use apikey_core::{Verification, VerifiedKey};
@@ -52,7 +52,7 @@ impl VerifiedKey {
         Self { answer, decided_at: now, from_cache: false, stale: false }
     }
 
-    /// Everything that Kinde told about the key.
+    /// Everything that Kinde said about the key.
     #[must_use]
     pub fn verification(&self) -> &Verification {
         &self.answer.verification
@@ -93,7 +93,7 @@ impl VerifiedKey {
         self.verification().user_id()
     }
 
-    /// Whether the answer came from the cache, rather than from Kinde for this request.
+    /// Whether the answer came from the cache. Otherwise Kinde gave it for this request.
     #[must_use]
     pub fn is_from_cache(&self) -> bool {
         self.from_cache
@@ -106,14 +106,14 @@ impl VerifiedKey {
         self.stale
     }
 
-    /// How long before this request the question was asked that brought the answer.
+    /// How long before this request Kinde was asked for the answer.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.answer.age(self.decided_at)
     }
 }
 
-/// Two are equal if Kinde said the same about them, and both are stale or neither is.
+/// Two keys are equal if Kinde said the same about them, and both are stale or neither is.
 impl PartialEq for VerifiedKey {
     fn eq(&self, other: &Self) -> bool {
         self.verification() == other.verification() && self.stale == other.stale

@@ -1,4 +1,4 @@
-//! The one step that does I/O, and how it can fail.
+//! The one step that does I/O, and the ways in which it can fail.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -12,14 +12,14 @@ use crate::clock::Clock;
 use crate::key::PresentedKey;
 use crate::verification::Judgement;
 
-/// Judges a presented key. [`KindeVerifier`](crate::KindeVerifier) asks Kinde; tests bring a fake.
+/// Judges a presented key. [`KindeVerifier`](crate::KindeVerifier) asks Kinde. Tests bring a fake.
 ///
 /// The authenticator calls it in a task of its own, within its verification timeout, on the runtime that
-/// [`verification_runtime`](crate::AuthenticatorBuilder::verification_runtime) names: by default a thread that belongs to
-/// the authenticator. A verifier must not block that thread; move blocking work to `tokio::task::spawn_blocking`. It need
-/// not cache, limit, retry or time out itself.
+/// [`verification_runtime`](crate::AuthenticatorBuilder::verification_runtime) names. By default that is a thread
+/// that belongs to the authenticator. A verifier must not block that thread: move blocking work to
+/// `tokio::task::spawn_blocking`. It need not cache, limit, retry or time out.
 ///
-/// One key is asked about once at a time. There are two exceptions: [`verify_again`](Self::verify_again) while a first
+/// There is one call for a key at a time, with two exceptions: [`verify_again`](Self::verify_again) while a first
 /// call is silent, and a call that outlived its timeout.
 ///
 /// ```
@@ -46,8 +46,8 @@ pub trait Verifier: Send + Sync + 'static {
     /// [`VerifierError`] if the key was *not* judged. It never means that the key is bad.
     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError>;
 
-    /// Judges the key in a second try: after a first one failed, or while a first one is silent. `after` says which. A
-    /// verifier that keeps connections uses another one than the first try had. By default the same as
+    /// Judges the key in a second try: after a first one failed, or while a first one is silent. `after` says which.
+    /// A verifier that keeps connections must use another one than the first try had. Default: it calls
     /// [`verify`](Self::verify).
     ///
     /// # Errors
@@ -57,26 +57,26 @@ pub trait Verifier: Send + Sync + 'static {
         self.verify(key).await
     }
 
-    /// Asks whether verifying works, without any key of a caller's. The authenticator asks at start-up
-    /// ([`Authenticator::check`](crate::Authenticator::check)), and when verifications fail: the answer decides whether
-    /// callers are still let through to this verifier. Each call asks anew, with a made-up key of its own, at most once a
-    /// second.
+    /// Checks whether verifying works, with no caller's key. The authenticator calls it for the application
+    /// ([`Authenticator::check`](crate::Authenticator::check)) and when verifications fail. The outcome decides
+    /// whether callers are still let through to this verifier. Each call must ask anew, with another made-up key.
+    /// There is at most one call a second.
     ///
-    /// By default [`Health::Unknown`]: then the latest verifications decide, each client counted once.
+    /// Default: [`Health::Unknown`]. Then the latest verifications decide, each client counted once.
     async fn check(&self) -> Health {
         Health::Unknown
     }
 
-    /// Gives the verifier the clock of its authenticator ([`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock)).
-    /// The authenticator calls this once, when it is built and before the first verification. A verifier that keeps
-    /// something until it expires, such as a token, takes the time from this clock, so that a test moves both at once. By
-    /// default nothing happens.
+    /// Gives the verifier the clock of its authenticator
+    /// ([`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock)). The authenticator calls this once, when
+    /// it is built and before the first verification. A verifier that keeps something until it expires, such as a
+    /// token, must take the time from this clock, so that a test moves both at once. Default: it does nothing.
     fn use_clock(&self, clock: Arc<dyn Clock>) {
         let _ = clock;
     }
 
-    /// Whether one key id may have several secrets that are good at the same time. By default not: as at Kinde, where a
-    /// rotation ends the old secret at once, a secret that is accepted later ends the earlier ones.
+    /// Whether one key id may have several good secrets at the same time. Default: no, as at Kinde, where a rotation
+    /// ends the old secret at once. Then the cache forgets the earlier secrets of an id when a later one is accepted.
     fn allows_several_secrets_per_key_id(&self) -> bool {
         false
     }
@@ -111,24 +111,24 @@ macro_rules! forward_to_the_inner_verifier {
 
 forward_to_the_inner_verifier!(Arc, Box);
 
-/// What became of the try before a second one.
+/// What became of the first try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FirstTry {
     /// It failed.
     Failed,
-    /// It has not answered for a third of the verification timeout. It goes on, and the first complete answer counts.
+    /// It has not answered for a third of the verification timeout. It goes on. The first complete answer counts.
     Silent,
 }
 
-/// The answer of [`Verifier::check`].
+/// The outcome of a health check ([`Verifier::check`]).
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 #[non_exhaustive]
 pub enum Health {
     /// Verifying works.
     Up,
-    /// The other side answers, and asks for time ([`FailureClass::Overload`]).
+    /// The other side answers, and asks to be left alone for a while ([`FailureClass::Overload`]).
     Overload(VerifierError),
     /// The other side can't answer.
     Down(VerifierError),
@@ -139,10 +139,10 @@ pub enum Health {
 }
 
 impl Health {
-    /// `Ok` if verifying works, or if nobody can tell; else the error, which says what to do.
+    /// `Ok` if verifying works, or if the verifier can't tell. Otherwise the error, which says what to do.
     ///
     /// # Errors
-    /// [`VerifierError`], for every other answer. It is for the operator.
+    /// [`VerifierError`], for every other outcome. It is for the operator.
     pub fn into_result(self) -> Result<(), VerifierError> {
         match self {
             Self::Up | Self::Unknown => Ok(()),
@@ -151,27 +151,27 @@ impl Health {
     }
 }
 
-/// What it proves that a key was not judged. What the caller hears, whether an older answer may serve, whether the attempt
-/// counts and whether it is tried again follow from the class.
+/// What a failure to judge a key proves. The class determines the caller's response, whether a stale answer may
+/// serve, whether the attempt counts, and whether the call is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureClass {
-    /// The other side asks for time: a 429, or a 503 with `Retry-After`. The caller gets a 503; it is tried again after the
-    /// moment that the other side names.
+    /// The other side asks to be left alone for a while: a 429, or a 503 with `Retry-After`. The caller gets a 503.
+    /// The call is tried again after the moment that the other side names.
     Overload,
-    /// The other side could not be reached, or could not answer: no connection, a broken one, a time-out, another 5xx. The
-    /// caller gets a 503; it is tried again at once.
+    /// The other side could not be reached, or could not answer: no connection, a broken one, a time-out, another
+    /// 5xx. The caller gets a 503. The call is tried again at once.
     Outage,
-    /// This service is set up wrong, for example its own credentials are refused. The caller gets a 500.
+    /// This service is set up wrong. For example, its own credentials are refused. The caller gets a 500.
     SetUp,
-    /// The other side refuses this service, and does not say why. The caller gets a 500.
+    /// The other side refuses this service without saying why. The caller gets a 500.
     ServiceRefused,
-    /// The other side answered, but the answer judges nothing: it proves something about this key alone. The caller gets a
-    /// 503.
+    /// The other side answered, but the answer does not judge the key. This proves something about this key alone.
+    /// The caller gets a 503.
     Unjudged,
 }
 
-/// Why a key was not judged. The text is for the operator's log: it names what to change, and holds no secret.
+/// Why a key was not judged. The text is for the operator's log. It names what to change, and holds no secret.
 ///
 /// ```
 /// use apikey_core::{FailureClass, VerifierError};
@@ -227,7 +227,7 @@ impl VerifierError {
         Self::new(FailureClass::Unjudged, reason)
     }
 
-    /// Adds for how long the other side asked to be left alone, counted from now.
+    /// Adds how long the other side asked to be left alone, counted from now.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
@@ -260,7 +260,7 @@ impl VerifierError {
         &self.reason
     }
 
-    /// For how long the other side asked to be left alone, if it did.
+    /// How long the other side asked to be left alone, if it did.
     #[must_use]
     pub fn asked_to_wait(&self) -> Option<Duration> {
         self.wait
@@ -278,7 +278,7 @@ impl fmt::Display for VerifierError {
         let start = match self.class {
             FailureClass::Overload | FailureClass::Outage => "API keys can't be verified right now",
             FailureClass::SetUp | FailureClass::ServiceRefused => {
-                "this service can't verify API keys until its set-up is mended"
+                "this service can't verify API keys until its set-up is changed"
             }
             FailureClass::Unjudged => "an API key can't be verified",
         };
@@ -315,7 +315,7 @@ impl Error for VerifierError {
     }
 }
 
-/// What a failure on this side of the wire looks like to a caller. It can only become a 5xx, never an "invalid key".
+/// How a failure on the server's side looks to a caller. It can only become a 5xx, never an "invalid key".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServerFault {
     Unavailable { retry_after: Duration },
@@ -323,6 +323,6 @@ pub(crate) enum ServerFault {
 }
 
 impl ServerFault {
-    /// Nobody knows when a retry makes sense, so the caller is asked to wait for 5 s.
+    /// It is not known when a retry makes sense, so the caller is asked to wait for 5 s.
     pub(crate) const UNAVAILABLE: Self = Self::Unavailable { retry_after: Duration::from_secs(5) };
 }

@@ -1,4 +1,4 @@
-//! One way to look at requests, and the engine behind it.
+//! The options of an authenticator, and the engine behind them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::request::RequestHead;
 use crate::verified_key::VerifiedKey;
 use crate::worker::Worker;
 
-/// What an authenticator holds: the options that may differ by route, and what all views of it share.
+/// What an authenticator holds: the options that may differ by route, and the parts that all its views share.
 pub(crate) struct View {
     pub(crate) extraction: Extraction,
-    /// What the parts above and below were built from, for views that are derived from this one.
+    /// The options that this view was built from. Views that are derived from this one start with them.
     pub(crate) options: Options,
     pub(crate) style: Arc<DenialStyle>,
     /// `None` for an authenticator that was not derived from another one.
@@ -28,17 +28,16 @@ pub(crate) struct View {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) worker: Arc<Worker>,
-    /// For how long a batch tries to begin a question that finds everything taken.
+    /// How long a batch tries to begin a verification if too many callers ask already.
     pub(crate) timeout: Duration,
 }
 
 impl View {
-    /// A view with other options over the same engine.
+    /// A view with other options over the same engine. If `counts_for_itself`, it counts attempts apart from this
+    /// view.
     ///
     /// # Errors
     /// [`ConfigError`], naming the option that can't be used.
-    ///
-    /// `counts_for_itself`: attempts through this view are counted apart from those through the other one.
     pub(crate) fn with_options(
         &self,
         options: Options,
@@ -63,7 +62,7 @@ impl View {
         })
     }
 
-    /// Whose attempt the request is, if the server knows.
+    /// The client that sent the request, if the server knows its address.
     pub(crate) fn client_of(&self, request: &impl RequestHead) -> Option<Client> {
         self.clients.client_of(request)
     }

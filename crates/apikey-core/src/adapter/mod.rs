@@ -1,5 +1,5 @@
-//! What adapters have in common, beyond decisions: how they read requests, the names that an application sees, and the
-//! types that each defines for itself.
+//! What adapters have in common beside decisions: the methods that read requests, the names that an application uses,
+//! and the types that each adapter defines for itself.
 
 mod types;
 
@@ -9,10 +9,10 @@ use crate::request::RequestHead;
 
 /// # For adapters
 ///
-/// What an adapter for a web framework calls. An application has no need of it.
+/// An adapter for a web framework calls these methods. An application does not need them.
 impl Authenticator {
-    /// Begins an attempt: extracts the key from a request and consults the cache, without waiting for anything. A
-    /// [`gate`](Self::gate) says what becomes of the attempt.
+    /// Begins an attempt: extracts the key from a request and looks it up in the cache, without waiting. A
+    /// [`gate`](Self::gate) decides about the attempt.
     pub fn begin(&self, request: &impl RequestHead) -> Attempt {
         match self.0.extraction.extract(request) {
             Ok(None) => Attempt::ANONYMOUS,
@@ -35,28 +35,28 @@ impl Authenticator {
         self.0.extraction.removes_credential()
     }
 
-    /// The headers that the adapter takes out of the request, in lower case. None unless
+    /// The headers that the adapter must take out of the request, in lower case. None unless
     /// [`removes_credential`](Self::removes_credential).
     pub fn removed_headers(&self) -> impl Iterator<Item = &str> {
         self.0.extraction.removed_headers()
     }
 
-    /// The path and query that the handler is to see instead of these; `None` if they stay as they are.
+    /// The path and query that the handler must see instead of these. `None` if they stay as they are.
     #[must_use]
     pub fn target_without_credential(&self, path: &str, query: Option<&str>) -> Option<String> {
         let rest = self.0.extraction.query_without_credential(query?)?;
         Some(if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") })
     }
 
-    /// Whether a key may stand in the query, for an adapter that must copy the query to show it.
+    /// Whether a key may be in the query. An adapter that must copy the query to show it asks this first.
     #[must_use]
     pub fn reads_query(&self) -> bool {
         self.0.extraction.reads_query()
     }
 }
 
-/// Everything that an application names in any framework, for adapters to re-export whole. An adapter whose
-/// `Authenticator` is a type of its own defines it beside: that one comes before this.
+/// Everything that an application names in any framework. Adapters re-export all of it. If an adapter defines an
+/// `Authenticator` of its own, that one takes precedence over this one.
 pub mod application {
     pub use crate::{
         AnyOf, AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource, Denial,

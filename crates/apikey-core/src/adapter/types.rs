@@ -1,7 +1,7 @@
-//! Types that each adapter must define for itself, because a framework's traits can be implemented only for a crate's own
-//! types.
+//! Types that each adapter must define for itself, because Rust lets a crate implement a framework's traits only for
+//! its own types.
 
-/// Defines an adapter's `Authenticator` around the core's, with the attributes (the documentation) that are given. The
+/// Defines an adapter's `Authenticator` around the core's, with the attributes (the documentation) that you give. The
 /// adapter adds what its framework needs, such as `require`.
 ///
 /// ```
@@ -78,8 +78,8 @@ macro_rules! kinde_from_env {
     () => {};
 }
 
-/// Defines an adapter's error type around a [`Denial`](crate::Denial), under the name and with the attributes (the
-/// documentation) that are given. The adapter turns it into its framework's response.
+/// Defines an adapter's error type around a [`Denial`](crate::Denial), with the name and the attributes (the
+/// documentation) that you give. The adapter turns it into its framework's response.
 ///
 /// ```
 /// apikey_core::adapter_rejection! {
@@ -99,7 +99,7 @@ macro_rules! adapter_rejection {
         pub struct $name($crate::Denial);
 
         impl $name {
-            /// The reason, and the answer that says so.
+            /// The reason, and the response that says so.
             #[must_use]
             pub fn denial(&self) -> &$crate::Denial {
                 &self.0
@@ -129,8 +129,8 @@ macro_rules! adapter_rejection {
     };
 }
 
-/// Defines an adapter's `ApiKey`, `MaybeApiKey` and `Scoped<P>` around a [`VerifiedKey`](crate::VerifiedKey), each with the
-/// attributes (the documentation) that are given. The adapter implements its framework's traits for them.
+/// Defines an adapter's `ApiKey`, `MaybeApiKey` and `Scoped<P>` around a [`VerifiedKey`](crate::VerifiedKey), each
+/// with the attributes (the documentation) that you give. The adapter implements its framework's traits for them.
 ///
 /// ```
 /// apikey_core::adapter_keys! {
@@ -154,7 +154,7 @@ macro_rules! adapter_keys {
         pub struct ApiKey($crate::VerifiedKey);
 
         impl ApiKey {
-            /// The key by itself, to be handed on.
+            /// The key by itself, to pass on.
             #[must_use]
             pub fn into_key(self) -> $crate::VerifiedKey {
                 self.0
@@ -187,7 +187,7 @@ macro_rules! adapter_keys {
                 self.0.as_ref()
             }
 
-            /// The key by itself, to be handed on.
+            /// The key by itself, to pass on.
             #[must_use]
             pub fn into_key(self) -> Option<$crate::VerifiedKey> {
                 self.0
@@ -209,14 +209,14 @@ macro_rules! adapter_keys {
         }
 
         impl<P> Scoped<P> {
-            /// Takes a key without checking it against the policy, for tests of handlers. Whoever calls this vouches for
-            /// the key, so an application must not call it for a request.
+            /// Takes a key without checking it against the policy, for tests of handlers. The code that calls this
+            /// vouches for the key, so an application must not call it for a request.
             #[must_use]
             pub fn assume_authorized(key: $crate::VerifiedKey) -> Self {
                 Self { key, policy: ::core::marker::PhantomData }
             }
 
-            /// The key by itself, to be handed on.
+            /// The key by itself, to pass on.
             #[must_use]
             pub fn into_key(self) -> $crate::VerifiedKey {
                 self.key

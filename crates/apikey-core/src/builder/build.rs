@@ -14,9 +14,9 @@ use crate::runtime::VerificationRuntime;
 use crate::view::View;
 use crate::worker::{Worker, WorkerSettings, health_check_timeout};
 
-/// How long past the timeout others join a flight that does not land.
+/// How long past the timeout other callers may join a flight that does not land.
 const GRACE: Duration = Duration::from_millis(250);
-/// The part of its budget that a caller waits in the queue at most.
+/// A caller waits in the queue for at most one part in this many of the verification timeout.
 const QUEUE_PART: u32 = 3;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
@@ -36,10 +36,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             return Err(ConfigError::new("stale_if_error", "at most a day (86400 s); zero turns it off"));
         }
         if !self.stale_if_error.is_zero() && self.cache_time_to_live.is_zero() {
-            return Err(ConfigError::new(
-                "stale_if_error",
-                "it needs the cache: set cache_time_to_live, too",
-            ));
+            return Err(ConfigError::new("stale_if_error", "needs the cache: set cache_time_to_live, too"));
         }
         if self.negative_time_to_live > LONGEST_TIME_TO_LIVE {
             return Err(ConfigError::new(

@@ -1,4 +1,4 @@
-//! How an authenticator is configured, and what is refused before the first request.
+//! Configures an authenticator, and refuses bad settings before the first request.
 
 mod build;
 mod route_options;
@@ -21,18 +21,18 @@ use crate::verifier::Verifier;
 
 /// The time to live of a cached positive answer, as Kinde's guide recommends: five minutes.
 pub const DEFAULT_CACHE_TIME_TO_LIVE: Duration = Duration::from_secs(300);
-/// How many keys are cached unless something else is set.
+/// How many keys the cache holds by default.
 pub const DEFAULT_CACHE_CAPACITY: usize = 100_000;
-/// The whole budget of one verification unless something else is set.
+/// How long one verification may take by default.
 pub const DEFAULT_VERIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How many verifications are under way at once at most, unless something else is set.
+/// How many verifications may be under way at once by default.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 64;
-/// How many callers may wait for a place among the verifications under way, unless something else is set.
+/// How many callers may wait for a place among the verifications under way by default.
 pub const DEFAULT_MAX_QUEUED: usize = 256;
-/// How many callers may wait for other callers' verifications at once, unless something else is set.
+/// How many callers may wait for other callers' verifications at once by default.
 pub const DEFAULT_MAX_WAITING: usize = 16_384;
-/// How long a caller waits for a slow Kinde where an older answer could serve, unless something else is set.
+/// How long a caller waits for a slow Kinde by default, if a stale answer could serve.
 pub const DEFAULT_STALE_WHILE_SLOW: Duration = Duration::from_millis(500);
 
 /// Configures an [`Authenticator`]. Every setting has a safe default.
@@ -67,8 +67,8 @@ impl Authenticator {
         AuthenticatorBuilder::new(verifier)
     }
 
-    /// The authenticator that asks the Kinde business which the environment names, with every other setting at its
-    /// default. See [`KindeVerifier::from_env`](crate::KindeVerifier::from_env) for the variables.
+    /// The authenticator for the Kinde business that the environment names, with every other setting at its default.
+    /// See [`KindeVerifier::from_env`](crate::KindeVerifier::from_env) for the variables.
     ///
     /// # Errors
     /// [`ConfigError`](crate::ConfigError), naming the variable that is missing or can't be used.
@@ -104,163 +104,175 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         }
     }
 
-    /// How long a positive answer is reused, counted from when it was asked for. Default 300 s, at most a day; zero
-    /// turns the cache off. A jitter shortens it by a tenth at most.
+    /// How long the answer about an accepted key is reused, counted from when it was asked for. Default 300 s, at
+    /// most a day. Zero turns the cache off. A jitter shortens it by at most a tenth.
     pub fn cache_time_to_live(mut self, time_to_live: Duration) -> Self {
         self.cache_time_to_live = time_to_live;
         self
     }
 
-    /// How many keys the cache holds at most. Default 100 000.
+    /// How many keys the cache holds at most. Default 100,000, at least 1.
     pub fn cache_capacity(mut self, keys: usize) -> Self {
         self.cache_capacity = keys;
         self
     }
 
-    /// The whole budget of one verification: tokens, connecting, everything. Default 3 s, more than zero, at most ten
-    /// minutes. Past it the caller gets a 503.
+    /// How long one verification may take in all: fetching a token, connecting, asking and retries. Default 3 s; more
+    /// than zero, at most 10 minutes. After that the caller gets a 503.
     pub fn verification_timeout(mut self, timeout: Duration) -> Self {
         self.verification_timeout = timeout;
         self
     }
 
-    /// How long past its time to live a positive answer may serve while Kinde can't answer. Default: zero, which is off; at
-    /// most a day. It counts from when the answer was asked for, so failures never prolong it; a key that Kinde has
-    /// refused, or that was removed, is never served. [`VerifiedKey::is_stale`](crate::VerifiedKey::is_stale) tells, and
-    /// [`Policy::fresh`](crate::Policy::fresh) refuses.
+    /// How long after its time to live an answer may serve as stale, while Kinde can't answer. Default zero, which
+    /// turns it off; at most a day. It counts from when the answer was asked for, so failures never prolong it. A key
+    /// that Kinde has refused, or that was removed, never has a stale answer.
+    /// [`VerifiedKey::is_stale`](crate::VerifiedKey::is_stale) tells a handler.
+    /// [`Policy::fresh`](crate::Policy::fresh) refuses stale answers.
     pub fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
         self.stale_if_error = stale_if_error;
         self
     }
 
-    /// How long a caller waits for a slow Kinde before an older answer serves, where
-    /// [`stale_if_error`](Self::stale_if_error) allows one. Default 500 ms, at most ten minutes; from
-    /// [`verification_timeout`](Self::verification_timeout) on it changes nothing. The verification goes on in the
-    /// background.
+    /// How long a caller waits for a slow Kinde before a stale answer serves, if
+    /// [`stale_if_error`](Self::stale_if_error) allows one. Default 500 ms, at most 10 minutes. If it is as long as
+    /// [`verification_timeout`](Self::verification_timeout) or longer, it changes nothing. The verification goes on
+    /// in the background.
     pub fn stale_while_slow(mut self, wait: Duration) -> Self {
         self.stale_while_slow = wait;
         self
     }
 
-    /// How long a refusal by Kinde is reused. Default: zero, which is off; at most a day. A key that becomes valid stays
-    /// refused for as long. Refusals have a space of their own, so that junk never pushes out good keys; failures are
-    /// never remembered as refusals.
+    /// How long a refusal by Kinde is reused. Default zero, which turns it off; at most a day. A key that becomes
+    /// valid meanwhile stays refused for that long. Refusals have a cache of their own, so that junk never pushes out
+    /// good keys. A failure is never remembered as a refusal.
     pub fn negative_time_to_live(mut self, time_to_live: Duration) -> Self {
         self.negative_time_to_live = time_to_live;
         self
     }
 
-    /// Whether keys in use are renewed in the background shortly before their time to live ends, so that nobody waits at
-    /// its end. Default: on.
+    /// Whether the answers about keys in use are renewed in the background shortly before their time to live ends, so
+    /// that no caller waits then. Default: on.
     pub fn refresh_ahead(mut self, refresh_ahead: bool) -> Self {
         self.refresh_ahead = refresh_ahead;
         self
     }
 
-    /// Whether a verification is tried again within its timeout: after an outage on a new connection, after overload when the
-    /// moment has come that Kinde names, and beside a try that is silent for a third of the timeout. Default: on. Every
-    /// verification has one retry of its own; further ones come from a budget that all share, which grows by a tenth of a
-    /// retry with each verification.
+    /// Whether a verification is tried again within its timeout. Default: on. After an outage it is tried again on a
+    /// new connection. After overload it is tried again at the moment that Kinde names. If a try is silent for a
+    /// third of the timeout, a second one starts beside it. Every verification has one retry of its own. Further
+    /// retries come from a budget that all verifications share, to which each of them adds a tenth of a retry.
     pub fn retries(mut self, retries: bool) -> Self {
         self.retries = retries;
         self
     }
 
-    /// Whether a Kinde that can't answer is left alone for a while. Default: on.
+    /// Whether the authenticator stops asking for a while if Kinde can't answer. Default: on.
     ///
-    /// When verifications fail, the service asks Kinde with a made-up key of its own ([`Verifier::check`]). If that fails
-    /// twice in a row, unknown keys get their 503 at once until it succeeds again, or until one of the few keys that are let
-    /// through is judged. If Kinde asks for time instead, everybody waits until the moment that it names, for at most 60 s.
-    /// If Kinde names none, the question must draw that twice in a row. If this service is set up wrong, all callers hear so
-    /// from memory for one second; if Kinde refuses the service without saying why, the client whose key drew that does.
+    /// When verifications fail, the authenticator makes a health check with a made-up key ([`Verifier::check`]). If
+    /// the check fails twice in a row, keys that are not cached get their 503 at once. That ends when a check
+    /// succeeds, or when Kinde judges one of the few keys that are still let through.
+    ///
+    /// If Kinde asks for time, everybody waits until the moment that it names, for at most 60 s. If it names no
+    /// moment, the check must draw overload twice in a row. If this service is set up wrong, all callers get the 500
+    /// from memory for one second. If Kinde refuses the service without saying why, only the client that presented
+    /// the key gets it from memory.
     pub fn circuit_breaker(mut self, circuit_breaker: bool) -> Self {
         self.circuit_breaker = circuit_breaker;
         self
     }
 
-    /// How many verifications may be under way at once. Default 64, at least 1. While Kinde answers that it has too much to
-    /// do, fewer are. Past it callers wait ([`max_queued`](Self::max_queued)). While callers of several clients wait, one
-    /// client has at most a quarter of the places. Of 16 or more, the last sixteenth is never one client's.
+    /// How many verifications may be under way at once. Default 64, at least 1. While Kinde answers that it is
+    /// overloaded, the authenticator lowers this number. Further callers wait ([`max_queued`](Self::max_queued)).
+    /// While callers of several clients wait, one client has at most a quarter of the places. If there are 16 places
+    /// or more, one client never has the last sixteenth.
     pub fn max_in_flight(mut self, verifications: usize) -> Self {
         self.max_in_flight = verifications;
         self
     }
 
-    /// How many callers may wait for a place among the verifications under way, for at most a third of the verification
-    /// timeout; a key that Kinde asked to come back later may wait for the rest of the timeout. Default 256; 0 = no queue. Past it, or if its turn would not come by then, a caller gets a 503 at once. While
-    /// callers of several clients wait, one client has at most an eighth of the queue.
+    /// How many callers may wait for a place among the verifications under way. Default 256; 0 means no queue. A
+    /// caller waits for at most a third of the verification timeout. A key that Kinde asked to come back later may
+    /// wait for the rest of the timeout. If the queue is full, or if a caller's turn would not come in time, the
+    /// caller gets a 503 at once. While callers of several clients wait, one client has at most an eighth of the
+    /// queue.
     pub fn max_queued(mut self, callers: usize) -> Self {
         self.max_queued = callers;
         self
     }
 
-    /// How many callers may wait for other callers' verifications of the same keys at once. Default 16,384, at least 1. Past
-    /// it such a caller gets a 503 at once. While callers of several clients wait, one client has at most an eighth; the last
-    /// eighth is never one client's.
+    /// How many callers may wait at once for verifications of the same keys that other callers started. Default
+    /// 16,384, at least 1. Further ones get a 503 at once. While callers of several clients wait, one client has at
+    /// most an eighth of these waiting slots. One client never has the last eighth.
     pub fn max_waiting(mut self, callers: usize) -> Self {
         self.max_waiting = callers;
         self
     }
 
-    /// The runtime on which verifications run, a custom [`Verifier`]'s calls included. Default: a thread of the
-    /// authenticator's own, so that a web worker that is blocked, or a runtime that is driven by nobody, delays no
+    /// The runtime on which verifications run, the calls of a custom [`Verifier`] included. Default: a thread that
+    /// belongs to the authenticator. So a blocked web worker, or a runtime that nobody drives, delays no
     /// verification.
     ///
-    /// Name the application's runtime if a custom verifier depends on it, or in a test with paused time. It must have its
-    /// timer and I/O enabled. If it is blocked or not driven, callers wait.
+    /// Name the application's runtime if a custom verifier depends on it, or in a test with paused time. Its timer
+    /// and I/O must be enabled. If it is blocked or nobody drives it, callers wait.
     pub fn verification_runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// How many keys that Kinde refuses one client may present in a window of time. Default: the guide's 100 in 15 minutes;
-    /// `None` turns the limit off, and [`AttemptLimit::count_all_attempts`] counts accepted keys, too. A client is an IP
-    /// address; see [`trusted_proxies`](Self::trusted_proxies).
+    /// How many refused keys one client may present in a window of time. Only keys that Kinde was asked about count.
+    /// Default: 100 in 15 minutes, as in Kinde's guide. `None` turns the limit off.
+    /// [`AttemptLimit::count_all_attempts`] counts accepted keys, too. A client is an IP address; see
+    /// [`trusted_proxies`](Self::trusted_proxies).
     pub fn attempt_limit(mut self, limit: impl Into<Option<AttemptLimit>>) -> Self {
         self.options.attempt_limit = limit.into();
         self
     }
 
-    /// The proxies whose forwarding header is believed. Default: none, so that the peer of the connection is the client.
+    /// The proxies whose forwarding header is believed. Default: none. Then the client is the address at the other
+    /// end of the connection.
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.trusted_proxies = proxies;
         self
     }
 
-    /// How many leading bits of an IPv6 address make a client. Default 56; 32 to 64.
+    /// How many leading bits of an IPv6 address make a client. Default 56, from 32 to 64.
     ///
-    /// An IPv6 address that stands for an IPv4 address counts as that one: `::ffff:192.0.2.1`, and `64:ff9b::192.0.2.1`,
-    /// as a translator (NAT64) writes it. A unique local address (`fc00::/7`) counts per /64, whatever is set here.
+    /// An IPv6 address that stands for an IPv4 address counts as that address: an IPv4-mapped one
+    /// (`::ffff:192.0.2.1`), or one that a NAT64 translator gives (`64:ff9b::192.0.2.1`). A unique local address
+    /// (`fc00::/7`) always counts per /64.
     pub fn ipv6_client_prefix(mut self, bits: u8) -> Self {
         self.ipv6_prefix = bits;
         self
     }
 
-    /// Where a key may be presented, in the order in which messages name the places. Default:
-    /// `Authorization: Bearer` alone.
+    /// Where a request may present a key. Messages name the locations in this order. Default: `Authorization: Bearer`
+    /// alone.
     pub fn credential_sources(mut self, sources: impl IntoIterator<Item = CredentialSource>) -> Self {
         self.options.extraction.sources = sources.into_iter().collect();
         self
     }
 
-    /// Refuses keys that begin with none of these as malformed, without asking Kinde: for example `k_live_`. It holds for
-    /// requests, [`verify`](Authenticator::verify) and [`verify_many`](Authenticator::verify_many) alike. Default: all
-    /// are accepted, because Kinde publishes no grammar of its keys.
+    /// Accepts only keys that begin with one of these prefixes, for example `k_live_`. Other keys are refused as
+    /// malformed, without a call to Kinde: in requests, in [`verify`](Authenticator::verify) and in
+    /// [`verify_many`](Authenticator::verify_many). Default: all keys are accepted, because Kinde publishes no
+    /// grammar of its keys.
     pub fn accepted_prefixes<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
         self.options.extraction.accepted_prefixes = prefixes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Takes the credential out of the request before the handler sees it, so that it can't be logged or forwarded
-    /// by mistake. Default: off.
+    /// Takes the credential out of the request before the handler sees it, so that the handler can't log or forward
+    /// it by mistake. Default: off.
     ///
-    /// What was taken out stands for the request from then on. A credential that somebody puts into the request later is
-    /// judged by itself and taken out, too.
+    /// From then on, the request is judged by the credential that was taken out. If some code puts another credential
+    /// into the request later, that one is judged by itself and taken out, too.
     ///
-    /// Adapters keep what was taken out in the request's extensions. A clone of the extensions does not have it: a
-    /// sub-request that is made with one is judged by what it presents itself, and is anonymous if it presents nothing. If
-    /// the extensions are moved into another request and not cloned, that cannot be told from the request itself, and the
-    /// credential that was taken out stands for it. So clone them, or present a credential in each sub-request.
+    /// Adapters keep the result in the request's extensions. A clone of the extensions does not have it. So a
+    /// sub-request that is made with a clone is judged by what it presents itself, and is anonymous if it presents
+    /// nothing. If you *move* the extensions into another request, the authenticator can't tell that request from the
+    /// first one, and lets it in with the first one's key. So clone them, or present a credential in each
+    /// sub-request.
     pub fn remove_credential(mut self, remove: bool) -> Self {
         self.options.extraction.remove_credential = remove;
         self
@@ -278,8 +290,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
-    /// Replaces the clock that decides about expiry, for tests: that of cached answers, and that of the verifier's own
-    /// token ([`Verifier::use_clock`]).
+    /// Replaces the clock, for tests. It decides when cached answers expire, and when the verifier's own token does
+    /// ([`Verifier::use_clock`]).
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self

@@ -1,4 +1,4 @@
-//! How the options of some routes are configured.
+//! Configures other options for some routes.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::extract::CredentialSource;
 use crate::options::Options;
 use crate::view::View;
 
-/// Configures an authenticator for some routes over the engine of another one: made by
-/// [`Authenticator::with_options`]. Options that are not set here are as they were.
+/// Configures an authenticator for some routes over the engine of another one. [`Authenticator::with_options`] makes
+/// it. Options that are not set here stay as they are.
 ///
 /// `A` is what [`build`](Self::build) makes: the core's [`Authenticator`], or the adapter's own.
 #[must_use]
@@ -24,12 +24,12 @@ pub struct RouteOptions<A = Authenticator> {
 }
 
 impl Authenticator {
-    /// Starts configuring other options for some routes: realm, places of the key, limit of attempts, largest age of an
-    /// answer. The result shares everything else with this authenticator: the cache, the token, the connections to Kinde,
-    /// and what is removed from one is removed from both.
+    /// Starts configuring other options for some routes: realm, locations of the key, limit of attempts, largest age
+    /// of an answer. The result shares everything else with this authenticator: the cache, the token, the connections
+    /// to Kinde. A key that is removed from one is removed from both.
     ///
-    /// Layers and extractors of one route should use the same authenticator. An attempt of one is not reused by another, so
-    /// a route that uses two of them looks twice.
+    /// Layers and extractors of one route should use the same authenticator, because one does not reuse an attempt of
+    /// another. A route that uses two of them looks a key up twice.
     ///
     /// ```
     /// use apikey_core::{Authenticator, CredentialSource};
@@ -71,14 +71,14 @@ impl<A: From<Authenticator>> RouteOptions<A> {
         self
     }
 
-    /// Where a key may be presented, in the order in which messages name the places.
+    /// Where a request may present a key. Messages name the locations in this order.
     pub fn credential_sources(mut self, sources: impl IntoIterator<Item = CredentialSource>) -> Self {
         self.options.extraction.sources = sources.into_iter().collect();
         self
     }
 
-    /// How many keys that Kinde refuses one client may present on these routes in a window of time; `None` turns the limit
-    /// off. These routes count for themselves if this is called. Otherwise they share the count of the authenticator that
+    /// How many refused keys one client may present on these routes in a window of time. `None` turns the limit off.
+    /// If you call this, these routes count for themselves. Otherwise they share the count of the authenticator that
     /// they were made from.
     pub fn attempt_limit(mut self, limit: impl Into<Option<AttemptLimit>>) -> Self {
         self.options.attempt_limit = limit.into();
@@ -86,8 +86,8 @@ impl<A: From<Authenticator>> RouteOptions<A> {
         self
     }
 
-    /// The largest age of an answer that may serve, at most a day; `None` leaves it to the cache's time to live. An older
-    /// answer is asked for anew. If that fails, the caller gets a 503, even if
+    /// The largest age of an answer that may serve, at most a day. `None`: only the cache's time to live bounds it.
+    /// If the answer is older, Kinde is asked again. If that fails, the caller gets a 503, even if
     /// [`stale_if_error`](crate::AuthenticatorBuilder::stale_if_error) would let it pass elsewhere.
     pub fn max_age(mut self, max_age: impl Into<Option<Duration>>) -> Self {
         self.options.max_age = max_age.into();

@@ -1,4 +1,4 @@
-//! Whose attempt a request is, and what the operator is told where that can't be found out.
+//! Finds the client that a request's attempt counts for. If that is not possible, tells the operator why.
 
 use std::mem::discriminant;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Client, Diagnosis, TrustedProxies, client_address};
 use crate::request::RequestHead;
 
-/// Finds the clients of requests, where attempts are counted at all.
+/// Finds the clients of requests. Used only for requests whose attempts count.
 pub(crate) struct Clients {
     proxies: TrustedProxies,
     ipv6_prefix: u8,
@@ -26,7 +26,7 @@ impl Clients {
             if !self.told_of_no_address.swap(true, Ordering::Relaxed) {
                 tracing::error!(
                     "attempt_limit: the server does not know its clients' addresses, so nobody's attempts are \
-                     counted; let it record them, as the adapter's documentation says, or turn the limit off"
+                     counted; make it record them, as the adapter's documentation says, or turn the limit off"
                 );
             }
             return None;
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(clients.client_of(&PlainRequest::new()), None, "no address, no client");
     }
 
-    /// What the operator reads in the log.
+    /// The log that the operator reads.
     fn told(requests: &[PlainRequest]) -> String {
         let log = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&log);

@@ -1,21 +1,23 @@
 //! Reads `Forwarded` (RFC 7239, section 4) from the right.
 //!
-//! Read from the left, a caller's unclosed quote would swallow what the proxies appended after it. From the right, what
-//! they wrote comes first, and for every list that keeps to the grammar both directions find the same elements: within a
-//! quoted string each quote has an odd number of backslashes before it, and the one that opens it has none.
+//! From the left, a quote that a caller did not close would swallow what the proxies appended after it. From the
+//! right, the proxies' own elements come first. For every list that follows the grammar, both directions find the
+//! same elements: within a quoted string, an odd number of backslashes stands before each quote, and none before the
+//! quote that opens it.
 //!
-//! One attack is left: a proxy that copies something of the request into a parameter without quoting it, such as the
-//! host, may end its element with a quote that closes the caller's. Both directions then see one flawless element of the
-//! caller's making, with the proxy's in quotes. Therefore an element with a comma and a later `for=` within one pair of
-//! quotes is refused; nothing honest looks like that. A comma or semicolon alone is a quoted string's good right.
+//! One attack is left. A proxy may copy something of the request, such as the host, into a parameter without quoting
+//! it. Then the proxy's element can end with a quote that closes the caller's quote. Both directions then find one
+//! correct element that the caller made, with the proxy's element inside its quotes. Therefore an element is refused
+//! if one pair of quotes holds a comma and a `for=` after it. No honest proxy writes that. A comma or a semicolon
+//! alone may stand in a quoted string.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{node, text};
 
-/// What the elements of a line name, from the right: an address, or `None` for one that is malformed, has not exactly
-/// one `for`, or hides or doesn't know the address.
+/// The addresses that the elements of a line name, from the right. `None` for an element that is malformed, does not
+/// have exactly one `for`, or hides the address or does not know it.
 pub(super) fn addresses(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
     let mut unread = Some(line);
     std::iter::from_fn(move || {
@@ -25,7 +27,7 @@ pub(super) fn addresses(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
     })
 }
 
-/// The last element, and what stands left of its comma, if there is one. `None`: a quote is never opened.
+/// The last element, and what is left of its comma, if there is a comma. `None` if a quote is never opened.
 fn split_last(line: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let mut unread = line;
     loop {
@@ -38,7 +40,7 @@ fn split_last(line: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     }
 }
 
-/// What stands left of the quoted string that ends with this content.
+/// What is left of the quoted string that ends with this content.
 fn before_opening_quote(mut content: &[u8]) -> Option<&[u8]> {
     loop {
         let quote = content.iter().rposition(|byte| *byte == b'"')?;
@@ -82,8 +84,8 @@ fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if token.is_empty() { None } else { Some((token, after)) }
 }
 
-/// What stands in a quoted string (RFC 9110, section 5.6.4) whose first quote has been read, still escaped, and what
-/// follows it.
+/// The content of a quoted string (RFC 9110, section 5.6.4), still escaped, and what follows it. The caller has read
+/// the first quote.
 fn quoted_string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_text = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte) || byte >= 0x80;
     let mut bytes = text.iter().enumerate();
@@ -102,7 +104,7 @@ fn quoted_string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// Whether a whole element, from its comma on, seems to have got into these quotes; see the top of this file.
+/// Whether these quotes seem to hold a whole element after a comma: see the top of this file.
 fn holds_an_element(content: &[u8]) -> bool {
     let comma = content.iter().position(|byte| *byte == b',');
     let tail = comma.and_then(|comma| content.get(comma..)).unwrap_or_default();

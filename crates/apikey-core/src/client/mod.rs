@@ -1,9 +1,11 @@
-//! The address that a request comes from, behind proxies that are trusted to tell it. Pure: no I/O, no state.
+//! Finds the client that a request comes from, behind proxies that are trusted to name it. It does no I/O and keeps
+//! no state.
 //!
-//! A forwarding header is believed only where the TCP peer is a trusted proxy, and then it is read from the right: each
-//! proxy appended the address that it saw, so what stands left of the first untrusted address is that client's own
-//! word. Reading ends at the first element without an address; then the trusted hop next to it counts as the client,
-//! so a chain that can't be read may merge clients, but never invents one. The work is linear in the header's length.
+//! A forwarding header is believed only if the TCP peer is a trusted proxy. It is read from the right, because each
+//! proxy appends the address that it saw. So everything left of the first untrusted address was written by that
+//! client, and is ignored. Reading ends at the first element without an address. Then the trusted hop next to that
+//! element counts as the client. So a chain that can't be read may merge clients, but it never invents one. The work
+//! is linear in the header's length.
 
 mod clients;
 mod forwarded;
@@ -19,24 +21,26 @@ pub use proxies::{ForwardingHeader, TrustedProxies};
 use crate::request::RequestHead;
 use proxies::{HEADER_SETTING, RANGES_SETTING};
 
-/// How many bits of an IPv6 address may make a client. A site gets a /48 to /64 of its own.
+/// How many bits of an IPv6 address may make a client. A site has a /48 to /64 of its own.
 pub(crate) const IPV6_PREFIXES: RangeInclusive<u8> = 32..=64;
 
 /// How many bits of an IPv6 address make a client by default.
 pub(crate) const DEFAULT_IPV6_PREFIX: u8 = 56;
 
-/// How many bits of a unique local address (`fc00::/7`) make a client, whatever is set: such a network is one site's own,
-/// and its subnets are what a provider's customers are elsewhere.
+/// How many bits of a unique local address (`fc00::/7`) make a client, whatever is set. One site owns such a network,
+/// so each of its subnets counts as a client.
 const UNIQUE_LOCAL_PREFIX: u8 = 64;
 
-/// Where the IPv4 internet stands in IPv6: the well-known prefix of translators (NAT64; RFC 6052, section 2.1), a /96.
+/// The /96 in which IPv6 holds all IPv4 addresses: the well-known prefix of NAT64 translators (RFC 6052, section
+/// 2.1).
 const NAT64_PREFIX: u128 = 0x0064_ff9b_u128 << 96;
 
-/// Which client a request counts for: an IPv4 address, or the prefix of an IPv6 address (/56 unless set otherwise, /32
-/// to /64), since whoever has one IPv6 address has its whole network. A unique local address counts per /64.
+/// The client that a request counts for: an IPv4 address, or the prefix of an IPv6 address (/56 by default, /32 to
+/// /64). A prefix, because a caller with one IPv6 address has its whole network. A unique local address counts per
+/// /64.
 ///
-/// Two addresses of the same client are equal here: an IPv6 address that stands for an IPv4 address is that one
-/// ([`canonical`]), and the bits past the prefix are gone. It is displayed as an address (`192.0.2.1`) or as a prefix
+/// Two addresses of one client are equal here. An IPv6 address that stands for an IPv4 address is that IPv4 address
+/// ([`canonical`]), and the bits past the prefix are zero. It is displayed as an address (`192.0.2.1`) or as a prefix
 /// (`2001:db8::/56`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Client(Counted);
@@ -57,7 +61,8 @@ impl fmt::Display for Client {
 }
 
 impl Client {
-    /// The client to which an address belongs. A prefix length outside of [`IPV6_PREFIXES`] counts as the nearest in it.
+    /// The client that an address belongs to. A prefix length outside of [`IPV6_PREFIXES`] counts as the nearest one
+    /// in it.
     pub(crate) fn of_address(address: IpAddr, ipv6_prefix: u8) -> Self {
         Self(match canonical(address) {
             IpAddr::V4(address) => Counted::Address(address),
@@ -73,12 +78,12 @@ impl Client {
     }
 }
 
-/// The address that is meant: an IPv6 address that stands for an IPv4 address is that IPv4 address, in settings, on
-/// connections and in headers. Such are the IPv4-mapped ones (`::ffff:192.0.2.1`), and those that a translator gives to
-/// IPv4 hosts (`64:ff9b::192.0.2.1`).
+/// The address in its canonical form. An IPv6 address that stands for an IPv4 address becomes that IPv4 address, in
+/// settings, on connections and in headers. These are the IPv4-mapped ones (`::ffff:192.0.2.1`) and those that a
+/// NAT64 translator gives to IPv4 hosts (`64:ff9b::192.0.2.1`).
 ///
-/// Whoever has such an address of a translator has that IPv4 address on the translator's other side, for answers go
-/// there. So it is trusted where the IPv4 address is.
+/// A translator sends answers for such an address to that IPv4 address. So a caller that uses the one owns the other,
+/// and the IPv6 address is trusted if the IPv4 address is.
 pub(crate) fn canonical(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if address.to_bits() & (u128::MAX << 32) == NAT64_PREFIX => {
@@ -94,18 +99,18 @@ pub(crate) fn canonical(address: IpAddr) -> IpAddr {
 pub(crate) struct Resolved {
     /// The client's address, [`canonical`].
     pub(crate) address: IpAddr,
-    /// What the operator should know, if anything.
+    /// A mistake in the settings that the operator should know of, if there is a sign of one.
     pub(crate) diagnosis: Option<Diagnosis>,
 }
 
-/// A sign that the settings don't fit the proxies. Its text is for the operator's log and names the builder's method; it
-/// holds no byte of the request, only addresses of the operator's own network.
+/// A sign that the settings don't fit the proxies. Its text is for the operator's log and names the builder's method.
+/// It holds no byte of the request, only addresses of the operator's own network.
 ///
-/// Callers can bring it about at will where such a mistake exists, so each kind is to be logged once.
+/// If the settings have such a mistake, every caller can cause this sign. So each kind must be logged only once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Diagnosis {
-    /// A forwarding header came from a peer that is not trusted, but looks like a proxy of the operator's: its address
-    /// is private, shared (RFC 6598), link-local or loopback.
+    /// A forwarding header came from an untrusted peer that looks like a proxy of the operator's: its address is
+    /// private, shared (RFC 6598), link-local or loopback.
     UntrustedProxy {
         /// The TCP peer.
         peer: IpAddr,
@@ -117,7 +122,7 @@ pub(crate) enum Diagnosis {
         /// The header that it did send.
         sent: ForwardingHeader,
     },
-    /// The believed header holds something other than an address before an untrusted address was found.
+    /// The believed header holds something that is not an address, and no untrusted address on its right.
     UnreadableChain {
         /// The believed header.
         header: ForwardingHeader,
@@ -131,21 +136,21 @@ impl fmt::Display for Diagnosis {
         match self {
             Self::UntrustedProxy { peer } => write!(
                 formatter,
-                "a forwarding header came from {peer}, which is not trusted, so that everybody behind it counts as \
-                 one client; if it is your proxy, name {peer} in {RANGES_SETTING}"
+                "a forwarding header came from {peer}, which is not trusted, so everybody behind it counts as one \
+                 client; if it is your proxy, name {peer} in {RANGES_SETTING}"
             ),
             Self::OtherHeader { peer, sent } => write!(
                 formatter,
-                "the trusted proxy {peer} sent no {} header but {sent}, so that everybody behind it counts as one \
-                 client; if the proxy itself writes {sent}, rather than passing on what callers claim, choose \
-                 {sent} with {HEADER_SETTING}",
+                "the trusted proxy {peer} sent {sent} and no {}, so everybody behind it counts as one client; if \
+                 the proxy itself writes {sent}, and does not only pass on what callers claim, choose {sent} with \
+                 {HEADER_SETTING}",
                 sent.other()
             ),
             Self::UnreadableChain { header, hop } => write!(
                 formatter,
-                "the {header} header that trusted proxies forwarded names no address where a client's should stand, \
-                 so that the proxy {hop} counted as the client; have it append the address that it sees, or choose \
-                 the header that it does write with {HEADER_SETTING}"
+                "the {header} header of a trusted proxy has no address where a client's should be, so the proxy \
+                 {hop} counted as the client; let it append the address that it sees, or choose the header that \
+                 it writes with {HEADER_SETTING}"
             ),
         }
     }
@@ -153,11 +158,12 @@ impl fmt::Display for Diagnosis {
 
 /// The address of the client that sent the request over a connection from `peer`.
 ///
-/// - The peer is no trusted proxy: the peer, whatever the request claims.
-/// - Otherwise the rightmost untrusted address in the believed header; the leftmost, where all are trusted; the peer,
-///   where there is none. Several field lines are one list, in order, but no element spans two of them.
-/// - An element from which no address can be read (see [`ForwardingHeader`]), met before an untrusted address: the
-///   trusted hop on its right, or the peer. An empty element is such a one, and so is an empty line among others.
+/// - If the peer is not a trusted proxy: the peer, whatever the request claims.
+/// - Otherwise the rightmost untrusted address in the believed header. If all its addresses are trusted, the
+///   leftmost. If it has none, the peer. Several header lines are one list, in order, but no element spans two of
+///   them.
+/// - If an element without an address (see [`ForwardingHeader`]) comes before an untrusted address: the trusted hop
+///   on its right, or the peer. An empty element has no address, and so has an empty line among others.
 pub(crate) fn client_address(peer: IpAddr, request: &impl RequestHead, proxies: &TrustedProxies) -> Resolved {
     let peer = canonical(peer);
     let header = proxies.believed();
@@ -179,25 +185,25 @@ pub(crate) fn client_address(peer: IpAddr, request: &impl RequestHead, proxies: 
     Resolved { address, diagnosis }
 }
 
-/// What reading a stretch of the list from its right end came to.
+/// What the reading of a part of the list from its right end found.
 struct Chain {
-    /// The client, provided that all hops on the right of this stretch are trusted. `None`: the nearest of those hops.
+    /// The client, if all hops on the right of this part are trusted. `None`: the nearest of those hops.
     address: Option<IpAddr>,
     end: End,
 }
 
 #[derive(PartialEq, Eq)]
 enum End {
-    /// At an untrusted address.
+    /// The reading ended at an untrusted address.
     Untrusted,
-    /// At an element without an address.
+    /// The reading ended at an element without an address.
     Unreadable,
-    /// At the stretch's left end: all of it is trusted.
+    /// The reading reached the left end: all addresses are trusted.
     Left,
 }
 
-/// Reads the last line, which settles it unless all of it is trusted; only then the others, each once. The lines come
-/// as an iterator that runs forwards, so they are folded rather than kept.
+/// Reads the last line. Only if all of it is trusted, it reads the others, each once. The iterator of lines runs only
+/// forwards, so they are folded and not stored.
 fn read_chain(request: &impl RequestHead, proxies: &TrustedProxies) -> Chain {
     let lines = || request.header_values(proxies.believed().name());
     let read = |line| match proxies.believed() {
@@ -216,7 +222,7 @@ fn read_chain(request: &impl RequestHead, proxies: &TrustedProxies) -> Chain {
     })
 }
 
-/// Reads one line's elements, given from the right: each an address, or `None` where it names none.
+/// Reads one line's elements from the right. Each is an address, or `None` if it names none.
 fn read_line(elements: impl Iterator<Item = Option<IpAddr>>, proxies: &TrustedProxies) -> Chain {
     let mut address = None;
     for element in elements {
@@ -237,17 +243,17 @@ fn x_forwarded_for(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
     })
 }
 
-/// The longest node that is read, in bytes: an IPv6 address needs 45, and an obfuscated port may follow it.
+/// The longest node that is read, in bytes. An IPv6 address needs 45, and an obfuscated port may follow it.
 const LONGEST_NODE: usize = 128;
 
-/// What an address might be read from: not over-long, and UTF-8.
+/// The element as text. `None` if it is longer than [`LONGEST_NODE`] or not UTF-8.
 fn text(element: &[u8]) -> Option<&str> {
     if element.len() <= LONGEST_NODE { std::str::from_utf8(element).ok() } else { None }
 }
 
-/// The address in a node of RFC 7239 (section 6), its port taken off: `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]`,
-/// `[2001:db8::1]:80`. Nothing else is an address: no `unknown`, no `_hidden`, no zone (`fe80::1%eth0` means something
-/// only on the host that wrote it), no octal (`010.0.0.1`).
+/// The address in a node of RFC 7239 (section 6), without its port: `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]`,
+/// `[2001:db8::1]:80`. Nothing else is an address: not `unknown`, not `_hidden`, no zone (`fe80::1%eth0` means
+/// something only on the host that wrote it), no octal number (`010.0.0.1`).
 fn node(node: &str) -> Option<IpAddr> {
     if let Some(bracketed) = node.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;
@@ -262,7 +268,7 @@ fn ipv6(address: &str) -> Option<IpAddr> {
     address.parse().ok().map(|address| canonical(IpAddr::V6(address)))
 }
 
-/// `node-port` of RFC 7239: up to five digits, or obfuscated. It is not kept, so any number will do.
+/// `node-port` of RFC 7239: up to five digits, or obfuscated. Nothing uses it, so its value is not checked.
 fn is_port(port: &str) -> bool {
     match port.strip_prefix('_') {
         Some(hidden) => {
@@ -273,12 +279,12 @@ fn is_port(port: &str) -> bool {
     }
 }
 
-/// Whether a field with this name says anything.
+/// Whether a header with this name has a line that is not blank.
 fn is_present(request: &impl RequestHead, header: ForwardingHeader) -> bool {
     request.header_values(header.name()).any(|line| !line.trim_ascii().is_empty())
 }
 
-/// Whether an address is one that operators give to their own proxies.
+/// Whether the address is of a kind that operators give to their own proxies.
 fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

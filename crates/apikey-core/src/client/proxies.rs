@@ -1,4 +1,4 @@
-//! Whose forwarding header is believed, and which: the settings.
+//! The settings for the proxies whose forwarding header is believed, and for which header that is.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,18 +9,18 @@ use ipnet::IpNet;
 use super::canonical;
 use crate::config_error::ConfigError;
 
-/// The names under which errors and the log speak of the settings: the builder's method, and the one of its value.
+/// The names of the settings in errors and in the log: the builder's method, and the method of its value.
 pub(super) const RANGES_SETTING: &str = "trusted_proxies";
 pub(super) const HEADER_SETTING: &str = "TrustedProxies::header";
 
-/// The proxies whose forwarding header is believed, and the header in which they tell it.
+/// The proxies whose forwarding header is believed, and the header in which they name the client.
 ///
 /// By default none is trusted: then the TCP peer is the client, whatever a request claims. Name your proxies, not the
-/// network that they share with others: whoever connects from a trusted address can claim to be any client.
+/// network that they share with other machines, because a trusted address can claim to be any client.
 ///
-/// An IPv6 address that stands for an IPv4 address is that IPv4 address here, in settings and in requests: an IPv4-mapped
-/// one (`::ffff:192.0.2.1`), and one in `64:ff9b::/96`, which translators (NAT64) give to IPv4 hosts
-/// (`64:ff9b::192.0.2.1`). IPv4 addresses are trusted by IPv4 ranges alone, or by ranges of such addresses.
+/// In settings and in requests, an IPv6 address that stands for an IPv4 address is that IPv4 address. These are the
+/// IPv4-mapped ones (`::ffff:192.0.2.1`), and those in `64:ff9b::/96`, which NAT64 translators give to IPv4 hosts
+/// (`64:ff9b::192.0.2.1`). Only IPv4 ranges, or ranges of such addresses, trust an IPv4 address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     /// Disjoint and in order, IPv4 first.
@@ -35,23 +35,24 @@ impl TrustedProxies {
         Self::default()
     }
 
-    /// Trusts these addresses (`192.0.2.1`, `2001:db8::1`) and CIDR ranges (`10.0.0.0/8`, `2001:db8::/32`), with or
-    /// without spaces around them. They may overlap; without any, nobody is trusted.
+    /// Trusts these addresses (`192.0.2.1`, `2001:db8::1`) and CIDR ranges (`10.0.0.0/8`, `2001:db8::/32`). There may
+    /// be spaces around them, and they may overlap. If there are none, nobody is trusted.
     ///
     /// # Errors
-    /// Names `trusted_proxies` where an entry
+    /// [`ConfigError`], naming `trusted_proxies`, if an entry
     /// - is empty,
-    /// - is no address or range: host names, ports, zones, netmasks and octal numbers are none,
+    /// - is not an address or range: host names, ports, zones, netmasks and octal numbers are not,
     /// - has bits set past its prefix length, such as `10.0.0.1/8`, which could mean two things,
     ///
-    /// or where the entries together trust every IPv4 or every IPv6 address: then any caller could claim any address.
+    /// or if the entries together trust every IPv4 or every IPv6 address, because then any caller could claim any
+    /// address.
     pub fn new<S: AsRef<str>>(ranges: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
         let ranges =
             ranges.into_iter().map(|range| parse_range(range.as_ref().trim())).collect::<Result<_, _>>()?;
         let ranges = IpNet::aggregate(&ranges);
         if let Some(everybody) = ranges.iter().find(|range| range.prefix_len() == 0) {
             return Err(refused(format_args!(
-                "{everybody} trusts everybody, so that callers could claim any address; name the proxies alone"
+                "{everybody} trusts everybody, so callers could claim any address; name only the proxies"
             )));
         }
         Ok(Self { ranges, header: ForwardingHeader::default() })
@@ -60,7 +61,7 @@ impl TrustedProxies {
     /// Like [`new`](Self::new), from one text with commas between the entries. A blank text trusts nobody.
     ///
     /// # Errors
-    /// As for [`new`](Self::new); an empty entry among others is refused.
+    /// As for [`new`](Self::new). An empty entry among others is refused.
     pub fn parse(comma_separated: &str) -> Result<Self, ConfigError> {
         if comma_separated.trim().is_empty() {
             Ok(Self::none())
@@ -69,8 +70,8 @@ impl TrustedProxies {
         }
     }
 
-    /// The header that is believed, `X-Forwarded-For` by default. The other one is ignored: a proxy that writes one
-    /// passes the other on as the caller made it.
+    /// The header that is believed. Default `X-Forwarded-For`. The other one is ignored, because a proxy that writes
+    /// one of them passes the other one on as the caller made it.
     #[must_use]
     pub fn header(mut self, header: ForwardingHeader) -> Self {
         self.header = header;
@@ -89,15 +90,16 @@ impl TrustedProxies {
     }
 }
 
-/// `ipnet` reads `010.0.0.1` as `10.0.0.1`, where others read `8.0.0.1`; the standard library refuses it.
+/// Reads an entry. `ipnet` reads `010.0.0.1` as `10.0.0.1`, and other software as `8.0.0.1`. The standard library
+/// refuses it.
 fn parse_range(entry: &str) -> Result<IpNet, ConfigError> {
     if entry.is_empty() {
-        return Err(refused(format_args!("an entry is empty; is there a comma too many?")));
+        return Err(refused(format_args!("an entry is empty; is there one comma too many?")));
     }
     let not_a_range = || {
         refused(format_args!(
-            "{entry:?} is neither an address, like 192.0.2.1 or 2001:db8::1, nor a range, like 10.0.0.0/8; names, \
-             ports and zones are not understood"
+            "{entry:?} is neither an address, like 192.0.2.1 or 2001:db8::1, nor a range, like 10.0.0.0/8; host \
+             names, ports and zones are not accepted"
         ))
     };
     let (address, length) = match entry.split_once('/') {
@@ -121,9 +123,9 @@ fn parse_range(entry: &str) -> Result<IpNet, ConfigError> {
         (IpAddr::V4(network), Some(length)) if address.is_ipv6() => {
             IpNet::new(network.into(), length).map_err(|_| not_a_range())
         }
-        // A shorter prefix would have left bits of `::ffff:0:0` past it.
+        // A shorter prefix would have set bits of `::ffff:0:0` past its length.
         (IpAddr::V4(_), _) if address.is_ipv6() => Err(refused(format_args!(
-            "{entry} holds 64:ff9b::/96, which stands for every IPv4 address; name the proxies alone"
+            "{entry} holds 64:ff9b::/96, which stands for every IPv4 address; name only the proxies"
         ))),
         (IpAddr::V4(_), _) => Ok(range),
     }
@@ -133,25 +135,24 @@ fn refused(problem: fmt::Arguments<'_>) -> ConfigError {
     ConfigError::new(RANGES_SETTING, problem.to_string())
 }
 
-/// The header in which trusted proxies tell whom they forward for. It is read from the right, as a list over all its
-/// field lines.
+/// The header in which trusted proxies name the client. It is read from the right, as one list over all its lines.
 ///
-/// What isn't an address ends the reading, in either: an empty element, `unknown`, an obfuscated identifier such as
-/// `_hidden`, a zone such as `fe80::1%eth0`, an ambiguous octal such as `010.0.0.1`, bytes that aren't UTF-8, and
-/// anything else.
+/// In either header, the reading ends at the first element that is not an address: an empty element, `unknown`, an
+/// obfuscated identifier such as `_hidden`, a zone such as `fe80::1%eth0`, an ambiguous octal number such as
+/// `010.0.0.1`, bytes that aren't UTF-8, and anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ForwardingHeader {
-    /// `X-Forwarded-For: 192.0.2.1, 2001:db8::1`. Ports are passed over (`192.0.2.1:80`, `[2001:db8::1]:80`).
+    /// `X-Forwarded-For: 192.0.2.1, 2001:db8::1`. Ports are ignored (`192.0.2.1:80`, `[2001:db8::1]:80`).
     #[default]
     XForwardedFor,
-    /// `Forwarded: for=192.0.2.1;proto=https, for="[2001:db8::1]:80"` (RFC 7239). It is read strictly: no spaces around
-    /// `;` and `=`, what is no token stands in quotes, and each element has one `for`.
+    /// `Forwarded: for=192.0.2.1;proto=https, for="[2001:db8::1]:80"` (RFC 7239). It is read strictly: no spaces
+    /// around `;` and `=`, quotes around everything that is not a token, and exactly one `for` in each element.
     Forwarded,
 }
 
 impl ForwardingHeader {
-    /// In lower case, as texts and [`RequestHead`](crate::RequestHead) have it.
+    /// The name in lower case, for messages and for [`RequestHead`](crate::RequestHead).
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::XForwardedFor => "x-forwarded-for",
@@ -180,7 +181,7 @@ impl FromStr for ForwardingHeader {
     /// Reads `x-forwarded-for` or `forwarded`, in any case.
     ///
     /// # Errors
-    /// Names `TrustedProxies::header`.
+    /// [`ConfigError`], naming `TrustedProxies::header`.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let known = [Self::XForwardedFor, Self::Forwarded];
         known.into_iter().find(|header| header.name().eq_ignore_ascii_case(name.trim())).ok_or_else(|| {

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Whether an answer challenges the caller to present a key, and with which error (RFC 6750, section 3).
+/// Whether a response challenges the caller to present a key, and with which error (RFC 6750, section 3).
 #[derive(Clone, Copy)]
 pub(super) enum Challenge {
-    /// None: presenting the key again would not help.
+    /// No challenge, because presenting the key again would not help.
     None,
     Bare,
     Error(&'static str),
@@ -26,7 +26,7 @@ macro_rules! denial_table {
     ($($variant:ident: $status:literal $code:literal $message:literal $challenge:expr, $doc:literal;)*) => {
         /// Every reason for which a request is refused.
         ///
-        /// The texts of [`as_str`](Self::as_str) are stable: programs may depend on them.
+        /// The texts of [`as_str`](Self::as_str) are stable. Programs may depend on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum DenialCode {
@@ -51,7 +51,7 @@ macro_rules! denial_table {
                 }
             }
 
-            /// When this is answered, in a few words.
+            /// When this is the response, in a few words.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self { $(Self::$variant => $doc,)* }
@@ -62,11 +62,11 @@ macro_rules! denial_table {
 
 denial_table! {
     MissingKey: 401 "MISSING_KEY" "No authorization header" Challenge::Bare,
-        "nothing was presented";
+        "the request presents no key";
     InvalidFormat: 401 "INVALID_FORMAT" "Invalid authorization format" Challenge::Error("invalid_token"),
-        "another scheme, or something that is no key by its form";
+        "the header has another scheme, or the text can't be a key";
     MultipleKeys: 400 "MULTIPLE_KEYS" "More than one API key presented" Challenge::Error("invalid_request"),
-        "the header is repeated, or keys stand in two places";
+        "the header is repeated, or the request presents keys in two places";
     InvalidKey: 401 "INVALID_KEY" "Invalid API key" Challenge::Error("invalid_token"),
         "Kinde says that the key is not valid";
     KeyRevoked: 401 "KEY_REVOKED" "API key is not active" Challenge::Error("invalid_token"),
@@ -74,19 +74,19 @@ denial_table! {
     KeyInactive: 401 "KEY_INACTIVE" "API key is not active" Challenge::Error("invalid_token"),
         "the key is not active";
     InsufficientScope: 403 "INSUFFICIENT_SCOPE" "Insufficient scope. Required: …" Challenge::Scope,
-        "the key lacks scopes, which the message names";
+        "the key lacks scopes; the message names them";
     OrganizationKeyRequired: 403 "ORGANIZATION_KEY_REQUIRED" "An organization API key is required" Challenge::None,
-        "the route is for keys of organizations";
+        "the route takes only keys of organizations";
     UserKeyRequired: 403 "USER_KEY_REQUIRED" "A user API key is required" Challenge::None,
-        "the route is for keys of users";
+        "the route takes only keys of users";
     OrganizationMismatch: 403 "ORGANIZATION_MISMATCH" "API key belongs to another organization" Challenge::None,
-        "the route is bound to another organization";
+        "the key belongs to another organization";
     RateLimited: 429 "RATE_LIMITED" "Too many verification attempts" Challenge::None,
-        "too many keys of this client's had to be verified lately";
+        "the client has used up its verification attempts";
     VerificationUnavailable: 503 "VERIFICATION_UNAVAILABLE" "API key verification is temporarily unavailable" Challenge::None,
-        "Kinde can't answer; the key may be good";
+        "the key can't be verified now, and may be good";
     InternalError: 500 "INTERNAL_ERROR" "Internal server error" Challenge::None,
-        "this service is set up wrong; its log says what to mend";
+        "this service is set up wrong; its log says what to change";
 }
 
 impl DenialCode {
@@ -102,7 +102,7 @@ impl DenialCode {
         self.row().status
     }
 
-    /// The message, without the particulars of one request.
+    /// The message, without what one request adds to it.
     #[must_use]
     pub const fn message(self) -> &'static str {
         self.row().message
@@ -115,7 +115,7 @@ impl fmt::Display for DenialCode {
     }
 }
 
-/// As its stable text.
+/// Serializes as its stable text.
 impl Serialize for DenialCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

@@ -1,4 +1,4 @@
-//! What a refused caller is told: one table, rendered once for every framework.
+//! The responses to refused requests: one table, rendered in one way for every framework.
 
 mod code;
 mod render;
@@ -18,7 +18,7 @@ pub use code::DenialCode;
 pub use render::DenialResponse;
 use render::Rendered;
 
-/// How denials look: the same for all of one authenticator.
+/// How the denials of one authenticator look.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DenialStyle {
     pub(crate) realm: String,
@@ -40,10 +40,10 @@ impl Default for DenialStyle {
     }
 }
 
-/// Why a request was refused, and the answer that says so.
+/// Why a request was refused, and the response that says so.
 ///
-/// The adapters turn it into their framework's response; [`response`](Self::response) is what they send. It holds
-/// nothing of the server's side and nothing of the key, so its `Debug` is harmless.
+/// The adapters turn it into their framework's response. [`response`](Self::response) is what they send. It holds
+/// nothing about the server and nothing about the key, so its `Debug` is harmless.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Denial(Box<Inner>);
 
@@ -76,7 +76,7 @@ impl DenialStyle {
         self.denial(DenialCode::MissingKey)
     }
 
-    /// What is wrong with a request that presents no well-formed key, or more than one.
+    /// The denial of a request that presents no well-formed key, or more than one key.
     pub(crate) fn malformed(self: &Arc<Self>, malformed: Malformed) -> Denial {
         self.denial(match malformed {
             Malformed::Format => DenialCode::InvalidFormat,
@@ -125,8 +125,8 @@ impl DenialStyle {
 }
 
 impl Denial {
-    /// The answer for a server that is wired wrong, for example an extractor without its authenticator. It is
-    /// logged at level `ERROR` with `mistake`, which should say what to change; the caller sees `INTERNAL_ERROR`.
+    /// The denial for a server that is wired wrong, for example an extractor without its authenticator. The caller
+    /// gets `INTERNAL_ERROR`. `mistake` is logged at level `ERROR`; it should say what to change.
     #[must_use]
     pub fn wiring_mistake(mistake: &str) -> Self {
         tracing::error!(mistake, "API key protection is wired wrong");
@@ -157,7 +157,7 @@ impl Denial {
         }
     }
 
-    /// All the scopes that the route asks for, where scopes are what is missing.
+    /// All the scopes that the route asks for, if the key lacks scopes.
     #[must_use]
     pub fn required_scopes(&self) -> Option<&[String]> {
         match &self.0.detail {
@@ -166,7 +166,7 @@ impl Denial {
         }
     }
 
-    /// The scopes that the key carries, where scopes are what is missing.
+    /// The scopes that the key carries, if it lacks others.
     #[must_use]
     pub fn available_scopes(&self) -> Option<&[String]> {
         match &self.0.detail {
@@ -175,7 +175,7 @@ impl Denial {
         }
     }
 
-    /// After how many whole seconds a retry makes sense, where the answer says so; at least 1.
+    /// After how many whole seconds a retry makes sense, at least 1. `None` if the response doesn't say.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self.0.detail {
@@ -200,7 +200,7 @@ impl fmt::Display for Denial {
 
 impl std::error::Error for Denial {}
 
-/// Rounded up, and at least 1.
+/// The whole seconds of a duration, rounded up, and at least 1.
 fn whole_seconds(duration: Duration) -> u64 {
     (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
 }

@@ -1,4 +1,4 @@
-//! The answer to a refused request, in bytes.
+//! Renders the response to a refused request.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -9,8 +9,8 @@ use super::code::Challenge;
 use super::{Denial, DenialCode, DenialStyle, Detail, whole_seconds};
 use crate::policy::is_scope_token;
 
-/// The answers that are the same each time, kept once they are rendered: under a flood, rendering would cost more than
-/// finding out that the key is bad.
+/// The responses that are always the same, kept once they are rendered. In a flood of bad keys, rendering would cost
+/// more than refusing.
 #[derive(Default)]
 pub(crate) struct Rendered(pub(super) [OnceLock<DenialResponse>; DenialCode::ALL.len()]);
 
@@ -20,7 +20,7 @@ impl fmt::Debug for Rendered {
     }
 }
 
-/// It follows from all the rest.
+/// All of them are equal, because the style determines what is rendered.
 impl PartialEq for Rendered {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -30,7 +30,7 @@ impl PartialEq for Rendered {
 impl Eq for Rendered {}
 
 impl Denial {
-    /// The whole answer.
+    /// The whole response.
     ///
     /// ```
     /// # use apikey_core::{Authenticator, PlainRequest};
@@ -84,7 +84,7 @@ impl Denial {
         } else {
             serde_json::to_vec(&Body { error: &message, code, required_scopes, available_scopes })
         };
-        // Strings and numbers always serialise; an empty body is the harmless answer if that ever changes.
+        // Strings and numbers always serialize. If that ever changes, an empty body is harmless.
         body.unwrap_or_default()
     }
 
@@ -97,7 +97,7 @@ impl Denial {
             Challenge::Error(error) => Some(format!("{}, error=\"{error}\"", bare())),
             Challenge::Scope => {
                 let required = self.required_scopes().unwrap_or_default();
-                // A scope that can't stand in a challenge is named in the body alone.
+                // A scope that can't be part of a challenge is named only in the body.
                 let tokens: Vec<&str> =
                     required.iter().map(String::as_str).filter(|scope| is_scope_token(scope)).collect();
                 Some(format!("{}, error=\"insufficient_scope\", scope=\"{}\"", bare(), tokens.join(" ")))
@@ -155,7 +155,7 @@ fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
-/// The inside of a quoted-string (RFC 9110, section 5.6.4).
+/// The text as the content of a quoted-string (RFC 9110, section 5.6.4).
 fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -1,4 +1,4 @@
-//! Finds exactly one presented key in a request, or says what is wrong. Pure: no I/O, no state.
+//! Finds exactly one presented key in a request, or says what is wrong. It does no I/O and keeps no state.
 
 mod source;
 
@@ -16,13 +16,13 @@ use crate::request::RequestHead;
 /// What is wrong with what a request presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Malformed {
-    /// Another scheme, or something that is no key by its form.
+    /// Another scheme, or text that can't be a key.
     Format,
     /// More than one key is presented.
     SeveralKeys,
 }
 
-/// Where keys may stand, and in which form: made by [`ExtractionSettings::build`].
+/// Where a request may present a key, and in which form. [`ExtractionSettings::build`] makes it.
 pub(crate) struct Extraction {
     locations: Vec<(Location, Vec<Form>)>,
     accepted_prefixes: Vec<String>,
@@ -53,7 +53,7 @@ impl Form {
         }
     }
 
-    /// The key in this form, or `None` where the value is not of this form or no key.
+    /// The key in this form. `None` if the value has another form or is not a key.
     fn read<'a>(&self, value: &Presented<'a>) -> Option<Credential<'a>> {
         match (self, value) {
             (Self::Whole, Presented::Bytes(bytes)) => Credential::borrowed(bytes),
@@ -69,14 +69,14 @@ impl Form {
     }
 }
 
-/// A value that stands where a key may stand.
+/// A value found at a location of keys.
 enum Presented<'a> {
     Bytes(&'a [u8]),
     Decoded(Zeroizing<Vec<u8>>),
 }
 
 impl Extraction {
-    /// The one key that the request presents; `None` where it presents nothing.
+    /// The one key that the request presents. `None` if it presents nothing.
     ///
     /// # Errors
     /// [`Malformed::SeveralKeys`] or [`Malformed::Format`].
@@ -104,7 +104,7 @@ impl Extraction {
             || self.accepted_prefixes.iter().any(|prefix| key.starts_with(prefix.as_bytes()))
     }
 
-    /// The headers to take out before the handler sees the request; none unless that was asked for.
+    /// The headers to take out before the handler sees the request. None unless the settings ask for it.
     pub(crate) fn removed_headers(&self) -> impl Iterator<Item = &str> {
         let locations = if self.remove_credential { self.locations.as_slice() } else { &[] };
         locations.iter().filter_map(|(location, _)| match location {
@@ -113,7 +113,8 @@ impl Extraction {
         })
     }
 
-    /// The query that the handler is to see instead, where that was asked for and it held a key's parameter.
+    /// The query that the handler sees instead. `None` if the settings do not ask for it, or if this query holds no
+    /// key.
     pub(crate) fn query_without_credential(&self, query: &str) -> Option<String> {
         if !self.remove_credential {
             return None;
@@ -141,7 +142,7 @@ impl Extraction {
 }
 
 impl Location {
-    /// The value that stands here, if any that is not empty.
+    /// The value at this location, if there is one that is not empty.
     fn value<'a, R: RequestHead>(&'a self, request: &'a R) -> Result<Option<Presented<'a>>, Malformed> {
         match self {
             Self::Header(name) => {
@@ -171,21 +172,21 @@ fn parameter<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
     percent_decode_str(found).eq(name.bytes()).then_some(value)
 }
 
-/// A `+` stays a `+`, as RFC 3986 has it; read as a space it could be part of no key anyway.
+/// Decodes a parameter's value. A `+` stays a `+`, as in RFC 3986. No key holds a space, so nothing depends on it.
 fn decoded(value: &str) -> Presented<'_> {
     if !value.contains('%') {
         return Presented::Bytes(value.as_bytes());
     }
-    // Room for all of it, so that no half-decoded secret is left behind by growing.
+    // Enough capacity for all of it: a buffer that grows would leave half a secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(value.len()));
     bytes.extend(percent_decode_str(value));
     Presented::Decoded(bytes)
 }
 
-/// What follows `<scheme> 1*SP`, where the value is of that scheme (RFC 9110, section 11.4).
+/// What follows `<scheme> 1*SP`, if the value has that scheme (RFC 9110, section 11.4).
 fn credentials_of<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
     let (found, rest) = value.split_at_checked(scheme.len())?;
-    // Nearly everybody writes it as it is configured, and that is compared faster.
+    // Nearly every caller writes the scheme as it is configured, and an exact comparison is faster.
     let is_scheme = found == scheme.as_bytes() || found.eq_ignore_ascii_case(scheme.as_bytes());
     if !is_scheme || rest.first() != Some(&b' ') {
         return None;
@@ -194,7 +195,7 @@ fn credentials_of<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
     rest.get(spaces..)
 }
 
-/// Takes off optional whitespace around a field value (RFC 9110, section 5.5).
+/// Removes optional whitespace around a header value (RFC 9110, section 5.5).
 fn without_whitespace(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -202,7 +203,7 @@ fn without_whitespace(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Base64 with or without its padding: clients differ, and nothing depends on it.
+/// Base64 with or without padding, because clients differ.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -215,7 +216,7 @@ fn basic_user_name(encoded: &[u8]) -> Option<Credential<'static>> {
     if encoded.len() > LONGEST_BASIC.div_ceil(3) * 4 {
         return None;
     }
-    // Room for all of it, so that no half-decoded secret is left behind by growing.
+    // Enough capacity for all of it: a buffer that grows would leave half a secret behind.
     let mut bytes = Zeroizing::new(vec![0; encoded.len()]);
     let length = BASE64.decode_slice(encoded, bytes.as_mut_slice()).ok()?;
     let colon = bytes.get(..length)?.iter().position(|byte| *byte == b':')?;

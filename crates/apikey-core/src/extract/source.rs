@@ -1,4 +1,4 @@
-//! Where a key may be presented, as configuration, checked when the authenticator is built.
+//! The settings for where a request may present a key. They are checked when the authenticator is built.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use super::{Extraction, Form, Location};
 use crate::config_error::ConfigError;
 use crate::key::PresentedKey;
 
-/// The name under which errors speak of the sources.
+/// The setting's name in errors.
 const SETTING: &str = "credential_sources";
 
-/// A place in a request where a key may be presented.
+/// A location in a request where a key may be presented.
 ///
-/// The default is `Authorization: Bearer <key>` alone. Where several are accepted, a request must use exactly one of
-/// them: keys in two locations are refused.
+/// The default is `Authorization: Bearer <key>` alone. If several locations are accepted, a request must use exactly
+/// one of them. Keys in two locations are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialSource(Source);
 
@@ -31,27 +31,27 @@ impl CredentialSource {
         Self::authorization("Bearer")
     }
 
-    /// `Authorization: <scheme> <key>`; the scheme is compared in any case (RFC 9110, section 11.1).
+    /// `Authorization: <scheme> <key>`. The scheme matches in any case (RFC 9110, section 11.1).
     #[must_use]
     pub fn authorization(scheme: impl Into<String>) -> Self {
         Self(Source::Authorization(scheme.into()))
     }
 
-    /// The user name of HTTP Basic (RFC 7617); the password is not looked at. For clients that know nothing else,
-    /// such as `curl -u "$KEY:"`.
+    /// The user name of HTTP Basic (RFC 7617). The password is ignored. For clients that support nothing else, such
+    /// as `curl -u "$KEY:"`.
     #[must_use]
     pub fn basic_user_name() -> Self {
         Self(Source::BasicUserName)
     }
 
-    /// A header of its own, whose whole value is the key, for example `X-Api-Key`.
+    /// A header whose whole value is the key, for example `X-Api-Key`.
     #[must_use]
     pub fn header(name: impl Into<String>) -> Self {
         Self(Source::Header(name.into()))
     }
 
-    /// A parameter of the query. Insecure: query strings end up in access logs, in browser histories and in
-    /// `Referer` (RFC 6750, section 5.3). Only for callers that can't set a header.
+    /// A parameter of the query. It is insecure: query strings end up in access logs, in browser histories and in
+    /// `Referer` (RFC 6750, section 5.3). Use it only for callers that can't set a header.
     #[must_use]
     pub fn insecure_query_parameter(name: impl Into<String>) -> Self {
         Self(Source::QueryParameter(name.into()))
@@ -73,7 +73,7 @@ impl CredentialSource {
         Err(ConfigError::new(SETTING, problem))
     }
 
-    /// How a message names the place.
+    /// The location's name in messages.
     fn name(&self) -> Cow<'static, str> {
         match &self.0 {
             Source::Authorization(_) | Source::BasicUserName => Cow::Borrowed("authorization header"),
@@ -102,7 +102,7 @@ impl CredentialSource {
     }
 }
 
-/// What the builder collects about extraction.
+/// The builder's settings about extraction.
 #[derive(Debug, Clone)]
 pub(crate) struct ExtractionSettings {
     pub(crate) sources: Vec<CredentialSource>,
@@ -123,7 +123,7 @@ impl Default for ExtractionSettings {
 impl ExtractionSettings {
     pub(crate) fn build(self) -> Result<Extraction, ConfigError> {
         if self.sources.is_empty() {
-            return Err(ConfigError::new(SETTING, "at least one place for a key is needed"));
+            return Err(ConfigError::new(SETTING, "name at least one location for a key"));
         }
         let mut locations: Vec<(Location, Vec<Form>)> = Vec::new();
         for source in &self.sources {
@@ -132,11 +132,11 @@ impl ExtractionSettings {
             match locations.iter_mut().find(|(known, _)| *known == location) {
                 None => locations.push((location, vec![form])),
                 Some((_, forms)) if !forms.iter().any(|known| known.is_same_as(&form)) => forms.push(form),
-                Some(_) => return Err(ConfigError::new(SETTING, "the same place is named twice")),
+                Some(_) => return Err(ConfigError::new(SETTING, "the same location is named twice")),
             }
         }
         for prefix in &self.accepted_prefixes {
-            // Padding ends a key, so nothing that holds it is a beginning.
+            // Padding ends a key, so no text that holds padding is the beginning of a key.
             if PresentedKey::parse(prefix).is_err() || prefix.contains('=') {
                 let problem =
                     "a prefix is the beginning of a key: 1 to 512 characters of A-Z a-z 0-9 - . _ ~ + /";
@@ -150,13 +150,13 @@ impl ExtractionSettings {
         })
     }
 
-    /// The scheme that a challenge names. A key is always asked for with some scheme (RFC 9110, section 15.5.2), so
-    /// sources without one are challenged with `Bearer`.
+    /// The scheme that a challenge names. Every challenge needs one (RFC 9110, section 15.5.2), so locations without
+    /// a scheme are challenged with `Bearer`.
     pub(crate) fn challenge_scheme(&self) -> &str {
         self.sources.iter().find_map(CredentialSource::scheme).unwrap_or("Bearer")
     }
 
-    /// Every location where a key may stand, as messages name it, each once.
+    /// The names in messages of all locations, each once.
     pub(crate) fn location_names(&self) -> Vec<Cow<'static, str>> {
         let mut names = Vec::new();
         for name in self.sources.iter().map(CredentialSource::name) {

@@ -11,13 +11,13 @@ use crate::kinde::{RetryAfter, SettingNames};
 use crate::verification::{Refusal, Verdict, Verification};
 use crate::verifier::FailureClass;
 
-/// Reading Kinde's answers.
+/// Checks how Kinde's answers are read.
 ///
-/// The first line of the input is the status, in digits, 200 where it is no status; the rest is the body. It is read as
-/// an answer of the verify endpoint and as one of the token endpoint.
+/// The first line of the input is the status in digits. If it is not a status, it counts as 200. The rest is the
+/// body. It is read as an answer of the verify endpoint, and as one of the token endpoint.
 ///
 /// # Panics
-/// Where a promise is broken.
+/// If a promise is broken.
 pub fn answers(input: &[u8]) {
     let first = lines(input).next().unwrap_or_default();
     let status = std::str::from_utf8(first).ok().and_then(|digits| digits.parse().ok());
@@ -30,7 +30,7 @@ pub fn answers(input: &[u8]) {
 const NAMES: SettingNames = SettingNames::VARIABLES;
 
 fn head(status: u16) -> Head {
-    // Headers are no part of the input; both cases of a 503 are read.
+    // The input has no headers, so both cases of a 503 are read.
     Head { status, retry_after: RetryAfter { has_header: status == 503, wait: None } }
 }
 
@@ -117,7 +117,7 @@ fn token_answer(status: u16, body: &[u8]) {
     }
 }
 
-/// Bodies that draw, with the right status, every sentence about a verify answer that may be said.
+/// Bodies that produce, with the right status, every sentence that may be said about a verify answer.
 const VERIFY_SAMPLES: &[&str] = &[
     "",
     "{}",
@@ -147,7 +147,7 @@ const TOKEN_SAMPLES: &[&str] = &[
     r#"{"error":"client"}"#,
 ];
 
-/// What would be told to the operator.
+/// What the operator would read.
 fn words(meaning: &Meaning) -> Option<&str> {
     match meaning {
         Meaning::NotJudged(error) => Some(error.reason()),
@@ -155,7 +155,7 @@ fn words(meaning: &Meaning) -> Option<&str> {
     }
 }
 
-/// Why an answer with this error's code refuses the key: the code is eaten up word by word, from its beginning.
+/// Why an answer with this error code refuses the key. It reads the code word by word from its beginning.
 fn refusal(code: &str) -> Option<Refusal> {
     let is_listed = |word: &str| {
         let listed = "INVALID NOT VALID FOUND REVOKED INACTIVE DISABLED EXPIRED DELETED UNKNOWN MALFORMED";
@@ -179,7 +179,7 @@ fn refusal(code: &str) -> Option<Refusal> {
     })
 }
 
-/// What the answer says about the key, read member by member: an active key, or why it is refused; `None` where the key
+/// What the answer says about the key, read member by member: an active key, or why it is refused. `None` if the key
 /// was not judged.
 fn judgement(status: u16, body: &[u8]) -> Option<Result<Vec<(String, Value)>, Refusal>> {
     if status != 200 {
@@ -209,7 +209,7 @@ fn judgement(status: u16, body: &[u8]) -> Option<Result<Vec<(String, Value)>, Re
     }
 }
 
-/// Every member of an accepted answer has to arrive as it is.
+/// Every member of an accepted answer must arrive unchanged.
 fn same_identity(verification: &Verification, answer: &[(String, Value)]) {
     let owner = |name| text(answer, name).filter(|owner| !owner.is_empty());
     let scopes: Vec<Value> = verification.scopes().map(Value::from).collect();
@@ -241,7 +241,7 @@ const VERIFY_MEMBERS: &[&str] = &[
     "verification_count",
 ];
 
-/// The codes of all errors, in upper case; `None` for one without a code, or with two.
+/// The codes of all errors, in upper case. The code is `None` for an error without one, or with two.
 fn error_codes(body: &[u8]) -> Vec<Option<String>> {
     let is_object = members(body, &["errors"]).is_some();
     let whole = is_object.then(|| serde_json::from_slice::<Tree>(body).ok()).flatten();
@@ -266,7 +266,7 @@ fn error_codes(body: &[u8]) -> Vec<Option<String>> {
     errors.iter().map(code).collect()
 }
 
-/// JSON in which members may stand twice.
+/// JSON in which members may be repeated.
 enum Tree {
     Null,
     Text(String),
@@ -337,8 +337,8 @@ fn text<'a>(answer: &'a [(String, Value)], name: &str) -> Option<&'a str> {
     member(answer, name)?.as_str()
 }
 
-/// The members of an object that have these names; `None` where the body is no object in UTF-8, or has one of them twice.
-/// Of the others only the form is looked at, as of any member that Kinde may bring some day.
+/// The members of an object with these names. `None` if the body is not an object in UTF-8, or repeats one of them.
+/// Other members need only be well-formed, because Kinde may add any.
 fn members(body: &[u8], names: &'static [&'static str]) -> Option<Vec<(String, Value)>> {
     struct Members(&'static [&'static str]);
     impl<'de> Visitor<'de> for Members {
@@ -361,7 +361,7 @@ fn members(body: &[u8], names: &'static [&'static str]) -> Option<Vec<(String, V
         }
     }
     let body = std::str::from_utf8(body).ok()?;
-    // Reads the whole of it once more, where that can be done: no member of an odd type hides what follows.
+    // Reads all of it once more if that is possible, so that a member of an odd type hides nothing after it.
     let whole: Result<Value, _> = serde_json::from_str(body);
     let mut reader = serde_json::Deserializer::from_str(body);
     let members = Deserializer::deserialize_map(&mut reader, Members(names)).ok()?;

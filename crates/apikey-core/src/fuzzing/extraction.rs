@@ -12,18 +12,18 @@ use crate::request::PlainRequest;
 use crate::verification::Judgement;
 use crate::verifier::{Verifier, VerifierError};
 
-/// Finding a key in a request.
+/// Checks how a key is found in a request.
 ///
 /// The input is a list of lines:
 ///
-/// - `+bearer`, `+scheme <scheme>`, `+basic`, `+header <name>`, `+query <name>`: a place where a key may stand; without
-///   any, `Authorization: Bearer`,
-/// - `^<prefix>`: an accepted prefix,
-/// - `?<query>`: the request's query, of which the last counts,
-/// - anything else: a field line, `<name>:<value>`.
+/// - `+bearer`, `+scheme <scheme>`, `+basic`, `+header <name>`, `+query <name>`: a location of keys. Without any, it
+///   is `Authorization: Bearer`.
+/// - `^<prefix>`: an accepted prefix.
+/// - `?<query>`: the request's query. The last one counts.
+/// - anything else: a header line, `<name>:<value>`.
 ///
 /// # Panics
-/// Where a promise is broken.
+/// If a promise is broken.
 pub fn extraction(input: &[u8]) {
     let case = Case::read(input);
     let Some(authenticator) = case.authenticator() else { return };
@@ -64,7 +64,7 @@ pub fn extraction(input: &[u8]) {
     assert_eq!(left, Ok(false), "a credential is left after its removal");
 }
 
-/// An input, taken apart.
+/// An input in its parts.
 #[derive(Default)]
 struct Case {
     sources: Vec<Source>,
@@ -81,11 +81,11 @@ enum Source {
     Query(String),
 }
 
-/// Keys in two places, or one place used twice.
+/// Keys in two locations, or one location that is used twice.
 #[derive(Debug)]
 struct Several;
 
-/// What stands in the one place that is used, and the forms that a key may have there.
+/// The content of the one location that is used, and the forms that a key may have there.
 #[derive(Debug)]
 struct Presented {
     value: Vec<u8>,
@@ -118,7 +118,7 @@ impl Case {
         case
     }
 
-    /// `None` where the settings are refused.
+    /// `None` if the settings are refused.
     fn authenticator(&self) -> Option<Authenticator> {
         let sources = self.sources.iter().map(|source| match source {
             Source::Scheme(scheme) => CredentialSource::authorization(scheme),
@@ -145,7 +145,7 @@ impl Case {
         }
     }
 
-    /// Whether nothing but `Authorization: Bearer` is asked for.
+    /// Whether `Authorization: Bearer` is the only location.
     fn is_plain(&self) -> bool {
         self.sources == [Source::Scheme("Bearer".to_owned())] && self.prefixes.is_empty()
     }
@@ -159,7 +159,7 @@ impl Case {
         named.map(|(_, value)| value.as_slice()).collect()
     }
 
-    /// What the request presents, counted place by place.
+    /// What the request presents, counted location by location.
     fn presented(&self) -> Result<Option<Presented>, Several> {
         let mut all: Vec<Presented> = Vec::new();
         let mut seen: Vec<(bool, String)> = Vec::new();
@@ -191,7 +191,7 @@ impl Case {
         if all.len() > 1 { Err(Several) } else { Ok(all.pop()) }
     }
 
-    /// The decoded values of a parameter. An empty one has nothing to decode.
+    /// The decoded values of a parameter, without empty ones.
     fn parameters(&self, name: &str) -> Vec<Vec<u8>> {
         let pairs = self.query.as_deref().unwrap_or_default().split('&');
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -233,7 +233,7 @@ impl Presented {
         Some((scheme, rest.get(start..)?))
     }
 
-    /// Whether the value is a way to present this key.
+    /// Whether the value presents this key.
     fn spells(&self, key: &str) -> bool {
         if self.whole {
             return self.value == key.as_bytes();
@@ -246,7 +246,7 @@ impl Presented {
                 && rest.starts_with(in_base64(key).as_bytes()))
     }
 
-    /// The key that has to be found here. There may be one, too, in base64 that is padded halfway.
+    /// The key that must be found here. Base64 that is padded in the middle may hold another one.
     fn well_formed(&self) -> Option<String> {
         let key = if self.whole {
             self.value.clone()
@@ -274,14 +274,14 @@ fn extract(authenticator: &Authenticator, request: &PlainRequest) -> Result<Opti
         .map_err(|malformed| authenticator.0.style.malformed(malformed))
 }
 
-/// The guide's case, read as its regular expression reads it: `^Bearer +([A-Za-z0-9._~+/-]+=*)$` in any case.
+/// The case of Kinde's guide, read by its regular expression `^Bearer +([A-Za-z0-9._~+/-]+=*)$` in any case.
 fn plain_bearer(case: &Case) -> Result<Option<&str>, DenialCode> {
     let values = case.values("Authorization");
     if values.len() > 1 {
         return Err(DenialCode::MultipleKeys);
     }
     let Some(value) = values.first() else { return Ok(None) };
-    // What is not UTF-8 is malformed: `?` is no part of a key or of the scheme.
+    // A value that is not UTF-8 is malformed: the `?` that stands for it is no part of a key or a scheme.
     let value = std::str::from_utf8(value).unwrap_or("?").trim_matches([' ', '\t']);
     if value.is_empty() {
         return Ok(None);
@@ -305,7 +305,7 @@ fn is_token68(bytes: &[u8]) -> bool {
     end > 0 && bytes.iter().take(end).all(|byte| allowed.contains(byte))
 }
 
-/// How base64 of the key and a colon begins, whatever follows.
+/// The beginning of the base64 of the key and a colon, whatever follows.
 fn in_base64(key: &str) -> String {
     let mut encoded = STANDARD_NO_PAD.encode(format!("{key}:"));
     encoded.truncate((key.len() + 1) * 8 / 6);
@@ -336,7 +336,7 @@ fn percent_decoded(mut text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Extraction asks nobody.
+/// A verifier that is never called, because extraction makes no call.
 struct Nobody;
 
 #[async_trait::async_trait]

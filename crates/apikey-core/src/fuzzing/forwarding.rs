@@ -6,19 +6,19 @@ use crate::client::{
 };
 use crate::request::PlainRequest;
 
-/// Finding a request's client behind proxies.
+/// Checks how a request's client is found behind proxies.
 ///
 /// The input is a list of lines:
 ///
-/// - `@<address>`: the peer, `10.0.0.1` without any,
-/// - `#<ranges>`: the trusted ranges, `10.0.0.0/8` without any,
-/// - `%`: `Forwarded` is believed rather than `X-Forwarded-For`,
-/// - `!<value>`: a line of the header that is not believed,
-/// - `<<bytes>`: what somebody puts to the left of the chain,
+/// - `@<address>`: the peer. Without one, it is `10.0.0.1`.
+/// - `#<ranges>`: the trusted ranges. Without any, it is `10.0.0.0/8`.
+/// - `%`: `Forwarded` is believed instead of `X-Forwarded-For`.
+/// - `!<value>`: a line of the header that is not believed.
+/// - `<<bytes>`: what an attacker puts on the left of the chain.
 /// - anything else: a line of the believed header.
 ///
 /// # Panics
-/// Where a promise is broken.
+/// If a promise is broken.
 pub fn forwarding(input: &[u8]) {
     let case = Case::read(input);
     let Ok(proxies) = TrustedProxies::parse(&case.ranges) else { return };
@@ -51,7 +51,7 @@ pub fn forwarding(input: &[u8]) {
         Some(Diagnosis::UnreadableChain { hop, .. }) => assert!(hop == client && case.trusts(hop)),
     }
     if !case.trusts(client) && case.trusts(peer) {
-        // Somebody untrusted was found in the chain; what is claimed on the left of it changes nothing.
+        // The chain has an untrusted address, so claims on the left of it change nothing.
         let mut longer = case.claims.clone();
         longer.extend(&case.chain);
         assert_eq!(find(case.peer, &longer), found, "lines to the left");
@@ -67,21 +67,21 @@ pub fn forwarding(input: &[u8]) {
     }
 }
 
-/// An IPv4 address as IPv6 writes it: mapped, and as a translator gives it.
+/// An IPv4 address in IPv6: mapped, and as a translator gives it.
 fn spellings(address: Ipv4Addr) -> [IpAddr; 2] {
     let [high, low] = [address.to_bits() >> 16, address.to_bits() & 0xffff].map(|half| half as u16);
     [Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, high, low), Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low)]
         .map(IpAddr::V6)
 }
 
-/// The address that is meant.
+/// The address in its canonical form.
 fn canonical(address: IpAddr) -> IpAddr {
     let IpAddr::V6(ipv6) = address else { return address };
     let ipv4 = Ipv4Addr::from_bits(ipv6.to_bits() as u32);
     if spellings(ipv4).contains(&address) { IpAddr::V4(ipv4) } else { address }
 }
 
-/// An input, taken apart.
+/// An input in its parts.
 struct Case<'a> {
     peer: IpAddr,
     ranges: String,
@@ -135,7 +135,7 @@ impl<'a> Case<'a> {
                 None => (entry.trim(), None),
             };
             let Ok(network) = network.parse::<IpAddr>() else { return false };
-            // IPv4 ranges are ranges of mapped addresses here, and nothing else trusts those.
+            // An IPv4 range counts as a range of mapped addresses here. No other range trusts those.
             let (network, length) = match (network, canonical(network)) {
                 (IpAddr::V4(network), _) => (network.to_ipv6_mapped(), length.unwrap_or(32) + 96),
                 (IpAddr::V6(_), IpAddr::V4(network)) => (network.to_ipv6_mapped(), length.unwrap_or(128)),
@@ -151,7 +151,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// Whether the address stands in the believed header, in one of its spellings.
+    /// Whether the believed header has the address, in one of its spellings.
     fn names(&self, client: IpAddr) -> bool {
         let spells = |text: &str| text.parse().is_ok_and(|address: IpAddr| canonical(address) == client);
         let is_part = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':');
@@ -167,7 +167,8 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// What each element of the chain names, read by the header's definition; `None` where the chain isn't one.
+    /// What each element of the chain names, read by the header's definition. `None` if the header does not follow
+    /// it.
     fn elements(&self) -> Option<Vec<Option<IpAddr>>> {
         if self.chain.iter().all(|line| line.trim_ascii().is_empty()) {
             return Some(Vec::new());
@@ -188,7 +189,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The client by definition, given what each element names.
+    /// The client by definition, from what each element names.
     fn defined(&self, elements: &[Option<IpAddr>]) -> IpAddr {
         let mut client = canonical(self.peer);
         for element in elements.iter().rev() {
@@ -201,7 +202,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The address in a node, the port first taken off from the right.
+/// The address in a node. The port is removed first, from the right.
 fn node(text: &[u8], bare_ipv6: bool) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= 128)?;
     let ipv6 = |text: &str| text.parse::<Ipv6Addr>().ok().map(|address| canonical(IpAddr::V6(address)));
@@ -223,7 +224,7 @@ fn node(text: &[u8], bare_ipv6: bool) -> Option<IpAddr> {
     plain(text).or_else(|| plain(without_port?))
 }
 
-/// RFC 7239 from the left, byte by byte, all or nothing.
+/// Reads RFC 7239 from the left, byte by byte. One mistake makes the whole line unreadable.
 mod grammar {
     use std::iter::{Copied, Peekable};
     use std::net::IpAddr;
@@ -231,7 +232,7 @@ mod grammar {
 
     type Bytes<'a> = Peekable<Copied<Iter<'a, u8>>>;
 
-    /// What the elements of a line name; `None` where the line is no such list.
+    /// What the elements of a line name. `None` if the line is not such a list.
     pub(super) fn list(line: &[u8]) -> Option<Vec<Option<IpAddr>>> {
         let mut bytes = line.iter().copied().peekable();
         let mut elements = Vec::new();
@@ -278,7 +279,7 @@ mod grammar {
         }
     }
 
-    /// What stands between quotes, without its backslashes and with them.
+    /// The content between quotes, without its backslashes and with them.
     fn quoted(bytes: &mut Bytes<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
         let is_text = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
         let (mut value, mut raw) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
-//! What the fuzz targets in `fuzz/` check, and the tests that run their corpora through the same checks.
+//! The checks of the fuzz targets in `fuzz/`, and tests that run their corpora through the same checks.
 //!
-//! Each check takes any bytes, reads an input of its own format from them, and panics where a promise is broken. What is
-//! expected is worked out by other means than the code under test uses.
+//! Each check takes any bytes, reads an input of its own format from them, and panics if a promise is broken. It
+//! finds out what is expected in another way than the code under test.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a broken promise has to panic here")]
 
@@ -15,7 +15,7 @@ pub use answers::answers;
 pub use extraction::extraction;
 pub use forwarding::forwarding;
 
-/// The lines of an input. No field line can hold a line feed, so nothing is lost by ending lines with it.
+/// The lines of an input. A header line can't hold a line feed, so line feeds can end lines without loss.
 fn lines(input: &[u8]) -> impl Iterator<Item = &[u8]> {
     input.split(|byte| *byte == b'\n')
 }
@@ -24,7 +24,7 @@ fn lines(input: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use std::path::Path;
 
-    /// Runs every file of a target's corpus through its check.
+    /// Runs every file of a target's corpus through the target's check.
     fn run(target: &str, check: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
         let mut files = 0;

@@ -1,4 +1,4 @@
-//! What a route asks of a key: scopes and owner, as values that one function evaluates.
+//! What a route asks of a key, scopes and owner, as values that one function evaluates.
 
 mod typed;
 
@@ -11,7 +11,7 @@ use crate::verification::Verification;
 
 /// What a route asks of a verified key.
 ///
-/// Policies nest. They are checked on every request, also where the key comes from the cache.
+/// Policies nest. They are checked on every request, also if the answer about the key comes from the cache.
 ///
 /// ```
 /// use apikey_core::{Policy, Verification};
@@ -25,7 +25,7 @@ use crate::verification::Verification;
 /// assert!(!policy.is_satisfied_by(&Verification::active("api_key_2").with_scopes(["admin"])));
 /// ```
 ///
-/// `all` of nothing asks for nothing; `any` of nothing is never satisfied.
+/// `all` of nothing is always satisfied. `any` of nothing is never satisfied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy(Requirement);
 
@@ -41,13 +41,13 @@ enum Requirement {
 }
 
 impl Policy {
-    /// Any valid, active key will do.
+    /// Any valid, active key satisfies it.
     #[must_use]
     pub const fn any_key() -> Self {
         Self(Requirement::All(Cow::Borrowed(&[])))
     }
 
-    /// The key carries this scope; exact, case-sensitive.
+    /// The key carries this scope. The comparison is exact and case-sensitive.
     #[must_use]
     pub fn scope(scope: impl Into<Cow<'static, str>>) -> Self {
         Self(Requirement::Scope(scope.into()))
@@ -65,13 +65,13 @@ impl Policy {
         Self(Requirement::Any(policies.into_iter().map(Into::into).collect()))
     }
 
-    /// The key belongs to an organization, whichever.
+    /// The key belongs to any organization.
     #[must_use]
     pub const fn organization_key() -> Self {
         Self(Requirement::OrganizationKey)
     }
 
-    /// The key belongs to a user, whoever.
+    /// The key belongs to any user.
     #[must_use]
     pub const fn user_key() -> Self {
         Self(Requirement::UserKey)
@@ -83,21 +83,22 @@ impl Policy {
         Self(Requirement::Organization(code.into()))
     }
 
-    /// The answer about the key is not stale: for routes that would rather fail than rely on an answer that outlived its time
-    /// to live. Such a request waits for a slow Kinde as one without an older answer does, and gets a 503 where Kinde can't
-    /// answer or is not to be asked now. Adapters wait so; elsewhere, [`Attempt::for_policy`](crate::Attempt::for_policy) does.
+    /// The answer about the key is not stale. For routes that must not rely on an answer that outlived its time to
+    /// live. Such a request waits for a slow Kinde, and gets a 503 if Kinde can't answer or must not be asked now. A
+    /// [`Gate`](crate::Gate) waits so. [`Authenticator::authorize`](crate::Authenticator::authorize) refuses a stale
+    /// answer at once.
     #[must_use]
     pub const fn fresh() -> Self {
         Self(Requirement::Fresh)
     }
 
-    /// This and the other.
+    /// Both this and the other policy are satisfied.
     #[must_use]
     pub fn and(self, other: impl Into<Policy>) -> Self {
         Self::all([self, other.into()])
     }
 
-    /// Whether the key satisfies the policy, supposing that the answer about it is fresh.
+    /// Whether the key satisfies the policy, if the answer about it is fresh.
     #[must_use]
     pub fn is_satisfied_by(&self, key: &Verification) -> bool {
         self.holds(key, &|scope| key.has_scope(scope), true)
@@ -126,7 +127,7 @@ impl Policy {
         scopes
     }
 
-    /// Checks the key: owner before scopes, and last whether the answer about it is fresh enough.
+    /// Checks the key. If it fails, the owner is reported before scopes, and a stale answer last.
     ///
     /// # Errors
     /// [`Shortfall`], saying what is missing.
@@ -137,7 +138,7 @@ impl Policy {
         if self.is_satisfied_by(key) {
             return Err(Shortfall::Stale);
         }
-        // Where even every scope would not do, the owner is what is wrong.
+        // If even all scopes would not be enough, the owner is wrong.
         if let Some(owner) = self.missing_owner(key) {
             return Err(Shortfall::Owner(owner));
         }
@@ -173,7 +174,7 @@ impl Policy {
         }
     }
 
-    /// The first owner that the policy lacks, supposing that the key had every scope.
+    /// The first owner that the key would lack even if it had every scope.
     fn missing_owner(&self, key: &Verification) -> Option<MissingOwner> {
         if self.holds(key, &|_| true, true) {
             return None;
@@ -192,7 +193,7 @@ impl Policy {
         }
     }
 
-    /// What scopes would still have to be granted; `None` where this part is satisfied already.
+    /// The scopes that the key lacks. `None` if it satisfies this part already.
     fn missing_scopes(&self, key: &Verification) -> Option<MissingScopes<'_>> {
         if self.is_satisfied_by(key) {
             return None;
@@ -202,7 +203,7 @@ impl Policy {
             Requirement::All(policies) => Some(MissingScopes::All(
                 policies.iter().filter_map(|policy| policy.missing_scopes(key)).collect(),
             )),
-            // An alternative that no scope can satisfy is no way out, so it is not offered.
+            // An alternative that no scope can satisfy would not help the caller, so it is not named.
             Requirement::Any(policies) => Some(MissingScopes::OneOf(
                 policies
                     .iter()
@@ -238,7 +239,7 @@ pub(crate) enum Shortfall {
         missing: String,
         required: Vec<String>,
     },
-    /// Everything would be there, were the answer fresh.
+    /// Only the answer is not fresh.
     Stale,
 }
 
@@ -249,7 +250,7 @@ pub(crate) enum MissingOwner {
     ThatOrganization,
 }
 
-/// Reads as `a, b`, as `one of a, b`, and with parentheses where one stands inside the other.
+/// It reads as `a, b` or as `one of a, b`. Parentheses stand around one that is inside another.
 enum MissingScopes<'a> {
     Scope(&'a str),
     All(Vec<MissingScopes<'a>>),

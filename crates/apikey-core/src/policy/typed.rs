@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{Policy, Requirement, is_scope_token};
 
-/// A policy as a type, for the signatures of handlers: a scope made by [`scopes!`](crate::scopes), a tuple of such
-/// (all of them), or [`AnyOf`] such a tuple.
+/// A policy as a type, for the signatures of handlers: a scope that [`scopes!`](crate::scopes) made, a tuple of them
+/// (all must hold), or [`AnyOf`] such a tuple.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` names no scope",
     label = "expected a type made by `scopes! {{ .. }}`, a tuple of up to eight of them, or `AnyOf<(..)>`"
@@ -66,7 +66,7 @@ macro_rules! tuples {
 tuples! { (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F) (A, B, C, D, E, F, G) (A, B, C, D, E, F, G, H) }
 
 impl Policy {
-    /// Clones a policy at compile time; those that types stand for own nothing on the heap.
+    /// Clones a policy at compile time. The policies of types own nothing on the heap.
     const fn copy_of(policy: &'static Policy) -> Policy {
         Policy(match &policy.0 {
             Requirement::Scope(Cow::Borrowed(scope)) => Requirement::Scope(Cow::Borrowed(scope)),
@@ -75,7 +75,7 @@ impl Policy {
             Requirement::OrganizationKey => Requirement::OrganizationKey,
             Requirement::UserKey => Requirement::UserKey,
             Requirement::Fresh => Requirement::Fresh,
-            // Never satisfied; no typed policy is built from these.
+            // No typed policy is built from these, and this is never satisfied.
             _ => Requirement::Any(Cow::Borrowed(&[])),
         })
     }
@@ -88,7 +88,7 @@ impl Policy {
     }
 }
 
-/// Declares a type for each scope, to be named in the signatures of handlers.
+/// Declares a type for each scope, for the signatures of handlers.
 ///
 /// ```
 /// use apikey_core::{TypedPolicy, scopes};

@@ -391,7 +391,7 @@ async fn no_secret_shows_whatever_goes_wrong_at_kinde() {
             stage.emulator.set_fault(endpoint, None);
         }
     }
-    stage.conclude(&["token endpoint", "can't be verified right now", "until its set-up is mended"]);
+    stage.conclude(&["token endpoint", "can't be verified right now", "until its set-up is changed"]);
 }
 
 #[tokio::test]
