@@ -3,7 +3,7 @@ use apikey_core::Policy;
 use crate::require::RequireLayer;
 
 apikey_core::adapter_authenticator! {
-    /// The value that is built once, kept in the router's state, and asked by every extractor and layer.
+    /// The value that every extractor and layer asks. Build it once, and keep it in the router's state.
     ///
     /// It is the core's [`apikey_core::Authenticator`], to which it dereferences, with [`require`](Self::require) added.
     /// Clones are cheap and share everything.
@@ -18,7 +18,7 @@ apikey_core::adapter_authenticator! {
 }
 
 impl Authenticator {
-    /// A layer that lets only requests pass whose key satisfies the policy.
+    /// A layer that lets a request pass only if its key satisfies the policy.
     pub fn require(&self, policy: impl Into<Policy>) -> RequireLayer {
         RequireLayer::new(self.0.clone(), policy.into())
     }

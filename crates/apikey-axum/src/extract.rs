@@ -7,7 +7,7 @@ use crate::memo;
 use crate::rejection::Rejection;
 
 apikey_core::adapter_keys! {
-    /// The caller's key: verified, active, with whatever scopes.
+    /// The caller's key: verified and active, with any scopes.
     ///
     /// | request presents | `ApiKey` | `Option<ApiKey>` | [`MaybeApiKey`] |
     /// | --- | --- | --- | --- |
@@ -35,8 +35,8 @@ apikey_core::adapter_keys! {
     /// ```
     ApiKey;
 
-    /// The caller's key where one is presented. Nothing presented is anonymous; anything presented must pass in full.
-    /// [`ApiKey`] has the table.
+    /// The caller's key, if one is presented. A request that presents nothing is anonymous. If a request presents a
+    /// key, that key must pass in full: [`ApiKey`] has the table.
     ///
     /// ```
     /// use apikey_axum::MaybeApiKey;
@@ -52,8 +52,8 @@ apikey_core::adapter_keys! {
 
     /// The caller's key, if it carries the scopes that the type names.
     ///
-    /// `P` is a scope made by [`scopes!`](crate::scopes), a tuple of such (all of them), or
-    /// [`AnyOf`](crate::AnyOf) such a tuple.
+    /// `P` is a scope made by [`scopes!`](crate::scopes), a tuple of them (all must hold), or [`AnyOf`](crate::AnyOf)
+    /// such a tuple.
     ///
     /// | request presents | `Scoped<P>` | `Option<Scoped<P>>` |
     /// | --- | --- | --- |
@@ -74,7 +74,7 @@ apikey_core::adapter_keys! {
     Scoped;
 }
 
-/// Any key that is valid and active will do.
+/// Any valid, active key satisfies it.
 static ANY_KEY: Policy = Policy::any_key();
 
 async fn required<S, K>(

@@ -41,24 +41,29 @@
 //! apikey-axum = { path = "…" } # not on a registry yet
 //! axum = { version = "0.8", features = ["macros"] } # for `FromRef`
 //! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
-//! tracing-subscriber = "0.3" # or another subscriber: the log names what to mend
+//! tracing-subscriber = "0.3" # or another subscriber: the log says what to change
 //! ```
 //!
 //! # Decisions
 //!
-//! Extractors and layers decide nothing: the core does, the same for every framework. An extractor without an
-//! [`Authenticator`] in the router's state does not compile. A layer and extractors of one authenticator on one request
-//! verify once.
+//! Extractors and layers decide nothing. The core decides, in the same way for every framework. An extractor without
+//! an [`Authenticator`] in the router's state does not compile. A layer and the extractors of one authenticator
+//! verify a request once.
+//!
+//! A request that [`require`](Authenticator::require) lets in carries its [`VerifiedKey`] in its extensions.
+//! Handlers, inner layers and an access log find it there: `Extension<VerifiedKey>`, or
+//! `request.extensions().get::<VerifiedKey>()`. An extractor does not put it there.
 //!
 //! # What a refusal looks like
 //!
-//! [`DenialCode`] has the table: status, stable code, message. [`Rejection`] is the response.
+//! [`DenialCode`] has the table: status, stable code, message. [`Rejection`] is the response. A layer answers with
+//! it, too, so layers outside of it see the refusal like any other response.
 //!
 //! # Recipes
 //!
 //! ## Your own state
 //!
-//! Derive `FromRef`, as above. Where the authenticator is all the state there is, it can be the state itself:
+//! Derive `FromRef`, as above. If you need no other state, the authenticator can be the state itself:
 //!
 //! ```
 //! use apikey_axum::{ApiKey, Authenticator};
@@ -104,6 +109,26 @@
 //! }
 //! ```
 //!
+//! ## Revoke a key
+//!
+//! Revoke the key in Kinde. A process that has cached the key still lets it in until the cached answer expires: after
+//! five minutes, unless [`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live) says otherwise. To end that
+//! at once, tell each process to forget the key. `remove_user`, `remove_organization` and `clear` forget more.
+//!
+//! ```
+//! use apikey_axum::{Authenticator, Scoped, scopes};
+//! use axum::extract::{Path, State};
+//! use axum::http::StatusCode;
+//!
+//! scopes! { Admin = "admin"; }
+//!
+//! async fn forget(State(keys): State<Authenticator>, _: Scoped<Admin>, Path(key_id): Path<String>) -> StatusCode {
+//!     keys.remove_key_id(&key_id); // the next request with that key asks Kinde
+//!     StatusCode::NO_CONTENT
+//! }
+//! # let app: axum::Router<Authenticator> = axum::Router::new().route("/keys/{id}", axum::routing::delete(forget));
+//! ```
+//!
 //! ## Test a handler without any network
 //!
 //! With `apikey-testkit` and `tower` (feature `util`) among the dev-dependencies:
@@ -131,7 +156,7 @@
 //!
 //! ## CORS
 //!
-//! Browsers send pre-flights without credentials, so the CORS layer stands outside: it is added last. Where it must stand
+//! Browsers send pre-flights without credentials, so the CORS layer stands outside: add it last. If it must stand
 //! inside, see [`RequireLayer::pass_preflight`]. With `tower-http`, feature `cors`:
 //!
 //! ```
@@ -149,15 +174,16 @@
 //!
 //! # Clients' addresses
 //!
-//! Verification attempts are limited per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)). axum knows its
-//! clients' addresses only if it is served with
-//! `app.into_make_service_with_connect_info::<std::net::SocketAddr>()`; otherwise nobody is limited, and the log says so once.
-//! Behind a proxy, set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too.
+//! Verification attempts are limited per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)). axum knows
+//! its clients' addresses only if you serve the app with
+//! `app.into_make_service_with_connect_info::<std::net::SocketAddr>()`. Otherwise nobody is limited, and the log says
+//! so once. Behind a proxy, set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all
+//! callers count as one client, the proxy.
 //!
 //! # Limits
 //!
 //! - [`remove_credential`](AuthenticatorBuilder::remove_credential) changes the request's headers and URI. axum's own
-//!   `OriginalUri` keeps the URI as it came in; prefer header sources.
+//!   `OriginalUri` keeps the URI as it came in, with a key in its query. So let callers present the key in a header.
 
 #![cfg_attr(
     not(test),

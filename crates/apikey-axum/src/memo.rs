@@ -1,4 +1,4 @@
-//! How a request keeps the attempts at it.
+//! Keeps the attempts at a request in its extensions.
 
 use apikey_core::{Attempt, Authenticator, Memo};
 use http::Uri;
@@ -6,13 +6,13 @@ use http::request::Parts;
 
 use crate::request::Head;
 
-/// The attempts at this request, under a type that nobody else can name. In extensions that are cloned it is empty, since
-/// they are another request's.
+/// The attempts at this request, under a type that nobody else can name. If extensions are cloned, they belong to
+/// another request, so the clone is empty.
 #[derive(Clone, Default)]
 struct RequestMemo(Memo);
 
-/// The attempt that an earlier layer or extractor made at what this request presents, or a new one. Takes the credential out
-/// where that is asked for.
+/// The attempt that an earlier layer or extractor made for what this request presents, or a new one. It takes the
+/// credential out if the settings ask for that.
 pub(crate) fn begin(request: &mut Parts, authenticator: &Authenticator) -> Attempt {
     let memo = request.extensions.get::<RequestMemo>();
     if let Some(attempt) = memo.and_then(|memo| memo.0.recall(authenticator, &Head(request))) {

@@ -3,7 +3,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 apikey_core::adapter_rejection! {
-    /// A refused request, as axum's extractors report it. As a response it is the [`Denial`](apikey_core::Denial)'s answer.
+    /// A refused request: the error of the extractors. As a response it is the [`Denial`](apikey_core::Denial)'s.
     ///
     /// To answer in words of your own, take `Result<ApiKey, Rejection>` in the handler and look at
     /// [`denial`](Self::denial).

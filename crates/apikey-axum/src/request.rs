@@ -1,4 +1,4 @@
-//! How the core reads an `http` request.
+//! Shows an `http` request to the core.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -11,7 +11,7 @@ use tower_service::Service;
 use crate::rejection::Rejection;
 
 pin_project! {
-    /// The answer of a [`Require`](super::Require): the inner service's, or a denial.
+    /// The response of a [`Require`](super::Require): the inner service's, or a denial.
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
@@ -30,7 +30,7 @@ pin_project! {
     }
 }
 
-/// A request whose key is being verified, and the service that was made ready for it.
+/// A request whose key is being verified, and the inner service, which is ready for it.
 struct Waiting<S, B> {
     decision: PendingDecision<VerifiedKey>,
     request: Request<B>,

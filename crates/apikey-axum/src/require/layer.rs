@@ -5,15 +5,17 @@ use tower_layer::Layer;
 
 use super::service::Require;
 
-/// A [`Layer`] that lets only requests pass whose key satisfies a policy; made by
-/// [`Authenticator::require`](crate::Authenticator::require).
+/// A [`Layer`] that lets a request pass only if its key satisfies a policy.
+/// [`Authenticator::require`](crate::Authenticator::require) makes it.
 ///
-/// Every other request is answered with its [`Denial`](crate::Denial), and the inner service never sees it. Put it on
-/// routes with `route_layer`, so that an unknown path stays a 404 without a call to Kinde. Extractors behind it use what
-/// it has learned: together they verify once.
+/// It answers every other request with its [`Denial`](crate::Denial). The inner service never sees such a request. A
+/// request that passes carries its [`VerifiedKey`](apikey_core::VerifiedKey) in its extensions. Extractors behind the
+/// layer use what it has learned: together they verify once.
 ///
-/// It is correct over services that must be ready before they are called, such as `ConcurrencyLimit` or `Buffer`. While a
-/// key is being verified, the request holds its place there.
+/// Put it on routes with `route_layer`, so that an unknown path stays a 404 without a call to Kinde.
+///
+/// The inner service may be one that must be ready before it is called, such as `ConcurrencyLimit` or `Buffer`. While
+/// a key is being verified, the request holds its place there.
 ///
 /// ```
 /// use apikey_axum::{Authenticator, Policy};
@@ -38,8 +40,8 @@ impl RequireLayer {
     }
 
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
-    /// browsers send without credentials. Default: off. It is needed only where the CORS layer stands inside of this
-    /// one; the better place for it is outside.
+    /// browsers send without credentials. Default: off. You need it only if the CORS layer stands inside of this one.
+    /// The better place for it is outside.
     #[must_use]
     pub fn pass_preflight(mut self) -> Self {
         self.passes_preflight = true;

@@ -1,4 +1,4 @@
-//! The layer that lets only requests with a sufficient key pass.
+//! The layer that lets a request pass only if its key satisfies a policy.
 
 mod future;
 mod layer;

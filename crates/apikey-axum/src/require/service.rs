@@ -34,7 +34,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        // A request may have been made of another one, with a clone of its extensions. The key of that one is not its own.
+        // A request may have been made with a clone of another request's extensions. That one's key is not its own.
         head.extensions.remove::<VerifiedKey>();
         if self.passes_preflight && is_preflight(head.method.as_str(), &Head(&head)) {
             return ResponseFuture::inner(self.inner.call(Request::from_parts(head, body)));
@@ -47,8 +47,8 @@ where
             }
             Decision::Decided(Err(denial)) => ResponseFuture::denied(denial),
             Decision::Pending(decision) => {
-                // The service that was made ready is the one to call later; its clone takes its place. Elsewhere it is
-                // called at once, and so needs no clone, which of a boxed service is an allocation.
+                // Only this service is known to be ready, so it is called later and its clone takes its place. The
+                // other cases call it at once and need no clone, which would allocate if the service is boxed.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
                 ResponseFuture::pending(decision, Request::from_parts(head, body), ready)

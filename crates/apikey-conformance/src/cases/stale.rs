@@ -21,7 +21,10 @@ use apikey_testkit::emulator::{Endpoint, Fault, KeySpecification, NegativeAnswer
 
 async fn stale(subject: Subject) -> (World, Arc<ManualClock>) {
     timed(subject, |builder| {
-        builder.stale_if_error(STALE).stale_while_slow(Duration::from_millis(500)).verification_timeout(MINUTE)
+        builder
+            .stale_if_error(STALE)
+            .stale_while_slow(Duration::from_millis(500))
+            .verification_timeout(MINUTE)
     })
     .await
 }
