@@ -129,10 +129,12 @@ impl RequestHead for Private {
 #[tokio::test]
 async fn a_future_is_send_even_if_its_request_is_not_sync() {
     let keys = patient(Fake::new(anyone).0).build().unwrap();
-    let request = Private(Cell::new(0));
-    let (asked, keys) = (keys.authenticate(&request), keys.clone());
-    assert!(request.0.get() > 0, "the attempt begins at once");
-    drop(request);
+    let asked = {
+        let request = Private(Cell::new(0));
+        let asked = keys.authenticate(&request);
+        assert!(request.0.get() > 0, "the attempt begins at once");
+        asked
+    };
     assert_eq!(told(&tokio::spawn(asked).await.unwrap()), "k1");
     let decision = {
         let policy = Policy::any_key();
