@@ -1,4 +1,4 @@
-//! The reference API on actix-web: every route of the contract, and nothing that is not actix-web's.
+//! The reference API on actix-web: every route of the contract, and only code that needs actix-web.
 
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -19,7 +19,7 @@ scopes! {
 /// Adds the whole API over one authenticator and one store: `App::new().configure(app(keys, store))`.
 pub fn app(keys: Authenticator, store: Store) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
-        // A policy by value, as a middleware; the extractor in the handler uses what it learned.
+        // A policy by value, as a middleware. The extractor in the handler uses what it has learned.
         let organization_only = keys.require(Policy::organization_key());
         config
             .app_data(keys)
@@ -36,12 +36,12 @@ pub fn app(keys: Authenticator, store: Store) -> impl FnOnce(&mut ServiceConfig)
     }
 }
 
-/// `GET`, and `HEAD` answered as `GET`, which actix-web leaves to its users.
+/// `GET`, and `HEAD` like `GET`, which actix-web does not do by itself.
 fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// A body that can't be read is no concern of a refused key, so it must not be answered before the key is judged.
+/// A body that can't be read must not be answered before the key is judged. So the body is a `Result`.
 type Body = Result<Bytes, Error>;
 
 async fn health() -> HttpResponse {

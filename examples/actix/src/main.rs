@@ -13,7 +13,7 @@ async fn main() {
 async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
-    // One of each for all workers: the closure below runs once for every worker.
+    // One of each for all workers, because the closure below runs once for every worker.
     let (keys, store): (Authenticator, _) = (settings.authenticator()?, Store::new());
     let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone()));
     let not_here =

@@ -1,4 +1,4 @@
-//! The reference API on axum: every route of the contract, and nothing that is not axum's.
+//! The reference API on axum: every route of the contract, and only code that needs axum.
 
 use apikey_axum::{AnyOf, ApiKey, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, scopes};
 use axum::Router;
@@ -33,7 +33,7 @@ pub fn app(keys: Authenticator, store: Store) -> Router {
         .route("/api/any", get(list_for_any))
         .route("/api/me", get(me))
         .route("/api/optional", get(optional))
-        // A policy by value, as a layer; the extractor in the handler uses what the layer learned.
+        // A policy by value, as a layer. The extractor in the handler uses what the layer has learned.
         .route("/api/org", get(organization).route_layer(keys.require(Policy::organization_key())))
         .route("/ai/chat", post(chat))
         .route("/workflow/automate", post(automate))

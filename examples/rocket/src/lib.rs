@@ -1,4 +1,4 @@
-//! The reference API on Rocket: every route of the contract, and nothing that is not Rocket's.
+//! The reference API on Rocket: every route of the contract, and only code that needs Rocket.
 
 use std::convert::Infallible;
 
@@ -21,19 +21,19 @@ scopes! {
     WriteWorkflows = "write:workflows";
 }
 
-/// The whole API over one authenticator and one store, on a Rocket that is configured already.
+/// The whole API over one authenticator and one store, added to a configured Rocket.
 pub fn app(rocket: Rocket<Build>, keys: Authenticator, store: Store) -> Rocket<Build> {
     rocket
         .attach(ApiKeys::fairing(keys))
         .attach(MethodsAsSent)
         .manage(store)
         .mount("/", routes![health, list, create, list_for_any, me, optional, chat, automate])
-        // A policy by value, for a group of routes; the guard in the handler uses what the group learned.
+        // A policy by value, for a group of routes. The guard in the handler uses what the group has learned.
         .mount("/", ApiKeys::require(Policy::organization_key(), routes![organization]))
 }
 
-/// Rocket lets a form in the body of a POST choose another method, which browsers need for their forms. This API has no
-/// forms, and what stands in front of it may have rules by method.
+/// Keeps the method that was sent. Rocket lets a form in the body of a POST choose another method, because browsers'
+/// forms need that. This API has no forms, and a proxy in front of it may have rules by method.
 struct MethodsAsSent;
 
 #[rocket::async_trait]
@@ -48,7 +48,7 @@ impl Fairing for MethodsAsSent {
             let begin = data.peek(b"_method=delete".len()).await;
             let first = begin.split(|byte| *byte == b'&').find(|field| !field.is_empty());
             let value = first.and_then(|field| std::str::from_utf8(field.strip_prefix(b"_method=")?).ok());
-            // Rocket has obeyed, or this is what was sent.
+            // Rocket has changed the method, or this is the method that was sent.
             if value.and_then(|value| value.parse().ok()) == Some(request.method()) {
                 request.set_method(Method::Post);
             }
@@ -67,7 +67,7 @@ impl<'r> FromData<'r> for Body {
         let Ok(body) = data.open(MAX_BODY_BYTES.bytes()).into_bytes().await else {
             return Outcome::Success(Self(Err(BadRequest::unreadable())));
         };
-        // Rocket takes a body that breaks off within its first bytes for a whole one.
+        // If a body is cut off within its first bytes, Rocket takes it for a whole one.
         let claimed = request.headers().get_one("content-length").and_then(|length| length.parse().ok());
         Outcome::Success(Self(match body.is_complete() {
             false => Err(BadRequest::too_large()),

@@ -16,7 +16,7 @@ async fn main() {
 async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
-    // Rocket's own log is off: at its level `debug` it would hold whole requests, and so keys.
+    // Rocket's own log is off, because at level `debug` it has whole requests, and so keys.
     let config = Config {
         address: listen.ip(),
         port: listen.port(),

@@ -1,4 +1,4 @@
-//! What Rocket makes of bodies before any handler sees them, and what this server makes of that.
+//! How Rocket reads bodies before any handler sees them, and what this server does about it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -28,7 +28,7 @@ async fn server() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, address.await.unwrap()))
 }
 
-/// The answer to a POST of a body; where that breaks off, the client closes its side.
+/// The response to a POST of a body. If the body is cut off, the client closes its side.
 async fn post(server: SocketAddr, headers: &str, body: &str, breaks_off: bool) -> String {
     let mut stream = TcpStream::connect(server).await.unwrap();
     let head = format!(

@@ -1,4 +1,5 @@
-//! The bodies of the answers that let a request through, one type a route. Fields stand in the order they are sent.
+//! The bodies of the successful responses, one type for each route. Fields are sent in the order of their
+//! declaration.
 
 use crate::data_set::User;
 use serde::Serialize;
@@ -19,7 +20,7 @@ impl HealthAnswer {
 /// `GET /api/data` and `GET /api/any`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DataAnswer<'a> {
-    /// The users of the data set, then what was created since, oldest first.
+    /// The users of the data set, then the created records, oldest first.
     pub data: Vec<Record>,
     /// The id of the key that asked.
     pub key_id: &'a str,
@@ -31,14 +32,14 @@ pub struct DataAnswer<'a> {
 pub enum Record {
     /// A user of the data set.
     User(User),
-    /// A record that came in through `POST /api/data`.
+    /// A record that `POST /api/data` created.
     Created(CreatedRecord),
 }
 
-/// A stored JSON object, with the id that the server gave it.
+/// A stored JSON object, with an id from the server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CreatedRecord {
-    /// `record_1`, `record_2`, ... An `id` in the request is replaced by this one.
+    /// `record_1`, `record_2`, ... It replaces an `id` in the request.
     pub id: String,
     /// The members of the request, sorted by name.
     #[serde(flatten)]
@@ -48,7 +49,7 @@ pub struct CreatedRecord {
 /// `POST /api/data`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ResultAnswer<'a> {
-    /// What was stored.
+    /// The stored record.
     pub result: CreatedRecord,
     /// The id of the key that asked.
     pub key_id: &'a str,
@@ -59,7 +60,7 @@ pub struct ResultAnswer<'a> {
 pub struct MeAnswer<'a> {
     /// The id of the key that asked.
     pub key_id: &'a str,
-    /// Its status: `active`, since no other gets this far.
+    /// Its status: always `active`, because no other key gets this far.
     pub status: &'a str,
     /// The scopes it carries.
     pub scopes: Vec<&'a str>,
@@ -89,7 +90,7 @@ pub struct OptionalAnswer<'a> {
 }
 
 impl<'a> OptionalAnswer<'a> {
-    /// The answer to the holder of this key, or to an anonymous caller.
+    /// The response to the holder of this key, or to an anonymous caller.
     pub fn new(key_id: Option<&'a str>) -> Self {
         Self { authenticated: key_id.is_some(), key_id }
     }
@@ -107,9 +108,9 @@ pub struct OrganizationAnswer<'a> {
 /// `POST /ai/chat`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChatAnswer<'a> {
-    /// What the assistant has to say.
+    /// The assistant's response.
     pub response: String,
-    /// `Organization: <org_code>`: whose data the response was made from.
+    /// `Organization: <org_code>`: the response was made from this organization's data.
     pub context: String,
     /// The id of the key that asked.
     pub key_id: &'a str,
@@ -126,7 +127,7 @@ pub struct WorkflowAnswer<'a> {
     pub organization: Option<&'a str>,
 }
 
-/// What a workflow did; each begins with its name.
+/// What a workflow did. Each text begins with the workflow's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "workflow", rename_all = "kebab-case")]
 pub enum Outcome {
@@ -153,9 +154,9 @@ pub enum Outcome {
         /// How many had been welcomed before.
         welcomed_before: usize,
     },
-    /// There is no such workflow, so nothing was done.
+    /// There is no such workflow, so the server did nothing.
     NotKnown {
-        /// The workflows that there are.
+        /// The known workflows.
         known: &'static [&'static str],
     },
 }

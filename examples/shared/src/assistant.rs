@@ -1,18 +1,18 @@
 //! `POST /ai/chat`: an assistant that answers questions about the tickets of one organization.
 //!
-//! It looks the words of the message up in subject, body and status of the tickets, and counts or lists those that
-//! match. All it ever reads are the tickets of the organization that owns the key, and its response never repeats
-//! the message; so nothing of another organization can get into it.
+//! It looks for the words of the message in the subject, body and status of the tickets, and counts or lists those
+//! that match. It reads only the tickets of the organization that owns the key, and its response never repeats the
+//! message. So nothing of another organization can get into it.
 
 use crate::answers::ChatAnswer;
 use crate::data_set::{Ticket, TicketStatus};
 use crate::{BadRequest, Store, body};
 use serde_json::Value;
 
-/// How many tickets a response spells out.
+/// How many tickets a response lists.
 const MAX_LISTED: usize = 5;
 
-/// Words that say nothing about which tickets are meant.
+/// Words that don't say which tickets are meant.
 const FILLERS: &[&str] = &[
     "a", "about", "all", "an", "and", "any", "are", "at", "be", "can", "count", "did", "do", "does", "find",
     "for", "from", "give", "has", "have", "how", "i", "in", "is", "issue", "issues", "it", "list", "many",
@@ -20,7 +20,7 @@ const FILLERS: &[&str] = &[
     "ticket", "tickets", "to", "us", "was", "we", "what", "which", "who", "with", "you",
 ];
 
-/// Answers `{"message": "..."}` from the tickets of this organization alone.
+/// Answers `{"message": "..."}` from the tickets of this organization only.
 pub fn answer<'a>(
     store: &Store,
     body: &[u8],
@@ -89,7 +89,8 @@ impl Question {
         !self.counts && self.statuses.is_empty() && self.keywords.is_empty()
     }
 
-    /// The tickets that have one of the statuses and at least one of the keywords, the most keywords first.
+    /// The tickets with one of the statuses and at least one of the keywords. Those with the most keywords come
+    /// first.
     fn search<'t>(&self, tickets: &'t [Ticket]) -> Vec<&'t Ticket> {
         let mut found: Vec<(usize, &Ticket)> = tickets
             .iter()
@@ -105,7 +106,7 @@ impl Question {
         found.into_iter().map(|(_, ticket)| ticket).collect()
     }
 
-    /// What `search` found out about so many tickets: " are open", " match and are pending or closed".
+    /// How `search` selected so many tickets: " are open", " match and are pending or closed".
     fn claim(&self, found: usize) -> String {
         let one = found == 1;
         let mut parts = Vec::new();
@@ -127,7 +128,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// The word without a plural's "s", so that "invoices" finds "invoice".
+/// The word without the "s" of a plural, so that "invoices" finds "invoice".
 fn singular(word: &str) -> String {
     match word.strip_suffix('s') {
         Some(stem) if stem.len() > 2 && !stem.ends_with('s') => stem.to_owned(),
@@ -170,7 +171,7 @@ mod tests {
         answer(store, body.as_bytes(), organization, "k").unwrap().response
     }
 
-    /// Every word, subject, body and id of the whole data set, alone and within questions.
+    /// Every word, subject, body and id of the whole data set, alone and inside questions.
     fn questions() -> Vec<String> {
         let mut texts = vec![String::new(), "show everything".into(), "org_acme and org_globex".into()];
         for ticket in

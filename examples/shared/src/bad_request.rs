@@ -1,13 +1,13 @@
-//! The one answer to a request whose key is good and whose body is not.
+//! The response to a request with a good key and a bad body.
 
 use serde::Serialize;
 
-/// The longest request body that the reference servers take, in bytes.
+/// The longest request body that the reference servers accept, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// Why a body was not taken: sent as `{"error": "...", "code": "..."}`.
+/// Why a body was not accepted: sent as `{"error": "...", "code": "..."}`.
 ///
-/// The messages name what was expected and never repeat what was sent.
+/// A message names what was expected. It never repeats what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BadRequest {
     error: String,
@@ -22,7 +22,7 @@ impl BadRequest {
         Self { error: error.into(), code: "INVALID_BODY", status: 400 }
     }
 
-    /// 400 `INVALID_BODY`, for a body that breaks off or can't be read.
+    /// 400 `INVALID_BODY`, for a body that is cut off or can't be read.
     pub fn unreadable() -> Self {
         Self::invalid("Request body could not be read")
     }
@@ -33,12 +33,12 @@ impl BadRequest {
         Self { error, code: "BODY_TOO_LARGE", status: 413 }
     }
 
-    /// The HTTP status to answer with: 400 or 413.
+    /// The HTTP status of the response: 400 or 413.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The stable code of the answer.
+    /// The stable code of the response.
     pub fn code(&self) -> &'static str {
         self.code
     }

@@ -1,4 +1,4 @@
-//! Reading a request body: a JSON object of a bounded size.
+//! Reads a request body: a JSON object of a bounded size.
 
 use crate::bad_request::{BadRequest, MAX_BODY_BYTES};
 use serde_json::Value;

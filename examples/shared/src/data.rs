@@ -3,13 +3,13 @@
 use crate::answers::{DataAnswer, ResultAnswer};
 use crate::{BadRequest, Store, body};
 
-/// Every record: the users of the data set and what was created since.
+/// Every record: the users of the data set and the created records.
 pub fn list<'a>(store: &Store, key_id: &'a str) -> DataAnswer<'a> {
     DataAnswer { data: store.records(), key_id }
 }
 
-/// Stores the JSON object in the body and answers what was stored. [`list`] shows it from now on, until
-/// [`MAX_CREATED`](crate::MAX_CREATED) newer ones have come.
+/// Stores the JSON object in the body and returns the stored record. [`list`] shows it until
+/// [`MAX_CREATED`](crate::MAX_CREATED) newer ones have been created.
 pub fn create<'a>(store: &Store, body: &[u8], key_id: &'a str) -> Result<ResultAnswer<'a>, BadRequest> {
     let fields = body::object(body)?.into_iter().collect();
     Ok(ResultAnswer { result: store.create(fields), key_id })

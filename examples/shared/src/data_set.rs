@@ -1,8 +1,8 @@
-//! What the reference servers know when they start: users of the service, and two organizations with their tickets.
+//! The data of the reference servers at their start: users of the service, and two organizations with their tickets.
 
 use serde::Serialize;
 
-/// Everything a [`Store`](crate::Store) starts from.
+/// The data that a [`Store`](crate::Store) starts with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DataSet {
     /// The users of the service.
@@ -18,7 +18,7 @@ pub struct User {
     pub id: String,
     /// The user's name.
     pub name: String,
-    /// Where mail reaches the user.
+    /// The user's mail address.
     pub email: String,
     /// What the user may do: `admin`, `member` or `viewer`.
     pub role: String,
@@ -29,9 +29,9 @@ pub struct User {
 /// An organization and its support tickets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {
-    /// The code that stands in the `org_code` of its keys.
+    /// The `org_code` of its keys.
     pub code: String,
-    /// Its tickets, which nobody else may see.
+    /// Its tickets. No other organization may see them.
     pub tickets: Vec<Ticket>,
 }
 
@@ -40,29 +40,29 @@ pub struct Organization {
 pub struct Ticket {
     /// The ticket's id, such as `ACME-1`.
     pub id: String,
-    /// One line on what it is about.
+    /// One line that says what the ticket is about.
     pub subject: String,
-    /// What was reported.
+    /// The report of the problem.
     pub body: String,
-    /// How far it has come.
+    /// The ticket's status.
     pub status: TicketStatus,
-    /// Days since anybody worked on it, as of the start of the server.
+    /// How many days nobody had worked on it when the server started.
     pub idle_days: u64,
 }
 
-/// How far a ticket has come.
+/// The status of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TicketStatus {
-    /// Waits for the support team.
+    /// It waits for the support team.
     Open,
-    /// Waits for the customer.
+    /// It waits for the customer.
     Pending,
-    /// Done.
+    /// It is done.
     Closed,
 }
 
 impl TicketStatus {
-    /// Every status, in the order a ticket goes through them.
+    /// Every status, in the order in which a ticket goes through them.
     pub const ALL: [Self; 3] = [Self::Open, Self::Pending, Self::Closed];
 
     /// The status as one lower-case word.

@@ -1,8 +1,8 @@
-//! What the reference servers share, so that each of them only wires routes.
+//! The parts that the reference servers share, so that each of them only wires routes.
 //!
-//! Every server builds one [`Store`] at start-up and calls the same function per route with the raw bytes of the
-//! request body. What comes back is a value of [`answers`], or a [`BadRequest`], and both turn into a [`Reply`]: a
-//! status and the bytes to send. So the answers are the same, byte for byte, on every framework.
+//! Every server builds one [`Store`] at start-up and calls one function for each route with the raw bytes of the
+//! request body. The function returns a value of [`answers`] or a [`BadRequest`]. Both turn into a [`Reply`]: a
+//! status and the bytes to send. So the responses are the same, byte for byte, on every framework.
 //!
 //! | route | function |
 //! | --- | --- |
@@ -15,10 +15,11 @@
 //! | `POST /ai/chat` | [`assistant::answer`] |
 //! | `POST /workflow/automate` | [`workflow::automate`] |
 //!
-//! [`Settings`] reads the environment, the same for all of them, and builds the authenticator.
+//! [`Settings`] reads the same environment variables for all of them, and builds the authenticator.
 //!
-//! The routes don't look at a key: who may call is decided before, and arrives as a key id and an organization code.
-//! A server reads at most [`MAX_BODY_BYTES`] of a body and answers [`BadRequest::too_large`] to a longer one.
+//! The functions don't look at a key. The server has decided before whether the caller may call, and hands over the
+//! key id and the organization code. A server reads at most [`MAX_BODY_BYTES`] of a body. It answers a longer one
+//! with [`BadRequest::too_large`].
 //!
 //! ```
 //! use example_shared::{Reply, Store, data};

@@ -1,4 +1,4 @@
-//! What a server's process does at its start and its end.
+//! Starts and ends the process of a server.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -13,8 +13,8 @@ pub fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
-/// Ends the process, at once: a runtime that is dropped waits for look-ups of names that no name server answers. Says which
-/// setting is wrong on standard error, if one is.
+/// Ends the process at once, because dropping a runtime would wait for look-ups that no name server answers. If a
+/// setting is wrong, says which one on standard error.
 pub fn exit(outcome: Result<(), ConfigError>) -> ! {
     match outcome {
         Ok(()) => std::process::exit(0),
@@ -25,11 +25,11 @@ pub fn exit(outcome: Result<(), ConfigError>) -> ! {
     }
 }
 
-/// How long a server that is told to stop waits for the requests under way, in seconds.
+/// How many seconds a server waits for open requests when it is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs a server that ends by itself once [`stop_signal`] has come and its requests are answered. A client that holds a
-/// request half-sent keeps it for ten seconds at most; then `None` comes back.
+/// Runs a server that ends by itself after [`stop_signal`] and the responses to its requests. If a client keeps a
+/// request open, the server waits 10 s at most. Then this returns `None`.
 pub async fn until_stopped<T>(server: impl Future<Output = T>) -> Option<T> {
     let overdue = async {
         stop_signal().await;
@@ -41,7 +41,7 @@ pub async fn until_stopped<T>(server: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Returns when the process is told to stop: by ctrl-c, or by SIGTERM where there is one.
+/// Returns when the process is told to stop: by Ctrl-C, or by SIGTERM on Unix.
 pub async fn stop_signal() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -1,4 +1,4 @@
-//! An answer as every framework can send it: a status and bytes.
+//! A response that every framework can send: a status and bytes.
 
 use crate::BadRequest;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 /// The `Content-Type` of every [`Reply`].
 pub const CONTENT_TYPE: &str = "application/json";
 
-/// Status and JSON body of an answer; the server adds [`CONTENT_TYPE`].
+/// The status and JSON body of a response. The server adds [`CONTENT_TYPE`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
@@ -16,7 +16,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// 200 with this answer.
+    /// 200 with this body.
     pub fn ok(answer: &impl Serialize) -> Self {
         Self::json(200, answer)
     }
@@ -24,7 +24,7 @@ impl Reply {
     fn json(status: u16, answer: &impl Serialize) -> Self {
         match serde_json::to_vec(answer) {
             Ok(body) => Self { status, body },
-            // No type of this crate fails to serialise; a caller's own might.
+            // Every type of this crate serializes. A caller's own type might not.
             Err(_) => Self {
                 status: 500,
                 body: br#"{"error":"Internal server error","code":"INTERNAL_ERROR"}"#.to_vec(),

@@ -5,19 +5,19 @@
 //! | `LISTEN` | address:port | `127.0.0.1:3000` |
 //! | `KINDE_DOMAIN`, `KINDE_MANAGEMENT_CLIENT_ID`, ... | see [`KindeSettings::from_env`] | required |
 //! | `APIKEY_AUTH` | `m2m`, or `none` to call the verify endpoint without a token | `m2m` when credentials are set |
-//! | `APIKEY_CACHE_TTL` | seconds that a positive answer is reused; `0` = no cache | `300` |
-//! | `APIKEY_STALE_IF_ERROR` | seconds past that time that it may serve while Kinde can't answer | `0` |
-//! | `APIKEY_NEGATIVE_TTL` | seconds that a refusal is reused | `0` |
-//! | `APIKEY_TIMEOUT_MS` | the whole budget of one verification, retries included | `3000` |
-//! | `APIKEY_MAX_IN_FLIGHT` | verifications under way at Kinde at once, at most | `64` |
-//! | `APIKEY_MAX_QUEUED` | callers that may wait for a place among them; past it 503 at once; `0` = no queue | `256` |
-//! | `APIKEY_ATTEMPTS`, `APIKEY_WINDOW` | verification attempts per client and window in seconds; `0` = no limit | `100`, `900` |
-//! | `APIKEY_ATTEMPTS_COUNT` | `refused`: an attempt whose key is accepted is given back; `all`: it counts, as in the guide's code | `refused` |
+//! | `APIKEY_CACHE_TTL` | seconds for which the answer about a good key is reused; `0` = no cache | `300` |
+//! | `APIKEY_STALE_IF_ERROR` | seconds after that for which it may serve as stale while Kinde can't answer | `0` |
+//! | `APIKEY_NEGATIVE_TTL` | seconds for which a refusal is reused | `0` |
+//! | `APIKEY_TIMEOUT_MS` | milliseconds that one verification may take, retries included | `3000` |
+//! | `APIKEY_MAX_IN_FLIGHT` | how many verifications may be under way at once | `64` |
+//! | `APIKEY_MAX_QUEUED` | how many callers may wait for a place among them; further ones get a 503 at once; `0` = no queue | `256` |
+//! | `APIKEY_ATTEMPTS`, `APIKEY_WINDOW` | verification attempts of one client, and their window in seconds; `0` = no limit | `100`, `900` |
+//! | `APIKEY_ATTEMPTS_COUNT` | `refused`: an attempt with an accepted key is given back; `all`: it counts, as in Kinde's guide | `refused` |
 //! | `TRUSTED_PROXIES` | addresses or CIDRs, comma-separated, whose forwarding header is believed | none |
 //! | `TRUSTED_PROXY_HEADER` | which one: `x-forwarded-for` or `forwarded` | `x-forwarded-for` |
 //!
-//! `REDIS_URL`, `APIKEY_SHARED_SECRET`, `METRICS_LISTEN`, `AUDIT_LOG`, `AUDIT`, `KINDE_API_ID` and `KINDE_WEBHOOKS` have no
-//! capability behind them yet. Setting one refuses the start, so that nobody relies on what is not there. An empty
+//! `REDIS_URL`, `APIKEY_SHARED_SECRET`, `METRICS_LISTEN`, `AUDIT_LOG`, `AUDIT`, `KINDE_API_ID` and `KINDE_WEBHOOKS`
+//! do nothing yet. If one is set, the server does not start, so that nobody relies on what is not there. An empty
 //! variable counts as absent.
 
 use std::ffi::OsString;
@@ -44,7 +44,7 @@ const NOT_YET: &[&str] = &[
 /// The checked settings of one server.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
     kinde: KindeSettings,
     cache_time_to_live: Duration,
@@ -66,7 +66,7 @@ impl Settings {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    /// Reads the variables from anywhere: `variable` is given a name and returns the value, or `None` if the variable is
+    /// Reads the variables from anywhere. `variable` gets a name and returns the value, or `None` if the variable is
     /// absent.
     ///
     /// # Errors
@@ -183,7 +183,7 @@ impl Settings {
     }
 }
 
-/// The same error under the name that this server's operator knows.
+/// The same error, with the name that this server's operator knows.
 fn named(variable: &'static str, error: &ConfigError) -> ConfigError {
     ConfigError::new(variable, error.to_string())
 }
@@ -198,7 +198,7 @@ mod tests {
         ("KINDE_MANAGEMENT_CLIENT_SECRET", "secret"),
     ];
 
-    /// What is given comes before what is required.
+    /// The given variables come before the required ones.
     fn with(variables: &[(&str, &str)]) -> Result<Authenticator, ConfigError> {
         let all: Vec<_> = variables.iter().chain(&REQUIRED).copied().collect();
         build(&all)

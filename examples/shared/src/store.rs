@@ -1,4 +1,4 @@
-//! What a server remembers between requests.
+//! The state that a server keeps between requests.
 
 use crate::answers::{CreatedRecord, Record};
 use crate::data_set::{DataSet, Ticket, User};
@@ -6,10 +6,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many records of `POST /api/data` are kept; past it the oldest is dropped.
+/// How many created records are kept. After that, the oldest one is dropped.
 pub const MAX_CREATED: usize = 100;
 
-/// The state of one server: cheap to clone, and every clone sees the same state.
+/// The state of one server. It is cheap to clone, and every clone sees the same state.
 #[derive(Debug, Clone)]
 pub struct Store {
     state: Arc<Mutex<State>>,
@@ -54,12 +54,12 @@ impl Store {
         record
     }
 
-    /// Lets a function work on the users, undisturbed by other requests.
+    /// Runs a function on the users, under the lock.
     pub(crate) fn with_users<T>(&self, work: impl FnOnce(&mut Vec<User>) -> T) -> T {
         work(&mut self.lock().data.users)
     }
 
-    /// Lets a function work on the tickets of one organization, and on no others. An unknown one has none.
+    /// Runs a function on the tickets of one organization, under the lock. An unknown organization has none.
     pub(crate) fn with_tickets<T>(&self, organization: &str, work: impl FnOnce(&mut [Ticket]) -> T) -> T {
         let mut state = self.lock();
         match state.data.organizations.iter_mut().find(|known| known.code == organization) {
@@ -68,7 +68,8 @@ impl Store {
         }
     }
 
-    /// A request that panicked left single fields at worst half-way through a list, never a broken one: go on.
+    /// Ignores the poison of the lock. A request that panicked may have stopped halfway through a list, but each
+    /// field is whole.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,12 +9,12 @@
 //!
 //! | workflow | does | settings |
 //! | --- | --- | --- |
-//! | `close-stale-tickets` | closes the key's organization's tickets that nobody has worked on for so long | `idle_days`, 30 |
+//! | `close-stale-tickets` | closes tickets of the key's organization that nobody has worked on for this long | `idle_days`, 30 |
 //! | `summarise-users` | counts the users, by role and by welcome | none |
 //! | `welcome-users` | marks the users not yet welcomed as welcomed, and names them | none |
 //!
-//! The route takes any workflow: of one that isn't known nothing is done, and the answer names those that are. A
-//! setting that isn't known is refused, and then nothing is done either.
+//! The route accepts any name. If it is not a known workflow, the server does nothing, and the response names the
+//! known ones. An unknown setting is refused, and the server does nothing either.
 
 use crate::answers::{Outcome, WorkflowAnswer};
 use crate::data_set::TicketStatus;
@@ -22,7 +22,7 @@ use crate::{BadRequest, Store, body};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// After how many days without work a ticket is stale, unless the request says otherwise.
+/// After how many days without work a ticket is stale, unless the request sets it.
 pub const STALE_AFTER_DAYS: u64 = 30;
 
 const KNOWN: &[&str] = &["close-stale-tickets", "summarise-users", "welcome-users"];

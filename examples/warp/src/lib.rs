@@ -1,4 +1,4 @@
-//! The reference API on warp: every route of the contract, and nothing that is not warp's.
+//! The reference API on warp: every route of the contract, and only code that needs warp.
 
 use std::pin::pin;
 
@@ -31,7 +31,7 @@ pub fn app(
     let store = warp::any().map(move || store.clone());
     let get = warp::get().or(warp::head()).unify();
 
-    // Path and method stand before the key, so that a request is verified for its own route alone.
+    // Path and method come before the key, so that a request's key is verified only for its own route.
     let health = warp::path!("health").and(get).then(health);
     let list = warp::path!("api" / "data").and(get).and(scoped(&keys)).and(store.clone()).then(list);
     let create =
@@ -93,7 +93,7 @@ async fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: Store, body: 
     with_body(body, |body| workflow::automate(&store, body, key.organization_code(), key.key_id()).into())
 }
 
-/// The body, read no further than the limit: `warp::body::content_length_limit` would refuse one of unknown length.
+/// The body, read up to the limit. `warp::body::content_length_limit` would refuse a body of unknown length.
 fn body() -> impl Filter<Extract = (Body,), Error = Rejection> + Copy {
     warp::body::stream().then(read)
 }
