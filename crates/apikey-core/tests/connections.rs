@@ -1,5 +1,5 @@
-//! Connections that die, break, hang or lead to the wrong place, over real sockets and with the default settings: no good
-//! key may be turned away because of them.
+//! Connections that die, break, hang or lead to the wrong place, over real sockets and with the default settings. No
+//! good key may be turned away because of them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -13,8 +13,8 @@ use apikey_testkit::emulator::{Backends, Emulator, Endpoint, Fault, Gate, KeySpe
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// The default budget of a verification is 3 s, and a second try begins after a third of it. A key that waited for both may
-/// still have to wait for a busy machine.
+/// A verification may take 3 s by default, and a second try begins after a third of that. A key that waited for both
+/// may also have to wait for a busy machine.
 const WELL_BELOW_THE_BUDGET: Duration = Duration::from_millis(2500);
 
 fn settings_at(emulator: &Emulator, url: &str) -> KindeSettings {
@@ -44,7 +44,7 @@ fn key(secret: &str) -> PresentedKey {
     PresentedKey::parse(secret).unwrap()
 }
 
-/// A caller with this key, at one of eight addresses: no client alone gets all places.
+/// A caller with this key, at one of eight addresses, because one client alone never gets all places.
 fn caller(secret: &str, number: usize) -> PlainRequest {
     let address = [10, 0, 0, u8::try_from(number % 8).unwrap()];
     PlainRequest::new()
@@ -52,7 +52,7 @@ fn caller(secret: &str, number: usize) -> PlainRequest {
         .with_peer(IpAddr::from(address))
 }
 
-/// Verifies these keys, so many at once; how long each took, if all are let in.
+/// Verifies these keys, this many at once. If all are let in, returns how long each took.
 async fn all_are_let_in(authenticator: &Authenticator, secrets: &[String], at_once: usize) -> Vec<Duration> {
     let mut waiting = secrets.iter().enumerate().map(|(number, secret)| caller(secret, number));
     let (mut tasks, mut took) = (JoinSet::new(), Vec::new());
@@ -73,10 +73,10 @@ async fn all_are_let_in(authenticator: &Authenticator, secrets: &[String], at_on
     }
 }
 
-/// So many idle connections in the pool, by as many verifications at once.
+/// Makes this many idle connections in the pool, with as many verifications at once.
 async fn warm(emulator: &Emulator, authenticator: &Authenticator, connections: usize) {
     let keys = good_keys(emulator, connections + 1);
-    // The token is there from here on.
+    // From here on, there is a token.
     all_are_let_in(authenticator, &keys[..1], 1).await;
     let gate = Gate::new();
     emulator.script_faults(Endpoint::Verify, vec![Some(Fault::Hold(gate.clone())); connections]);
@@ -87,7 +87,7 @@ async fn warm(emulator: &Emulator, authenticator: &Authenticator, connections: u
     verifying.await.unwrap();
 }
 
-/// As when a NAT or a load balancer has lost its memory.
+/// Makes the connections silent, as a NAT or a load balancer does that has lost its memory.
 async fn a_pool_goes_dead(connections: usize, keys: usize) {
     let emulator = Emulator::start().await.unwrap();
     let authenticator = authenticator(&emulator);
@@ -95,7 +95,7 @@ async fn a_pool_goes_dead(connections: usize, keys: usize) {
     assert!(emulator.silence_connections() >= connections);
     let took = all_are_let_in(&authenticator, &good_keys(&emulator, keys), keys).await;
     assert!(took.iter().all(|time| *time < WELL_BELOW_THE_BUDGET), "{took:?}");
-    // From here on nobody meets a dead connection.
+    // From here on, no call meets a dead connection.
     let before = emulator.counters();
     let took = all_are_let_in(&authenticator, &good_keys(&emulator, 30), 1).await;
     assert!(took.iter().all(|time| *time < Duration::from_millis(900)), "{took:?}");
@@ -164,7 +164,7 @@ async fn calls_under_way_outlive_the_end_of_every_connection() {
     }
 }
 
-/// Leads connections to where the name points when they are made.
+/// Connects each connection to the address that the name has at that moment.
 struct Name {
     url: String,
     target: Arc<Mutex<SocketAddr>>,
@@ -181,7 +181,7 @@ impl Name {
             while let Ok((mut client, _)) = listener.accept().await {
                 let target = *now.lock().unwrap();
                 tokio::spawn(async move {
-                    // Without a server the connection ends at once.
+                    // Without a server, the connection ends at once.
                     if let Ok(mut server) = TcpStream::connect(target).await {
                         let _ended = tokio::io::copy_bidirectional(&mut client, &mut server).await;
                     }
@@ -251,7 +251,7 @@ async fn an_address_that_grants_no_token_since_it_moved_is_left() {
     assert_eq!(new.counters().token_calls, 1);
 }
 
-/// The question after an overload or an outage must not go on to the old address.
+/// The call after an overload or an outage must not go to the old address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_asks_for_time_since_it_moved_is_left() {
     let old = Emulator::start().await.unwrap();
@@ -321,7 +321,7 @@ async fn an_error_page_that_stalls_or_never_ends_is_no_reason_to_wait() {
     }
 }
 
-// From here on the verifier alone, so that each call is one of the test's.
+// From here on, the tests use only the verifier, so that each call is one of the test's.
 
 async fn is_accepted(verifier: &KindeVerifier, secret: &str) -> bool {
     let key = key(secret);
@@ -329,7 +329,7 @@ async fn is_accepted(verifier: &KindeVerifier, secret: &str) -> bool {
     answer.expect("an answer within ten seconds").is_ok_and(|judgement| judgement.is_accepted())
 }
 
-/// So many idle connections in the verifier's pool.
+/// Makes this many idle connections in the verifier's pool.
 async fn warm_alone(emulator: &Emulator, verifier: &Arc<KindeVerifier>, secret: &str, connections: usize) {
     assert!(is_accepted(verifier, secret).await);
     let gate = Gate::new();

@@ -1,4 +1,4 @@
-//! TLS against a real server, whose certificate is made by the test.
+//! TLS with a real server. The test makes the server's certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ async fn the_platforms_own_authorities_do_not_vouch_for_an_emulator() {
     let identity = TlsIdentity::generate(["localhost"]);
     let emulator = Emulator::builder().tls(&identity).start().await.unwrap();
     let key = good_key(&emulator);
-    // A machine without any authorities may refuse at start-up.
+    // A machine without certificate authorities may refuse at start-up.
     if let Ok(verifier) = KindeVerifier::new(settings(&emulator)) {
         assert_eq!(verifier.verify(&key).await.unwrap_err().class(), FailureClass::Outage);
     }
@@ -133,14 +133,14 @@ async fn a_connection_that_closes_while_idle_costs_no_answer() {
     for closed in 1..=10 {
         let before = emulator.counters().connections;
         assert!(emulator.drain_connections() >= 1);
-        // Until both sides know.
+        // Until both sides know that the connection is closed.
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(is_accepted(&verifier, &key).await, "after {closed}");
         assert_eq!(emulator.counters().connections, before + 1);
     }
 }
 
-/// The close may be on its way when the next call goes out.
+/// The close may still be on its way when the next call goes out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_closes_at_its_second_use_costs_no_answer() {
     let identity = TlsIdentity::generate(["localhost"]);
@@ -166,7 +166,7 @@ async fn http_1_1_alone_is_offered_and_spoken() {
     }
 }
 
-/// So many calls at once, each on a connection of its own.
+/// Makes this many calls at once, each on a connection of its own.
 async fn burst(emulator: &Emulator, verifier: &Arc<KindeVerifier>, key: &PresentedKey, calls: u64) {
     let gate = Gate::new();
     emulator

@@ -1,4 +1,4 @@
-//! What a guard adds to the allocations of a cached request.
+//! How many allocations a guard adds to a cached request.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -19,9 +19,9 @@ scopes! { User = "user"; }
 
 const KEY: Option<&str> = Some("user-1");
 
-/// The allocations of one request, the cache being warm.
+/// The allocations of one request whose key is cached.
 fn allocations(runtime: &Runtime, app: Router) -> u64 {
-    // As a server does it: otherwise axum makes the routes anew for each request.
+    // A server does the same. Otherwise axum makes the routes anew for each request.
     let app = app.with_state(());
     let ask = |request: axum::http::Request<Body>| {
         let response = runtime.block_on(app.clone().oneshot(request)).unwrap();
@@ -32,7 +32,7 @@ fn allocations(runtime: &Runtime, app: Router) -> u64 {
     measure(|| ask(again)).count_total
 }
 
-/// A layer that attaches a key to each request and asks nothing, to tell what axum itself allocates for that.
+/// A layer that attaches a key to each request and makes no call. It shows how much axum itself allocates for that.
 #[derive(Clone)]
 struct Attach(VerifiedKey);
 
@@ -71,7 +71,7 @@ fn an_extractor_adds_none_and_a_layer_what_attaching_a_key_does() {
     let bare_with_state = Router::new().route("/", get(async || "hello")).with_state(keys.clone());
     let scoped = Router::new().route("/", get(async |_: Scoped<User>| "hello")).with_state(keys.clone());
     let required = bare().route_layer(keys.require(Policy::scope("user")));
-    // axum and the runtime keep things for the thread: they are made by then.
+    // axum and the runtime keep some values for each thread. The first requests make them.
     allocations(&runtime, scoped.clone());
     let alone = allocations(&runtime, bare_with_state);
     assert!(alone > 0, "the counter counts");

@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 
 use crate::world::{Names, request, text};
 
-/// A piece of the application that knows nothing of extractors: it answers with the key that the request carries.
+/// A handler without an extractor. It answers with the key that the request carries.
 async fn tell(request: Request<Body>) -> Response {
     let key = request.extensions().get::<VerifiedKey>().map_or("nobody", VerifiedKey::key_id);
     Response::new(Body::from(key.to_owned()))
@@ -24,7 +24,7 @@ async fn a_tower_service_finds_the_key_that_a_layer_let_in() {
         Ok::<_, std::convert::Infallible>(tell(request).await)
     }));
     let app = app.layer(keys.require(Policy::scope("admin")));
-    // Pending first, then a hit.
+    // The first request waits for the verifier. The second one is a cache hit.
     for _ in 0..2 {
         let response = app.clone().oneshot(request("/", Some("admin-1"))).await.unwrap();
         assert_eq!(text(response).await, "1");
@@ -57,7 +57,7 @@ async fn a_preflight_that_passes_carries_no_other_requests_key() {
         .header("access-control-request-method", "GET")
         .body(Body::empty())
         .unwrap();
-    // As if the extensions of an outer request had been cloned.
+    // As if these were cloned extensions of an outer request.
     let other = apikey_axum::Verification::active("other");
     preflight.extensions_mut().insert(VerifiedKey::assume_verified(other));
     let response = app.oneshot(preflight).await.unwrap();

@@ -1,4 +1,4 @@
-//! The suite that every adapter passes.
+//! Runs the conformance suite, which every adapter must pass.
 
 use apikey_axum::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, Scoped};
 use apikey_conformance::{Adapter, Differences, RunningServer, routes};

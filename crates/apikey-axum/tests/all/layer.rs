@@ -14,7 +14,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::world::{Names, request};
 
-/// Answers 200, and panics when it is called without having been ready.
+/// Answers 200. Panics if it is called without being ready.
 #[derive(Default)]
 struct Careful {
     ready: bool,

@@ -1,4 +1,4 @@
-//! What is axum's and tower's own; what all adapters have in common is in the conformance suite.
+//! The promises about axum and tower. The conformance suite has those that all adapters share.
 
 mod allocations;
 mod attached;

@@ -1,4 +1,4 @@
-//! Requests that are made of other requests, and requests that change on their way.
+//! Requests that are made from other requests, and requests that change on their way.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn removing(names: &Names, cache_seconds: u64) -> Authenticator {
     builder.cache_time_to_live(Duration::from_secs(cache_seconds)).build().unwrap()
 }
 
-/// Who the caller is, and what can be seen of the credential.
+/// Returns the caller, and what the handler can see of the credential.
 async fn who(key: MaybeApiKey, headers: HeaderMap, uri: Uri) -> String {
     let seen = if headers.contains_key("authorization") { "seen" } else { "unseen" };
     let query = uri.query().unwrap_or_default();
@@ -36,7 +36,7 @@ fn whose(keys: &Authenticator) -> Router {
         .with_state(keys.clone())
 }
 
-/// The answer to a sub-request, which presents what `X-Then` says, behind a layer for the outer request.
+/// The response to a sub-request that presents what `X-Then` says. A layer has let the outer request in.
 fn batch(outer: &Authenticator, inner: &Authenticator, path: &'static str) -> Router {
     async fn one((path, inner): (&'static str, Router), request: Request) -> Response {
         let mut sub_request = Request::builder().uri(path).body(Body::empty()).unwrap();
@@ -56,14 +56,14 @@ fn present(headers: &mut HeaderMap, value: Option<&HeaderValue>) {
     };
 }
 
-/// Presents something else from here on.
+/// From here on, the request presents something else.
 async fn change(mut request: Request, next: Next) -> Response {
     let then = request.headers().get("x-then").cloned();
     present(request.headers_mut(), then.as_ref());
     next.run(request).await
 }
 
-/// Asks with `user-1`; what comes after it presents `then`.
+/// Sends a request with `user-1`. Everything after it presents `then`.
 async fn ask(app: &Router, then: Option<&str>) -> String {
     let mut request = request("/", Some("user-1"));
     if let Some(then) = then {
@@ -73,7 +73,7 @@ async fn ask(app: &Router, then: Option<&str>) -> String {
 }
 
 #[tokio::test]
-async fn a_sub_request_without_a_key_is_nobodys_though_keys_are_removed() {
+async fn a_sub_request_without_a_key_is_anonymous_after_a_removal() {
     for cache_seconds in [0, 60] {
         let keys = removing(&Names::default(), cache_seconds);
         let (open, layered) = (batch(&keys, &keys, "/who"), batch(&keys, &keys, "/layered"));
@@ -169,7 +169,7 @@ async fn a_key_put_in_after_the_removal_is_judged_and_removed_too() {
             assert_eq!(ask(&app, Some("Bearer user-2")).await, "2 unseen ");
             assert_eq!(ask(&app, Some("Bearer nobody")).await, INVALID);
             assert!(ask(&app, Some("user-1")).await.contains("INVALID_FORMAT"));
-            // It is the same request still, whose key was taken out.
+            // It is still the same request. Its key was taken out.
             assert_eq!(ask(&app, None).await, "1 unseen ");
         }
     }

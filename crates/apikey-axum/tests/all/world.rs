@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
 
-/// Lets in `admin-...` and `user-...`, and counts how often it was asked.
+/// Accepts `admin-...` and `user-...`, and counts its calls.
 #[derive(Clone, Default)]
 pub(crate) struct Names(Arc<AtomicUsize>);
 

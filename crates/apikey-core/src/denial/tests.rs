@@ -7,7 +7,7 @@ fn style() -> Arc<DenialStyle> {
     Arc::default()
 }
 
-/// Every denial, as the contract with callers has it: status, code, error, challenge, and what else the body holds.
+/// Every denial of the contract with callers: status, code, error, challenge, and what else the body holds.
 fn contract() -> Vec<(Denial, u16, &'static str, &'static str, Option<&'static str>)> {
     let style = &style();
     let bad_key = Some(r#"Bearer realm="api", error="invalid_token""#);
@@ -178,7 +178,7 @@ fn the_readme_shows_this_table() {
 }
 
 #[test]
-fn an_answer_that_never_changes_is_rendered_once_and_no_other_is_kept() {
+fn only_responses_that_never_change_are_kept_once_rendered() {
     for (denial, ..) in contract() {
         let first = denial.response();
         let kept = denial.0.style.rendered.0[denial.code() as usize].get();

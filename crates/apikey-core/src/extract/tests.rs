@@ -207,7 +207,7 @@ fn the_credential_is_removed_only_where_asked_for() {
 }
 
 #[test]
-fn what_is_asked_for_names_every_place_once_and_the_first_scheme() {
+fn challenges_name_each_location_once_and_the_first_scheme() {
     let described = |sources: &[CredentialSource]| {
         let settings = ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() };
         (settings.challenge_scheme().to_owned(), settings.location_names().join(" or "))
@@ -271,7 +271,7 @@ fn a_preflight_is_recognised_by_all_its_marks() {
 }
 
 proptest! {
-    /// The grammar again, by another way: a regular expression's language, generated and then mutated.
+    /// The grammar, checked in another way: with generated matches of a regular expression, which are then mutated.
     #[test]
     fn bearer_values_are_read_as_the_grammar_says(value in prop::collection::vec(any::<u8>(), 0..40)) {
         let text = String::from_utf8_lossy(&value).into_owned();

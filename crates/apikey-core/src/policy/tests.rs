@@ -27,7 +27,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-/// All the keys there can be over three scopes, two organizations and one user.
+/// All keys that are possible with three scopes, two organizations and one user.
 fn every_key() -> Vec<Verification> {
     let mut keys = Vec::new();
     for scopes in 0..8_u8 {
@@ -48,7 +48,8 @@ fn every_key() -> Vec<Verification> {
     keys
 }
 
-/// The truth by another way: a policy as the list of its ways to be satisfied (disjunctive normal form).
+/// The expected result, found in another way: a policy as the list of its ways to be satisfied (disjunctive normal
+/// form).
 fn ways(policy: &Policy) -> Vec<Vec<Requirement>> {
     match &policy.0 {
         Requirement::All(parts) => parts.iter().fold(vec![vec![]], |so_far, part| {

@@ -1,4 +1,4 @@
-//! What a cached decision asks of the allocator: nothing.
+//! A cached decision allocates nothing.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ scopes! { ReadUsers = "read:users"; Admin = "admin"; }
 
 const KEY: &str = "k_live_1234567890abcdef";
 
-/// Verifications run on the caller's runtime, so that none still holds its answer when the caller has got it: an answer that
-/// is held elsewhere for long is copied.
+/// Verifications run on the caller's runtime, so none still holds its answer when the caller has it. An answer that
+/// something else holds for long is copied.
 fn authenticator(runtime: &Runtime) -> Authenticator {
     let key = Verification::active("api_key_1").with_scopes(["read:users"]).with_organization("org_acme");
     let sources = [CredentialSource::bearer(), CredentialSource::header("X-Api-Key")];
@@ -25,7 +25,7 @@ fn authenticator(runtime: &Runtime) -> Authenticator {
         .unwrap()
 }
 
-/// How many allocations a whole decision makes: extract, look up, check the policy, let the key go.
+/// How many allocations a whole decision makes: extract, look up, check the policy, drop the key.
 fn allocations(authenticator: &Authenticator, request: &PlainRequest, policy: &Policy) -> u64 {
     let counted =
         measure(|| match authenticator.gate(policy).decide(authenticator.begin(request), |key| key) {

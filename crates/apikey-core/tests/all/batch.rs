@@ -1,4 +1,4 @@
-//! Many keys at once.
+//! Verifies many keys at once.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -39,7 +39,7 @@ async fn the_order_holds_where_the_first_is_answered_last() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_given_many_times_is_verified_once_even_with_the_cache_off() {
+async fn a_repeated_key_is_verified_once_even_with_the_cache_off() {
     let emulator = emulator().await;
     let authenticator = uncached(&emulator);
     let keys = readers(&emulator, 3);
@@ -171,7 +171,7 @@ async fn a_batch_that_is_dropped_asks_no_further_questions() {
     batch.abort();
     assert!(batch.await.unwrap_err().is_cancelled());
     gate.open();
-    // What was asked is answered and kept; nobody is left to ask the rest.
+    // The started verifications end, and their answers are cached. No caller is left for the others.
     eventually("all answers are in", || authenticator.cached_keys() == BATCH_CONCURRENCY).await;
     assert_eq!(emulator.counters().verify_calls, BATCH_CONCURRENCY as u64);
     let asked: HashSet<&str> = keys.iter().take(BATCH_CONCURRENCY).map(|key| key.secret.as_str()).collect();

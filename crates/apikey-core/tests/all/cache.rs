@@ -1,4 +1,4 @@
-//! What is cached, for how long, and what forgets it.
+//! What the cache keeps, for how long, and what it forgets.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -143,7 +143,7 @@ async fn a_removed_key_is_asked_about_again() {
     assert!(!authenticator.remove("k_live_unheard_of").unwrap());
 }
 
-/// The revocation happens while an answer from before it is on its way.
+/// A key is revoked while an older answer is on its way.
 #[tokio::test]
 async fn a_purge_outruns_an_answer_that_is_on_its_way() {
     let purges: [fn(&Authenticator, &str) -> usize; 2] = [
@@ -167,7 +167,7 @@ async fn a_purge_outruns_an_answer_that_is_on_its_way() {
             async move { authenticator.verify(key).await }
         });
         gate.open();
-        // The answer from before the purge reaches nobody: the question is asked again.
+        // No caller gets the answer from before the purge. Kinde is asked again.
         assert_eq!(told(&old.await.unwrap()), "KEY_REVOKED");
         assert_eq!(told(&new.await.unwrap()), "KEY_REVOKED");
         assert_eq!(authenticator.cached_keys(), 0);

@@ -1,4 +1,4 @@
-//! What can't be used is refused when something is built, and named.
+//! A setting that can't be used is refused by name when something is built.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

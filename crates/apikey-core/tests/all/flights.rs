@@ -1,4 +1,4 @@
-//! At most one verification per key is under way, and everybody who waits is answered.
+//! There is one verification for a key at a time, and every waiting caller gets its outcome.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ fn bearer(secret: &str) -> PlainRequest {
     PlainRequest::new().with_header("authorization", format!("Bearer {secret}"))
 }
 
-/// So many callers, on all threads, who all wait for one answer before this returns.
+/// Starts this many callers on all threads. Returns when all of them wait for one answer.
 async fn crowd(authenticator: &Authenticator, secret: &str, count: usize) -> JoinSet<String> {
     let joined = Arc::new(tokio::sync::Semaphore::new(0));
     let mut tasks = JoinSet::new();
@@ -55,7 +55,7 @@ async fn five_hundred_first_callers_with_one_key_cost_one_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_first_callers_with_one_key_cost_one_call_with_the_cache_off() {
+async fn five_hundred_callers_cost_one_call_even_with_the_cache_off() {
     let emulator = emulator().await;
     let authenticator = uncached(&emulator);
     five_hundred(&emulator, &authenticator).await;
@@ -80,7 +80,7 @@ async fn a_caller_who_hangs_up_cancels_nobody_elses_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_waits_for_any_more_is_kept_all_the_same() {
+async fn an_answer_that_nobody_waits_for_is_cached() {
     let emulator = emulator().await;
     let (authenticator, key_) = (authenticator(&emulator), reader(&emulator));
     let gate = Gate::new();
@@ -93,7 +93,7 @@ async fn an_answer_that_nobody_waits_for_any_more_is_kept_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_pending_verification_that_is_dropped_unpolled_still_goes_on() {
+async fn a_verification_that_is_dropped_unpolled_goes_on() {
     let emulator = emulator().await;
     let (authenticator, key) = (authenticator(&emulator), reader(&emulator));
     drop(authenticator.begin(&bearer(&key.secret)));
@@ -124,7 +124,7 @@ async fn a_refusal_and_an_outage_reach_everybody_who_waits() {
     ] {
         emulator.reset_counters();
         let gate = Gate::new();
-        // The first of them takes the token along, which is held to gather the crowd.
+        // The first one fetches the token. The test holds the fetch to gather the crowd.
         emulator.revoke_tokens();
         emulator.set_fault(Endpoint::Token, Some(Fault::Hold(gate.clone())));
         emulator.set_fault(Endpoint::Verify, fault);
@@ -152,7 +152,7 @@ fn panicking_first() -> (Authenticator, Arc<tokio::sync::Semaphore>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verifier_that_panics_is_an_internal_error_for_all_and_the_next_call_works() {
+async fn a_verifiers_panic_is_a_500_for_all_and_the_next_call_works() {
     let (authenticator, go) = panicking_first();
     let tasks = crowd(&authenticator, "k_live_1", 50).await;
     go.add_permits(1);
@@ -165,7 +165,7 @@ async fn a_verifier_that_panics_is_an_internal_error_for_all_and_the_next_call_w
 }
 
 #[tokio::test]
-async fn a_verifier_that_panics_before_its_first_await_is_an_internal_error_too() {
+async fn a_verifiers_panic_before_its_first_await_is_a_500() {
     let (fake, calls) = Fake::new(|_| panic!("a verifier's bug, on purpose"));
     let authenticator = patient(fake).build().unwrap();
     for _ in 0..3 {
@@ -198,10 +198,10 @@ fn a_runtime_that_shuts_down_mid_flight_leaves_nobody_waiting() {
     });
 }
 
-/// As actix-web has it: one runtime a worker. A handler that blocks its worker stalls the flights that started there;
-/// callers elsewhere must get their answer, a 503, within the budget all the same.
+/// In actix-web, each worker has a runtime of its own. If a handler blocks its worker, the flights that started there
+/// stall. Callers on other workers must still get their answer, a 503, within the budget.
 #[test]
-fn a_runtime_that_stalls_keeps_nobody_elsewhere_waiting_past_the_budget() {
+fn a_blocked_runtime_delays_no_other_caller_past_the_budget() {
     let (fake, _) = Fake::new(|key| {
         Box::pin(async move {
             tokio::task::yield_now().await;
@@ -209,7 +209,7 @@ fn a_runtime_that_stalls_keeps_nobody_elsewhere_waiting_past_the_budget() {
         })
     });
     let authenticator = Authenticator::builder(fake).verification_timeout(SHORT).build().unwrap();
-    // A current-thread runtime that nobody drives is one that is blocked.
+    // A current-thread runtime that nobody drives behaves like a blocked one.
     let blocked = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let begun = {
         let _entered = blocked.enter();

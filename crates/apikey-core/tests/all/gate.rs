@@ -1,4 +1,4 @@
-//! The gate decides: about nothing presented, about what is presented, and about the policy.
+//! The gate decides about requests without a key, about requests with a key, and about the policy.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ fn bearer(key: &str) -> PlainRequest {
     PlainRequest::new().with_header("authorization", format!("Bearer {key}"))
 }
 
-/// What the gate says of a request, for a route that asks for a key and for one that takes it if there is one.
+/// The gate's decisions about a request, on a route that requires a key and on one with an optional key.
 async fn decisions(
     keys: &Authenticator,
     policy: &Policy,
@@ -46,7 +46,7 @@ async fn what_is_presented_must_pass_even_if_the_key_is_optional() {
         (Policy::scope("admin"), bearer("k1"), DenialCode::InsufficientScope),
         (Policy::organization_key(), bearer("k1"), DenialCode::OrganizationKeyRequired),
     ] {
-        // Pending first, then from the cache.
+        // The first decision waits for the verifier. The second one comes from the cache.
         for _ in 0..2 {
             let (required, optional) = decisions(&keys, &policy, &request).await;
             assert_eq!(required.unwrap_err().code(), code);
@@ -66,7 +66,7 @@ async fn a_denied_attempt_stays_denied() {
     assert_eq!(optional.unwrap_err().code(), DenialCode::InternalError);
 }
 
-/// Accepts every key when it is told to.
+/// Accepts every key after the test tells it to.
 fn held() -> (impl Fn(String) -> Said + Send + Sync + 'static, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let opened = Arc::clone(&gate);
@@ -108,7 +108,7 @@ async fn a_pending_decision_keeps_the_policy_that_it_was_made_with() {
     assert_eq!(told(&pending.wait().await), "INSUFFICIENT_SCOPE");
 }
 
-/// A request that no other thread may look at.
+/// A request that can't be shared between threads.
 struct Private(Cell<u32>);
 
 impl RequestHead for Private {

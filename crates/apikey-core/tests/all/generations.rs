@@ -1,4 +1,4 @@
-//! The two generations of the service's token: the current one stays until its successor was accepted.
+//! The service's token and its successor. The current one stays in use until Kinde has accepted the successor.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use crate::support::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What Kinde says to a key that comes with the token of this number.
+/// Kinde's answer to a key, by the number of the token that comes with it.
 type Answers = dyn Fn(u64, &str) -> String + Send + Sync;
 
-/// A Kinde that issues tokens with numbers, each for an hour.
+/// A Kinde that issues numbered tokens. Each is good for an hour.
 struct NumberedTokens {
     server: RawServer,
     issued: Arc<AtomicU64>,
@@ -76,7 +76,7 @@ async fn verify(verifier: &KindeVerifier, name: &str) -> &'static str {
     kind(&verifier.verify(&key(name)).await)
 }
 
-/// Verifies other keys until a token of this number was used: it comes in the background.
+/// Verifies other keys until the token with this number is in use. It is fetched in the background.
 async fn until_used(kinde: &NumberedTokens, verifier: &KindeVerifier, number: u64) -> String {
     for attempt in 0.. {
         let name = format!("other_{attempt}");
@@ -166,7 +166,7 @@ async fn a_successor_that_nobody_tried_takes_over_at_the_end() {
     assert_eq!(kinde.tokens_of("late"), [2]);
 }
 
-/// A clock beside which the machine can sleep.
+/// A clock of a machine that can sleep.
 #[derive(Debug)]
 struct SleepyClock {
     awake: ManualClock,
@@ -207,7 +207,7 @@ async fn a_token_ages_while_the_machine_sleeps() {
     assert_eq!((kinde.tokens_of("third"), kinde.issued()), (vec![2], 2));
 }
 
-/// The machine may have slept past a revocation.
+/// The machine may have slept while a key was revoked.
 #[tokio::test]
 async fn a_token_is_doubted_again_after_the_machine_slept() {
     let kinde = NumberedTokens::start(

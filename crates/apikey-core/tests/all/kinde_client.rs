@@ -1,4 +1,4 @@
-//! What Kinde sees, and what becomes of all that it may answer.
+//! What Kinde receives from the client, and what the client does with every possible answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ async fn every_fault_of_kinde_has_its_class_and_ends_at_once() {
         Fault::Reset,
         Fault::Close,
         Fault::RawGarbage,
-        // An answer that breaks off, by its announcement, by its chunks, within its head.
+        // Answers that are cut off: by their length, by their chunks, inside their head.
         Fault::Answer(ScriptedAnswer::new(200, ACCEPTED).header("content-length", "1000")),
         Fault::RawAnswer(
             format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n38\r\n{ACCEPTED}").into(),
@@ -71,7 +71,7 @@ async fn every_fault_of_kinde_has_its_class_and_ends_at_once() {
         Fault::Garbage,
         Fault::Empty,
         Fault::HugeBody(200 << 20),
-        // JSON that is not the one expected.
+        // JSON with other members than expected.
         answer(200, json!({})),
         answer(200, json!({"is_valid": "true", "status": "active", "key_id": "k"})),
         answer(200, json!({"is_valid": true, "status": "active"})),
@@ -140,7 +140,7 @@ async fn a_wrong_or_silent_host_is_unavailable() {
         let verifier = KindeVerifier::new(KindeSettings::new(url).without_token()).unwrap();
         assert_eq!(kind(&verifier.verify(&key("k_live_1")).await), "unavailable");
     }
-    // TLS is spoken to a host that does not speak it.
+    // The client speaks TLS to a host that does not.
     let emulator = emulator().await;
     let url = emulator.url().replace("http://", "https://");
     let verifier = KindeVerifier::new(KindeSettings::new(url).without_token()).unwrap();
@@ -158,7 +158,7 @@ async fn a_slow_answer_is_waited_for_within_the_budget() {
     }
 }
 
-/// The header names of a request, sorted, and what follows the head.
+/// The sorted header names of a request, and its body.
 fn parts(request: &str) -> (&str, Vec<(String, String)>, &str) {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let (line, fields) = head.split_once("\r\n").unwrap();
@@ -271,7 +271,7 @@ async fn all_that_kinde_tells_of_a_key_arrives() {
     assert!(again.verification().last_verified_at().is_some(), "{again:?}");
 }
 
-/// Writes without end, and counts what the socket has taken before the client hung up.
+/// Writes without end, and counts the bytes until the client hangs up.
 async fn endless(head: &'static str, filler: Vec<u8>) -> (String, tokio::task::JoinHandle<u64>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -303,7 +303,7 @@ async fn an_endless_answer_is_not_read_to_its_end() {
         ("HTTP/1.1 200 OK\r\ncontent-length: 209715200\r\n\r\n", spaces()),
         ("HTTP/1.1 200 OK\r\n\r\n", spaces()),
         ("HTTP/1.1 503 No\r\ncontent-length: 209715200\r\n\r\n", spaces()),
-        // A head without end.
+        // The head never ends.
         ("HTTP/1.1 200 OK\r\n", fields()),
         ("HTTP/1.1 200 OK\r\nx: ", spaces()),
         ("HTTP/1.1 200 ", spaces()),
@@ -313,7 +313,7 @@ async fn an_endless_answer_is_not_read_to_its_end() {
         let said = verifier.verify(&key("k_live_1")).await;
         assert_eq!(kind(&said), "unavailable", "{head:?}");
         let taken = server.await.unwrap();
-        // What lies in the sockets' buffers counts as taken.
+        // Bytes in the sockets' buffers count, too.
         assert!(taken < 32 << 20, "{taken} bytes after {head:?}");
     }
 }
@@ -340,7 +340,7 @@ async fn a_body_that_drips_ends_with_the_budget() {
     assert_eq!(authenticator.cached_keys(), 0);
 }
 
-/// The emulator lives elsewhere, so that all tasks of this runtime are the client's.
+/// The emulator has another runtime, so all tasks of this one belong to the client.
 #[test]
 fn a_kinde_that_hangs_leaves_no_task_behind() {
     let stage = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -353,7 +353,7 @@ fn a_kinde_that_hangs_leaves_no_task_behind() {
             .circuit_breaker(false)
             .build()
             .unwrap();
-        // The pool and its caretaker exist from here on.
+        // From here on, the pool and its background task exist.
         assert_eq!(told(&authenticator.verify(key(&keys[0].secret)).await), keys[0].key_id);
         authenticator.clear();
         emulator.set_fault(Endpoint::Verify, Some(Fault::Hang));
@@ -396,7 +396,7 @@ fn both_kinds_of_runtime_will_do() {
     on(tokio::runtime::Builder::new_multi_thread().worker_threads(2));
 }
 
-/// As actix-web has it: each worker has a runtime of its own, and all share one authenticator.
+/// In actix-web, each worker has a runtime of its own, and all share one authenticator.
 #[test]
 fn a_runtime_that_is_gone_takes_its_connections_alone() {
     let stage = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -415,7 +415,7 @@ fn a_runtime_that_is_gone_takes_its_connections_alone() {
     assert_eq!(emulator.counters().token_calls, 1);
 }
 
-/// Polls once, by hand, where there is no runtime.
+/// Polls once, by hand, without a runtime.
 fn polled<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::pin!(future).as_mut().poll(&mut context) {
@@ -435,7 +435,8 @@ fn what_is_cached_is_answered_without_a_runtime() {
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
-/// Environment variables belong to a process, so a child is asked: this same test with a mark in its environment.
+/// A process has one set of environment variables. So a child process runs this same test with a mark in its
+/// environment.
 #[test]
 fn no_proxy_variable_matters_for_loopback() {
     const MARK: &str = "APIKEY_CORE_TESTS_PROXY";
@@ -462,7 +463,7 @@ async fn a_connection_that_kinde_closed_while_idle_costs_no_answer() {
     let count = Arc::clone(&served);
     let server = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            // One answer a connection, without saying so.
+            // It closes each connection after one answer, without announcing it.
             if read_request(&mut stream).await.is_some() {
                 stream.write_all(ok(ACCEPTED).as_bytes()).await.unwrap();
                 stream.shutdown().await.unwrap();

@@ -1,4 +1,4 @@
-//! A memo counts for the credential that it was made for, and for no other.
+//! A memo counts only for the credential that it was made for.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use apikey_core::{
 };
 use apikey_testkit::FakeVerifier;
 
-/// With every kind of place, and the cache off.
+/// An authenticator with every kind of location, and without a cache.
 fn authenticator(remove: bool) -> Authenticator {
     let sources = [
         CredentialSource::bearer(),
@@ -31,7 +31,7 @@ fn bearer(key: &str) -> PlainRequest {
     nothing().with_header("authorization", format!("Bearer {key}"))
 }
 
-/// `one` in every place where a key may stand.
+/// The key `one` in every location of keys.
 fn everywhere() -> [PlainRequest; 5] {
     [
         bearer("one"),
@@ -42,7 +42,7 @@ fn everywhere() -> [PlainRequest; 5] {
     ]
 }
 
-/// What is not `one`, or not one key.
+/// Requests that do not present `one`, or present more than one key.
 fn others() -> [PlainRequest; 8] {
     [
         bearer("two"),
@@ -85,7 +85,7 @@ async fn a_removed_key_is_remembered_while_nothing_is_presented() {
         let memo = noted(&authenticator, &made_for);
         let key = decided(&authenticator, memo.recall(&authenticator, &nothing()).unwrap()).await;
         assert_eq!(key.unwrap().unwrap().key_id(), "one");
-        // The same key must be taken out again, so it is looked at again.
+        // The same key must be taken out again, so the request is looked at again.
         for presented in others().into_iter().chain(everywhere()) {
             assert!(memo.recall(&authenticator, &presented).is_none());
         }

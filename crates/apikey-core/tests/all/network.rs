@@ -1,4 +1,4 @@
-//! How Kinde is reached: by a proxy, at fixed addresses, under a certificate of one's own. Over real sockets.
+//! How Kinde is reached, over real sockets: through a proxy, at fixed addresses, with a certificate of one's own.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -11,11 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::*;
 
-/// DNS knows no such name.
+/// A name that DNS does not know.
 const HOST: &str = "acme.kinde.invalid";
 
-/// A proxy that leads all connections to one address, whatever they ask for, and keeps the head of each one's first
-/// request.
+/// A proxy that sends all connections to one address. It keeps the head of the first request of each connection.
 struct Proxy {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
@@ -50,7 +49,7 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// A URL with a user name and a password, in which a character is encoded.
+    /// A URL with a user name and a password. One character is encoded.
     fn url_with_password(&self, password: &str) -> String {
         format!("http://user:{password}@{}", self.address)
     }
@@ -97,7 +96,7 @@ async fn serve(
     Some(())
 }
 
-/// The settings for an emulator that is found under this domain.
+/// The settings for an emulator with this domain.
 fn settings_at(domain: &str, emulator: &Emulator) -> KindeSettings {
     let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
     KindeSettings::new(domain).machine_to_machine(credentials).audience(emulator.audience())
@@ -146,7 +145,7 @@ async fn a_proxy_is_given_the_whole_url_of_a_plain_request() {
     assert!(head.contains("\r\nproxy-authorization: basic dxnlcjpwyxnz"), "{head}");
 }
 
-/// The emulator answers in the place of the proxy.
+/// The emulator answers instead of the proxy.
 #[tokio::test]
 async fn a_proxy_that_speaks_tls_needs_a_trusted_certificate() {
     let identity = TlsIdentity::generate(["localhost"]);
@@ -209,7 +208,7 @@ async fn a_fixed_address_keeps_the_host_header() {
     let address: SocketAddr = server.url.trim_start_matches("http://").parse().unwrap();
     for (domain, address, host) in [
         ("http://localhost".to_owned(), address, "localhost".to_owned()),
-        // Port 0 is the domain's own.
+        // Port 0 stands for the domain's own port.
         (
             format!("http://localhost:{}", address.port()),
             SocketAddr::new(address.ip(), 0),
@@ -232,7 +231,7 @@ async fn the_next_fixed_address_serves_if_the_first_is_dead() {
     assert!(is_accepted(settings, &emulator).await);
 }
 
-/// Runs an ignored test in another process, which has an environment of its own.
+/// Runs an ignored test in a child process with an environment of its own.
 async fn in_another_process(test: &str, configure: impl FnOnce(&mut Command)) {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "--ignored", test]);

@@ -1,4 +1,4 @@
-//! A verifier that takes few calls at once: as many keys get in as it can take. On paused time.
+//! A verifier that takes few calls at once. As many keys are let in as it can take. Time is paused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::support::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// Tokio's clock, whose time is paused.
+/// A clock that follows Tokio's paused time.
 #[derive(Debug)]
 struct PausedClock;
 
@@ -26,7 +26,7 @@ impl Clock for PausedClock {
     }
 }
 
-/// Takes ten calls at once, of 50 ms each. Whatever comes beyond hears so after a millisecond.
+/// Takes ten calls at once, 50 ms each. Any further call draws overload after 1 ms.
 #[derive(Default)]
 struct TenAtOnce {
     in_service: AtomicUsize,
@@ -69,7 +69,8 @@ fn over(verifier: &Arc<TenAtOnce>) -> Authenticator {
     builder.verification_runtime(Handle::current()).build().unwrap()
 }
 
-/// So many good keys of so many clients, with this pause between two. Returns how many were let in, and what the last took.
+/// Sends good keys of several clients, with this pause between two. Returns how many were let in, and how long the
+/// last one took.
 async fn come(
     authenticator: &Authenticator,
     keys: usize,
@@ -119,7 +120,7 @@ async fn under_more_load_than_it_takes_a_verifier_is_used_well() {
     }
 }
 
-/// Good keys take 50 ms; odd ones draw overload after a millisecond.
+/// Good keys take 50 ms. Odd keys draw overload after 1 ms.
 struct OddOnes {
     moment: Option<Duration>,
 }
@@ -151,7 +152,7 @@ async fn one_clients_keys_that_draw_overload_slow_nobody_else() {
             let builder = Authenticator::builder(Arc::clone(&verifier)).clock(Arc::new(PausedClock));
             let authenticator = builder.verification_runtime(Handle::current()).build().unwrap();
             let flood = tokio::spawn(flood(authenticator.clone(), odd));
-            // At first the odd client is the only one.
+            // At first, only the odd client sends keys.
             sleep(2 * second).await;
             let (let_in, _) = come(&authenticator, 300, 20, pause * MILLISECOND).await;
             flood.abort();
@@ -163,7 +164,7 @@ async fn one_clients_keys_that_draw_overload_slow_nobody_else() {
     }
 }
 
-/// One client repeats so many odd keys, a hundred a second in all.
+/// One client repeats this many odd keys, 100 requests a second in all.
 async fn flood(authenticator: Authenticator, odd: usize) {
     for number in (0..odd).cycle() {
         let request = PlainRequest::new().with_header("authorization", format!("Bearer odd{number}"));

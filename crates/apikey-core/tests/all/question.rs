@@ -1,4 +1,4 @@
-//! The service's own question, `Verifier::check`: a made-up key on a connection of its own.
+//! The health check, `Verifier::check`: it asks about a made-up key on a connection of its own.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -101,7 +101,7 @@ async fn the_moment_that_kinde_names_to_our_own_question_is_told() {
     assert_eq!(error.asked_to_wait(), Some(Duration::from_secs(7)));
 }
 
-/// Then it is what this Kinde says of a key that it does not know.
+/// Kinde's answer to a key that it does not know.
 #[tokio::test]
 async fn a_refusal_beside_an_accepted_key_does_not_refuse_the_service() {
     let emulator = emulator().await;
@@ -239,7 +239,7 @@ async fn a_host_that_is_not_there_is_down() {
     }
 }
 
-/// A good key's token came into doubt, and nobody but our own question asks.
+/// The token came into doubt by a good key, and only the health check asks.
 #[tokio::test]
 async fn a_key_that_the_health_check_had_judged_clears_the_token() {
     let judged = Arc::new(AtomicU64::new(0));

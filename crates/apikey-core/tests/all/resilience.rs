@@ -1,4 +1,5 @@
-//! What keeps an API working, and what its operator can ask for: over the emulator, or over a verifier under control.
+//! What keeps an API working, and what its operator can ask for. With the emulator, or with a verifier that the test
+//! controls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +80,7 @@ async fn what_says_no_is_not_asked_twice() {
     }
 }
 
-/// The answer about this key is just past its time to live, and Kinde answers when the gate opens.
+/// The answer about this key has just passed its time to live. Kinde answers when the gate opens.
 async fn outlived(emulator: &Emulator, issued: &IssuedKey) -> (Authenticator, Gate) {
     let clock = Arc::new(ManualClock::new());
     let authenticator = Authenticator::builder(kinde(emulator))
@@ -107,7 +108,7 @@ async fn a_slow_kinde_costs_a_known_key_the_soft_deadline_and_no_more() {
     assert!(authenticator.authorize(&verified, &Policy::any_key()).is_ok());
     let refused = authenticator.authorize(&verified, &Policy::fresh()).unwrap_err();
     assert_eq!(refused.code().as_str(), "VERIFICATION_UNAVAILABLE");
-    // The verification went on, and its answer is the one that counts.
+    // The verification went on, and its answer counts.
     gate.open();
     emulator.wait_until(|counters| counters.verifications_in_flight == 0).await;
     let mut fresh = authenticator.verify(key(&issued.secret)).await.unwrap();
@@ -190,7 +191,7 @@ async fn a_token_that_nobody_waits_for_is_not_fetched_to_the_end() {
     let attempt = authenticator.begin(&request);
     emulator.wait_until(|counters| counters.token_calls == 1).await;
     drop((attempt, authenticator));
-    // By itself a fetch gives up after five seconds.
+    // By itself, a fetch gives up after 5 s.
     let gone = eventually("no task is left behind", || alive() <= before);
     tokio::time::timeout(Duration::from_secs(3), gone).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Options of some routes: everything else is shared with the authenticator that they were derived from.
+//! Options of some routes. Everything else is shared with the authenticator that they were made from.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! No secret is ever in a log at any level, in a `Debug`, in an error's text or in an answer.
+//! No secret is ever in a log at any level, in a `Debug`, in the text of an error or in a response.
 //!
-//! Everything that any crate says is captured, by a subscriber that is this process's own from the first test here on;
-//! each secret is drawn at random, so that what other tests say can't be mistaken for it.
+//! A subscriber captures everything that any crate logs in this process, from the first test here on. Each secret is
+//! random, so that nothing from other tests can be mistaken for it.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
@@ -62,10 +62,10 @@ impl Log {
     }
 }
 
-/// So many characters of a secret in a row are a leak.
+/// This many characters of a secret in a row are a leak.
 const PIECE: usize = 12;
 
-/// The pieces of all secrets, in every form in which they could show.
+/// The pieces of all secrets, in every form in which they could appear.
 #[derive(Default)]
 struct Canaries(HashMap<[u8; PIECE], &'static str>);
 
@@ -86,7 +86,7 @@ impl Canaries {
         for form in [lower, upper, percent] {
             self.add_pieces(name, &form);
         }
-        // Base64 depends on where the secret begins, and on its neighbours only at the edges.
+        // Base64 depends on the position of the secret. Its neighbors change only the edges.
         for offset in 0..3 {
             for engine in
                 [base64::engine::general_purpose::STANDARD, base64::engine::general_purpose::URL_SAFE]
@@ -102,13 +102,13 @@ impl Canaries {
         self.0.extend(pieces.map(|piece| (<[u8; PIECE]>::try_from(piece).unwrap(), name)));
     }
 
-    /// What shows of which secret, if any does.
+    /// The piece that appears, and of which secret, if any.
     fn leak_in(&self, text: &str) -> Option<String> {
         self.plain_leak_in(text).or_else(|| self.plain_leak_in(&lists_of_bytes_in(text)))
     }
 
     fn plain_leak_in(&self, text: &str) -> Option<String> {
-        // Most places are passed over by their first two bytes.
+        // The first two bytes rule out most positions.
         let mut begins = vec![false; 1 << 16];
         for piece in self.0.keys() {
             begins[usize::from(u16::from_be_bytes([piece[0], piece[1]]))] = true;
@@ -126,7 +126,7 @@ impl Canaries {
     }
 }
 
-/// What `{:?}` and `{:#?}` make of bytes, turned back into text.
+/// Turns bytes as `{:?}` and `{:#?}` print them back into text.
 fn lists_of_bytes_in(text: &str) -> String {
     let (mut lists, mut number) = (String::new(), None::<u32>);
     for character in text.chars().chain(['.']) {
@@ -143,7 +143,7 @@ fn lists_of_bytes_in(text: &str) -> String {
     lists
 }
 
-/// All that must never be seen, and a place for all that is seen besides the log.
+/// Everything that must never appear, and everything that appeared outside of the log.
 struct Watch {
     canaries: Canaries,
     shown: String,
@@ -177,13 +177,13 @@ fn random(prefix: &str) -> String {
         .iter()
         .map(|byte| char::from(b"abcdefghijkmnpqrstuvwxyzABCDEFGH"[usize::from(byte % 32)]))
         .collect();
-    // With characters that have to be encoded in a form and in base64.
+    // It has characters that a form and base64 must encode.
     format!("{prefix}{}~{}.{}", &text[..8], &text[8..16], &text[16..])
 }
 
-/// Everything that a verification can run into at Kinde.
+/// All faults that a verification can meet at Kinde.
 fn faults(secret: &str, token: &str) -> Vec<Fault> {
-    // Kinde repeats what it was sent.
+    // Kinde repeats what it received.
     let echo = format!("{secret} {token}");
     vec![
         Fault::status(400),
@@ -255,7 +255,7 @@ impl Stage {
         Self { emulator, issued, client_secret, watch }
     }
 
-    /// Budgets are short, for some faults end only with them.
+    /// The time limits are short, because some faults end only with them.
     fn authenticator(&mut self) -> Authenticator {
         let settings = settings(&self.emulator);
         self.watch.show(&settings);
@@ -266,7 +266,7 @@ impl Stage {
         builder.build().unwrap()
     }
 
-    /// Presents the key in every way there is.
+    /// Presents the key in every way.
     async fn present(&mut self, authenticator: &Authenticator) {
         let secret = self.issued.secret.clone();
         let request = PlainRequest::new()
@@ -301,7 +301,7 @@ impl Stage {
         self.watch.show(authenticator);
     }
 
-    /// What the verifier itself says, in its errors' texts too.
+    /// What the verifier itself says, also in the texts of its errors.
     async fn ask(&mut self, verifier: &KindeVerifier) {
         let key = key(&self.issued.secret);
         let Ok(said) = tokio::time::timeout(Duration::from_millis(100), verifier.verify(&key)).await else {
@@ -431,7 +431,7 @@ async fn no_secret_shows_where_the_settings_are_wrong() {
     let error = PresentedKey::parse(&format!("{secret}\n")).unwrap_err();
     stage.watch.show(&error);
     writeln!(stage.watch.shown, "{error}").unwrap();
-    // Without a runtime, and with keys where none is taken.
+    // Without a runtime, and with keys in settings that take none.
     let authenticator = stage.authenticator();
     let elsewhere = Authenticator::builder(kinde(&stage.emulator))
         .credential_sources([
@@ -464,7 +464,7 @@ async fn no_secret_shows_where_the_settings_are_wrong() {
     }
     let (secret, authenticator_) = (secret.clone(), authenticator.clone());
     let outside = std::thread::spawn(move || {
-        // Without any runtime of the caller's.
+        // The caller has no runtime.
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(authenticator_.verify(key(&secret)))
     });
@@ -479,7 +479,7 @@ async fn no_password_of_a_proxy_shows() {
     stage.watch.canaries.add("the proxy's password", &password);
     let refusing = RawServer::start(|_| "HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n".to_owned()).await;
     let with_password = |url: &str| url.replace("://", &format!("://user:{password}@"));
-    // The emulator answers in the place of the proxy.
+    // The emulator answers instead of the proxy.
     let (proxy, refusing) = (with_password(&stage.emulator.url()), with_password(&refusing.url));
     let unreachable = with_password("http://127.0.0.1:9");
     for (domain, proxy) in [
@@ -515,7 +515,7 @@ async fn no_password_of_a_proxy_shows() {
     stage.conclude(&["intercepts"]);
 }
 
-/// Holds its key while it panics, hangs and fails.
+/// A verifier that holds its key while it panics, hangs and fails.
 struct Rotten(AtomicBool);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! What the tests share. Nothing here sleeps and hopes: tests wait for conditions, gates and clocks.
+//! The parts that the tests share. Nothing here sleeps and hopes: tests wait for conditions, gates and clocks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// A budget that no test reaches unless something hangs.
+/// A timeout that no test reaches unless something hangs.
 pub(crate) const PATIENT: Duration = Duration::from_secs(60);
-/// A budget that is meant to be reached.
+/// A timeout that a test means to reach.
 pub(crate) const SHORT: Duration = Duration::from_millis(150);
 
 pub(crate) async fn emulator() -> Emulator {
@@ -50,9 +50,9 @@ pub(crate) fn kinde_with_clock(emulator: &Emulator) -> (Arc<KindeVerifier>, Arc<
     (Arc::new(verifier), clock)
 }
 
-/// The builder with a patient budget.
+/// The builder with a long timeout.
 pub(crate) fn patient(verifier: impl Verifier) -> AuthenticatorBuilder {
-    // The tests here count calls, and let them fail.
+    // The tests here count calls and let them fail, so retries are off.
     Authenticator::builder(verifier).verification_timeout(PATIENT).retries(false).circuit_breaker(false)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn told(answer: &Result<VerifiedKey, Denial>) -> String {
     }
 }
 
-/// The kind of what a verifier said.
+/// The kind of a verifier's answer.
 pub(crate) fn kind(said: &Result<Judgement, VerifierError>) -> &'static str {
     match said {
         Ok(judgement) if judgement.is_accepted() => "accepted",
@@ -99,7 +99,7 @@ pub(crate) fn is_set_up(error: &VerifierError) -> bool {
     matches!(error.class(), FailureClass::SetUp | FailureClass::ServiceRefused)
 }
 
-/// Waits until a condition holds; panics after ten seconds without it.
+/// Waits until a condition holds. Panics after 10 s.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !condition() {
@@ -120,7 +120,7 @@ impl<V: Verifier> Verifier for Shared<V> {
 
 pub(crate) type Said = Pin<Box<dyn Future<Output = Result<Judgement, VerifierError>> + Send>>;
 
-/// A verifier made of a function, which counts its calls.
+/// A verifier made from a function. It counts its calls.
 pub(crate) struct Fake<F> {
     calls: Arc<AtomicUsize>,
     verify: F,
@@ -141,12 +141,12 @@ impl<F: Fn(String) -> Said + Send + Sync + 'static> Verifier for Fake<F> {
     }
 }
 
-/// Accepts every key under its own text as key id.
+/// Accepts every key. The key id is the key's own text.
 pub(crate) fn anyone(key: String) -> Said {
     Box::pin(async move { Ok(Judgement::accepted(Verification::active(key))) })
 }
 
-/// A listener that answers each HTTP/1.1 request with the bytes that a function chooses, and keeps what it was sent.
+/// A listener that answers each HTTP/1.1 request with the bytes that a function chooses. It keeps what it received.
 pub(crate) struct RawServer {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -194,7 +194,7 @@ pub(crate) fn ok(body: &str) -> String {
     )
 }
 
-/// Reads one request with a `Content-Length`; `None` at the end of the connection.
+/// Reads one request with a `Content-Length`. `None` at the end of the connection.
 pub(crate) async fn read_request(stream: &mut tokio::net::TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Where verifications run, when they are tried again, and when an older answer serves. On paused time, if time matters.
+//! Where verifications run, when they are tried again, and when a stale answer serves. Time is paused if it matters.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::support::*;
 const BUDGET: Duration = Duration::from_secs(3);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What one try comes to, after a while.
+/// The outcome of one try, after a while.
 #[derive(Clone)]
 struct Answer(Duration, Result<(), VerifierError>);
 
@@ -33,7 +33,7 @@ fn never() -> Answer {
     yes(Duration::from_secs(1_000_000))
 }
 
-/// A verifier whose tries come to what was scripted, whichever key they are about; and it notes how it was called.
+/// A verifier with scripted outcomes, whatever the key. It records how it was called.
 #[derive(Default)]
 struct Scripted {
     answers: Mutex<VecDeque<Answer>>,
@@ -75,7 +75,7 @@ impl Verifier for Scripted {
     }
 }
 
-/// On the runtime of the test, whose time is paused.
+/// Runs on the runtime of the test, whose time is paused.
 fn here(verifier: &Arc<Scripted>) -> AuthenticatorBuilder {
     Authenticator::builder(Arc::clone(verifier))
         .verification_timeout(BUDGET)
@@ -209,7 +209,7 @@ async fn a_caller_queues_for_a_third_of_the_budget_at_most() {
     assert_eq!(first.await.unwrap().0, "VERIFICATION_UNAVAILABLE");
 }
 
-/// Asks everybody for a minute of silence, after 50 ms.
+/// After 50 ms, asks everybody to wait for 60 s.
 #[derive(Default)]
 struct Silencing(AtomicUsize);
 
@@ -274,7 +274,7 @@ async fn a_batch_is_fed_in_as_places_come_free() {
     }
 }
 
-/// A clock of a machine that sleeps when it is told to.
+/// A clock of a machine that sleeps when the test tells it to.
 #[derive(Debug, Default)]
 struct Sleepy(AtomicU64);
 
@@ -307,7 +307,7 @@ async fn a_machine_that_slept_asks_again() {
     assert_eq!(verifier.calls().len(), 2, "it slept once");
 }
 
-/// Answers once the gate is open.
+/// Answers when the gate is open.
 fn gated() -> (Fake<impl Fn(String) -> Said + Send + Sync + 'static>, Arc<tokio::sync::Semaphore>) {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let opened = Arc::clone(&gate);
@@ -340,7 +340,7 @@ fn a_runtime_that_nobody_drives_delays_no_verification() {
     let (fake, gate) = gated();
     let authenticator = patient(fake).build().unwrap();
     let abandoned = Builder::new_current_thread().enable_all().build().unwrap();
-    // The question begins there, and nobody drives that runtime any more.
+    // The verification begins there, and from then on nobody drives that runtime.
     let begun = abandoned.block_on(async { authenticator.begin(&bearer("k1")) });
     gate.add_permits(1);
     let other = Builder::new_current_thread().enable_all().build().unwrap();
@@ -381,7 +381,7 @@ fn a_blocked_worker_delays_its_own_request_alone() {
 #[tokio::test(start_paused = true)]
 async fn paused_time_of_a_test_ends_no_verification_early() {
     let (fake, gate) = gated();
-    // On a thread of its own, as by default: while the test's runtime has nothing to do, its time jumps.
+    // It runs on a thread of its own, as by default. While the test's runtime is idle, its paused time jumps.
     let authenticator = Authenticator::builder(fake).build().unwrap();
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(50));

@@ -1,7 +1,7 @@
-//! No copy of a secret is left behind in memory: what this process holds is read back and searched.
+//! No copy of a secret is left in memory. The test reads all memory of this process and searches it.
 //!
-//! A program of its own, so that little else is in memory, and freed memory is not soon used again. Each test has a
-//! secret of its own, drawn at random, that only it holds, and only in buffers that are overwritten.
+//! It is a program of its own, so that little else is in memory, and freed memory is not soon used again. Each test
+//! has a random secret of its own. The test keeps it only in buffers that it overwrites.
 #![cfg(target_os = "linux")]
 
 mod scan;
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use scan::Secret;
 
-/// A request head that borrows, so that no copy is the test's own.
+/// A request head that borrows, so that the test makes no copy.
 #[derive(Default)]
 struct Request<'a> {
     header: Option<(&'static str, &'a [u8])>,
@@ -60,13 +60,13 @@ fn authenticator() -> Authenticator {
             CredentialSource::insecure_query_parameter("key"),
         ])
         .attempt_limit(None)
-        // It is gone with the caller's runtime, and with it every task that may still hold a key.
+        // The authenticator ends with the caller's runtime, and so does every task that may still hold a key.
         .verification_runtime(tokio::runtime::Handle::current())
         .build()
         .unwrap()
 }
 
-/// What the key is let in as, with this request, on a runtime that is gone afterwards.
+/// The identity that this request's key gets. The runtime is gone afterwards.
 fn decide(request: &Request<'_>) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -83,7 +83,7 @@ fn decide(request: &Request<'_>) -> String {
     })
 }
 
-/// `Basic`, and what follows in base64; `spoil` changes the encoded text.
+/// `Basic`, and the rest in base64. `spoil` changes the encoded text.
 fn basic(secret: &Secret, rest: &[u8], spoil: impl FnOnce(&mut Vec<u8>)) -> Zeroizing<Vec<u8>> {
     let plain = secret.between(b"", rest);
     let mut value = Zeroizing::new(Vec::with_capacity(plain.len() * 2 + 16));
@@ -129,11 +129,11 @@ fn http_basic_leaves_no_copy_of_what_it_decodes() {
     for (rest, spoil, told) in [
         (b":".as_slice(), end(|_| {}), "api_key_1"),
         (b":password", end(|_| {}), "api_key_1"),
-        // No colon, no key, no text.
+        // There is no colon, no key, no text.
         (b"", end(|_| {}), "INVALID_FORMAT"),
         (b" two:", end(|_| {}), "INVALID_FORMAT"),
         (b"\xff:", end(|_| {}), "INVALID_FORMAT"),
-        // What can't be decoded to its end.
+        // The text can't be decoded to its end.
         (b":password", end(|value| value.extend_from_slice(b"!")), "INVALID_FORMAT"),
         (b":password", end(|value| *value.last_mut().unwrap() = b'*'), "INVALID_FORMAT"),
         (b":password", end(|value| drop(value.drain(value.len() - 3..))), "INVALID_FORMAT"),
@@ -153,7 +153,7 @@ fn a_query_leaves_no_copy_of_what_it_decodes() {
         ("key=%6b", "", "api_key_1"),
         ("key=", "%6b&a=b", "api_key_1"),
         ("a=%2f&%6bey=%61", "%61", "api_key_1"),
-        // No key, no text, no encoding.
+        // There is no key, no text, no encoding.
         ("key=", "%20two", "INVALID_FORMAT"),
         ("key=%6b", "%ff", "INVALID_FORMAT"),
         ("key=%6b", "%c3%a9%6", "INVALID_FORMAT"),
@@ -196,7 +196,7 @@ fn settings_leave_no_copy_of_the_client_secret() {
     for (before, after, others) in [
         ("", "", [(id, "id"), (domain, kinde)].as_slice()),
         (" ", "\n", &[(id, "id"), (domain, kinde)]),
-        // What is refused: half a pair, quotes, a domain or a variable that is wrong.
+        // These are refused: half a pair, quotes, a wrong domain or variable.
         ("", "", &[(domain, kinde)]),
         ("\"", "\"", &[(id, "id"), (domain, kinde)]),
         ("", "", &[(id, "id"), (domain, "acme..kinde.com")]),

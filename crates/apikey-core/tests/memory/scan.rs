@@ -1,19 +1,19 @@
-//! Secrets that can be looked for without being held.
+//! Secrets that a test can search for without holding them.
 
 use std::fs::{File, read_to_string};
 use std::os::unix::fs::FileExt as _;
 
 use zeroize::Zeroizing;
 
-/// How long a secret is, and each of the two pieces in its middle that are looked for: a freed block's first bytes are the
-/// allocator's.
+/// The length of a secret, and of each of the two pieces in its middle that are searched for. The allocator uses the
+/// first bytes of a freed block.
 const LENGTH: usize = 64;
 const PIECE: usize = 16;
 const PAGE: usize = 4096;
-/// What the secret's bytes are combined with, so that this copy is none.
+/// The mask of the secret's bytes, so that this copy is not the secret.
 const MASK: u8 = 0x80;
 
-/// A key of the right form, masked.
+/// A masked key of the right form.
 pub(super) struct Secret([u8; LENGTH]);
 
 impl Secret {
@@ -24,7 +24,7 @@ impl Secret {
         Self(bytes.map(|byte| alphabet[usize::from(byte % 32)] ^ MASK))
     }
 
-    /// The secret with something around it, in a buffer that is overwritten.
+    /// The secret with text around it, in a buffer that is overwritten.
     pub(super) fn between(&self, before: &[u8], after: &[u8]) -> Zeroizing<Vec<u8>> {
         let mut text = Zeroizing::new(Vec::with_capacity(before.len() + LENGTH + after.len()));
         text.extend_from_slice(before);
@@ -33,7 +33,7 @@ impl Secret {
         text
     }
 
-    /// Whether a piece of the secret stands anywhere in what this process may write to.
+    /// Whether any memory that this process may write to holds a piece of the secret.
     pub(super) fn is_in_memory(&self) -> bool {
         let memory = File::open("/proc/self/mem").unwrap();
         let maps = read_to_string("/proc/self/maps").unwrap();
@@ -49,7 +49,7 @@ impl Secret {
             let mut at = start;
             while at < end {
                 let length = usize::try_from(end - at).unwrap().min(buffer.len());
-                // Some regions are the kernel's own, and some are gone by now.
+                // Some regions belong to the kernel, and some are gone by now.
                 let Ok(read) = memory.read_at(&mut buffer[..length], at) else { break };
                 if self.is_in(&buffer[..read]) {
                     return true;
@@ -57,7 +57,7 @@ impl Secret {
                 if read <= PIECE || read < length || at + read as u64 == end {
                     break;
                 }
-                // A piece may stand across the end of a chunk.
+                // A piece may cross the end of a chunk.
                 at += (read - PIECE) as u64;
             }
         }
@@ -65,7 +65,7 @@ impl Secret {
     }
 
     fn is_in(&self, bytes: &[u8]) -> bool {
-        // Most pages hold nothing, and comparing a whole one is quick.
+        // Most pages are empty, and it is quick to compare a whole one.
         let used = (0..bytes.len()).step_by(PAGE).filter(|at| {
             let page = &bytes[*at..bytes.len().min(at + PAGE)];
             page != &[0; PAGE][..page.len()]
@@ -77,7 +77,7 @@ impl Secret {
     }
 }
 
-/// Whether the unmasked piece stands in these bytes.
+/// Whether these bytes hold the unmasked piece.
 fn holds(bytes: &[u8], masked: &[u8]) -> bool {
     let first = masked[0] ^ MASK;
     let mut rest = bytes;

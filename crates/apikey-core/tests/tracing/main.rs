@@ -1,4 +1,5 @@
-//! What subscribers of `tracing` see. In a program of its own, because what is enabled is decided once for the whole process.
+//! What subscribers of `tracing` see. It is a program of its own, because `tracing` decides once for the whole
+//! process what is enabled.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,7 +28,7 @@ impl Verifier for Slow {
     }
 }
 
-/// Keeps the names of spans that were closed, and which span followed from which.
+/// Records the names of closed spans, and which span followed from which.
 #[derive(Clone, Default)]
 struct Closed(Arc<Mutex<Vec<&'static str>>>);
 
@@ -61,7 +62,7 @@ async fn a_callers_span_ends_with_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_set_up_is_logged_once_a_minute_and_answered_from_memory() {
+async fn a_wrong_set_up_is_logged_once_a_minute() {
     use tracing_subscriber::fmt::MakeWriter;
 
     #[derive(Clone, Default)]
@@ -81,7 +82,7 @@ async fn a_wrong_set_up_is_logged_once_a_minute_and_answered_from_memory() {
         }
     }
 
-    /// Refuses this service, and tells so to its own question, too.
+    /// Refuses this service, in health checks, too.
     #[derive(Default)]
     struct Refusing(AtomicUsize);
     #[async_trait]

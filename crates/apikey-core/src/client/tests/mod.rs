@@ -5,7 +5,7 @@ use ForwardingHeader::{Forwarded, XForwardedFor};
 mod properties;
 mod settings;
 
-/// The peer of most tests, and the ranges that they trust.
+/// The peer of most tests, and the ranges that most tests trust.
 const PEER: &str = "10.0.0.1";
 const TRUSTED: &str = "10.0.0.0/8, 2001:db8:ffff::/48";
 
@@ -86,7 +86,7 @@ fn without_a_list_the_peer_is_the_client() {
 }
 
 #[test]
-fn what_is_no_address_makes_the_trusted_hop_next_to_it_the_client() {
+fn the_trusted_hop_beside_garbage_is_the_client() {
     let long = format!("192.0.2.1:_{}", "a".repeat(200));
     for garbage in [
         "unknown",
@@ -194,7 +194,7 @@ fn a_forwarded_element_that_breaks_the_grammar_names_nobody() {
         r#"for=''192.0.2.1"#,
         r#"""#,
         r#""""#,
-        // One of the proxy's elements within the caller's quotes.
+        // One element of the proxy is inside the caller's quotes.
         r#"for=192.0.2.66;a=", for=192.0.2.1;host=b""#,
         r#"for=192.0.2.66;a=",proto=http;FOR=192.0.2.1;host=b""#,
     ] {
@@ -335,7 +335,7 @@ fn the_operator_is_told_which_method_to_call() {
     assert!(malformed.contains("the proxy 10.0.0.2 counted") && !malformed.contains("sEcReT"), "{malformed}");
     assert_eq!(told(PEER, &classic, "x-forwarded-for", "garbage, 192.0.2.1, 10.0.0.2"), None);
     assert_eq!(told(PEER, &rfc, "forwarded", "for=\", for=192.0.2.1"), None);
-    // Variables are the business of whoever reads some.
+    // Variables belong to the code that reads them.
     for text in [other, malformed] {
         assert!(!text.contains("TRUSTED"), "{text}");
     }

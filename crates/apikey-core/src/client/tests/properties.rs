@@ -1,12 +1,12 @@
-//! Promises for every chain, and a second reading of RFC 7239 to check the first by.
+//! Promises about every chain, and a second reading of RFC 7239 to check the first one.
 
 use super::*;
 use proptest::prelude::*;
 
-/// What the attacker of these tests wants to pass for.
+/// The address that the attacker of these tests claims.
 const SPOOFED: &str = "203.0.113.66";
 
-/// Text that an attacker would send: all bytes, and the pieces of both grammars.
+/// Text of an attacker: all bytes, and pieces of both grammars.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let pieces = [
         "for=",
@@ -37,7 +37,7 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
         1 => proptest::collection::vec(any::<u8>(), 0..8),
     ];
     let soup = proptest::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat());
-    // Quotes that wait for somebody else's to close them.
+    // Quotes that another's quote may close.
     let trap = |soup: Vec<u8>| [soup.as_slice(), b",for=203.0.113.66;a=\""].concat();
     prop_oneof![soup.clone(), soup.prop_map(trap), Just(b"a\"".to_vec())]
 }
@@ -63,7 +63,7 @@ fn trusted() -> impl Strategy<Value = IpAddr> {
     any::<[u8; 3]>().prop_map(|[a, b, c]| IpAddr::from([10, a, b, c]))
 }
 
-/// What a sound proxy appends for an address.
+/// The element that a correct proxy appends for an address.
 fn element(header: ForwardingHeader, address: IpAddr) -> String {
     match (header, address) {
         (XForwardedFor, address) => address.to_string(),
@@ -98,7 +98,8 @@ proptest! {
         broken in hostile(), copied in hostile(), copies: bool,
     ) {
         let (before, after) = (chain(header, &[client]), chain(header, &hops));
-        // The proxy next to the caller copies some of the request, without a comma, into its element unquoted.
+        // The proxy next to the caller copies some of the request, without a comma, into its element and does not
+        // quote it.
         let copied: Vec<u8> = copied.into_iter().filter(|byte| *byte != b',').collect();
         let honest = match (copies, header) {
             (true, Forwarded) if client.is_ipv4() => [format!("for={client};host=").as_bytes(), &copied].concat(),
@@ -194,7 +195,7 @@ proptest! {
 
     #[test]
     fn only_a_translators_prefix_and_mapping_mean_ipv4(bits: u128, near: bool, flipped in 0_u32..96) {
-        // Nearly all addresses mean themselves, and so do those that differ from the prefix in one bit.
+        // Nearly all addresses are canonical, and so are those that differ from the prefix in one bit.
         let prefix = 0x64_ff9b_u128 << 96;
         let address = if near { prefix ^ (1 << (127 - flipped)) | (bits & 0xffff_ffff) } else { bits };
         prop_assume!(address >> 32 != 0xffff && address >> 32 != prefix >> 32);
@@ -214,7 +215,7 @@ proptest! {
     }
 }
 
-/// The client by definition, given what each element of the whole list names.
+/// The client by definition, from what each element of the whole list names.
 fn defined(elements: &[Option<IpAddr>]) -> IpAddr {
     let mut client = ip(PEER);
     for element in elements.iter().rev() {
@@ -227,14 +228,15 @@ fn defined(elements: &[Option<IpAddr>]) -> IpAddr {
     client
 }
 
-/// A node by way of the standard library's socket addresses.
+/// Reads a node with the standard library's socket addresses.
 fn plain_node(text: &str) -> Option<IpAddr> {
     let socket: std::net::SocketAddr =
         text.parse().or_else(|_| format!("{text}:0").parse()).ok().filter(|_| !text.contains('%'))?;
     Some(canonical(socket.ip()))
 }
 
-/// RFC 7239 with RFC 9110's lists, from the left, character by character, all or nothing.
+/// Reads RFC 7239 with RFC 9110's lists from the left, character by character. One mistake makes the whole line
+/// unreadable.
 mod grammar {
     pub(super) struct Pair {
         pub(super) name: String,

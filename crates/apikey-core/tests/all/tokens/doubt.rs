@@ -1,4 +1,4 @@
-//! Answers that bring the token into doubt, and what a new one costs.
+//! Answers that bring the token into doubt, and how many new tokens they cost.
 
 use super::*;
 
@@ -34,7 +34,7 @@ async fn a_revoked_token_costs_one_more_for_fifty_at_once() {
         assert!(all_are(&answers, "accepted"), "{answers:?}");
         assert_eq!(emulator.counters().token_calls, 1 + round);
     }
-    // And without any order among them.
+    // The order among them does not matter.
     clock.advance(OF_LATE);
     emulator.revoke_tokens();
     assert!(all_are(&verify_all(&verifier, secrets).await, "accepted"));
@@ -82,7 +82,7 @@ async fn no_key_brings_a_token_into_doubt_that_just_served_another() {
     assert_eq!(emulator.counters().token_calls, 2);
 }
 
-/// Whether the new token is any good, Kinde's failure does not tell; the next key that is judged with it does.
+/// A failure of Kinde's does not tell whether the new token is good. The next key that is judged with it does.
 #[tokio::test]
 async fn a_renewal_beside_a_failure_pauses_until_the_token_is_of_use() {
     for failure in [Fault::status(503), Fault::Reset, Fault::status(404), Fault::Hang] {
@@ -94,7 +94,7 @@ async fn a_renewal_beside_a_failure_pauses_until_the_token_is_of_use() {
             emulator.script_faults(Endpoint::Verify, vec![None, Some(failure.clone())]);
             tokio::select! {
                 answer = verify(&verifier, &key.secret) => assert!(matches!(answer, "misconfigured" | "unavailable")),
-                // The caller's budget ends before the answer comes.
+                // The caller's time ends before the answer comes.
                 _ = emulator.wait_until(|counters| counters.verifications_in_flight == 1 && counters.token_calls == 1 + round),
                     if matches!(failure, Fault::Hang) => {}
             }
@@ -141,7 +141,7 @@ async fn a_missing_scope_is_named_and_its_grant_is_noticed_at_once() {
     assert_eq!(emulator.counters().token_calls, 2);
 }
 
-/// As Kinde has it: what a token may do is decided when it is issued.
+/// At Kinde, the rights of a token are decided when it is issued.
 #[tokio::test]
 async fn a_scope_that_takes_a_new_token_is_noticed_after_the_pause() {
     let emulator = emulator().await;
@@ -151,7 +151,7 @@ async fn a_scope_that_takes_a_new_token_is_noticed_after_the_pause() {
     for _ in 0..3 {
         assert_eq!(verify(&verifier, &key.secret).await, "misconfigured");
     }
-    // The tokens so far never become good.
+    // The tokens until now never become good.
     emulator.revoke_tokens();
     emulator.deny_scope(false);
     assert_eq!(verify(&verifier, &key.secret).await, "misconfigured", "paused");

@@ -1,4 +1,4 @@
-//! How a token is fetched, and what becomes of a fetch that fails, hangs or loses its runtime.
+//! How a token is fetched, and what follows if a fetch fails, hangs or loses its runtime.
 
 use super::*;
 
@@ -56,7 +56,7 @@ async fn an_outage_of_the_token_endpoint_ends_with_it() {
     }
 }
 
-/// Time stands still but for the deadlines: the one of the verification, then the one of the fetch.
+/// Time moves only to the deadlines: first that of the verification, then that of the fetch.
 #[tokio::test]
 async fn a_token_endpoint_that_hangs_is_given_up() {
     let emulator = emulator().await;
@@ -90,7 +90,7 @@ async fn a_caller_that_gives_up_cancels_a_fetch_for_nobody_else() {
     let gate = Gate::new();
     emulator.set_fault(Endpoint::Token, Some(Fault::Hold(gate.clone())));
     let impatient = patient(Shared(Arc::clone(&verifier))).verification_timeout(SHORT).build().unwrap();
-    // It lives to the end, because its connections end with its thread.
+    // It is dropped at the end, because its connections end with its thread.
     let patient = patient(Shared(verifier)).build().unwrap();
     let other = tokio::spawn({
         let (patient, key) = (patient.clone(), key(&keys[1].secret));
@@ -132,7 +132,8 @@ async fn the_token_is_asked_for_as_oauth_has_it() {
     );
 }
 
-/// The runtime that fetches a token may go away; others wait for it, and are neither left waiting nor refused for good.
+/// The runtime that fetches a token may be dropped. Callers that wait for the token must not hang, or be refused for
+/// good.
 #[test]
 fn a_fetch_whose_runtime_goes_away_is_made_anew() {
     let stage = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -151,7 +152,7 @@ fn a_fetch_whose_runtime_goes_away_is_made_anew() {
         stage.spawn(async move { verify(&verifier, &secret).await })
     };
     stage.block_on(async {
-        // It has no way to tell that it waits, but once it was polled it does.
+        // It can't show that it waits. After one poll it does.
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
@@ -164,8 +165,8 @@ fn a_fetch_whose_runtime_goes_away_is_made_anew() {
     assert_eq!(emulator.counters().token_calls, 2);
 }
 
-/// As actix-web has it: one runtime a worker. A handler that blocks its worker stalls the fetch that started there;
-/// once the fetch is older than it may become, others make their own.
+/// In actix-web, each worker has a runtime of its own. If a handler blocks its worker, the fetch that started there
+/// stalls. Once the fetch is past its time, other workers make their own.
 #[test]
 fn a_fetch_whose_runtime_stalls_is_not_waited_for_for_ever() {
     let stage = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -190,7 +191,7 @@ fn a_fetch_whose_runtime_stalls_is_not_waited_for_for_ever() {
     assert_eq!(answer.expect("an answer within five seconds"), "accepted");
 }
 
-/// Junk keys at a service whose secret is wrong: the token endpoint hears of it a few times, not once a key.
+/// A service with a wrong secret gets junk keys. The token endpoint gets a few calls, not one for each key.
 #[tokio::test]
 async fn a_refused_set_up_is_not_asked_about_for_every_key() {
     let emulator = emulator().await;
@@ -203,7 +204,7 @@ async fn a_refused_set_up_is_not_asked_about_for_every_key() {
     for number in 0..200 {
         assert_eq!(verify(&verifier, &format!("k_live_{number}")).await, "misconfigured");
     }
-    // The pause that follows the first of them is a second of real time.
+    // The pause after the first of them lasts 1 s of real time.
     let bound = 16 + 1 + began.elapsed().as_secs();
     assert!(emulator.counters().token_calls <= bound, "{} calls", emulator.counters().token_calls);
 }

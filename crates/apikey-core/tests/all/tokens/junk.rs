@@ -1,4 +1,4 @@
-//! What a caller with junk keys can do to the token that all others need: nothing.
+//! A caller with junk keys can't harm the token that all others need.
 
 use super::*;
 
@@ -47,7 +47,7 @@ async fn two_hundred_junk_keys_at_once_cause_no_storm_of_tokens() {
     assert_eq!(verify(&verifier, &key.secret).await, "accepted");
 }
 
-/// The second question about each is held back, so that nobody knows yet whether the new token was of any use.
+/// The second call for each key is held, so it is not known yet whether the new token helps.
 #[tokio::test]
 async fn junk_keys_that_overlap_cannot_buy_one_token_after_the_other() {
     let emulator = emulator().await;
@@ -62,7 +62,7 @@ async fn junk_keys_that_overlap_cannot_buy_one_token_after_the_other() {
         let mut asking = spawn_all(&verifier, vec![secret.clone()]);
         tokio::select! {
             answer = asking.join_next() => assert_eq!(answer.unwrap().unwrap(), "misconfigured"),
-            // Its second question has arrived.
+            // Its second call has arrived.
             _ = emulator.wait_until(|counters| {
                 counters.verifications_in_flight == already + 1 && emulator.verify_calls_for(&secret) == 2
             }) => {
@@ -84,7 +84,7 @@ async fn junk_keys_that_overlap_cannot_buy_one_token_after_the_other() {
     assert_eq!(emulator.counters().token_calls, 2);
 }
 
-/// Whoever chooses a key must not be able to take the token away that all others need.
+/// A caller that chooses its key must not be able to take the token away that all others need.
 #[tokio::test]
 async fn a_junk_key_takes_no_token_away_while_fetches_fail() {
     for (negative, class) in [
@@ -122,12 +122,13 @@ async fn a_flood_of_junk_keys_is_no_flood_of_failed_fetches() {
     for secret in junk("beside_an_outage", 200) {
         assert_eq!(verify(&verifier, &secret).await, "unavailable");
     }
-    // The pause after the first of them is a second of real time.
+    // The pause after the first of them lasts 1 s of real time.
     let bound = 1 + 16 + 1 + began.elapsed().as_secs();
     assert!(emulator.counters().token_calls <= bound, "{:?}", emulator.counters());
 }
 
-/// The token is dead, and a junk key is the first to find out. What it draws with the new token proves nothing against it.
+/// The token is no longer valid, and a junk key is the first to find out. Its answer with the new token proves
+/// nothing against the new token.
 #[tokio::test]
 async fn a_junk_key_keeps_nobody_from_a_new_token() {
     let emulator = emulator().await;

@@ -1,4 +1,4 @@
-//! How long a token is used, and who renews it.
+//! How long a token is used, and when it is renewed.
 
 use super::*;
 
@@ -18,7 +18,7 @@ async fn fifty_verifications_in_a_row_share_a_token_and_a_connection() {
     fifty_in_a_row(2).await;
 }
 
-/// The pool gets a connection back a moment after its answer, on another thread, so the next call may just miss it.
+/// The pool gets a connection back a moment after its answer, on another thread. So the next call may not find it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_verifications_on_many_threads_share_few_connections() {
     fifty_in_a_row(5).await;
@@ -60,7 +60,7 @@ async fn a_token_is_renewed_early_with_nobody_waiting() {
     emulator.wait_until(|counters| counters.token_calls == 2).await;
     gate.open();
 
-    // Past the end of the first token, the second is in use; if it is still on its way, it is waited for.
+    // After the end of the first token, the second one is in use. If it is still on its way, callers wait for it.
     clock.advance(minute / 10);
     assert_eq!(verify(&verifier, &key.secret).await, "accepted");
     assert_eq!(emulator.counters().token_calls, 2);
@@ -104,7 +104,7 @@ async fn a_failed_early_renewal_keeps_the_old_token_and_waits() {
     }
     assert_eq!(emulator.counters().token_calls, 2, "not repeated at once");
 
-    // Later it is tried again; the loop is for the case that the failure is still on its way.
+    // Later it is tried again. The loop is needed because the failure may still be on its way.
     emulator.set_fault(Endpoint::Token, None);
     while emulator.counters().token_calls < 3 {
         clock.advance(Duration::from_secs(31));
@@ -134,7 +134,7 @@ async fn an_expired_token_is_replaced_by_one_fetch_for_everybody() {
 
 #[tokio::test]
 async fn any_lifetime_that_kinde_tells_is_coped_with() {
-    // What expires_in says, a time at which the token is not renewed yet, and one at which it is.
+    // The value of `expires_in`, a time at which the token is not renewed yet, and one at which it is.
     let cases = [
         (json!(null), Some((3239, 3240))),
         (json!("3600"), Some((3239, 3240))),

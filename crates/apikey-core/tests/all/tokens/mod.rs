@@ -1,4 +1,4 @@
-//! The service's own token: shared, renewed early, never fetched in a storm.
+//! The service's own token. All calls share it, it is renewed early, and it is never fetched in a storm.
 
 mod doubt;
 mod fetch;
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::support::*;
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// Just longer than a token is beyond doubt after it was accepted for another key.
+/// A little longer than a token is beyond doubt after Kinde accepted it for another key.
 const OF_LATE: Duration = Duration::from_secs(61);
 
 async fn verify(verifier: &KindeVerifier, secret: &str) -> &'static str {
@@ -29,7 +29,7 @@ fn said(error: &VerifierError) -> String {
     error.to_string()
 }
 
-/// Verifies all of these at once, and tells how they were answered.
+/// Verifies all of these at once, and returns the outcomes.
 async fn verify_all(verifier: &Arc<KindeVerifier>, secrets: Vec<String>) -> Vec<&'static str> {
     spawn_all(verifier, secrets).join_all().await
 }
