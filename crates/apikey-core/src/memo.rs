@@ -31,6 +31,24 @@ enum Known {
 }
 
 impl Memo {
+    /// The attempt at what the request presents now: the one that was stored before, or a new one.
+    ///
+    /// `None` if the authenticator [takes credentials out](Authenticator::removes_credential), and nobody has
+    /// [taken](Self::take) the one that the request presents: then the adapter is wired wrong, and must not let the request in.
+    pub fn begin(&mut self, authenticator: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
+        if authenticator.removes_credential() {
+            return self.begin_taken(authenticator, request);
+        }
+        if let Some(attempt) = self.recall(authenticator, request) {
+            return Some(attempt);
+        }
+        let attempt = authenticator.begin(request);
+        if authenticator.must_remember(&attempt) {
+            self.note(authenticator, attempt.clone());
+        }
+        Some(attempt)
+    }
+
     /// This authenticator's attempt, if it made one for what the request presents now. Another authenticator's
     /// attempt never counts.
     ///
@@ -52,9 +70,12 @@ impl Memo {
     /// Middleware that takes credentials out of requests calls this. [`begin_taken`](Self::begin_taken) begins the
     /// attempt.
     ///
-    /// `false` if the request presents nothing because its credential was stored before: there is nothing to do.
-    /// Otherwise the adapter must now take the credential out of the request.
+    /// `false` if there is nothing to do: credentials stay in their requests, or this request presents nothing because
+    /// its credential was stored before. Otherwise the adapter must now take the credential out of the request.
     pub fn take(&mut self, authenticator: &Authenticator, request: &impl RequestHead) -> bool {
+        if !authenticator.removes_credential() {
+            return false;
+        }
         let view = &authenticator.0;
         let known = match view.extraction.extract(request) {
             Ok(None) if self.of(authenticator).is_some() => return false,

@@ -183,6 +183,43 @@ async fn a_request_without_a_credential_stays_anonymous() {
     assert_eq!(decided(&authenticator, attempt).await, Ok(None));
 }
 
+#[tokio::test]
+async fn a_credential_that_may_stay_is_not_taken() {
+    let authenticator = authenticator(false);
+    let mut memo = Memo::default();
+    assert!(!memo.take(&authenticator, &bearer("one")));
+    let attempt = memo.begin(&authenticator, &bearer("one")).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap().unwrap().key_id(), "one");
+}
+
+#[tokio::test]
+async fn a_memo_begins_one_attempt_at_one_credential() {
+    let verifier = FakeVerifier::new().with_key("one", Verification::active("one"));
+    let calls = verifier.clone();
+    let builder = Authenticator::builder(verifier).cache_time_to_live(Duration::ZERO);
+    let authenticator = builder.build().unwrap();
+    let mut memo = Memo::default();
+    for _ in 0..3 {
+        let attempt = memo.begin(&authenticator, &bearer("one")).unwrap();
+        assert_eq!(decided(&authenticator, attempt).await.unwrap().unwrap().key_id(), "one");
+    }
+    assert_eq!(calls.calls(), 1);
+    let attempt = memo.begin(&authenticator, &bearer("two")).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap_err().code(), DenialCode::InvalidKey);
+    assert_eq!(calls.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_memo_begins_nothing_if_a_credential_was_not_taken() {
+    let authenticator = authenticator(true);
+    let mut memo = Memo::default();
+    assert!(memo.begin(&authenticator, &bearer("one")).is_none());
+    assert!(memo.take(&authenticator, &bearer("one")));
+    assert!(memo.begin(&authenticator, &bearer("one")).is_none(), "it was not taken out of the request");
+    let attempt = memo.begin(&authenticator, &nothing()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap().unwrap().key_id(), "one");
+}
+
 async fn decided(authenticator: &Authenticator, attempt: Attempt) -> Result<Option<VerifiedKey>, Denial> {
     authenticator.gate(&Policy::any_key()).decide_optional(attempt, |key| key).wait().await
 }
