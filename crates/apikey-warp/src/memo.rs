@@ -27,24 +27,13 @@ impl RequestMemo {
     /// Takes up the credential, and asks nobody about it yet. If it is true, the service must now take the credential out of
     /// the request.
     pub(crate) fn take(&self, keys: &Authenticator, request: &impl RequestHead) -> bool {
-        keys.removes_credential() && self.lock().take(keys, request)
+        self.lock().take(keys, request)
     }
 
     /// This authenticator's attempt. The first filter that asks begins it. `None` if a service should have taken the
     /// credential out of the request and did not.
     pub(crate) fn begin(&self, keys: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
-        let mut memo = self.lock();
-        if keys.removes_credential() {
-            return memo.begin_taken(keys, request);
-        }
-        if let Some(attempt) = memo.recall(keys, request) {
-            return Some(attempt);
-        }
-        let attempt = keys.begin(request);
-        if keys.must_remember(&attempt) {
-            memo.note(keys, attempt.clone());
-        }
-        Some(attempt)
+        self.lock().begin(keys, request)
     }
 
     fn lock(&self) -> MutexGuard<'_, Memo> {
