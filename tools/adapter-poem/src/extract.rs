@@ -1,0 +1,44 @@
+//! The extractors.
+
+use apikey_core::{Policy, TypedPolicy};
+use poem::{FromRequest, Request, RequestBody, Result};
+
+use crate::memo;
+
+apikey_core::adapter_keys! {
+    /// The caller's key: verified, active, with whatever scopes.
+    ///
+    /// Never take `Option<ApiKey>`: poem turns every refusal into `None`. Take [`MaybeApiKey`].
+    ApiKey;
+
+    /// The caller's key, if one is presented. A request that presents nothing is anonymous. What a request does present must
+    /// pass in full.
+    MaybeApiKey;
+
+    /// The caller's key, if it satisfies the typed policy `P`.
+    Scoped;
+}
+
+static ANY_KEY: Policy = Policy::any_key();
+
+impl<'a> FromRequest<'a> for ApiKey {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(memo::admit(request, |keys, attempt| keys.gate(&ANY_KEY).decide(attempt, Self::from)).await?)
+    }
+}
+
+impl<'a> FromRequest<'a> for MaybeApiKey {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(memo::admit(request, |keys, attempt| keys.gate(&ANY_KEY).decide_optional(attempt, Self::from))
+            .await?)
+    }
+}
+
+impl<'a, P: TypedPolicy> FromRequest<'a> for Scoped<P> {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let key = memo::admit(request, |keys, attempt| {
+            keys.gate(P::POLICY).decide(attempt, Self::assume_authorized)
+        });
+        Ok(key.await?)
+    }
+}

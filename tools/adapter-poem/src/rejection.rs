@@ -1,0 +1,27 @@
+//! A refused request, as an error of poem.
+
+use poem::Response;
+use poem::error::ResponseError;
+use poem::http::StatusCode;
+
+apikey_core::adapter_rejection! {
+    /// A refused request. As a response it is the [`Denial`](crate::Denial)'s answer.
+    ///
+    /// To answer in words of your own, take `poem::Result<ApiKey>` in the handler, and look for this with
+    /// `error.downcast_ref::<Rejection>()`.
+    Rejection;
+}
+
+impl ResponseError for Rejection {
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn as_response(&self) -> Response {
+        let denial = self.0.response();
+        let response = Response::builder().status(self.status());
+        let named =
+            denial.headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+        named.body(denial.body)
+    }
+}

@@ -1,0 +1,23 @@
+//! How the core reads a poem request.
+
+use std::net::IpAddr;
+
+use apikey_core::RequestHead;
+use poem::Request;
+use poem::http::HeaderValue;
+
+pub(crate) struct Head<'a>(pub(crate) &'a Request);
+
+impl RequestHead for Head<'_> {
+    fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.headers().get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.0.uri().query()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.0.remote_addr().as_socket_addr().map(|peer| peer.ip())
+    }
+}

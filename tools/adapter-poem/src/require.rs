@@ -1,0 +1,76 @@
+//! The middlewares: one lets only requests with a sufficient key pass, and one only tells extractors whom to ask.
+
+use std::sync::Arc;
+
+use apikey_core::{Policy, VerifiedKey, is_preflight};
+use poem::{Endpoint, Middleware, Request, Result};
+
+use crate::request::Head;
+use crate::{Authenticator, memo};
+
+/// A middleware that lets only requests pass whose key satisfies a policy. [`Authenticator::require`] makes it.
+#[derive(Debug, Clone)]
+pub struct Require {
+    keys: apikey_core::Authenticator,
+    /// `None`: every request passes.
+    policy: Option<Arc<Policy>>,
+    passes_preflight: bool,
+}
+
+impl Authenticator {
+    /// A middleware that lets only requests pass whose key satisfies the policy.
+    pub fn require(&self, policy: impl Into<Policy>) -> Require {
+        Require { keys: self.0.clone(), policy: Some(Arc::new(policy.into())), passes_preflight: false }
+    }
+}
+
+impl Require {
+    /// Lets CORS pre-flights pass without a key. Default: off.
+    #[must_use]
+    pub fn pass_preflight(self) -> Self {
+        Self { passes_preflight: true, ..self }
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for Require {
+    type Output = RequireEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        RequireEndpoint { inner, rule: self.clone() }
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for Authenticator {
+    type Output = RequireEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        let keys = self.0.clone();
+        RequireEndpoint { inner, rule: Require { keys, policy: None, passes_preflight: false } }
+    }
+}
+
+/// The endpoint that the middlewares make.
+#[derive(Debug)]
+pub struct RequireEndpoint<E> {
+    inner: E,
+    rule: Require,
+}
+
+impl<E: Endpoint> Endpoint for RequireEndpoint<E> {
+    type Output = E::Output;
+
+    async fn call(&self, mut request: Request) -> Result<E::Output> {
+        let Require { keys, policy, passes_preflight } = &self.rule;
+        memo::attach(&mut request, keys);
+        if let Some(policy) = policy {
+            // A request that was made of another one must not be taken for that one's.
+            request.extensions_mut().remove::<VerifiedKey>();
+            if !(*passes_preflight && is_preflight(request.method().as_str(), &Head(&request))) {
+                let key = memo::admit(&request, |keys, attempt| keys.gate(policy).decide(attempt, |key| key))
+                    .await?;
+                request.extensions_mut().insert(key);
+            }
+        }
+        self.inner.call(request).await
+    }
+}
