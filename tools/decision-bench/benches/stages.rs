@@ -1,6 +1,6 @@
 //! The stages of a decision, each alone: `cargo bench --package decision-bench`.
 
-use apikey_core::{Authenticator, Memo, Policy, PresentedKey};
+use apikey_core::{Authenticator, Policy, PresentedKey};
 use decision_bench::{Request, bearer, decide, filled, secret};
 use divan::{Bencher, black_box};
 
@@ -19,13 +19,6 @@ fn authenticator(keys: u64) -> Authenticator {
 fn look_at_an_empty_header(bencher: Bencher) {
     let authenticator = authenticator(1);
     bencher.bench(|| authenticator.begin(black_box(&Request(b""))));
-}
-
-/// Extraction of a well-formed key, and its copy.
-#[divan::bench]
-fn extract_and_copy(bencher: Bencher) {
-    let (authenticator, value) = (authenticator(1), bearer(0));
-    bencher.bench(|| Memo::default().take(&authenticator, black_box(&Request(&value))));
 }
 
 /// Whether a text has the form of a key.

@@ -283,7 +283,7 @@ impl Stage {
         self.watch.show(&memo);
         self.watch.show(&memo.recall(authenticator, &request));
         let mut taken = Memo::default();
-        taken.take(authenticator, &request);
+        assert_eq!(taken.take(authenticator, &request), authenticator.removes_credential());
         self.watch.show(&taken);
         let policy = Policy::any_key();
         let gate = authenticator.gate(&policy);

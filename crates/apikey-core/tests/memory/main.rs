@@ -60,6 +60,7 @@ fn authenticator() -> Authenticator {
             CredentialSource::insecure_query_parameter("key"),
         ])
         .attempt_limit(None)
+        .remove_credential(true)
         // The authenticator ends with the caller's runtime, and so does every task that may still hold a key.
         .verification_runtime(tokio::runtime::Handle::current())
         .build()
@@ -72,7 +73,7 @@ fn decide(request: &Request<'_>) -> String {
     runtime.block_on(async {
         let authenticator = authenticator();
         let mut memo = Memo::default();
-        memo.take(&authenticator, request);
+        assert!(memo.take(&authenticator, request));
         let answer = authenticator.authenticate(request).await;
         drop(authenticator.begin(request));
         drop(memo);
