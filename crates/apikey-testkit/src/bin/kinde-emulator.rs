@@ -13,10 +13,10 @@ Options:
   --listen ADDRESS:PORT  a loopback address to listen on; port 0 takes a free one [default: 127.0.0.1:4010]
   --help                 this text
 
-It prints the environment variables that point an API at it, and a set of keys to present. Each start makes new keys,
-tokens and a new client secret. To list the keys, and to revoke one:
+It prints the environment variables that point an API at it, and a set of keys to present. The keys are the same
+at each start. The client secret and the tokens are new. To list the keys, and to revoke one:
   curl http://127.0.0.1:4010/_emulator/keys
-  curl -X PUT http://127.0.0.1:4010/_emulator/keys/<key_id>/status -d '{\"status\":\"revoked\"}'
+  curl -X PUT http://127.0.0.1:4010/_emulator/keys/api_key_reader/status -d '{\"status\":\"revoked\"}'
 To make the verify endpoint fail, and to end that:
   curl -X PUT http://127.0.0.1:4010/_emulator/faults/verify -d '{\"kind\":\"status\",\"status\":503}'
   curl -X DELETE http://127.0.0.1:4010/_emulator/faults/verify

@@ -17,8 +17,13 @@ pub struct SeededKey {
 }
 
 /// Creates one key for each case that the example APIs distinguish.
+///
+/// A key has the same secret and key id in every emulator, so that documentation can name them: `reader` has
+/// `k_live_reader` and `api_key_reader`. They protect nothing, because the emulator listens only on loopback addresses.
 pub fn seed_keys(emulator: &Emulator) -> Vec<SeededKey> {
     let seed = |label, description, specification: KeySpecification| {
+        let specification =
+            specification.secret(format!("k_live_{label}")).key_id(format!("api_key_{label}"));
         let key = emulator.create_key(specification);
         SeededKey { label, description, key_id: key.key_id, secret: key.secret }
     };

@@ -191,6 +191,14 @@ async fn the_standard_keys_are_what_their_labels_say() {
 }
 
 #[tokio::test]
+async fn the_standard_keys_are_the_same_in_every_emulator() {
+    let (one, other) = (Scene::new().await, Scene::new().await);
+    let keys = seed_keys(&one.emulator);
+    assert_eq!(keys, seed_keys(&other.emulator));
+    assert_eq!((&*keys[0].secret, &*keys[0].key_id), ("k_live_reader", "api_key_reader"));
+}
+
+#[tokio::test]
 async fn the_environment_leads_to_the_emulator() {
     let emulator =
         Emulator::builder().client("id", "secret").audience("https://a/api").start().await.unwrap();
