@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: builds the benchmarks with optimisation and runs them. They are programs of their own, so
 //! this one does not depend on what they need.
 
-use crate::cargo::{build, exit_code, root, status};
 use crate::tools;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use xtask::cargo::{build, exit_code, root, status};
 
 const PACKAGE: &str = "apikey-bench";
 /// The programs that measurements over HTTP need.

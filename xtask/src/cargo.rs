@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 /// The cargo that runs this program, in the root of the workspace.
-pub(crate) fn cargo() -> Command {
+pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     // With the variables that `cargo run` set for this program, build scripts would run again, and once more when
@@ -19,13 +19,13 @@ pub(crate) fn cargo() -> Command {
 }
 
 /// The root of the workspace.
-pub(crate) fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
 }
 
 /// Builds the binary with the name of this package, shows cargo's output, and returns the path of the binary.
-pub(crate) fn build(package: &str, arguments: &[&str]) -> Result<PathBuf, String> {
+pub fn build(package: &str, arguments: &[&str]) -> Result<PathBuf, String> {
     let mut build = cargo();
     build.args(["build", "--package", package, "--bin", package]).args(arguments);
     build.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
@@ -46,7 +46,7 @@ fn executable(message: &str, name: &str) -> Option<PathBuf> {
 }
 
 /// Runs a command to its end. It uses this program's terminal.
-pub(crate) fn status(command: &mut Command) -> Result<ExitStatus, String> {
+pub fn status(command: &mut Command) -> Result<ExitStatus, String> {
     command.status().map_err(|error| {
         let program = command.get_program().to_string_lossy();
         format!("cannot run {program}: {error}. Is the Rust toolchain installed and in PATH?")
@@ -54,7 +54,7 @@ pub(crate) fn status(command: &mut Command) -> Result<ExitStatus, String> {
 }
 
 /// The exit code for a command that ended with this status.
-pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+pub fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     code.map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -7,8 +7,8 @@ use std::process::{Command, ExitCode};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cargo::{build, root};
 use crate::tools;
+use xtask::cargo::{build, root};
 
 const PACKAGE: &str = "decision-bench";
 /// The cases of `decision-bench instructions`.

@@ -4,8 +4,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::Value;
 
-use crate::cargo::{cargo, exit_code, root, status};
 use crate::{bench, soak, tools};
+use xtask::cargo::{cargo, exit_code, root, status};
 
 /// How to install what the mutation check needs.
 const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `cargo install cargo-mutants --locked` and run \

@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: builds the soak in release and runs it.
 
-use crate::cargo::{cargo, exit_code, status};
 use std::process::ExitCode;
+use xtask::cargo::{cargo, exit_code, status};
 
 /// The arguments are the soak's. Its `--help` lists them.
 pub(crate) fn soak(arguments: &[String]) -> Result<ExitCode, String> {

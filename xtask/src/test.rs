@@ -1,8 +1,8 @@
 //! `cargo xtask test`, which needs only the toolchain, and `cargo xtask ci`, which also counts instructions.
 
-use crate::cargo::{cargo, exit_code, status};
 use crate::{demo, instructions, tools};
 use std::process::ExitCode;
+use xtask::cargo::{cargo, exit_code, status};
 
 /// The cargo commands that `cargo xtask ci` runs before the tests.
 const CHECKS: &[&[&str]] = &[

@@ -1,16 +1,17 @@
 //! `cargo xtask demo`: starts the Kinde emulator and a reference server, and walks through the server's answers.
 
 mod check;
-mod ports;
 mod server;
 mod show;
 mod walk;
 
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, SeededKey, seed_keys};
-use server::{Binary, Running};
+use server::Binary;
 use show::Screen;
 use std::process::ExitCode;
 use walk::Upstream;
+use xtask::ports;
+use xtask::running::Running;
 
 /// The server's port, if it is free.
 const SERVER_PORT: u16 = 3000;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// The loopback address with this port, or with a free port if this one is in use.
-pub(super) fn prefer(port: u16) -> Result<SocketAddr, String> {
+pub fn prefer(port: u16) -> Result<SocketAddr, String> {
     let probe =
         |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
     probe(port).or_else(|_| probe(0)).map_err(|error| format!("cannot listen on 127.0.0.1: {error}"))

@@ -1,0 +1,5 @@
+//! What the commands and the tests of this package share.
+
+pub mod cargo;
+pub mod ports;
+pub mod running;
