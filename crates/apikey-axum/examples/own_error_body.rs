@@ -1,0 +1,56 @@
+//! Refusals in words of your own. Status and headers stay, because clients need them.
+//!
+//! With the Kinde emulator (`cargo run -p apikey-testkit --bin kinde-emulator`) running and its `export` lines pasted:
+//!
+//! ```console
+//! $ cargo run --example axum-own-error-body
+//!
+//! $ curl -i http://127.0.0.1:3000/me
+//! HTTP/1.1 401 Unauthorized
+//! content-type: text/plain; charset=utf-8
+//! www-authenticate: Bearer realm="api"
+//!
+//! No entry: No authorization header. Ask us for a key.
+//!
+//! $ curl -i http://127.0.0.1:3000/me -H 'Authorization: Bearer k_live_reader'
+//! HTTP/1.1 200 OK
+//!
+//! api_key_reader
+//! ```
+
+use std::net::SocketAddr;
+
+use apikey_axum::{ApiKey, Authenticator, Rejection};
+use axum::Router;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt::init();
+    let keys = Authenticator::kinde_from_env()?;
+    let app = Router::new().route("/me", get(me)).with_state(keys);
+
+    let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    Ok(())
+}
+
+async fn me(key: Result<ApiKey, Rejection>) -> Result<String, Refused> {
+    let key = key.map_err(Refused)?;
+    Ok(key.key_id().to_owned())
+}
+
+/// The answer to every refused request.
+struct Refused(Rejection);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let text = format!("No entry: {}. Ask us for a key.", self.0);
+        let mut response = self.0.into_response().map(|_| text.into());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response
+    }
+}
