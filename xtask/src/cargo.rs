@@ -24,25 +24,49 @@ pub fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// Builds the binary with the name of this package, shows cargo's output, and returns the path of the binary.
-pub fn build(package: &str, arguments: &[&str]) -> Result<PathBuf, String> {
-    let mut build = cargo();
-    build.args(["build", "--package", package, "--bin", package]).args(arguments);
-    build.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-    let output = build.output().map_err(|error| format!("cannot run cargo: {error}. Is it in PATH?"))?;
-    if !output.status.success() {
-        return Err(format!("cargo could not build {package} and says why above"));
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let built = messages.lines().filter_map(|line| executable(line, package)).next_back();
-    built.ok_or_else(|| format!("cargo built {package} but named no executable"))
+/// An executable that cargo has built.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Executable {
+    /// The name of its target.
+    pub name: String,
+    /// The file with its `main`.
+    pub source: PathBuf,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
-/// The path in cargo's message that it built this binary.
-fn executable(message: &str, name: &str) -> Option<PathBuf> {
+/// Builds the binary with the name of this package, shows cargo's output, and returns the path of the binary.
+pub fn build(package: &str, arguments: &[&str]) -> Result<PathBuf, String> {
+    let binary = ["--package", package, "--bin", package];
+    let built = build_executables(&[&binary, arguments].concat())?;
+    let built = built.into_iter().rfind(|executable| executable.name == package);
+    built.map(|binary| binary.path).ok_or_else(|| format!("cargo built {package} but named no executable"))
+}
+
+/// Builds what these arguments of `cargo build` select, shows cargo's output, and returns the executables.
+pub fn build_executables(arguments: &[&str]) -> Result<Vec<Executable>, String> {
+    let mut build = cargo();
+    build
+        .arg("build")
+        .args(arguments)
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit());
+    let output = build.output().map_err(|error| format!("cannot run cargo: {error}. Is it in PATH?"))?;
+    if !output.status.success() {
+        return Err(format!("`cargo build {}` failed and says why above", arguments.join(" ")));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(executable).collect())
+}
+
+/// The executable in cargo's message that it built one.
+fn executable(message: &str) -> Option<Executable> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let named = message["target"]["name"] == name;
-    message["executable"].as_str().filter(|_| named).map(PathBuf::from)
+    let target = &message["target"];
+    Some(Executable {
+        name: target["name"].as_str()?.to_owned(),
+        source: target["src_path"].as_str()?.into(),
+        path: message["executable"].as_str()?.into(),
+    })
 }
 
 /// Runs a command to its end. It uses this program's terminal.
@@ -65,11 +89,12 @@ mod tests {
 
     #[test]
     fn the_executable_is_read_from_cargos_message() {
-        let built = r#"{"reason":"compiler-artifact","target":{"name":"example-axum"},"executable":"/t/example-axum"}"#;
-        assert_eq!(executable(built, "example-axum"), Some(PathBuf::from("/t/example-axum")));
-        assert_eq!(executable(built, "example-warp"), None);
-        let library = r#"{"reason":"compiler-artifact","target":{"name":"example-axum"},"executable":null}"#;
-        assert_eq!(executable(library, "example-axum"), None);
-        assert_eq!(executable("warning: not JSON", "example-axum"), None);
+        let target = r#""target":{"name":"example-axum","src_path":"/s/main.rs"}"#;
+        let built = format!(r#"{{"reason":"compiler-artifact",{target},"executable":"/t/example-axum"}}"#);
+        let [source, path] = ["/s/main.rs", "/t/example-axum"].map(PathBuf::from);
+        assert_eq!(executable(&built), Some(Executable { name: "example-axum".to_owned(), source, path }));
+        let library = format!(r#"{{"reason":"compiler-artifact",{target},"executable":null}}"#);
+        assert_eq!(executable(&library), None);
+        assert_eq!(executable("warning: not JSON"), None);
     }
 }

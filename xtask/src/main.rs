@@ -30,8 +30,8 @@ cargo xtask <command>
                               takes hours. The exit code is 1 if one of them fails. --quick shortens the soak
   help                        prints this text
 
-bench, instructions, ci and long need programs besides the Rust toolchain. They name the packages that are missing. With
---install they install them as root on Debian or Ubuntu.
+test needs curl besides the Rust toolchain. bench, instructions, ci and long need more programs. They name the packages
+that are missing. With --install they install them as root on Debian or Ubuntu.
 ";
 
 fn main() -> ExitCode {

@@ -19,7 +19,7 @@ const START_LIMIT: Duration = Duration::from_secs(15);
 const KEPT_LINES: usize = 200;
 /// The prefixes of variables that would change what a server does.
 const SETTINGS: &[&str] =
-    &["KINDE_", "APIKEY_", "LISTEN", "TRUSTED_PROX", "REDIS_URL", "METRICS_LISTEN", "AUDIT"];
+    &["KINDE_", "APIKEY_", "LISTEN", "TRUSTED_PROX", "REDIS_URL", "METRICS_LISTEN", "AUDIT", "ROCKET_"];
 /// The proxy variables. All requests stay on this machine, so no proxy may get them.
 const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 
@@ -62,8 +62,9 @@ impl Running {
         format!("http://{}", self.listen)
     }
 
-    /// Waits until the server answers `GET /health`.
-    pub async fn ready(&mut self) -> Result<(), String> {
+    /// Waits until the server answers `GET /health` with this status. A server without that route is ready when it
+    /// answers 404.
+    pub async fn ready(&mut self, status: u16) -> Result<(), String> {
         let deadline = Instant::now() + START_LIMIT;
         let health = raw::get("/health", &[]);
         loop {
@@ -72,7 +73,7 @@ impl Running {
             }
             if let Ok(Ok(response)) =
                 timeout(Duration::from_secs(1), raw::exchange(self.listen, &health)).await
-                && response.status == 200
+                && response.status == status
                 && !self.has_ended()
             {
                 return Ok(());
@@ -80,7 +81,7 @@ impl Running {
             if Instant::now() > deadline {
                 let seconds = START_LIMIT.as_secs();
                 let output = self.output.text();
-                return Err(format!("no 200 from {}/health in {seconds} seconds. {output}", self.url()));
+                return Err(format!("no {status} from {}/health in {seconds} seconds. {output}", self.url()));
             }
             sleep(Duration::from_millis(50)).await;
         }
@@ -184,7 +185,7 @@ mod tests {
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let listen = crate::ports::prefer(0).unwrap();
         let mut server = Running::start(&script, listen, Vec::new()).unwrap();
-        let report = server.ready().await.unwrap_err();
+        let report = server.ready(200).await.unwrap_err();
         std::fs::remove_dir_all(&directory).unwrap();
         assert!(report.contains("exit status: 3"), "{report}");
         assert!(report.ends_with("Its output:\n    LISTEN is not an address"), "{report}");

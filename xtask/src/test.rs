@@ -1,8 +1,11 @@
-//! `cargo xtask test`, which needs only the toolchain, and `cargo xtask ci`, which also counts instructions.
+//! `cargo xtask test`, which needs only the toolchain and curl, and `cargo xtask ci`, which also counts instructions.
 
 use crate::{demo, instructions, tools};
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
+
+/// The programs that the tests need.
+const PROGRAMS: &[&str] = &["curl"];
 
 /// The cargo commands that `cargo xtask ci` runs before the tests.
 const CHECKS: &[&[&str]] = &[
@@ -39,7 +42,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     if let Some(argument) = rest.first() {
         return Err(format!("`cargo xtask ci` has the flag --install, but not '{argument}'"));
     }
-    tools::require(instructions::PROGRAMS, install)?;
+    tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
         let ended = status(cargo().args(*check).env("RUSTDOCFLAGS", "-D warnings"))?;

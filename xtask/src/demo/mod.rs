@@ -100,7 +100,7 @@ async fn conduct(
     server: &mut Running,
     differences: &mut Option<Vec<String>>,
 ) -> Result<(), String> {
-    server.ready().await?;
+    server.ready(200).await?;
     let url = server.url();
     screen.opening(options.server, &url, &emulator.url());
     let found = walk_through(screen, emulator, keys, server).await?;
