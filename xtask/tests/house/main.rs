@@ -7,6 +7,7 @@ mod circles;
 mod names;
 mod packages;
 mod references;
+mod security;
 mod tokens;
 mod tree;
 mod without_tests;
