@@ -49,32 +49,20 @@ pub(crate) fn decide<K>(
     request: &Request<'_>,
     gate: impl FnOnce(&Authenticator, Attempt) -> Decision<K>,
 ) -> Decision<K> {
-    if let Some(keys) = of_the_group(request) {
-        if keys.removes_credential() {
-            return Decision::Decided(Err(Denial::wiring_mistake(
-                "remove_credential must be off for Require::authenticator(keys), because Rocket can't take a header out of \
-                 a request",
-            )));
-        }
-        return gate(&keys, attempt(request, &keys));
-    }
-    let Some(Attached(keys)) = request.rocket().state::<Attached>() else {
+    let group = of_the_group(request);
+    let attached = || request.rocket().state::<Attached>().map(|attached| &attached.0);
+    let Some(keys) = group.as_ref().or_else(attached) else {
         return Decision::Decided(Err(Denial::wiring_mistake(
             "attach ApiKeys::fairing(keys) to this Rocket",
         )));
     };
-    gate(keys, attempt(request, keys))
-}
-
-fn attempt(request: &Request<'_>, keys: &Authenticator) -> Attempt {
-    let attempts = &mut memo(request).attempts;
-    attempts.recall(keys, &Head(request)).unwrap_or_else(|| {
-        let attempt = keys.begin(&Head(request));
-        if keys.must_remember(&attempt) {
-            attempts.note(keys, attempt.clone());
-        }
-        attempt
-    })
+    match memo(request).attempts.begin(keys, &Head(request)) {
+        Some(attempt) => gate(keys, attempt),
+        None => Decision::Decided(Err(Denial::wiring_mistake(
+            "remove_credential must be off for Require::authenticator(keys), because Rocket can't take a header out of a \
+             request",
+        ))),
+    }
 }
 
 /// Stores a decision for fairings and catchers, in place of the one before.
