@@ -31,10 +31,11 @@ enum Known {
 }
 
 impl Memo {
-    /// The attempt at what the request presents now: the one that was stored before, or a new one.
+    /// The attempt for what the request presents now: the stored one, or a new one.
     ///
-    /// `None` if the authenticator [takes credentials out](Authenticator::removes_credential), and nobody has
-    /// [taken](Self::take) the one that the request presents: then the adapter is wired wrong, and must not let the request in.
+    /// `None` if the authenticator [takes credentials out](Authenticator::removes_credential), and no code has called
+    /// [`take`](Self::take) for the credential that the request presents. Then the adapter is wired wrong, and must
+    /// not let the request in.
     pub fn begin(&mut self, authenticator: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
         if authenticator.removes_credential() {
             return self.begin_taken(authenticator, request);

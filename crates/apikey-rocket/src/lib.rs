@@ -36,7 +36,7 @@
 //! [dependencies]
 //! apikey-rocket = { path = "…" } # not on a registry yet
 //! rocket = "0.5"
-//! tracing-subscriber = "0.3" # or another subscriber: the log names what to mend
+//! tracing-subscriber = "0.3" # or another subscriber: the log says what to change
 //! ```
 //!
 //! # Decisions

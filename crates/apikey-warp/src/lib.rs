@@ -34,7 +34,7 @@
 //! apikey-warp = { path = "…" } # not on a registry yet
 //! warp = { version = "0.4", features = ["server"] } # and `test` for tests
 //! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
-//! tracing-subscriber = "0.3" # or another subscriber: the log names what to mend
+//! tracing-subscriber = "0.3" # or another subscriber: the log says what to change
 //! ```
 //!
 //! # Decisions

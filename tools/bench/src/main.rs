@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Ends this process when the run has ended for any reason: then the pipe to its input closes.
+/// Ends this process when the pipe to its input closes. That happens when the run ends, for any reason.
 fn end_with_parent() {
     thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());

@@ -77,8 +77,8 @@ async fn demo(options: &Options, path: &std::path::Path) -> Result<ExitCode, Str
     let mut server = Running::start(path, listen, emulator.environment())?;
     let mut differences = None;
     let ended = tokio::select! {
-        // In a terminal, Ctrl-C ends the server as well. This must be seen first, so that it is not reported as a
-        // failure.
+        // In a terminal, Ctrl-C ends the server as well. The interrupt is checked first, so that the server's end is
+        // not reported as a failure.
         biased;
         () = interrupted() => Ok(()),
         ended = conduct(options, &screen, &emulator, &keys, &mut server, &mut differences) => ended,

@@ -54,7 +54,7 @@ fn verify_answer(status: u16, body: &[u8]) {
             (Verdict::Accepted(verification), Ok(answer)) => {
                 assert_eq!(status, 200);
                 same_identity(verification, &answer);
-                // Reads a time, if it is one.
+                // Must not panic, whether the text is a time or not.
                 let _ = verification.last_verified_at();
             }
             (Verdict::Refused(found), Err(expected)) => assert_eq!(*found, expected),

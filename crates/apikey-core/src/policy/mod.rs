@@ -250,7 +250,7 @@ pub(crate) enum MissingOwner {
     ThatOrganization,
 }
 
-/// It reads as `a, b` or as `one of a, b`. Parentheses stand around one that is inside another.
+/// It reads as `a, b` or as `one of a, b`. A list inside of another one is in parentheses.
 enum MissingScopes<'a> {
     Scope(&'a str),
     All(Vec<MissingScopes<'a>>),

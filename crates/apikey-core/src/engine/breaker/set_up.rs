@@ -59,13 +59,13 @@ impl SetUp {
         is_news
     }
 
-    /// A health check says nothing bad about the set-up.
+    /// Notes that a health check found no mistake in the set-up.
     pub(super) fn clear_doubt(&mut self) {
         self.doubted_by = None;
     }
 
-    /// A health check says that the set-up is wrong. That is remembered if a caller's key drew such a failure,
-    /// too.
+    /// Notes that a health check found a mistake in the set-up. The mistake is remembered if a caller's key drew such
+    /// a failure, too.
     pub(super) fn confirm(&mut self, class: FailureClass, now: Instant) {
         self.wrong = self.doubted_by.take().and_then(|doubted_by| {
             let until = now.checked_add(MEMORY)?;
