@@ -112,7 +112,7 @@ fn is_key(bytes: &[u8]) -> bool {
 fn is_token68(byte: u8) -> bool {
     static TABLE: [bool; 256] = {
         let mut table = [false; 256];
-        let (mut byte, mut rest) = (0_u8, table.as_mut_slice());
+        let (mut byte, mut rest): (u8, &mut [bool]) = (0, &mut table);
         while let [allowed, later @ ..] = rest {
             *allowed =
                 byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');

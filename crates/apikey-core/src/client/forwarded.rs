@@ -46,7 +46,7 @@ fn before_opening_quote(mut content: &[u8]) -> Option<&[u8]> {
         let quote = content.iter().rposition(|byte| *byte == b'"')?;
         content = content.get(..quote)?;
         let backslashes = content.iter().rev().take_while(|byte| **byte == b'\\').count();
-        if backslashes.is_multiple_of(2) {
+        if backslashes % 2 == 0 {
             return Some(content);
         }
     }

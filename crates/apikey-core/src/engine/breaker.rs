@@ -100,10 +100,10 @@ impl Breaker {
         if let Some(class) = inner.set_up.known_wrong_for(client, now) {
             return Admit::SetUp(class);
         }
-        if let State::Open { probe, .. } = &mut inner.state
-            && probe.take(has_stale_answer, client)
-        {
-            return Admit::Yes { is_probe: true };
+        if let State::Open { probe, .. } = &mut inner.state {
+            if probe.take(has_stale_answer, client) {
+                return Admit::Yes { is_probe: true };
+            }
         }
         let Some(until) = inner.state.blocks_until() else { return Admit::Yes { is_probe: false } };
         if until <= now && !inner.is_checking {
@@ -138,7 +138,7 @@ impl Breaker {
         now: Instant,
     ) -> Consequences {
         let Some(mut inner) = self.lock() else { return Consequences::default() };
-        if is_probe && let State::Open { probe, .. } = &mut inner.state {
+        if let (true, State::Open { probe, .. }) = (is_probe, &mut inner.state) {
             match seen {
                 Seen::Judged => return inner.recover(),
                 Seen::Nothing => probe.came_to_nothing(),

@@ -91,10 +91,10 @@ impl Cache {
             slots.enter(slot, key_id);
             slot
         });
-        if let Some(older) = self.put(&mut slots, slot, key, answer)
-            && older.key != key
-        {
-            entries.remove(&older.key);
+        if let Some(older) = self.put(&mut slots, slot, key, answer) {
+            if older.key != key {
+                entries.remove(&older.key);
+            }
         }
         self.count(&slots);
     }
@@ -139,9 +139,11 @@ impl Cache {
         loop {
             let entries = self.entries.pin();
             let mut slots = self.slots();
-            while gone.len() < MOST_HELD
-                && let Some(key) = slots.find(key_id).and_then(|slot| slots.at(slot)).map(|slot| slot.key)
-            {
+            while gone.len() < MOST_HELD {
+                let Some(key) = slots.find(key_id).and_then(|slot| slots.at(slot)).map(|slot| slot.key)
+                else {
+                    break;
+                };
                 gone.extend(self.take_out(&mut slots, &key));
             }
             self.count(&slots);
@@ -176,9 +178,8 @@ impl Cache {
     pub(super) fn end_extension(&self, key: &Fingerprint) {
         let entries = self.entries.pin();
         let mut slots = self.slots();
-        if let Some(answer) = entries.get(key)
-            && let Some(shorter) = answer.without_extension()
-        {
+        let Some(answer) = entries.get(key) else { return };
+        if let Some(shorter) = answer.without_extension() {
             let _older = self.put(&mut slots, answer.usage.slot(), *key, Arc::new(shorter));
         }
     }

@@ -108,9 +108,10 @@ impl Table {
         }
         self.looked_at = Some(now);
         let is_stuck =
-            |_: &Fingerprint, entry: &mut Entry| now.saturating_duration_since(entry.began) > overdue;
+            |(_, entry): &(&Fingerprint, &Entry)| now.saturating_duration_since(entry.began) > overdue;
+        let keys: Vec<Fingerprint> = self.by_key.iter().filter(is_stuck).map(|(key, _)| *key).collect();
         let stuck: Vec<Stuck> =
-            self.by_key.extract_if(is_stuck).map(|(_, entry)| entry.into_stuck()).collect();
+            keys.iter().filter_map(|key| self.by_key.remove(key)).map(Entry::into_stuck).collect();
         if !stuck.is_empty() {
             self.forget_purges();
         }

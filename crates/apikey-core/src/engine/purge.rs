@@ -162,9 +162,11 @@ impl Purges {
 
     fn forget(&mut self, most: usize) {
         for _ in 0..most {
-            let Some((number, name)) = self.order.pop_front_if(|(number, _)| *number <= self.heeded) else {
+            let Some(&(number, name)) = self.order.front().filter(|(number, _)| *number <= self.heeded)
+            else {
                 return;
             };
+            self.order.pop_front();
             // The name may have been purged again since.
             if self.latest.get(&name) == Some(&number) {
                 self.latest.remove(&name);

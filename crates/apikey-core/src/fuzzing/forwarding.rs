@@ -206,8 +206,9 @@ impl<'a> Case<'a> {
 fn node(text: &[u8], bare_ipv6: bool) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= 128)?;
     let ipv6 = |text: &str| text.parse::<Ipv6Addr>().ok().map(|address| canonical(IpAddr::V6(address)));
-    if bare_ipv6 && let Some(address) = ipv6(text) {
-        return Some(address);
+    let bare = if bare_ipv6 { ipv6(text) } else { None };
+    if bare.is_some() {
+        return bare;
     }
     let is_port = |port: &str| match port.strip_prefix('_') {
         Some(name) => {

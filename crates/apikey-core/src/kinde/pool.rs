@@ -86,11 +86,11 @@ impl Pool {
         let mut current = lock(&self.current);
         let mut replaced = None;
         // The same settings made a client before. If they make none now, the old one is better than none.
-        if is_over(&current)
-            && let Ok(client) = self.factory.client()
-        {
-            let next = Generation { number: current.number + 1, client, made_at: Instant::now() };
-            replaced = Some(std::mem::replace(&mut *current, next));
+        if is_over(&current) {
+            if let Ok(client) = self.factory.client() {
+                let next = Generation { number: current.number + 1, client, made_at: Instant::now() };
+                replaced = Some(std::mem::replace(&mut *current, next));
+            }
         }
         let now_used = (current.client.clone(), current.number);
         drop(current);

@@ -74,9 +74,8 @@ impl KindeVerifier {
             Asked::Judged(judgement) => return Ok(judgement),
             Asked::Doubted(doubt) => doubt,
         };
-        if trial.is_some()
-            && let Some(current) = tokens.current_beside(&token)
-        {
+        let current = if trial.is_some() { tokens.current_beside(&token) } else { None };
+        if let Some(current) = current {
             let asked = endpoint.ask(key, Some(&current), connection).await?;
             tokens.trial_failed(&token, matches!(asked, Asked::Judged(_)));
             return match asked {

@@ -65,15 +65,13 @@ pub(crate) fn read_verify_response(head: Head, body: Option<&[u8]>, names: Setti
         )));
     }
     let scope_missing = errors.has("SCOPE_MISSING");
-    match status {
-        401 | 403 if scope_missing => Meaning::TokenDoubted(Doubt::ScopeMissing),
+    match (status, errors.refusal()) {
+        (401 | 403, _) if scope_missing => Meaning::TokenDoubted(Doubt::ScopeMissing),
         _ if scope_missing => Meaning::NotJudged(VerifierError::set_up(scope_advice(names))),
-        400 | 401 | 403 | 404 if let Some(refusal) = errors.refusal() => {
-            Meaning::Judged(Judgement::refused(refusal))
-        }
-        401 if errors.is_empty() => Meaning::TokenDoubted(Doubt::Bare401),
-        403 if errors.is_empty() => Meaning::TokenDoubted(Doubt::Bare403),
-        401 | 403 => Meaning::TokenDoubted(Doubt::Refused),
+        (400 | 401 | 403 | 404, Some(refusal)) => Meaning::Judged(Judgement::refused(refusal)),
+        (401, None) if errors.is_empty() => Meaning::TokenDoubted(Doubt::Bare401),
+        (403, None) if errors.is_empty() => Meaning::TokenDoubted(Doubt::Bare403),
+        (401 | 403, None) => Meaning::TokenDoubted(Doubt::Refused),
         _ => unjudged(format!("Kinde answered with status {status}").into()),
     }
 }

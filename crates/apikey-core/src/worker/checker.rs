@@ -76,10 +76,10 @@ impl Checker {
     pub(super) async fn check(&self) -> Health {
         let mut latest = self.latest.lock().await;
         let now = self.clock.now();
-        if let Some((at, health)) = &*latest
-            && now.saturating_duration_since(*at) < MEMORY
-        {
-            return health.clone();
+        if let Some((at, health)) = &*latest {
+            if now.saturating_duration_since(*at) < MEMORY {
+                return health.clone();
+            }
         }
         let health = match self.check_once().await {
             Health::Down(_) | Health::Overload(_) => self.check_once().await,

@@ -106,7 +106,7 @@ impl State {
     pub(super) fn health_check_begins(&mut self) {
         if let Self::Open { checks, probe, .. } = self {
             *checks += 1;
-            if checks.is_multiple_of(2) {
+            if *checks % 2 == 0 {
                 probe.offer();
             }
         }

@@ -107,9 +107,8 @@ impl Slots {
 
     /// Enters an empty slot into the index, for a secret of this key id.
     pub(super) fn enter(&mut self, slot: usize, key_id: &str) {
-        if self.siblings.is_some()
-            && let Some(sibling) = self.find(key_id)
-        {
+        let sibling = if self.siblings.is_some() { self.find(key_id) } else { None };
+        if let Some(sibling) = sibling {
             let next = self.siblings_of(sibling).next;
             self.join(sibling, slot);
             self.join(slot, next);
@@ -148,9 +147,8 @@ impl Slots {
         let key_id = entries.get(slot)?.as_ref()?.answer.verification.key_id();
         let hash = hashing.hash_one(key_id);
         // Of siblings, only one is in the table.
-        if let Some(table) = by_key_id.get_mut(table_of(hash, by_key_id.len()))
-            && let Ok(mut entry) = table.find_entry(hash, |held| *held == slot)
-        {
+        let table = by_key_id.get_mut(table_of(hash, by_key_id.len()));
+        if let Some(Ok(mut entry)) = table.map(|table| table.find_entry(hash, |held| *held == slot)) {
             if next == slot {
                 entry.remove();
             } else {
