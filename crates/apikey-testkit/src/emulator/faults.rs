@@ -140,7 +140,7 @@ impl FaultPlan {
             return fault;
         }
         self.flaps += 1;
-        self.flaps.is_multiple_of(2).then(|| Fault::status(503))
+        (self.flaps % 2 == 0).then(|| Fault::status(503))
     }
 }
 

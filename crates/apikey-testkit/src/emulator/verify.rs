@@ -30,10 +30,10 @@ pub(crate) fn answer(
     peer: IpAddr,
     secret: Option<&str>,
 ) -> ScriptedAnswer {
-    if state.settings.authentication
-        && let Err(refusal) = authorize(state, head).and_then(|()| check_scope(state))
-    {
-        return refusal;
+    if state.settings.authentication {
+        if let Err(refusal) = authorize(state, head).and_then(|()| check_scope(state)) {
+            return refusal;
+        }
     }
     if !head.content_type().is_some_and(|value| is_media_type(value, "application/json")) {
         return ScriptedAnswer::error(400, "CONTENT_TYPE_INVALID", "The body must be application/json");
