@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod instructions;
 mod long;
+mod msrv;
 mod soak;
 mod test;
 mod tools;
@@ -21,7 +22,9 @@ cargo xtask <command>
   bench [--quick] [filter]    measures what a decision costs, and what a guard costs over HTTP; see `bench --help`
   instructions [--record]     counts the instructions of a cached decision with valgrind, and compares them with the
                               recorded ones. --record writes a new record
-  ci                          checks what a change must pass: formatting, lints, documentation, instructions, all tests
+  msrv                        builds the crates that promise an older Rust with that compiler; see docs/msrv.md
+  ci                          checks what a change must pass: formatting, lints, documentation, the promised Rust,
+                              instructions, all tests
   soak [--seconds N] [--quick] [--seed N] [--only TEXT]
                               runs minutes of mixed traffic in a release build, while an oracle judges every answer.
                               Then it measures the resilience table. The exit code is 1 if a bound is broken. The
@@ -32,6 +35,7 @@ cargo xtask <command>
 
 test needs curl besides the Rust toolchain. bench, instructions, ci and long need more programs. They name the packages
 that are missing. With --install they install them as root on Debian or Ubuntu.
+msrv and ci need an older compiler. With --install they download it as root on Debian 12.
 ";
 
 fn main() -> ExitCode {
@@ -54,7 +58,7 @@ fn run() -> Result<ExitCode, String> {
         None => ("help", &[] as &[String]),
     };
     let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
-    if asks_for_help && matches!(command, "demo" | "instructions" | "ci" | "long") {
+    if asks_for_help && matches!(command, "demo" | "instructions" | "msrv" | "ci" | "long") {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -64,6 +68,7 @@ fn run() -> Result<ExitCode, String> {
         "test" => test::test(rest),
         "bench" => bench::run(rest),
         "instructions" => instructions::run(rest),
+        "msrv" => msrv::run(rest),
         "ci" => test::ci(rest),
         "long" => long::long(rest),
         "help" | "--help" | "-h" => {

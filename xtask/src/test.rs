@@ -1,6 +1,6 @@
 //! `cargo xtask test`, which needs only the toolchain and curl, and `cargo xtask ci`, which also counts instructions.
 
-use crate::{demo, instructions, tools};
+use crate::{demo, instructions, msrv, tools};
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
 
@@ -35,14 +35,15 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     demo::walk_through_all()
 }
 
-/// Checks formatting, lints, documentation and instructions, then runs [`test()`]. It ends at the first failure, and
-/// at the start if packages are missing.
+/// Checks formatting, lints, documentation, the promised Rust versions and instructions, then runs [`test()`]. It ends at
+/// the first failure, and at the start if a package or the older compiler is missing.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     if let Some(argument) = rest.first() {
         return Err(format!("`cargo xtask ci` has the flag --install, but not '{argument}'"));
     }
     tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
+    let compiler = msrv::Compiler::find(install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
         let ended = status(cargo().args(*check).env("RUSTDOCFLAGS", "-D warnings"))?;
@@ -56,6 +57,10 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
         if !ended.success() {
             return Ok(exit_code(ended));
         }
+    }
+    let checked = compiler.check()?;
+    if checked != ExitCode::SUCCESS {
+        return Ok(checked);
     }
     let counted = instructions::gate()?;
     if counted != ExitCode::SUCCESS {

@@ -1,5 +1,7 @@
 //! Programs that some commands need besides the Rust toolchain.
 
+use std::fs::{create_dir_all, read_dir, remove_dir_all};
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,18 +16,59 @@ pub(crate) fn require(programs: &[&str], install: bool) -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
-    may_install(&missing, install, is_root() && Path::new("/etc/debian_version").exists())?;
+    may_install(&missing, install, can_install())?;
     eprintln!("installing with apt-get: {}", missing.join(" "));
     let install: Vec<&str> =
         ["install", "--yes", "--no-install-recommends"].into_iter().chain(missing.iter().copied()).collect();
-    if !apt_get(&install) {
-        // The list of packages may be missing or old.
-        let _ = apt_get(&["update"]) && apt_get(&install);
-    }
+    apt_get_anew(&install);
     if missing.iter().all(|program| is_there(program)) {
         return Ok(());
     }
     Err(format!("apt-get did not install everything. {}", advice(&missing)))
+}
+
+/// Downloads these packages of Debian's, with what they need and this machine lacks, and unpacks them into this folder.
+/// It replaces the folder, and installs nothing.
+pub(crate) fn unpack(packages: &[String], folder: &Path) -> Result<(), String> {
+    eprintln!("downloading with apt-get: {}", packages.join(" "));
+    let archives = folder.join("archives");
+    let failed = |error: io::Error| format!("cannot write to {}: {error}", folder.display());
+    if folder.exists() {
+        remove_dir_all(folder).map_err(failed)?;
+    }
+    // apt-get wants this folder in the folder of its archives.
+    create_dir_all(archives.join("partial")).map_err(failed)?;
+    let archives_option = format!("--option=Dir::Cache::archives={}", archives.display());
+    let mut download =
+        vec!["install", "--download-only", "--yes", "--no-install-recommends", &archives_option];
+    // Also if this machine has another version, or this one.
+    download.extend(["--allow-downgrades", "--reinstall"]);
+    // Debian's own user for downloads may not write to the folder.
+    download.push("--option=APT::Sandbox::User=root");
+    download.extend(packages.iter().map(String::as_str));
+    if !apt_get_anew(&download) {
+        return Err(format!("apt-get cannot download {}", packages.join(" ")));
+    }
+    for entry in read_dir(&archives).map_err(failed)? {
+        let archive = entry.map_err(failed)?.path();
+        if archive.extension().is_some_and(|extension| extension == "deb") {
+            extract(&archive, folder)?;
+        }
+    }
+    remove_dir_all(&archives).map_err(failed)
+}
+
+fn extract(archive: &Path, folder: &Path) -> Result<(), String> {
+    let extracted = Command::new("dpkg-deb").arg("--extract").args([archive, folder]).status();
+    match extracted {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(format!("dpkg-deb cannot unpack {}", archive.display())),
+    }
+}
+
+/// Whether apt-get can install and download here.
+pub(crate) fn can_install() -> bool {
+    is_root() && Path::new("/etc/debian_version").exists()
 }
 
 /// Whether to install missing packages: only if the user allows it and apt-get can do it.
@@ -67,6 +110,11 @@ fn is_there(program: &str) -> bool {
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+/// Runs apt-get, and once more after an update if it fails: its list of packages may be missing or old.
+fn apt_get_anew(arguments: &[&str]) -> bool {
+    apt_get(arguments) || (apt_get(&["update"]) && apt_get(arguments))
 }
 
 fn apt_get(arguments: &[&str]) -> bool {

@@ -91,6 +91,19 @@ fn cargo_builds_by_default_what_ships() {
 }
 
 #[test]
+fn msrv_checks_every_crate_that_promises_its_rust_version() {
+    let checked = Workspace::read_folder("msrv");
+    let [checked] = checked.packages.as_slice() else { panic!("msrv/ is one package") };
+    let workspace = Workspace::read();
+    let ships = workspace.root.join("crates");
+    let packages = workspace.packages.iter().filter(|package| package.folder.starts_with(&ships));
+    let promising = packages.filter(|package| package.rust_version == checked.rust_version);
+    let promising: BTreeSet<&str> = promising.map(|package| &*package.name).collect();
+    let checked: BTreeSet<&str> = checked.dependencies.iter().map(|name| &**name).collect();
+    assert_eq!(checked, promising, "msrv/ must depend on the crates that have its `rust-version`");
+}
+
+#[test]
 fn the_readme_links_to_every_example() {
     let workspace = Workspace::read();
     let readme = read_to_string(workspace.root.join("README.md")).unwrap();

@@ -18,6 +18,10 @@ pub(crate) struct Package {
     /// Whether `cargo build` without arguments builds it.
     pub(crate) is_default: bool,
     pub(crate) targets: Vec<Target>,
+    /// Its `rust-version`.
+    pub(crate) rust_version: String,
+    /// The names of the packages that it depends on.
+    pub(crate) dependencies: Vec<String>,
 }
 
 pub(crate) struct Target {
@@ -30,9 +34,14 @@ pub(crate) struct Target {
 impl Workspace {
     /// Reads the workspace of this package, or the one in the folder that the environment variable `HOUSE_ROOT` names.
     pub(crate) fn read() -> Self {
+        Self::read_folder(".")
+    }
+
+    /// Reads the workspace in a folder of that one.
+    pub(crate) fn read_folder(folder: &str) -> Self {
         let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let root = std::env::var_os("HOUSE_ROOT").map_or_else(own, PathBuf::from);
-        let root = root.canonicalize().expect("the workspace's folder exists");
+        let root = root.join(folder).canonicalize().expect("the workspace's folder exists");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             .args(["metadata", "--no-deps", "--format-version=1", "--manifest-path"])
@@ -47,6 +56,8 @@ impl Workspace {
             folder: Path::new(&text(&package["manifest_path"])).with_file_name(""),
             is_default: defaults.contains(&package["id"]),
             targets: list(&package["targets"]).iter().map(target).collect(),
+            rust_version: text(&package["rust_version"]),
+            dependencies: list(&package["dependencies"]).iter().map(|other| text(&other["name"])).collect(),
         });
         Self { root, packages: packages.collect() }
     }

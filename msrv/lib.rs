@@ -1,0 +1,1 @@
+//! No code: `cargo xtask msrv` builds the dependencies.
