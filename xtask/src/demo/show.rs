@@ -91,9 +91,10 @@ impl Screen {
     pub(super) fn keys(&self, url: &str, emulator: &str, keys: &[SeededKey]) {
         let mut text = format!("\n{}\n", self.paint(BOLD, "Keys"));
         let width = keys.iter().map(|key| key.label.len()).max().unwrap_or_default();
+        let secret_width = keys.iter().map(|key| key.secret.len()).max().unwrap_or_default();
         for key in keys {
-            text +=
-                &format!("  {:width$}  {}  {}\n", key.label, key.secret, self.paint(DIM, key.description));
+            let description = self.paint(DIM, key.description);
+            text += &format!("  {:width$}  {:secret_width$}  {description}\n", key.label, key.secret);
         }
         text += &format!("\n{}\n", self.paint(BOLD, "Lines to paste"));
         for (label, method, path, body) in ROUTES {

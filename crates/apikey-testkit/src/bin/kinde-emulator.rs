@@ -107,7 +107,7 @@ fn print_instructions(emulator: &Emulator, keys: &[SeededKey]) {
     }
     println!("# Present one of these keys:");
     for key in keys {
-        println!("#   {:<18} {}  {}", key.label, key.secret, key.description);
+        println!("#   {:<18} {:<25}  {}", key.label, key.secret, key.description);
     }
 }
 
