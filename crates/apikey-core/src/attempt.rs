@@ -156,7 +156,7 @@ impl View {
         waiter: Waiter,
         takes_stale: bool,
     ) -> Result<VerifiedKey, Denial> {
-        let Self { engine, clock, style, rules, .. } = &*self;
+        let Self { engine, clock, style, rules, timeout, .. } = &*self;
         let max_age = rules.as_ref().and_then(|rules| rules.max_age);
         let older = |now: Instant| {
             let answer = engine.stale(&key, max_age, now)?;
@@ -173,7 +173,16 @@ impl View {
             }
         };
         match outcome {
-            Outcome::Accepted(answer) => Ok(VerifiedKey::from_verifier(answer, clock.now())),
+            Outcome::Accepted(answer) => {
+                let now = clock.now();
+                // The verification may have begun before this request, and then its answer is older than the request.
+                let largest = max_age.map(|max_age| max_age.saturating_add(*timeout));
+                if answer.is_within(largest, now) {
+                    Ok(VerifiedKey::from_verifier(answer, now))
+                } else {
+                    Err(style.server_fault(ServerFault::UNAVAILABLE))
+                }
+            }
             Outcome::Refused(refusal) => Err(style.refused(refusal)),
             Outcome::Limited(limited) => Err(style.limited(limited)),
             Outcome::Failed { fault, stale_may_serve } => {

@@ -74,12 +74,16 @@ impl CachedKey {
         (self.serves_for > self.fresh_for).then(|| self.copy_that_serves(self.fresh_for, self.fresh_for))
     }
 
-    /// The same answer after the machine slept for this long, which its age does not count. It is no longer
-    /// fresh. It may serve as stale for that much less time, and not at all if it never might.
+    /// The same answer after the machine slept for this long, which the clock did not count. The answer is that much
+    /// older, and no longer fresh. It may serve as stale until it is as old as before, and not at all if it never might.
     pub(super) fn slept(&self, slept: Duration) -> Self {
         let extended = self.serves_for > self.fresh_for;
-        let serves_for = if extended { self.serves_for.saturating_sub(nanoseconds(slept)) } else { 0 };
-        self.copy_that_serves(0, serves_for)
+        let serves_for = if extended { self.serves_for } else { 0 };
+        match self.asked_at.checked_sub(slept) {
+            Some(asked_at) => Self { asked_at, ..self.copy_that_serves(0, serves_for) },
+            // No clock goes back that far: then the answer serves for that much less time.
+            None => self.copy_that_serves(0, serves_for.saturating_sub(nanoseconds(slept))),
+        }
     }
 
     fn copy_that_serves(&self, fresh_for: u64, serves_for: u64) -> Self {
@@ -98,7 +102,7 @@ impl CachedKey {
     }
 
     /// Whether the answer is not older than this. `None` bounds nothing.
-    pub(super) fn is_within(&self, max_age: Option<Duration>, now: Instant) -> bool {
+    pub(crate) fn is_within(&self, max_age: Option<Duration>, now: Instant) -> bool {
         max_age.is_none_or(|max_age| self.age(now) <= max_age)
     }
 

@@ -70,8 +70,9 @@ impl Entry {
 }
 
 impl Flights {
-    /// Code under this lock works on the table and on the cache of answers, and on nothing else. It runs no
-    /// code of an adapter, writes no log line, and does no other cache's maintenance.
+    /// Code under this lock may take the locks of the cache of answers, of the breaker, of the admission and of a client's
+    /// window, in this order. No code under those locks takes this one. Code under this lock runs no code of an adapter,
+    /// writes no log line, and does no other cache's maintenance.
     pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
         // No code under the lock can panic half-way through a change, so a poisoned table is complete.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)

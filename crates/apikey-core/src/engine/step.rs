@@ -66,25 +66,17 @@ enum MayAsk {
 }
 
 impl Engine {
-    /// What to do about the key. `client` is called only if the cache has no fresh answer.
+    /// What to do about the key. `client` is asked for only if the cache does not answer.
     pub(crate) fn step(
         self: &Arc<Self>,
         key: Fingerprint,
         client: &dyn Fn() -> Option<Client>,
         now: Instant,
     ) -> Step {
-        let mut must_refresh = false;
-        let known = self.cache.answer(&key, |answer| {
-            let age = answer.nanoseconds_old(now);
-            let is_fresh = answer.is_fresh_at(age);
-            must_refresh = is_fresh && self.settings.refresh_ahead && answer.claims_refresh(age);
-            is_fresh
-        });
-        if let Some(answer) = known {
-            return if must_refresh { self.refresh(key, answer, client(), now) } else { Step::Hit(answer) };
-        }
-        let rules = Rules { max_age: None, attempts: self.attempts.clone() };
-        self.step_without_answer(key, client(), &rules, now)
+        self.hit(key, client, None, now).unwrap_or_else(|| {
+            let rules = Rules { max_age: None, attempts: self.attempts.clone() };
+            self.step_without_answer(key, client(), &rules, now)
+        })
     }
 
     /// [`step`](Self::step) for a route with rules of its own.
@@ -95,10 +87,27 @@ impl Engine {
         rules: &Rules,
         now: Instant,
     ) -> Step {
-        match self.fresh(&key, rules.max_age, now) {
-            Some(answer) => Step::Hit(answer),
-            None => self.step_without_answer(key, client(), rules, now),
-        }
+        self.hit(key, client, rules.max_age, now)
+            .unwrap_or_else(|| self.step_without_answer(key, client(), rules, now))
+    }
+
+    /// The step for a key with a fresh answer that is not older than `max_age`.
+    #[inline]
+    fn hit(
+        self: &Arc<Self>,
+        key: Fingerprint,
+        client: &dyn Fn() -> Option<Client>,
+        max_age: Option<Duration>,
+        now: Instant,
+    ) -> Option<Step> {
+        let mut must_refresh = false;
+        let answer = self.cache.answer(&key, |answer| {
+            let age = answer.nanoseconds_old(now);
+            let serves = answer.is_fresh_at(age) && answer.is_within(max_age, now);
+            must_refresh = serves && self.settings.refresh_ahead && answer.claims_refresh(age);
+            serves
+        })?;
+        Some(if must_refresh { self.refresh(key, answer, client(), now) } else { Step::Hit(answer) })
     }
 
     /// The rest of [`step`](Self::step), for a key without a fresh answer.
@@ -110,8 +119,10 @@ impl Engine {
         now: Instant,
     ) -> Step {
         let window = attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
-        let stale = self.stale(&key, *max_age, now);
-        let applicant = Applicant { client, has_answer: stale.is_some(), window };
+        // Callers of other routes may join the flight, so the flight must know of an answer that is too old here.
+        let answer = self.stale(&key, None, now);
+        let applicant = Applicant { client, has_answer: answer.is_some(), window };
+        let stale = answer.filter(|answer| answer.is_within(*max_age, now));
         let (flights, wait) = match self.look(&key, now) {
             Looked::Refused(refusal) => return Step::Refused(refusal),
             Looked::NotRefused { flights, wait } => (flights, wait),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apikey_core::{
-    AttemptLimit, Authenticator, CredentialSource, FailureClass, ManualClock, PlainRequest, Policy,
-    RouteOptions, VerifierError,
+    AttemptLimit, Authenticator, Clock as _, CredentialSource, FailureClass, Judgement, ManualClock,
+    PlainRequest, Policy, RouteOptions, Verification, VerifierError,
 };
-use apikey_testkit::emulator::{Endpoint, Fault};
+use apikey_testkit::emulator::{Endpoint, Fault, Gate};
 
 use crate::support::{Fake, anyone, authenticator, emulator, key, kinde, patient, reader, told};
 
@@ -184,4 +184,62 @@ async fn what_is_cached_under_a_key_id_is_told() {
     assert_eq!(keys.cached("another"), []);
     clock.advance(Duration::from_secs(300));
     assert_eq!(keys.cached(&issued.key_id), [], "its time is up");
+}
+
+#[tokio::test]
+async fn a_careful_routes_flight_lets_others_take_a_stale_answer() {
+    let emulator = emulator().await;
+    let issued = reader(&emulator);
+    let clock = Arc::new(ManualClock::new());
+    let everywhere = patient(kinde(&emulator))
+        .stale_if_error(Duration::from_secs(3600))
+        .stale_while_slow(Duration::from_millis(20))
+        .clock(Arc::clone(&clock) as _)
+        .build()
+        .unwrap();
+    let careful = everywhere.with_options().max_age(Duration::from_secs(30)).build().unwrap();
+    assert_eq!(told(&everywhere.verify(key(&issued.secret)).await), issued.key_id);
+    clock.advance(Duration::from_secs(301));
+    let gate = Gate::new();
+    emulator.set_fault(Endpoint::Verify, Some(Fault::Hold(gate.clone())));
+    let anew = tokio::spawn(careful.authenticate(&bearer(&issued.secret)));
+    emulator.wait_until(|counters| counters.verifications_in_flight == 1).await;
+    let joined = everywhere.authenticate(&bearer(&issued.secret)).await.unwrap();
+    assert!(joined.is_stale() && !anew.is_finished());
+    gate.open();
+    assert!(!anew.await.unwrap().unwrap().is_stale());
+}
+
+#[tokio::test]
+async fn routes_with_options_renew_answers_ahead_too() {
+    let emulator = emulator().await;
+    let issued = reader(&emulator);
+    let clock = Arc::new(ManualClock::new());
+    let everywhere = patient(kinde(&emulator)).clock(Arc::clone(&clock) as _).build().unwrap();
+    let partners = everywhere.with_options().realm("partners").build().unwrap();
+    assert_eq!(told(&everywhere.verify(key(&issued.secret)).await), issued.key_id);
+    // A jitter by key decides when the renewal is due: between 256 s and 285 s.
+    clock.advance(Duration::from_secs(255));
+    while emulator.counters().verify_calls == 1 {
+        clock.advance(Duration::from_secs(1));
+        let answer = partners.authenticate(&bearer(&issued.secret)).await;
+        assert!(answer.unwrap().is_from_cache());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_a_verifier_kept_serves_no_careful_route() {
+    let clock = Arc::new(ManualClock::new());
+    clock.advance(Duration::from_secs(3600));
+    let now = Arc::clone(&clock);
+    let (verifier, _) = Fake::new(move |id| {
+        let asked_at = now.now() - Duration::from_secs(200);
+        let judgement = Judgement::accepted(Verification::active(id)).with_asked_at(asked_at);
+        Box::pin(async move { Ok(judgement) })
+    });
+    let everywhere = patient(verifier).clock(Arc::clone(&clock) as _).build().unwrap();
+    let careful = everywhere.with_options().max_age(Duration::from_secs(30)).build().unwrap();
+    assert_eq!(told(&careful.authenticate(&bearer("k1")).await), "VERIFICATION_UNAVAILABLE");
+    assert_eq!(told(&everywhere.authenticate(&bearer("k1")).await), "k1");
 }

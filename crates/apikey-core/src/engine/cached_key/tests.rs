@@ -110,11 +110,19 @@ proptest! {
         stale in span(),
         slept in span(),
     ) {
-        let once = answer(bits, ttl, stale).slept(slept);
-        prop_assert_eq!(once.times(), [Duration::ZERO, (ttl + stale).saturating_sub(slept)]);
-        prop_assert_eq!(once.slept(slept).times(), [Duration::ZERO, (ttl + stale).saturating_sub(2 * slept)]);
+        let awake = answer(bits, ttl, stale);
+        let asked_at = awake.asked_at();
+        let once = awake.slept(slept);
+        for (answer, slept) in [(&once, slept), (&once.slept(slept), 2 * slept)] {
+            let left = (ttl + stale).saturating_sub(slept);
+            let expected = if left.is_zero() { Freshness::Expired } else { Freshness::Stale };
+            prop_assert_eq!(answer.freshness(asked_at), expected);
+            prop_assert_eq!(answer.freshness(asked_at + left), Freshness::Expired);
+            // The clock of the test machine may not go back far enough for both sleeps.
+            prop_assert!(answer.age(asked_at) == slept || asked_at.checked_sub(slept).is_none());
+        }
         let never_stale = answer(bits, ttl, Duration::ZERO).slept(slept);
-        prop_assert_eq!(freshness(&never_stale, Duration::ZERO), Freshness::Expired);
+        prop_assert_eq!(never_stale.freshness(asked_at), Freshness::Expired);
     }
 
     #[test]
