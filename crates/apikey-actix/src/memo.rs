@@ -28,7 +28,7 @@ pub(crate) fn begin(request: &HttpRequest, authenticator: &Authenticator) -> Att
     }
     let attempt = authenticator.begin(&head);
     if authenticator.must_remember(&attempt) {
-        with_memo(request, |memo| memo.note(authenticator, attempt.clone()));
+        with_memo(request, |memo| memo.note(authenticator, &attempt));
     }
     attempt
 }

@@ -24,7 +24,7 @@ pub(crate) fn begin(request: &mut Parts, authenticator: &Authenticator) -> Attem
             request.headers.remove(name);
         }
         remove_from_query(&mut request.uri, authenticator);
-        request.extensions.get_or_insert_default::<RequestMemo>().0.note(authenticator, attempt.clone());
+        request.extensions.get_or_insert_default::<RequestMemo>().0.note(authenticator, &attempt);
     }
     attempt
 }

@@ -18,10 +18,17 @@ use crate::view::View;
 /// One request's attempt to be let in: what is known at once.
 ///
 /// Adapters hand it to a [`Gate`](crate::Gate). Everything else calls
-/// [`authenticate`](crate::Authenticator::authenticate). Clones are the same attempt.
-#[derive(Debug, Clone)]
+/// [`authenticate`](crate::Authenticator::authenticate).
+///
+/// An attempt counts for one request, and only at the gate of the authenticator that made it. It does not age, so an
+/// adapter must not keep it for longer than its request. A [`Memo`](crate::Memo) shares it within the request.
+#[derive(Debug)]
 #[must_use]
-pub struct Attempt(pub(crate) State);
+pub struct Attempt {
+    pub(crate) state: State,
+    /// The address of the view that made it; 0 for a denial, which counts everywhere.
+    made_by: usize,
+}
 
 #[derive(Debug, Clone)]
 pub(crate) enum State {
@@ -37,23 +44,31 @@ impl Attempt {
     /// An attempt that fails with this denial. An adapter makes one if it finds that it is wired wrong
     /// ([`Denial::wiring_mistake`]).
     pub fn denied(denial: Denial) -> Self {
-        Self(State::Decided(Err(denial)))
+        Self { state: State::Decided(Err(denial)), made_by: 0 }
     }
 
-    pub(crate) const ANONYMOUS: Self = Self(State::Anonymous);
+    /// The same attempt once more, for a later layer or extractor of its request.
+    pub(crate) fn again(&self) -> Self {
+        Self { state: self.state.clone(), made_by: self.made_by }
+    }
+
+    /// Whether this view made it.
+    pub(crate) fn is_of(&self, view: &Arc<View>) -> bool {
+        self.made_by == address(view) || self.made_by == 0
+    }
 
     pub(crate) fn is_pending(&self) -> bool {
-        matches!(self.0, State::Pending(_))
+        matches!(self.state, State::Pending(_))
     }
 
     /// Whether the attempt waits for a verification of this key.
     pub(crate) fn waits_for(&self, key: Fingerprint) -> bool {
-        matches!(&self.0, State::Pending(pending) if pending.fingerprint == key)
+        matches!(&self.state, State::Pending(pending) if pending.fingerprint == key)
     }
 
     /// The outcome. `None` if the request presents no key.
     pub(crate) async fn outcome(self) -> Result<Option<VerifiedKey>, Denial> {
-        match self.0 {
+        match self.state {
             State::Anonymous => Ok(None),
             State::Decided(decision) => decision.map(Some),
             State::Pending(pending) => pending.await.map(Some),
@@ -61,7 +76,16 @@ impl Attempt {
     }
 }
 
+fn address(view: &Arc<View>) -> usize {
+    Arc::as_ptr(view).addr()
+}
+
 impl View {
+    /// An attempt of this view's.
+    pub(crate) fn attempt(self: &Arc<Self>, state: State) -> Attempt {
+        Attempt { state, made_by: address(self) }
+    }
+
     /// Begins an attempt with a key that [`extract`](crate::extract::Extraction::extract) has just found.
     pub(crate) fn begin(
         self: &Arc<Self>,
@@ -71,7 +95,7 @@ impl View {
         let now = self.clock.now();
         let fingerprint = self.engine.fingerprint(key.as_bytes());
         match self.step(fingerprint, client, now) {
-            Step::Hit(answer) => Attempt(State::Decided(Ok(VerifiedKey::fresh(answer, now)))),
+            Step::Hit(answer) => self.attempt(State::Decided(Ok(VerifiedKey::fresh(answer, now)))),
             step => self
                 .follow(step, fingerprint, key, now)
                 .unwrap_or_else(|| Attempt::denied(self.style.unavailable(CROWDED))),
@@ -134,12 +158,12 @@ impl View {
                 return Some(self.pending(fingerprint, waiter));
             }
         };
-        Some(Attempt(State::Decided(decision)))
+        Some(self.attempt(State::Decided(decision)))
     }
 
     fn pending(self: &Arc<Self>, fingerprint: Fingerprint, waiter: Waiter) -> Attempt {
         let view = Arc::clone(self);
-        Attempt(State::Pending(Box::new(PendingVerification {
+        self.attempt(State::Pending(Box::new(PendingVerification {
             view,
             fingerprint,
             waiter,

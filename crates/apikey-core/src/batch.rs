@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use crate::attempt::{Attempt, PendingVerification, State};
+use crate::attempt::{PendingVerification, State};
 use crate::authenticator::Authenticator;
 use crate::denial::Denial;
 use crate::engine::CROWDED;
@@ -66,10 +66,10 @@ impl Authenticator {
                 let mut freed = std::pin::pin!(engine.place_freed());
                 // From here on, this notices every place that becomes free.
                 freed.as_mut().enable();
-                match self.0.begin_or_crowded(key) {
-                    Some(Attempt(State::Pending(pending))) => under_way.push((place, *pending)),
-                    Some(Attempt(State::Decided(decision))) => answer(&mut answers, place, decision),
-                    Some(Attempt(State::Anonymous)) => {}
+                match self.0.begin_or_crowded(key).map(|attempt| attempt.state) {
+                    Some(State::Pending(pending)) => under_way.push((place, *pending)),
+                    Some(State::Decided(decision)) => answer(&mut answers, place, decision),
+                    Some(State::Anonymous) => {}
                     // Other callers take all places. Keys are fed in as places become free.
                     None if clock.now().saturating_duration_since(began) < *timeout => {
                         if under_way.is_empty() {

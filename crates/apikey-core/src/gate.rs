@@ -70,7 +70,10 @@ impl Gate<'_> {
     #[inline]
     pub fn decide<K>(&self, attempt: Attempt, wrap: fn(VerifiedKey) -> K) -> Decision<K> {
         let view = &self.authenticator.0;
-        match attempt.0 {
+        if !attempt.is_of(view) {
+            return Decision::Decided(Err(of_another_authenticator()));
+        }
+        match attempt.state {
             State::Anonymous => Decision::Decided(Err(view.style.missing_key())),
             State::Decided(decision) => Decision::Decided(
                 decision.and_then(|key| view.authorize(&key, self.policy).map(|()| wrap(key))),
@@ -84,7 +87,10 @@ impl Gate<'_> {
     #[inline]
     pub fn decide_optional<K>(&self, attempt: Attempt, wrap: fn(Option<VerifiedKey>) -> K) -> Decision<K> {
         let view = &self.authenticator.0;
-        match attempt.0 {
+        if !attempt.is_of(view) {
+            return Decision::Decided(Err(of_another_authenticator()));
+        }
+        match attempt.state {
             State::Anonymous => Decision::Decided(Ok(wrap(None))),
             State::Decided(decision) => Decision::Decided(
                 decision.and_then(|key| view.authorize(&key, self.policy).map(|()| wrap(Some(key)))),
@@ -101,6 +107,11 @@ impl Gate<'_> {
         let policy = self.policy.clone();
         Decision::Pending(PendingDecision(Box::new(Waiting { pending, policy, wrap })))
     }
+}
+
+#[cold]
+fn of_another_authenticator() -> Denial {
+    Denial::wiring_mistake("an attempt of one authenticator was given to the gate of another one")
 }
 
 /// A decision that waits for a verification, as a future. Dropping it cancels no verification.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, State};
 use crate::authenticator::Authenticator;
 use crate::client::Client;
 use crate::key::{Credential, PresentedKey};
@@ -45,7 +45,7 @@ impl Memo {
         }
         let attempt = authenticator.begin(request);
         if authenticator.must_remember(&attempt) {
-            self.note(authenticator, attempt.clone());
+            self.note(authenticator, &attempt);
         }
         Some(attempt)
     }
@@ -59,12 +59,12 @@ impl Memo {
     #[must_use]
     pub fn recall(&self, authenticator: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
         let Known::Attempt(attempt) = self.of(authenticator)? else { return None };
-        authenticator.is_made_for(attempt, request).then(|| attempt.clone())
+        authenticator.is_made_for(attempt, request).then(|| attempt.again())
     }
 
     /// Stores this authenticator's attempt, in place of one that it made before.
-    pub fn note(&mut self, authenticator: &Authenticator, attempt: Attempt) {
-        self.set(authenticator, Known::Attempt(attempt));
+    pub fn note(&mut self, authenticator: &Authenticator, attempt: &Attempt) {
+        self.set(authenticator, Known::Attempt(attempt.again()));
     }
 
     /// Stores the credential that the request presents, in place of one stored before, and does not verify it yet.
@@ -80,7 +80,7 @@ impl Memo {
         let view = &authenticator.0;
         let known = match view.extraction.extract(request) {
             Ok(None) if self.of(authenticator).is_some() => return false,
-            Ok(None) => Known::Attempt(Attempt::ANONYMOUS),
+            Ok(None) => Known::Attempt(view.attempt(State::Anonymous)),
             Ok(Some(key)) => Known::Taken { key: key.into_presented_key(), client: view.client_of(request) },
             Err(malformed) => Known::Attempt(Attempt::denied(view.style.malformed(malformed))),
         };
@@ -99,14 +99,14 @@ impl Memo {
             return None;
         }
         let (_, known) = self.0.iter_mut().find(|(owner, _)| owner.is_same_as(authenticator))?;
-        let before = std::mem::replace(known, Known::Attempt(Attempt::ANONYMOUS));
+        let before = std::mem::replace(known, Known::Attempt(authenticator.0.attempt(State::Anonymous)));
         let attempt = match before {
             Known::Attempt(attempt) => attempt,
             Known::Taken { key, client } => {
                 authenticator.0.begin_if_accepted(Credential::from(key), &|| client)
             }
         };
-        *known = Known::Attempt(attempt.clone());
+        *known = Known::Attempt(attempt.again());
         Some(attempt)
     }
 

@@ -147,7 +147,7 @@ impl Visit {
             Some(attempt) if !self.flaws.forgets => attempt,
             _ => {
                 let attempt = self.authenticator.begin(&self.head());
-                self.memo.note(&self.authenticator, attempt.clone());
+                self.memo.note(&self.authenticator, &attempt);
                 self.remove_credential();
                 attempt
             }

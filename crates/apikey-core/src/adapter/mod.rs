@@ -3,7 +3,7 @@
 
 mod types;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, State};
 use crate::authenticator::Authenticator;
 use crate::request::RequestHead;
 
@@ -15,7 +15,7 @@ impl Authenticator {
     /// [`gate`](Self::gate) decides about the attempt.
     pub fn begin(&self, request: &impl RequestHead) -> Attempt {
         match self.0.extraction.extract(request) {
-            Ok(None) => Attempt::ANONYMOUS,
+            Ok(None) => self.0.attempt(State::Anonymous),
             Ok(Some(key)) => self.0.begin(key, &|| self.0.client_of(request)),
             Err(malformed) => Attempt::denied(self.0.style.malformed(malformed)),
         }

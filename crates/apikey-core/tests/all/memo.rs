@@ -58,7 +58,7 @@ fn others() -> [PlainRequest; 8] {
 
 fn noted(authenticator: &Authenticator, request: &PlainRequest) -> Memo {
     let mut memo = Memo::default();
-    memo.note(authenticator, authenticator.begin(request));
+    memo.note(authenticator, &authenticator.begin(request));
     memo
 }
 
@@ -109,7 +109,7 @@ async fn a_new_attempt_takes_the_place_of_an_older_one() {
     for remove in [false, true] {
         let authenticator = authenticator(remove);
         let mut memo = noted(&authenticator, &bearer("one"));
-        memo.note(&authenticator, authenticator.begin(&bearer("two")));
+        memo.note(&authenticator, &authenticator.begin(&bearer("two")));
         let request = if remove { nothing() } else { bearer("two") };
         let key = decided(&authenticator, memo.recall(&authenticator, &request).unwrap()).await;
         assert_eq!(key.unwrap().unwrap().key_id(), "two");
@@ -125,7 +125,7 @@ async fn one_authenticators_attempt_never_counts_for_another() {
         for request in everywhere().into_iter().chain([nothing()]) {
             assert!(memo.recall(&other, &request).is_none());
         }
-        memo.note(&other, other.begin(&bearer("two")));
+        memo.note(&other, &other.begin(&bearer("two")));
         let request = |key| if remove { nothing() } else { bearer(key) };
         for (authenticator, key) in [(&one, "one"), (&other, "two")] {
             let known = decided(authenticator, memo.recall(authenticator, &request(key)).unwrap()).await;

@@ -279,7 +279,7 @@ impl Stage {
         let attempt = authenticator.begin(&request);
         self.watch.show(&attempt);
         let mut memo = Memo::default();
-        memo.note(authenticator, attempt.clone());
+        memo.note(authenticator, &attempt);
         self.watch.show(&memo);
         self.watch.show(&memo.recall(authenticator, &request));
         let mut taken = Memo::default();
