@@ -2,6 +2,7 @@
 
 use std::fs::{File, read_to_string};
 use std::os::unix::fs::FileExt as _;
+use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -35,6 +36,9 @@ impl Secret {
 
     /// Whether any memory that this process may write to holds a piece of the secret.
     pub(super) fn is_in_memory(&self) -> bool {
+        // Another search copies memory into its buffer, this secret included, until it ends.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = File::open("/proc/self/mem").unwrap();
         let maps = read_to_string("/proc/self/maps").unwrap();
         let regions = maps.lines().filter_map(|line| {

@@ -182,9 +182,10 @@ proptest! {
                 Deed::Sleep => {
                     cache.make_all_stale(SLEEP);
                     for known in &mut list {
-                        let extended = known.serves_for > known.fresh_for;
-                        known.serves_for =
-                            if extended { known.serves_for.saturating_sub(SLEEP) } else { Duration::ZERO };
+                        // It serves until it is as old as before, and is older by the sleep.
+                        if known.serves_for == known.fresh_for {
+                            known.serves_for = Duration::ZERO;
+                        }
                         known.fresh_for = Duration::ZERO;
                     }
                 }
