@@ -88,7 +88,9 @@ where
 {
     let keys = Authenticator::from_ref(state);
     let attempt = memo::begin(parts, &keys);
-    Ok(keys.gate(policy).decide(attempt, wrap).wait().await?)
+    let key = keys.gate(policy).decide(attempt, |key| key).wait().await?;
+    memo::correct_attached(parts, Some(&key));
+    Ok(wrap(key))
 }
 
 async fn optional<S, K>(
@@ -102,7 +104,9 @@ where
 {
     let keys = Authenticator::from_ref(state);
     let attempt = memo::begin(parts, &keys);
-    Ok(keys.gate(policy).decide_optional(attempt, wrap).wait().await?)
+    let key = keys.gate(policy).decide_optional(attempt, |key| key).wait().await?;
+    memo::correct_attached(parts, key.as_ref());
+    Ok(wrap(key))
 }
 
 impl<S> FromRequestParts<S> for MaybeApiKey

@@ -1,6 +1,6 @@
 //! Keeps the attempts at a request in its extensions.
 
-use apikey_core::{Attempt, Authenticator, Memo};
+use apikey_core::{Attempt, Authenticator, Memo, VerifiedKey};
 use http::Uri;
 use http::request::Parts;
 
@@ -27,6 +27,17 @@ pub(crate) fn begin(request: &mut Parts, authenticator: &Authenticator) -> Attem
         request.extensions.get_or_insert_default::<RequestMemo>().0.note(authenticator, &attempt);
     }
     attempt
+}
+
+/// Puts this key in place of one that the request carries already: a request that was made with a clone of another one's
+/// extensions carries that one's key.
+pub(crate) fn correct_attached(request: &mut Parts, key: Option<&VerifiedKey>) {
+    if let Some(attached) = request.extensions.get_mut::<VerifiedKey>() {
+        match key {
+            Some(key) => *attached = key.clone(),
+            None => drop(request.extensions.remove::<VerifiedKey>()),
+        }
+    }
 }
 
 fn remove_from_query(uri: &mut Uri, authenticator: &Authenticator) {

@@ -1,6 +1,6 @@
 //! The verified key travels with a request that a layer lets in.
 
-use apikey_axum::{Policy, VerifiedKey};
+use apikey_axum::{ApiKey, CredentialSource, MaybeApiKey, Policy, VerifiedKey};
 use axum::body::Body;
 use axum::extract::Extension;
 use axum::http::Request;
@@ -62,4 +62,41 @@ async fn a_preflight_that_passes_carries_no_other_requests_key() {
     preflight.extensions_mut().insert(VerifiedKey::assume_verified(other));
     let response = app.oneshot(preflight).await.unwrap();
     assert_eq!(text(response).await, "nobody");
+}
+
+#[tokio::test]
+async fn an_extractor_corrects_a_key_that_cloned_extensions_bring() {
+    async fn seen(key: MaybeApiKey, attached: Option<Extension<VerifiedKey>>) -> String {
+        let id = |key: Option<&VerifiedKey>| key.map_or("nobody", VerifiedKey::key_id).to_owned();
+        format!("{} {}", id(key.key()), id(attached.as_deref()))
+    }
+    let keys = Names::default().authenticator(60);
+    let app = Router::new().route("/", get(seen)).with_state(keys);
+    for (key, expected) in [(Some("user-2"), "2 2"), (Some("user-2"), "2 2"), (None, "nobody nobody")] {
+        let mut request = request("/", key);
+        let outer = apikey_axum::Verification::active("outer");
+        request.extensions_mut().insert(VerifiedKey::assume_verified(outer));
+        assert_eq!(text(app.clone().oneshot(request).await.unwrap()).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_nested_router_follows_the_options_of_its_routes() {
+    async fn me(key: ApiKey) -> String {
+        key.key_id().to_owned()
+    }
+    let names = Names::default();
+    let keys = names.authenticator(60);
+    let sources = [CredentialSource::header("X-Partner-Key")];
+    let partners = keys.with_options().realm("partners").credential_sources(sources).build().unwrap();
+    let group = Router::new().route("/", get(me)).layer(partners.require("admin")).with_state(partners);
+    let app = Router::new().route("/", get(me)).with_state(keys).nest("/partners", group);
+    let partner =
+        |key: &str| Request::get("/partners").header("x-partner-key", key).body(Body::empty()).unwrap();
+    assert_eq!(text(app.clone().oneshot(partner("admin-1")).await.unwrap()).await, "1");
+    assert_eq!(app.clone().oneshot(partner("user-1")).await.unwrap().status(), 403);
+    let own = app.clone().oneshot(request("/partners", Some("admin-1"))).await.unwrap();
+    assert_eq!(own.headers()["www-authenticate"], r#"Bearer realm="partners""#);
+    assert_eq!(text(app.oneshot(request("/", Some("admin-1"))).await.unwrap()).await, "1");
+    assert_eq!(names.calls(), 2, "both share one cache");
 }
