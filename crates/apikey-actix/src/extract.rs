@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use apikey_core::{Attempt, Decision, Denial, Policy, TypedPolicy};
-use futures_util::future::{Either, LocalBoxFuture};
 
 use crate::authenticator::Authenticator;
 use crate::memo;
@@ -84,13 +83,19 @@ apikey_core::adapter_keys! {
 type Outcome<K> = Result<K, UnseenRejection>;
 
 /// The future of the extractors. Boxed only if there is something to wait for, or the request is refused.
-pub struct ExtractFuture<K>(Either<Ready<Outcome<K>>, LocalBoxFuture<'static, Outcome<K>>>);
+pub enum ExtractFuture<K> {
+    Decided(Ready<Outcome<K>>),
+    Other(Pin<Box<dyn Future<Output = Outcome<K>>>>),
+}
 
 impl<K> Future for ExtractFuture<K> {
     type Output = Outcome<K>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context)
+        match &mut *self {
+            Self::Decided(outcome) => Pin::new(outcome).poll(context),
+            Self::Other(outcome) => outcome.as_mut().poll(context),
+        }
     }
 }
 
@@ -104,10 +109,10 @@ fn begin<K: 'static>(
         Some(keys) => decide(keys, memo::begin(request, keys)),
         None => Decision::Decided(Err(unwired(request))),
     };
-    ExtractFuture(match decision {
-        Decision::Decided(Ok(key)) => Either::Left(ready(Ok(key))),
-        other => Either::Right(Box::pin(async { other.wait().await.map_err(UnseenRejection::new) })),
-    })
+    match decision {
+        Decision::Decided(Ok(key)) => ExtractFuture::Decided(ready(Ok(key))),
+        other => ExtractFuture::Other(Box::pin(async { other.wait().await.map_err(UnseenRejection::new) })),
+    }
 }
 
 fn unwired(request: &HttpRequest) -> Denial {

@@ -62,8 +62,8 @@ pub type AnyScope = AnyOf<(Admin, ReadUsers)>;
 
 /// The routes that a layer with a policy protects. All of them answer [`me_body`].
 #[must_use]
-pub fn layered() -> [(&'static str, Policy); 7] {
-    [
+pub fn layered() -> Vec<(&'static str, Policy)> {
+    vec![
         ("/layered", Policy::all(["admin"])),
         ("/nested", Policy::all([Policy::scope("read:users"), Policy::any(["admin", "write:users"])])),
         ("/organization", Policy::organization_key()),

@@ -13,7 +13,7 @@ const ADAPTERS: [&str; 4] = ["apikey-actix", "apikey-axum", "apikey-rocket", "ap
 const PROOF: &str = "adapter-poem";
 
 /// The steps of the core's last decision, which its gate takes.
-const STEPS_OF_THE_GATE: [&str; 3] = ["for_policy", "missing_key", "authorize"];
+const STEPS_OF_THE_GATE: [&str; 5] = ["for_policy", "missing_key", "authorize", "authenticate", "verify"];
 
 /// The most lines of code in all adapters together.
 const MOST_CODE: usize = 1_500;

@@ -6,8 +6,6 @@ use actix_web::HttpMessage as _;
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use apikey_core::{Decision, VerifiedKey};
-use futures_util::future::{Either, LocalBoxFuture, MapOk};
-use futures_util::{TryFuture, TryFutureExt as _};
 use pin_project_lite::pin_project;
 
 use crate::rejection::Rejection;
@@ -38,7 +36,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, Result<Self::Response, S::Error>, B>;
+    type Future = ResponseFuture<S::Future, Result<Self::Response, S::Error>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -47,9 +45,7 @@ where
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         match self.check.check(&mut request) {
             Decision::Decided(Ok(key)) => {
-                let answer = call_with_key(&*self.inner, request, key);
-                let either = Either::Left(answer.map_ok(ServiceResponse::map_into_left_body as MapBody<B>));
-                ResponseFuture { either }
+                ResponseFuture::Inner { future: call_with_key(&*self.inner, request, key) }
             }
             other => {
                 let inner = Rc::clone(&self.inner);
@@ -63,34 +59,35 @@ where
                         }
                     }
                 });
-                ResponseFuture { either: Either::Right(answer) }
+                ResponseFuture::Other { answer }
             }
         }
     }
 }
 
-type MapBody<B> = fn(ServiceResponse<B>) -> ServiceResponse<EitherBody<B>>;
-
 pin_project! {
     /// The answer of a middleware: the inner service's, or a denial. Boxed only if there is something to wait for, or the
     /// request is refused.
-    pub struct ResponseFuture<F, T, B>
-    where
-        F: TryFuture,
-    {
-        #[pin]
-        either: Either<MapOk<F, MapBody<B>>, LocalBoxFuture<'static, T>>,
+    #[project = ResponseFutureProjection]
+    pub enum ResponseFuture<F, T> {
+        Inner { #[pin] future: F },
+        Other { answer: Pin<Box<dyn Future<Output = T>>> },
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F, Result<ServiceResponse<EitherBody<B>>, E>, B>
+impl<F, B, E> Future for ResponseFuture<F, Result<ServiceResponse<EitherBody<B>>, E>>
 where
     F: Future<Output = Result<ServiceResponse<B>, E>>,
 {
     type Output = Result<ServiceResponse<EitherBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().either.poll(context)
+        match self.project() {
+            ResponseFutureProjection::Inner { future } => {
+                future.poll(context).map_ok(ServiceResponse::map_into_left_body)
+            }
+            ResponseFutureProjection::Other { answer } => answer.as_mut().poll(context),
+        }
     }
 }
 
