@@ -100,8 +100,8 @@ impl Authenticator {
         Ok(removed > 0)
     }
 
-    /// Forgets the key with this id, with the promise of [`remove`](Self::remove). Returns how many answers were
-    /// cached.
+    /// Forgets the key with this id, with the same guarantee as [`remove`](Self::remove). Returns how many answers
+    /// were cached.
     ///
     /// There is one exception. A refusal carries no key id, so it can't be matched to this call. All remembered
     /// refusals are forgotten ([`negative_time_to_live`](crate::AuthenticatorBuilder::negative_time_to_live)). If a
@@ -110,23 +110,23 @@ impl Authenticator {
         self.0.engine.purge(Purge::KeyId(key_id.into()))
     }
 
-    /// Forgets the keys with these ids, with the promise of [`remove_key_id`](Self::remove_key_id) for each. However
-    /// many ids there are, no request waits for this call, and it makes no verification of another key fail or start
-    /// again. Returns how many answers were cached.
+    /// Forgets the keys with these ids, with the same guarantee as [`remove_key_id`](Self::remove_key_id) for each.
+    /// However many ids there are, no request waits for this call, and it makes no verification of another key fail or
+    /// start again. Returns how many answers were cached.
     pub fn remove_key_ids(&self, ids: impl IntoIterator<Item = impl AsRef<str>>) -> usize {
         self.0.engine.purge_key_ids(ids.into_iter().map(|id| id.as_ref().into()))
     }
 
-    /// Forgets the keys of this user, with the promise of [`remove_key_id`](Self::remove_key_id). It inspects every
-    /// cached key, a few at a time, so that no request waits for it. Returns how many answers were cached. No key has
+    /// Forgets the keys of this user, with the same guarantee as [`remove_key_id`](Self::remove_key_id). It inspects
+    /// every cached key, a few at a time, so that no request waits for it. Returns how many answers were cached. No key has
     /// the empty id.
     pub fn remove_user(&self, user_id: &str) -> usize {
         if user_id.is_empty() { 0 } else { self.0.engine.purge(Purge::User(user_id.into())) }
     }
 
-    /// Forgets the keys of this organization, with the promise of [`remove_key_id`](Self::remove_key_id). It inspects
-    /// every cached key, a few at a time, so that no request waits for it. Returns how many answers were cached. No
-    /// key has the empty code.
+    /// Forgets the keys of this organization, with the same guarantee as [`remove_key_id`](Self::remove_key_id). It
+    /// inspects every cached key, a few at a time, so that no request waits for it. Returns how many answers were
+    /// cached. No key has the empty code.
     pub fn remove_organization(&self, organization_code: &str) -> usize {
         if organization_code.is_empty() {
             0
@@ -135,8 +135,8 @@ impl Authenticator {
         }
     }
 
-    /// Forgets every key, with the promise of [`remove`](Self::remove). It removes them a few at a time, so that no
-    /// request waits for it. Returns how many answers were cached.
+    /// Forgets every key, with the same guarantee as [`remove`](Self::remove). It removes them a few at a time, so that
+    /// no request waits for it. Returns how many answers were cached.
     pub fn clear(&self) -> usize {
         self.0.engine.purge(Purge::Everything)
     }

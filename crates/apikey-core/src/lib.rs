@@ -9,8 +9,8 @@
 //! 1. **Extraction** finds exactly one presented key ([`RequestHead`], [`CredentialSource`]). A malformed key never
 //!    causes a network call.
 //! 2. **The engine** answers from its cache of accepted keys. Otherwise it joins a verification of the same key that
-//!    is under way, or starts one. It starts one only if the client has attempts left and Kinde is well. It keeps a
-//!    keyed hash of each key, never the key.
+//!    is under way, or starts one. It starts one only if the client has attempts left and the circuit breaker is
+//!    closed. It keeps a keyed hash of each key, never the key.
 //! 3. **A [`Verifier`]** judges the key: [`KindeVerifier`] asks Kinde.
 //! 4. **A [`Policy`]** says what the route asks of the key. It is checked on every request, cached or not.
 //! 5. The handler gets a [`VerifiedKey`], or the caller gets a [`Denial`]. Its status, headers and body are the same

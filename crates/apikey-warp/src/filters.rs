@@ -127,8 +127,8 @@ pub fn try_api_key<P: Into<Policy>>(
 
 /// Lets only requests pass whose key satisfies the policy, and extracts nothing: for a group of routes.
 ///
-/// Put it after what the group's paths have in common. Below that, it refuses a request without a key even if the path is
-/// unknown. [`api_key`] has the table.
+/// Put it after the path prefix that its routes share. Below that prefix, it refuses a request without a key even if the
+/// path is unknown. [`api_key`] has the table.
 ///
 /// ```
 /// use apikey_warp::{Authenticator, Policy, require};

@@ -6,9 +6,9 @@ use crate::steps::{SECOND, SOON, in_flight, recover, start, timed};
 use crate::{adapter::Subject, client::get, expected::*, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, ScriptedAnswer};
 
-/// A budget that a hanging upstream uses up soon.
+/// A verification timeout that a hanging upstream exceeds quickly.
 const SHORT: Duration = Duration::from_millis(300);
-/// Longer than any request takes with that budget, and shorter than the default budget.
+/// Longer than any request takes with that timeout, and shorter than the default timeout.
 const LONG: Duration = Duration::from_millis(2_500);
 
 /// Each fault gets this denial after this many verify calls, and none once the fault has ended.

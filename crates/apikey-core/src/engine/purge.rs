@@ -174,7 +174,7 @@ impl Purges {
         }
     }
 
-    /// It also gives the memory back.
+    /// Forgets all noted purges and frees their memory.
     fn forget_all(&mut self) {
         if !self.order.is_empty() {
             (self.latest, self.order) = Default::default();

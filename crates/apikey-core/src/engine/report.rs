@@ -15,7 +15,8 @@ pub(crate) enum Report {
     Failed(VerifierError),
     /// The flight's turn did not come in time.
     Crowded,
-    /// The flight's turn came, but no key is sent for this time.
+    /// The flight's turn came, but no key may be sent for this much longer: the breaker is open, or Kinde asked
+    /// everybody to wait.
     NotYet(Duration),
     /// The client had used up its attempts when the turn came.
     Limited(Limited),

@@ -234,7 +234,8 @@ fn cause(error: &reqwest::Error) -> Option<String> {
     found
 }
 
-/// Finds an error of TLS. It may be wrapped in I/O errors, whose content is not their source.
+/// Finds an error of TLS, which I/O errors may wrap. `io::Error::source` skips the error that it wraps, so this looks
+/// inside with `get_ref`.
 fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     match error.downcast_ref::<io::Error>() {
         Some(error) => tls_error(error.get_ref()?),

@@ -85,7 +85,7 @@ impl Pool {
     fn replace_if(&self, is_over: impl Fn(&Generation) -> bool) -> (Client, u64) {
         let mut current = lock(&self.current);
         let mut replaced = None;
-        // The same settings made a client before. If they make none now, the old one is better than none.
+        // If a new client can't be built now, keep the old one.
         if is_over(&current) {
             if let Ok(client) = self.factory.client() {
                 let next = Generation { number: current.number + 1, client, made_at: Instant::now() };

@@ -27,8 +27,8 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 const NEXT_TRIAL: Duration = Duration::from_secs(1);
 /// After this many failed fetches in a row, the set-up is taken to be wrong. Fewer may fail while somebody repairs it.
 const MOST_FAILURES: u32 = 16;
-/// From then on, each failure is repeated to all callers for this long, and nobody fetches. Otherwise a flood of junk keys
-/// would cause a flood of fetches. This is real time, because it limits load and decides nothing about expiry.
+/// After [`MOST_FAILURES`] failures in a row, callers get the last failure for this long, and nobody fetches. Otherwise a
+/// flood of junk keys would cause a flood of fetches. This is real time, because it limits load and decides nothing about expiry.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct TokenSource(Arc<Inner>);

@@ -1,4 +1,4 @@
-//! What Kinde knows and has decided. It is the same at each address.
+//! The state of the emulated business: its keys, tokens and configured answers. It is the same at each address.
 
 use std::{
     fmt,

@@ -4,7 +4,8 @@ use crate::client::Client;
 
 pub(super) struct Probe {
     slot: ProbeSlot,
-    /// The client whose key went last and failed. Another client gets the next probe.
+    /// The client whose key was the last probe, if that probe failed. Another client gets the next probe.
+    /// `Some(None)`: a caller without an address.
     barred: Option<Option<Client>>,
 }
 
