@@ -6,9 +6,10 @@ apikey_core::adapter_authenticator! {
     /// The value that every extractor and middleware asks. Build it once, and hand it to every worker's `App` with
     /// `.app_data(keys.clone())`.
     ///
-    /// It is the core's [`apikey_core::Authenticator`], to which it dereferences, with [`require`](Self::require) and
-    /// [`remove_credentials`](Self::remove_credentials) added. Clones are cheap and share everything. So build it *outside*
-    /// of the closure that `HttpServer::new` calls for each worker: otherwise each worker has a cache of its own.
+    /// It adds [`require`](Self::require) and [`remove_credentials`](Self::remove_credentials) to the core's
+    /// [`apikey_core::Authenticator`], to which it dereferences. Clones are cheap and share everything. So build it
+    /// *outside* of the closure that `HttpServer::new` calls for each worker: otherwise each worker has a cache of its
+    /// own.
     ///
     /// ```no_run
     /// use apikey_actix::Authenticator;
@@ -20,15 +21,15 @@ apikey_core::adapter_authenticator! {
 }
 
 impl Authenticator {
-    /// A middleware that lets only requests pass whose key satisfies the policy.
+    /// A middleware that lets a request pass only if its key satisfies the policy.
     pub fn require(&self, policy: impl Into<Policy>) -> RequireKey {
         RequireKey::new(self.0.clone(), policy.into())
     }
 
-    /// A middleware that takes the credential out of every request and asks nobody about it.
+    /// A middleware that takes the credential out of every request, and verifies nothing.
     ///
-    /// You need it if [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) is set and an extractor stands
-    /// without [`require`](Self::require) in front of it: see [`RemoveCredentials`].
+    /// You need it if [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) is set and a route has an
+    /// extractor, but no [`require`](Self::require) in front of it: see [`RemoveCredentials`].
     #[must_use]
     pub fn remove_credentials(&self) -> RemoveCredentials {
         RemoveCredentials::new(self.0.clone())

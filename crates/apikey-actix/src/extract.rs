@@ -11,7 +11,7 @@ use crate::memo;
 use crate::rejection::UnseenRejection;
 
 apikey_core::adapter_keys! {
-    /// The caller's key: verified, active, with whatever scopes.
+    /// The caller's key: verified and active, with any scopes.
     ///
     /// | request presents | `ApiKey` | [`MaybeApiKey`] | `Option<ApiKey>`, **don't** |
     /// | --- | --- | --- | --- |
@@ -37,8 +37,8 @@ apikey_core::adapter_keys! {
     /// the log says what to add.
     ApiKey;
 
-    /// The caller's key, if one is presented. A request that presents nothing is anonymous. What a request does present must
-    /// pass in full: [`ApiKey`] has the table.
+    /// The caller's key, if the request presents one. A request that presents nothing is anonymous. If a request
+    /// presents a key, that key must be valid and active: [`ApiKey`] has the table.
     ///
     /// ```
     /// use apikey_actix::MaybeApiKey;
@@ -54,8 +54,8 @@ apikey_core::adapter_keys! {
 
     /// The caller's key, if it carries the scopes that the type names.
     ///
-    /// `P` is a scope made by [`scopes!`](crate::scopes), a tuple of such (all of them), or
-    /// [`AnyOf`](crate::AnyOf) such a tuple.
+    /// `P` is a scope that [`scopes!`](crate::scopes) makes, a tuple of scopes (the key needs all of them), or
+    /// [`AnyOf`](crate::AnyOf) around such a tuple (the key needs one of them).
     ///
     /// | request presents | `Scoped<P>` | `Option<Scoped<P>>`, **don't** |
     /// | --- | --- | --- |
@@ -79,10 +79,10 @@ apikey_core::adapter_keys! {
     Scoped;
 }
 
-/// What an extractor finds out.
+/// The result of an extractor.
 type Outcome<K> = Result<K, UnseenRejection>;
 
-/// The future of the extractors. Boxed only if there is something to wait for, or the request is refused.
+/// The future of the extractors. It allocates a box only if it has to wait, or if the request is refused.
 pub enum ExtractFuture<K> {
     Decided(Ready<Outcome<K>>),
     Other(Pin<Box<dyn Future<Output = Outcome<K>>>>),

@@ -203,10 +203,10 @@
 //!
 //! # Clients' addresses
 //!
-//! Verification attempts are limited per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)). actix tells the
-//! address of each connection, so there is nothing to set up. Behind a proxy, set
-//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies): otherwise all callers count as one client, the proxy. Over a
-//! Unix socket a connection has no address: nobody is limited, and the log says so once.
+//! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
+//! actix tells the address of each connection, so there is nothing to set up. Behind a proxy, set
+//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the
+//! proxy. Over a Unix socket a connection has no address: the authenticator limits nobody, and the log says so once.
 //!
 //! # Limits
 //!

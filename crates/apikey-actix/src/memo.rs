@@ -1,4 +1,5 @@
-//! What a request has learned about its keys, and how it learns it.
+//! The attempts at a request, kept in its extensions so that its middleware and extractors together
+//! verify once.
 
 use actix_web::dev::ServiceRequest;
 use actix_web::{HttpMessage as _, HttpRequest};
@@ -6,7 +7,7 @@ use apikey_core::{Attempt, Authenticator, Denial, Memo};
 
 use crate::request::{Head, remove_credential};
 
-/// The attempts at this request, under a type that nobody else can name.
+/// The attempts at this request. The type is private, so no other code can reach them.
 #[derive(Default)]
 struct RequestMemo(Memo);
 
@@ -14,7 +15,8 @@ const NOT_TAKEN: &str = "remove_credential is set, but no middleware took the cr
      extractor can't: add .wrap(keys.remove_credentials()) to the App, inside of every middleware that changes \
      credentials";
 
-/// The attempt that an earlier middleware or extractor made at what this request presents, or a new one.
+/// Returns the attempt that an earlier middleware or extractor made for what this request presents, or a
+/// new one.
 pub(crate) fn begin(request: &HttpRequest, authenticator: &Authenticator) -> Attempt {
     let head = Head(request);
     if authenticator.removes_credential() {

@@ -8,9 +8,9 @@ use actix_web::{HttpResponse, ResponseError};
 use apikey_core::{Denial, DenialCode};
 
 apikey_core::adapter_rejection! {
-    /// A refused request. As a response it is the [`Denial`](apikey_core::Denial)'s answer.
+    /// A refused request. It becomes the response that its [`Denial`](apikey_core::Denial) describes.
     ///
-    /// To answer in words of your own, take `Result<ApiKey, Rejection>` in the handler and look at
+    /// For an error body of your own, take `Result<ApiKey, Rejection>` in the handler and look at
     /// [`denial`](Self::denial).
     Rejection;
 }
@@ -35,10 +35,10 @@ impl ResponseError for Rejection {
 /// A [`Rejection`] that nobody has looked at yet: the error of the extractors.
 ///
 /// It converts into a [`Rejection`] and into an [`actix_web::Error`]: actix and `?` do that. It exists to notice when
-/// neither happens, as with actix's `Option<T>`, which drops the error that `T` has. A caller would then count as anonymous
-/// although the key is malformed or not valid, or could not be verified. If such a rejection is dropped unseen, it logs at
-/// level `ERROR` what to write instead, once per process. If nothing was presented, or if the key only lacks scopes or an
-/// owner, it logs nothing.
+/// neither happens. For example, actix's `Option<T>` drops the error of `T`, so the caller counts as anonymous although
+/// the key is malformed or not valid, or could not be verified. A rejection that is dropped unseen logs at level
+/// `ERROR` what to write instead, once per process. If the request presented nothing, or if the key only lacks scopes
+/// or an owner, it logs nothing.
 #[derive(Debug)]
 pub struct UnseenRejection {
     rejection: Rejection,

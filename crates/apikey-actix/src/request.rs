@@ -9,7 +9,7 @@ use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderValue};
 use apikey_core::{Authenticator, Denial, RequestHead};
 
-/// The parts of a request that matter here.
+/// The parts of a request that the core reads.
 pub(crate) struct Head<'a>(pub(crate) &'a HttpRequest);
 
 impl RequestHead for Head<'_> {
@@ -35,8 +35,8 @@ impl RequestHead for Head<'_> {
 /// Takes the credential out of the headers and the URI.
 ///
 /// # Errors
-/// [`Denial`], if somebody else holds a clone of the request. actix tells of that only by a panic, which must not cost the
-/// caller's connection.
+/// [`Denial`], if other code holds a clone of the request. actix reports that only by a panic, and the panic must not
+/// close the caller's connection.
 pub(crate) fn remove_credential(
     request: &mut ServiceRequest,
     authenticator: &Authenticator,

@@ -5,7 +5,7 @@ use crate::require::RequireLayer;
 apikey_core::adapter_authenticator! {
     /// The value that every extractor and layer asks. Build it once, and keep it in the router's state.
     ///
-    /// It is the core's [`apikey_core::Authenticator`], to which it dereferences, with [`require`](Self::require) added.
+    /// It adds [`require`](Self::require) to the core's [`apikey_core::Authenticator`], to which it dereferences.
     /// Clones are cheap and share everything.
     ///
     /// ```no_run

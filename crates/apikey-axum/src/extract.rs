@@ -35,8 +35,8 @@ apikey_core::adapter_keys! {
     /// ```
     ApiKey;
 
-    /// The caller's key, if one is presented. A request that presents nothing is anonymous. If a request presents a
-    /// key, that key must pass in full: [`ApiKey`] has the table.
+    /// The caller's key, if the request presents one. A request that presents nothing is anonymous. If a request
+    /// presents a key, that key must be valid and active: [`ApiKey`] has the table.
     ///
     /// ```
     /// use apikey_axum::MaybeApiKey;
@@ -52,8 +52,8 @@ apikey_core::adapter_keys! {
 
     /// The caller's key, if it carries the scopes that the type names.
     ///
-    /// `P` is a scope made by [`scopes!`](crate::scopes), a tuple of them (all must hold), or [`AnyOf`](crate::AnyOf)
-    /// such a tuple.
+    /// `P` is a scope that [`scopes!`](crate::scopes) makes, a tuple of scopes (the key needs all of them), or
+    /// [`AnyOf`](crate::AnyOf) around such a tuple (the key needs one of them).
     ///
     /// | request presents | `Scoped<P>` | `Option<Scoped<P>>` |
     /// | --- | --- | --- |

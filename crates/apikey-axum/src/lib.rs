@@ -174,11 +174,11 @@
 //!
 //! # Clients' addresses
 //!
-//! Verification attempts are limited per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)). axum knows
-//! its clients' addresses only if you serve the app with
-//! `app.into_make_service_with_connect_info::<std::net::SocketAddr>()`. Otherwise nobody is limited, and the log says
-//! so once. Behind a proxy, set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all
-//! callers count as one client, the proxy.
+//! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
+//! axum knows its clients' addresses only if you serve the app with
+//! `app.into_make_service_with_connect_info::<std::net::SocketAddr>()`. Otherwise the authenticator limits nobody, and
+//! the log says so once. Behind a proxy, set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too:
+//! otherwise all callers count as one client, the proxy.
 //!
 //! # Limits
 //!

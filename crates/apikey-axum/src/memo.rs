@@ -1,4 +1,4 @@
-//! Keeps the attempts at a request in its extensions.
+//! The attempts at a request, kept in its extensions so that its layers and extractors together verify once.
 
 use apikey_core::{Attempt, Authenticator, Memo, VerifiedKey};
 use http::Uri;
@@ -6,13 +6,13 @@ use http::request::Parts;
 
 use crate::request::Head;
 
-/// The attempts at this request, under a type that nobody else can name. If extensions are cloned, they belong to
-/// another request, so the clone is empty.
+/// The attempts at this request. The type is private, so no other code can reach them. If extensions are cloned,
+/// they belong to another request, so the clone is empty.
 #[derive(Clone, Default)]
 struct RequestMemo(Memo);
 
-/// The attempt that an earlier layer or extractor made for what this request presents, or a new one. It takes the
-/// credential out if the settings ask for that.
+/// Returns the attempt that an earlier layer or extractor made for what this request presents, or a new one. It
+/// takes the credential out of the request if the authenticator asks for that.
 pub(crate) fn begin(request: &mut Parts, authenticator: &Authenticator) -> Attempt {
     let memo = request.extensions.get::<RequestMemo>();
     if let Some(attempt) = memo.and_then(|memo| memo.0.recall(authenticator, &Head(request))) {

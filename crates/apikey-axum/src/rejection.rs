@@ -3,9 +3,10 @@ use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 apikey_core::adapter_rejection! {
-    /// A refused request: the error of the extractors. As a response it is the [`Denial`](apikey_core::Denial)'s.
+    /// A refused request: the error of the extractors. It becomes the response that its
+    /// [`Denial`](apikey_core::Denial) describes.
     ///
-    /// To answer in words of your own, take `Result<ApiKey, Rejection>` in the handler and look at
+    /// For an error body of your own, take `Result<ApiKey, Rejection>` in the handler and look at
     /// [`denial`](Self::denial).
     Rejection;
 }

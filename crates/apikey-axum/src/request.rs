@@ -1,4 +1,4 @@
-//! Shows an `http` request to the core.
+//! How the core reads an axum request.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,7 +7,7 @@ use axum::extract::ConnectInfo;
 use http::header;
 use http::request::Parts;
 
-/// The head of a request.
+/// The parts of a request that the core reads.
 pub(crate) struct Head<'a>(pub(crate) &'a Parts);
 
 impl RequestHead for Head<'_> {

@@ -83,7 +83,7 @@ impl Gate<'_> {
     }
 
     /// Decides for a route with an optional key. A request that presents nothing passes. If a request presents a key,
-    /// that key must pass in full.
+    /// that key must be valid and active.
     #[inline]
     pub fn decide_optional<K>(&self, attempt: Attempt, wrap: fn(Option<VerifiedKey>) -> K) -> Decision<K> {
         let view = &self.authenticator.0;

@@ -1,4 +1,4 @@
-//! The catchers that word denials, fitted in among those of the user.
+//! The catchers that answer denials, beside the user's own catchers.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,9 @@ use rocket::{Build, Request, Rocket};
 use crate::memo::denial;
 use crate::rejection::Rejection;
 
-/// Registers a catcher for each status of a denial: at the root, and beside each catch-all of the user, which would come
-/// first otherwise. It registers none beside the user's own catcher for that status, because a second one would stop the
-/// launch.
+/// Registers a catcher for each status of a denial: at the root, and beside each catch-all of the user, because
+/// otherwise that catch-all would answer first. It registers none beside the user's own catcher for that status,
+/// because a second one would stop the launch.
 pub(crate) struct Catchers;
 
 #[rocket::async_trait]
@@ -47,7 +47,7 @@ impl Fairing for Catchers {
     }
 }
 
-/// Whether it is registered at this base, as Rocket compares them.
+/// Whether this catcher is registered at this base, by the rule by which Rocket compares bases.
 fn is_at(catcher: &Catcher, base: &Origin<'_>) -> bool {
     catcher.base.path().segments().eq(base.path().segments())
 }

@@ -6,7 +6,8 @@ use crate::catchers::Catchers;
 use crate::memo::Attached;
 use crate::require::Require;
 
-/// The one thing to attach: it gives the guards their [`Authenticator`], and registers the catchers that word denials.
+/// The one thing to attach: it gives the guards their [`Authenticator`], and registers the catchers that answer
+/// denials.
 ///
 /// ```
 /// use apikey_rocket::{ApiKey, ApiKeys, Authenticator};
@@ -29,14 +30,15 @@ use crate::require::Require;
 ///
 /// - A route has one of the guards, and the fairing is not attached. Rocket names the guard and the line.
 /// - The authenticator has [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) set. Rocket offers no
-///   way to take a header out of a request, and to leave it there in silence would break the promise.
+///   way to take a header out of a request, so the setting could not do what it says.
 ///
 /// # Who answers a denial
 ///
 /// In Rocket a guard that refuses names a status, and a catcher makes the answer. The fairing's catchers answer every
-/// denial, also below the base of a catch-all (`#[catch(default)]`) of yours. If you register a catcher for exactly that
-/// status, yours answers instead, as everywhere in Rocket, and [`denial`](crate::denial()) tells it the reason. An error of
-/// the same status that is no denial goes to your catch-all. If you have none, it looks like Rocket's own.
+/// denial, also below the base of a catch-all (`#[catch(default)]`) of yours. If you register a catcher for exactly
+/// that status, yours answers instead, as everywhere in Rocket, and [`denial`](crate::denial()) tells it the reason. An
+/// error of the same status that is no denial goes to your catch-all. If you have none, the answer looks like Rocket's
+/// own.
 #[derive(Debug, Clone)]
 #[must_use = "a fairing does nothing until it is attached"]
 pub struct ApiKeys(Authenticator);
@@ -47,7 +49,8 @@ impl ApiKeys {
         Self(authenticator)
     }
 
-    /// These routes, open only to requests whose key satisfies the policy. The attached authenticator decides.
+    /// Returns these routes with a check in front: a request reaches them only if its key satisfies the policy. The
+    /// attached authenticator decides.
     ///
     /// ```
     /// use apikey_rocket::{ApiKeys, Authenticator, Policy};

@@ -6,19 +6,20 @@ use crate::memo::{self, Attached};
 use crate::rejection::Rejection;
 
 apikey_core::adapter_keys! {
-    /// The caller's key: verified, active, with whatever scopes.
+    /// The caller's key: verified and active, with any scopes.
     ///
-    /// | request presents | `ApiKey` | [`MaybeApiKey`] | `Option<ApiKey>`, **not what it seems** |
+    /// | request presents | `ApiKey` | [`MaybeApiKey`] | `Option<ApiKey>`, **don't** |
     /// | --- | --- | --- | --- |
     /// | nothing | 401 `MISSING_KEY` | anonymous | `None` |
-    /// | something malformed | 401 or 400 | 401 or 400 | **`None`** |
-    /// | a key that is not valid or not active | 401 | 401 | **`None`** |
+    /// | something malformed | 401 or 400 | 401 or 400 | `None`: let in as anonymous |
+    /// | a key that is not valid or not active | 401 | 401 | `None`: let in as anonymous |
     /// | a good key | the key | the key | `Some` |
-    /// | any key, while Kinde can't answer | 503 | 503 | **`None`** |
+    /// | any key, while Kinde can't answer | 503 | 503 | `None`: let in as anonymous |
     ///
-    /// **Don't take `Option<ApiKey>`.** Rocket itself makes an option of every guard, and swallows every refusal. A caller
-    /// with a revoked key is anonymous then, and so is every caller during an outage. [`MaybeApiKey`] is the guard for an
-    /// optional key. `Result<ApiKey, Rejection>` is safe, because the handler has to look at the refusal.
+    /// **Don't take `Option<ApiKey>`.** Rocket implements it for every guard, so this crate can't keep it from
+    /// compiling, and Rocket turns every refusal into `None`. Then a caller with a revoked key counts as anonymous, and
+    /// so does every caller during an outage. [`MaybeApiKey`] is the guard for an optional key. A `Result<ApiKey,
+    /// Rejection>` is safe, because the handler has to look at the refusal.
     ///
     /// ```
     /// use apikey_rocket::ApiKey;
@@ -33,8 +34,8 @@ apikey_core::adapter_keys! {
     /// A route with this guard stops the launch if [`ApiKeys::fairing`](crate::ApiKeys::fairing) is not attached.
     ApiKey;
 
-    /// The caller's key, if one is presented. A request that presents nothing is anonymous. What a request does present must
-    /// pass in full. [`ApiKey`] has the table.
+    /// The caller's key, if the request presents one. A request that presents nothing is anonymous. If a request
+    /// presents a key, that key must be valid and active: [`ApiKey`] has the table.
     ///
     /// ```
     /// use apikey_rocket::MaybeApiKey;
@@ -52,15 +53,15 @@ apikey_core::adapter_keys! {
 
     /// The caller's key, if it carries the scopes that the type names.
     ///
-    /// `P` is a scope made by [`scopes!`](crate::scopes), a tuple of such (all of them), or
-    /// [`AnyOf`](crate::AnyOf) such a tuple.
+    /// `P` is a scope that [`scopes!`](crate::scopes) makes, a tuple of scopes (the key needs all of them), or
+    /// [`AnyOf`](crate::AnyOf) around such a tuple (the key needs one of them).
     ///
-    /// | request presents | `Scoped<P>` | `Option<Scoped<P>>`, **not what it seems** |
+    /// | request presents | `Scoped<P>` | `Option<Scoped<P>>`, **don't** |
     /// | --- | --- | --- |
     /// | nothing | 401 `MISSING_KEY` | `None` |
-    /// | a good key without the scopes | 403 `INSUFFICIENT_SCOPE` | **`None`** |
+    /// | a good key without the scopes | 403 `INSUFFICIENT_SCOPE` | `None` |
     /// | a good key with the scopes | the key | `Some` |
-    /// | anything else | as [`ApiKey`] | **`None`** |
+    /// | anything else | as [`ApiKey`] | `None`: let in as anonymous |
     ///
     /// ```
     /// use apikey_rocket::{AnyOf, Scoped, scopes};
@@ -80,7 +81,7 @@ apikey_core::adapter_keys! {
     Scoped;
 }
 
-/// Any key that is valid and active will do.
+/// Any valid, active key satisfies it.
 static ANY_KEY: Policy = Policy::any_key();
 
 async fn admit<K: Clone + Into<Option<VerifiedKey>>, G>(

@@ -41,9 +41,9 @@
 //!
 //! # Decisions
 //!
-//! Guards and groups decide nothing: the core does, the same for every framework. All guards and groups on one request verify
-//! its key once, over all routes that Rocket tries for it. A guard that refuses ends the request. It never forwards, so no
-//! route of lower rank answers instead. A guard without the fairing stops the launch.
+//! Guards and groups decide nothing. The core decides, in the same way for every framework. All guards and groups on
+//! one request verify its key once, even if Rocket tries several routes for it. A guard that refuses ends the request.
+//! It never forwards, so no route of lower rank answers instead. A guard without the fairing stops the launch.
 //!
 //! Fairings and catchers take no guards. [`verified_key`] tells them which key was let in, for an access log. [`denial`] tells
 //! them why the request was refused.
@@ -57,8 +57,8 @@
 //!
 //! ## Your own state
 //!
-//! Manage it as ever, beside the fairing. For a handler that purges keys, manage a clone of the authenticator, too: see
-//! [below](#revoke-a-key).
+//! Manage it as usual, beside the fairing. For a handler that purges keys, manage a clone of the authenticator, too:
+//! see [below](#revoke-a-key).
 //!
 //! ```
 //! use apikey_rocket::{ApiKey, ApiKeys, Authenticator};
@@ -78,8 +78,8 @@
 //!
 //! ## A group of routes, and a route for one organization
 //!
-//! [`ApiKeys::require`] takes a policy by value, so it may come from a configuration. The handlers' guards use what the group
-//! has learned.
+//! [`ApiKeys::require`] takes a policy by value, so it may come from a configuration. The guards in the handlers use
+//! the group's verification.
 //!
 //! ```
 //! use apikey_rocket::{ApiKey, ApiKeys, Policy};
@@ -137,8 +137,9 @@
 //!
 //! ## Revoke a key
 //!
-//! Kinde revokes the key. Tell the authenticator, so that it asks Kinde again at once, and not only when the cache's time to
-//! live is over:
+//! Revoke the key in Kinde. A process that has cached the key still lets it in until the cached answer expires: after
+//! five minutes, unless [`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live) says otherwise. To end that at
+//! once, tell each process to forget the key. `remove_user`, `remove_organization` and `clear` forget more.
 //!
 //! ```
 //! use apikey_rocket::{ApiKeys, Authenticator, Policy};
@@ -159,8 +160,8 @@
 //!
 //! ## Test a handler without any network
 //!
-//! A handler is a function, and a test may vouch for the key that it hands over. To test the route with its guard, too, let a
-//! fake verifier answer. With `apikey-testkit` among the dev-dependencies:
+//! A handler is a function, and a test can call it with a key from [`VerifiedKey::assume_verified`]. To test the route
+//! with its guard, too, let a fake verifier answer. With `apikey-testkit` among the dev-dependencies:
 //!
 //! ```
 //! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Verification, VerifiedKey};
@@ -192,7 +193,8 @@
 //! }
 //! ```
 //!
-//! Make a new request for every dispatch. Clones of a `LocalRequest` share their local cache, and so what was learned.
+//! Make a new request for every dispatch. Clones of a `LocalRequest` share their local cache, and so they share the
+//! verification.
 //!
 //! ## CORS
 //!
@@ -233,20 +235,23 @@
 //!
 //! # Clients' addresses
 //!
-//! Verification attempts are limited per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)). Rocket knows its
-//! clients' addresses without any setting. Behind a proxy, set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies).
-//! Rocket's own `ip_header` plays no part, because a client may write that header itself.
+//! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
+//! Rocket knows its clients' addresses without any setting. Behind a proxy, set
+//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the
+//! proxy. The authenticator ignores Rocket's own `ip_header`, because a client may write that header itself.
 //!
-//! Rocket drops a line of a forwarding header that is not UTF-8, with all that a proxy appended to it. Such a request counts
-//! as the proxy's own, or is counted by another line, which its client may have written. So let the proxy set that header
-//! anew, or add a line of its own. It must not append to what the client sent.
+//! Rocket drops a line of a forwarding header that is not UTF-8, with all that a proxy appended to it. Then the attempt
+//! counts for the proxy, or for the address in another line, and the client may have written that line. So let the
+//! proxy replace that header, or add a line of its own. It must not append to what the client sent.
 //!
 //! # Limits
 //!
-//! - Rocket drops header values that are not UTF-8 before any guard runs. Such a value counts as nothing presented, while other
-//!   frameworks' adapters call it malformed. Beside a good value it makes no repeated header.
-//! - A form in the body of a POST may choose another method: Rocket obeys a first field `_method` before any guard runs.
-//!   The policies of the route that it leads to hold, but rules by method in front of Rocket don't see it.
+//! - Rocket drops header values that are not UTF-8 before any guard runs. Such a value counts as nothing presented,
+//!   while other frameworks' adapters call it malformed. If there is a good value, too, the header does not count as
+//!   repeated.
+//! - A form in the body of a POST may choose another method: if its first field is `_method`, Rocket uses that value as
+//!   the method before any guard runs. The policies of that method's route apply, but rules by method in front of
+//!   Rocket don't see it.
 //! - A body that breaks off within its first 14 bytes looks whole. If that matters, compare its length with `Content-Length`, as
 //!   the reference server does.
 //! - Rocket waits for the first 14 bytes of a body, or its end, before any guard runs. It reads nothing more of the body before

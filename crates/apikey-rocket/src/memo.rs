@@ -1,4 +1,5 @@
-//! What a request has learned so far: attempts for the guards to come, and the latest decision for fairings and catchers.
+//! The attempts at a request, kept in its local cache so that its guards together verify once, and the latest decision
+//! for fairings and catchers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,11 +9,11 @@ use rocket::Request;
 use crate::rejection::Rejection;
 use crate::request::Head;
 
-/// The attached authenticator, under a type that nobody else can manage.
+/// The attached authenticator. The type is private, so no other code can manage one.
 pub(crate) struct Attached(pub(crate) Authenticator);
 
-/// What Rocket keeps in a request's local cache, under a type that nobody else can name. All guards of all routes that
-/// Rocket tries for the request share it.
+/// What Rocket keeps in a request's local cache. The type is private, so no other code can reach it. All guards of all
+/// routes that Rocket tries for the request share it.
 struct RequestMemo {
     attempts: Memo,
     /// The authenticator of the group that the request has entered, and the address of the route that it entered there. It
@@ -43,8 +44,8 @@ fn address_of_route(request: &Request<'_>) -> Option<usize> {
     request.route().map(|route| std::ptr::from_ref(route).addr())
 }
 
-/// Asks the gate of the group's authenticator, or of the attached one, about this request. It gets the attempt that an earlier guard made at what the
-/// request presents now, or a new one. The caller then [notes](note) what comes of it.
+/// Asks the gate of the group's authenticator, or of the attached one, about this request. The gate gets the attempt
+/// that an earlier guard made for what this request presents, or a new one. The caller then [notes](note) the decision.
 pub(crate) fn decide<K>(
     request: &Request<'_>,
     gate: impl FnOnce(&Authenticator, Attempt) -> Decision<K>,
@@ -95,7 +96,7 @@ pub(crate) fn note<K: Clone + Into<Option<VerifiedKey>>>(
 /// }
 /// ```
 ///
-/// The key satisfied the policy of that guard, and of no other one. To ask for more, take a guard.
+/// The key satisfied the policy of that guard. That says nothing about other policies. To ask for more, take a guard.
 #[must_use]
 pub fn verified_key(request: &Request<'_>) -> Option<VerifiedKey> {
     memo(request).latest.clone().ok().flatten()
@@ -120,8 +121,8 @@ pub fn verified_key(request: &Request<'_>) -> Option<VerifiedKey> {
 /// }
 /// ```
 ///
-/// A handler may take a guard's `Result` and then fail with another status. The denial stays in place then, so a catcher for
-/// several statuses compares [`Denial::status`] with its own.
+/// A handler may take a guard's `Result` and then fail with another status. Then this still returns the denial, so a
+/// catcher for several statuses compares [`Denial::status`] with its own.
 #[must_use]
 pub fn denial(request: &Request<'_>) -> Option<Denial> {
     memo(request).latest.as_ref().err().cloned()

@@ -5,9 +5,10 @@ use rocket::http::Status;
 use rocket::response::{self, Responder, Response};
 
 apikey_core::adapter_rejection! {
-    /// A refused request, as the guards report it. As a response it is the [`Denial`](apikey_core::Denial)'s answer.
+    /// A refused request: the error of the guards. It becomes the response that its [`Denial`](apikey_core::Denial)
+    /// describes.
     ///
-    /// To answer in words of your own in one route, take `Result<ApiKey, Rejection>` and look at
+    /// For an error body of your own in one route, take `Result<ApiKey, Rejection>` and look at
     /// [`denial`](Self::denial). For all routes, register a catcher and ask [`denial`](crate::denial()).
     Rejection;
 }

@@ -1,11 +1,11 @@
-//! How the core reads Rocket's request.
+//! How the core reads a Rocket request.
 
 use std::net::IpAddr;
 
 use apikey_core::RequestHead;
 use rocket::Request;
 
-/// The parts of a request that matter here.
+/// The parts of a request that the core reads.
 pub(crate) struct Head<'a, 'r>(pub(crate) &'a Request<'r>);
 
 impl RequestHead for Head<'_, '_> {

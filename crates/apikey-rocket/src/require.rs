@@ -1,4 +1,4 @@
-//! Routes by policy: what a layer is elsewhere.
+//! Groups of routes by policy. They do what a layer does in other frameworks.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use rocket::{Data, Request, Route};
 use crate::memo;
 use crate::request::Head;
 
-/// Routes that only requests reach whose key satisfies a policy. [`ApiKeys::require`](crate::ApiKeys::require) makes them,
-/// to be mounted like any list of routes.
+/// Routes that a request reaches only if its key satisfies a policy. [`ApiKeys::require`](crate::ApiKeys::require)
+/// makes them. Mount them like any list of routes.
 ///
-/// Every other request is refused before the route's own guards run, as its guards would refuse it: Rocket tries no other
-/// route. An unknown path stays a 404 without a call to Kinde. Guards in the handlers use what was learned here: together
-/// they verify once.
+/// Every other request is refused before the route's own guards run, with the answer that a guard would give. Rocket
+/// tries no other route. An unknown path stays a 404 without a call to Kinde. The guards in the handlers use this
+/// verification, so each key is verified once.
 ///
 /// If a route among these forwards, Rocket may pass the request on to routes outside of this list.
 ///
@@ -35,8 +35,9 @@ impl Require {
         Self { policy: Arc::new(policy), routes, passes_preflight: false, authenticator: None }
     }
 
-    /// Lets this authenticator decide about these routes, in place of the attached one, and about the guards in their
-    /// handlers: for options of some routes ([`RouteOptions`](crate::RouteOptions)), or for another Kinde business.
+    /// Lets this authenticator, and not the attached one, decide about these routes and about the guards in their
+    /// handlers. Use it for options of some routes ([`RouteOptions`](crate::RouteOptions)), or for another Kinde
+    /// business.
     ///
     /// ```
     /// use apikey_rocket::{ApiKeys, Authenticator, ConfigError, CredentialSource, Policy};
@@ -60,8 +61,8 @@ impl Require {
     }
 
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
-    /// browsers send without credentials. Default: off. It is needed only if `OPTIONS` routes are among these. A better
-    /// place for them is outside.
+    /// browsers send without credentials. Default: off. You need it only if this group has `OPTIONS` routes. It is
+    /// better to put them outside of the group.
     pub fn pass_preflight(mut self) -> Self {
         self.passes_preflight = true;
         self
@@ -83,7 +84,7 @@ impl From<Require> for Vec<Route> {
     }
 }
 
-/// What stands before the handler of one route.
+/// The handler of one route, with the check in front of it.
 #[derive(Clone)]
 struct Guarded {
     handler: Box<dyn Handler>,

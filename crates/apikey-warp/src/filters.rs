@@ -48,7 +48,7 @@ pub fn api_key<P: Into<Policy>>(
 
 /// Extracts the caller's key, if it carries the scopes that the type names. [`api_key`] has the table.
 ///
-/// If the handler's signature names the type, the compiler finds it there and `scoped(&keys)` is enough.
+/// If the handler's signature names the type, the compiler infers it, and `scoped(&keys)` is enough.
 ///
 /// ```
 /// use apikey_warp::{AnyOf, Authenticator, Scoped, scoped, scopes};
@@ -76,8 +76,8 @@ pub fn scoped<P: TypedPolicy>(
         .and_then(or_reject)
 }
 
-/// Extracts the caller's key, if the request presents one. A request that presents nothing is anonymous; what a request does
-/// present must pass in full. [`api_key`] has the table.
+/// Extracts the caller's key, if the request presents one. A request that presents nothing is anonymous. If a request
+/// presents a key, that key must be valid and active: [`api_key`] has the table.
 ///
 /// ```
 /// use apikey_warp::{Authenticator, MaybeApiKey, optional_api_key};
@@ -125,7 +125,7 @@ pub fn try_api_key<P: Into<Policy>>(
     decided(keys, policy.into(), |gate, attempt| gate.decide(attempt, ApiKey::from))
 }
 
-/// Lets only requests pass whose key satisfies the policy, and extracts nothing: for a group of routes.
+/// Lets a request pass only if its key satisfies the policy, and extracts nothing. Use it for a group of routes.
 ///
 /// Put it after the path prefix that its routes share. Below that prefix, it refuses a request without a key even if the
 /// path is unknown. [`api_key`] has the table.

@@ -39,7 +39,7 @@
 //!
 //! # Decisions
 //!
-//! Filters decide nothing: the core does, the same for every framework. Nobody can make a filter without an
+//! Filters decide nothing. The core decides, in the same way for every framework. Nobody can make a filter without an
 //! [`Authenticator`], so no route can lack one.
 //!
 //! - Put path and method before the key filter. Otherwise a request looks up its key in every branch of `.or` that it
@@ -116,12 +116,13 @@
 //! }
 //! ```
 //!
-//! To word the refusals of all routes in one place, call [`denied`] in a `recover` of your own.
+//! To write the refusals of all routes in one place, call [`denied`] in a `recover` of your own.
 //!
 //! ## Revoke a key
 //!
-//! A key that Kinde has revoked stays good here until its cached answer expires: after five minutes, unless you set
-//! [`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live). It ends at once if you tell every process:
+//! Revoke the key in Kinde. A process that has cached the key still lets it in until the cached answer expires: after
+//! five minutes, unless [`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live) says otherwise. To end that at
+//! once, tell each process to forget the key. `remove_user`, `remove_organization` and `clear` forget more.
 //!
 //! ```
 //! use apikey_warp::{Authenticator, Policy, require};
@@ -186,9 +187,10 @@
 //! # Clients' addresses
 //!
 //! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
-//! `warp::serve` knows its clients' addresses. A service that hyper serves does not: tell it each connection's address with
-//! [`PerRequest::with_peer`]. Otherwise the authenticator limits nobody, and the log says so once. Behind a proxy, set
-//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too.
+//! `warp::serve` knows its clients' addresses. A service that hyper serves does not: tell it each connection's address
+//! with [`PerRequest::with_peer`]. Otherwise the authenticator limits nobody, and the log says so once. Behind a proxy,
+//! set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the
+//! proxy.
 //!
 //! # Limits
 //!

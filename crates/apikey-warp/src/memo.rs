@@ -1,12 +1,13 @@
-//! What one request has learned, so that all its filters together verify once. A filter can't write to a request, so
-//! [`per_request`](crate::per_request()) puts the memo into the request's extensions before warp sees the request.
+//! The attempts at a request, kept in its extensions so that all its filters together verify once. A filter can't
+//! write to a request, so [`per_request`](crate::per_request()) puts the memo into the request's extensions before
+//! warp sees the request.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use apikey_core::{Attempt, Authenticator, Memo, RequestHead};
 
-/// The memo of a request, under a type that nobody else can name.
+/// The attempts at this request. The type is private, so no other code can reach them.
 #[derive(Default)]
 pub(crate) struct RequestMemo {
     shared: Arc<Mutex<Memo>>,
@@ -16,7 +17,7 @@ pub(crate) struct RequestMemo {
 }
 
 impl RequestMemo {
-    /// The memo for a request whose extensions held `found`. `peer` is what the service itself knows of the address.
+    /// The memo for a request whose extensions held `found`. `peer` is the address that the service itself knows.
     pub(crate) fn of_request(found: Option<Self>, peer: Option<IpAddr>) -> Self {
         let found = found.unwrap_or_default();
         let peer = peer.or(found.peer);
@@ -24,14 +25,14 @@ impl RequestMemo {
         if found.is_copy { Self { peer, ..Self::default() } } else { Self { peer, ..found } }
     }
 
-    /// Takes up the credential, and asks nobody about it yet. If it is true, the service must now take the credential out of
-    /// the request.
+    /// Notes the credential, and verifies nothing yet. If this returns true, the service must now take the credential
+    /// out of the request.
     pub(crate) fn take(&self, keys: &Authenticator, request: &impl RequestHead) -> bool {
         self.lock().take(keys, request)
     }
 
-    /// This authenticator's attempt. The first filter that asks begins it. `None` if a service should have taken the
-    /// credential out of the request and did not.
+    /// Returns this authenticator's attempt. The first filter that asks begins it. `None` if a service should have
+    /// taken the credential out of the request and did not.
     pub(crate) fn begin(&self, keys: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
         self.lock().begin(keys, request)
     }

@@ -13,9 +13,9 @@ use crate::request::Head;
 
 /// Wraps the service that warp makes of all routes, so that every request is verified at most once.
 ///
-/// A filter remembers nothing of the request. So without this service, each `.and` and each branch of `.or` that asks for a
-/// key looks it up again. That costs nothing while the cache answers. But if the cache is off or Kinde refuses the key, each
-/// look asks Kinde. A route with one key filter doesn't need this service.
+/// A filter remembers nothing about the request. So without this service, each `.and` and each branch of `.or` that
+/// asks for a key looks it up again. That costs nothing while the cache answers. But if the cache is off or Kinde
+/// refuses the key, each look asks Kinde. A route with one key filter doesn't need this service.
 ///
 /// It also makes [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) work. Filters can't change the
 /// request, so this service takes the credential out before any filter sees it.
@@ -50,14 +50,15 @@ use crate::request::Head;
 /// # }
 /// ```
 ///
-/// It remembers for every authenticator. If several authenticators remove credentials, wrap the service once for each of
-/// them.
+/// One such service is enough for all authenticators. But if several authenticators remove credentials, wrap the
+/// service once for each of them.
 ///
 /// Tell it each connection's address with [`with_peer`](PerRequest::with_peer), as above. warp knows an address only if
 /// `warp::serve` accepts the connection, and without addresses the authenticator can't limit attempts per client.
 ///
-/// A request whose extensions are a clone of another's is a request of its own: it is judged by what it presents itself.
-/// With `remove_credential`, send such requests through a `per_request` of their own, which takes their credential out.
+/// If the extensions of a request are a clone of another request's, the authenticator still judges each request by what
+/// it presents itself. With `remove_credential`, send such requests through a `per_request` of their own, which takes
+/// their credential out.
 pub fn per_request<S>(keys: &Authenticator, service: S) -> PerRequest<S> {
     PerRequest { keys: keys.clone(), inner: service, peer: None }
 }

@@ -9,9 +9,9 @@ use warp::reject::{Reject, Rejection};
 use warp::reply::{Reply, Response};
 
 apikey_core::adapter_rejection! {
-    /// A refused request. As a reply it is the [`Denial`](apikey_core::Denial)'s answer.
+    /// A refused request. It becomes the reply that its [`Denial`](apikey_core::Denial) describes.
     ///
-    /// [`recover`] turns the rejections of this crate's filters into replies. To answer in words of your own, use
+    /// [`recover`] turns the rejections of this crate's filters into replies. For an error body of your own, use
     /// [`try_api_key`](crate::try_api_key), or look at [`denied`] in a `recover` of your own.
     ///
     /// Its `Debug` shows status and code alone, because warp writes it into the body if nobody recovers.
@@ -29,7 +29,7 @@ impl Denied {
         }
     }
 
-    /// As a rejection that [`denied`] can tell from rejections of other ranks. `Rejection::find` alone can't.
+    /// Makes a rejection that [`denied`] can tell from rejections of other ranks. `Rejection::find` alone can't.
     pub(crate) fn into_rejection(self) -> Rejection {
         match self.rank() {
             0 => warp::reject::custom(Ranked::<0>(self)),
@@ -53,7 +53,7 @@ impl Denied {
 /// }
 /// ```
 ///
-/// If you forget it, nobody is let in: warp answers 500.
+/// If you forget it, warp answers 500 and lets nobody in.
 ///
 /// # Errors
 /// The rejection itself, if no filter of this crate rejected: an unknown path stays a 404, a wrong method a 405.
@@ -61,17 +61,17 @@ pub async fn recover(rejection: Rejection) -> Result<Denied, Rejection> {
     denied(&rejection).cloned().ok_or(rejection)
 }
 
-/// The denial that the client is to see, for a `recover` of your own; `None` if no filter of this crate rejected.
+/// Returns the denial to show to the client, for a `recover` of your own. `None` if no filter of this crate rejected.
 ///
-/// A denial counts more than a rejection of another kind, such as a wrong method in another branch of `.or`. If several
-/// branches denied, the client sees the first of these that occurred:
+/// A denial wins over a rejection of another kind, such as a wrong method in another branch of `.or`. If several
+/// branches denied, the client sees the one that comes first in this list:
 ///
 /// 1. the key could not be judged (5xx), so it may be good for that branch,
 /// 2. the key is good but not enough (403),
 /// 3. the key is not good, or is malformed (401, 400),
 /// 4. the request presents nothing (401).
 ///
-/// Among equals it sees the last branch's denial, because that branch usually asks for least.
+/// If several are equal, the client sees that of the last branch, because that branch usually asks for least.
 ///
 /// ```
 /// use warp::reply::{Reply, Response};

@@ -10,7 +10,7 @@ use warp::{Filter, Rejection};
 
 use crate::memo::RequestMemo;
 
-/// The parts of a request that matter here.
+/// The parts of a request that the core reads.
 pub(crate) struct Head<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: Option<&'a str>,

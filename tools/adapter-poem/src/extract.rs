@@ -6,13 +6,13 @@ use poem::{FromRequest, Request, RequestBody, Result};
 use crate::memo;
 
 apikey_core::adapter_keys! {
-    /// The caller's key: verified, active, with whatever scopes.
+    /// The caller's key: verified and active, with any scopes.
     ///
     /// Never take `Option<ApiKey>`: poem turns every refusal into `None`. Take [`MaybeApiKey`].
     ApiKey;
 
-    /// The caller's key, if one is presented. A request that presents nothing is anonymous. What a request does present must
-    /// pass in full.
+    /// The caller's key, if the request presents one. A request that presents nothing is anonymous. If a request
+    /// presents a key, that key must be valid and active.
     MaybeApiKey;
 
     /// The caller's key, if it satisfies the typed policy `P`.

@@ -1,4 +1,4 @@
-//! What one request has learned about its keys, so that its middlewares and extractors together verify once.
+//! The attempts at a request, kept in its extensions so that its middlewares and extractors together verify once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,8 @@ use poem::http::Uri;
 use crate::rejection::Rejection;
 use crate::request::Head;
 
-/// Kept in the request's extensions, under a type that nobody else can name. An extractor can't add to a request, so a
-/// middleware does.
+/// The attempts at this request. The type is private, so no other code can reach them. An extractor can't add to a
+/// request, so a middleware does.
 struct RequestMemo {
     /// The innermost middleware's authenticator, which extractors ask.
     keys: Authenticator,

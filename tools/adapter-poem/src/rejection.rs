@@ -5,9 +5,9 @@ use poem::error::ResponseError;
 use poem::http::StatusCode;
 
 apikey_core::adapter_rejection! {
-    /// A refused request. As a response it is the [`Denial`](crate::Denial)'s answer.
+    /// A refused request. It becomes the response that its [`Denial`](crate::Denial) describes.
     ///
-    /// To answer in words of your own, take `poem::Result<ApiKey>` in the handler, and look for this with
+    /// For an error body of your own, take `poem::Result<ApiKey>` in the handler, and look for this with
     /// `error.downcast_ref::<Rejection>()`.
     Rejection;
 }

@@ -1,4 +1,5 @@
-//! The middlewares: one lets only requests with a sufficient key pass, and one only tells extractors whom to ask.
+//! The middlewares: one lets a request pass only if its key satisfies a policy, and one only tells extractors
+//! which authenticator to ask.
 
 use std::sync::Arc;
 
@@ -8,17 +9,17 @@ use poem::{Endpoint, Middleware, Request, Result};
 use crate::request::Head;
 use crate::{Authenticator, memo};
 
-/// A middleware that lets only requests pass whose key satisfies a policy. [`Authenticator::require`] makes it.
+/// A middleware that lets a request pass only if its key satisfies a policy. [`Authenticator::require`] makes it.
 #[derive(Debug, Clone)]
 pub struct Require {
     keys: apikey_core::Authenticator,
-    /// `None`: every request passes.
+    /// If this is `None`, every request passes.
     policy: Option<Arc<Policy>>,
     passes_preflight: bool,
 }
 
 impl Authenticator {
-    /// A middleware that lets only requests pass whose key satisfies the policy.
+    /// A middleware that lets a request pass only if its key satisfies the policy.
     pub fn require(&self, policy: impl Into<Policy>) -> Require {
         Require { keys: self.0.clone(), policy: Some(Arc::new(policy.into())), passes_preflight: false }
     }
