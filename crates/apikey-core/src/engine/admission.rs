@@ -100,7 +100,7 @@ impl Admission {
         self.lock().places.usual()
     }
 
-    /// Ends when a place is given back after this.
+    /// Waits until the next place is given back.
     pub(super) fn freed(&self) -> Notified<'_> {
         self.freed.notified()
     }

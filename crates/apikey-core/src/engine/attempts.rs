@@ -82,7 +82,7 @@ struct Counts {
     /// How many more were given back because of an outage. It starts again from zero when that outage has
     /// ended.
     given_back_in_outage: u32,
-    /// The number of the outage that these are of.
+    /// The number of the outage in which `given_back_in_outage` were given back.
     outage: u32,
 }
 
@@ -140,7 +140,7 @@ pub(crate) struct Limited {
 impl Attempts {
     /// `outages` counts the outages that have ended: what clients were given back in an outage is forgotten then.
     pub(super) fn new(settings: AttemptLimit, outages: Arc<AtomicU32>) -> Self {
-        // LRU, for a newcomer must be counted whatever is remembered already.
+        // LRU, because a new client must be counted even when the cache is full.
         let windows =
             Cache::builder().max_capacity(MOST_CLIENTS).eviction_policy(EvictionPolicy::lru()).build();
         Self { settings, windows, outages }

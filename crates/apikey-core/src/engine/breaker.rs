@@ -12,8 +12,8 @@
 //! - If the health check draws overload, and no key was judged since the suspicion, everybody waits until the
 //!   moment that Kinde names, for at most 60 s. If Kinde names no moment, the health check must draw overload
 //!   twice in a row.
-//! - If the health check shows that this service is set up wrong, callers are told so from memory for one
-//!   second.
+//! - If the health check shows that this service is set up wrong, callers get that failure for one second
+//!   without a call to Kinde.
 
 mod probe;
 mod samples;
@@ -119,7 +119,8 @@ impl Breaker {
         Some((inner.wait_for(until, now), inner.state.is_paused()))
     }
 
-    /// Whether nothing speaks against asking Kinde. Then answers may be renewed in the background, too.
+    /// Whether keys are sent, and the set-up is not known to be wrong. Only then may answers be renewed in the
+    /// background.
     pub(super) fn is_closed(&self, now: Instant) -> bool {
         self.lock()
             .is_none_or(|inner| inner.state.blocks_until().is_none() && !inner.set_up.is_known_wrong(now))

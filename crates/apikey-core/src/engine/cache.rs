@@ -124,7 +124,7 @@ impl Cache {
         answers
     }
 
-    /// Forgets this key. Says how many answers that were.
+    /// Forgets this key. Returns how many answers it forgot.
     pub(super) fn remove(&self, key: &Fingerprint) -> usize {
         let mut slots = self.slots();
         let gone = self.take_out(&mut slots, key);
@@ -133,7 +133,7 @@ impl Cache {
         usize::from(gone.is_some())
     }
 
-    /// Forgets all secrets of this key id. Says how many answers that were.
+    /// Forgets all secrets of this key id. Returns how many answers it forgot.
     pub(super) fn remove_id(&self, key_id: &str) -> usize {
         let (mut gone, mut removed) = (Vec::new(), 0);
         loop {
@@ -157,19 +157,19 @@ impl Cache {
         }
     }
 
-    /// Looks at every entry. It takes time in proportion to the size of the cache, in which the cache is used and changed. Says
-    /// how many answers it forgot.
+    /// Looks at every entry. It takes time in proportion to the size of the cache. Meanwhile other threads can read and
+    /// change the cache. Returns how many answers it forgot.
     pub(super) fn remove_where(&self, matches: impl Fn(&Fingerprint, &CachedKey) -> bool) -> usize {
         self.walk(|slot| if matches(&slot.key, &slot.answer) { Change::Remove } else { Change::Keep })
     }
 
-    /// Forgets everything. Says how many answers that were.
+    /// Forgets everything. Returns how many answers it forgot.
     pub(super) fn clear(&self) -> usize {
         self.walk(|_| Change::Remove)
     }
 
-    /// The machine slept for this long, which the age of an answer does not count. No answer is fresh any
-    /// longer, and each may serve as stale for that much less time.
+    /// Corrects the answers after the machine slept for this long, because their ages don't count sleep. No answer
+    /// stays fresh, and each may serve as stale for that much less time.
     pub(super) fn make_all_stale(&self, slept: Duration) {
         self.walk(|slot| Change::Replace(Arc::new(slot.answer.slept(slept))));
     }
@@ -188,8 +188,9 @@ impl Cache {
         self.length.load(Ordering::Relaxed)
     }
 
-    /// Goes through the slots that are taken when it begins, a few at a time. Entries don't move, so it meets each of them that
-    /// is still there. Those that come in meanwhile it may meet or not. Says how many it removed or replaced.
+    /// Goes through the slots that are taken when it begins, a few at a time. Entries don't move, so it visits each of
+    /// them that is still there. It may miss entries that are stored meanwhile. Returns how many it removed or
+    /// replaced.
     fn walk(&self, mut change: impl FnMut(&Slot) -> Change) -> usize {
         let mut gone = Vec::with_capacity(MOST_HELD);
         let (mut next, mut changed) = (0, 0);

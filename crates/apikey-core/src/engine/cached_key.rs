@@ -59,12 +59,13 @@ impl CachedKey {
         Self { verification, asked_at, fresh_for, serves_for, refresh_from, usage: Usage::default() }
     }
 
-    /// An answer that never stood in a cache and serves nobody else.
+    /// An answer that is in no cache, so it serves one caller only.
     pub(crate) fn outside_of_any_cache(verification: Verification, asked_at: Instant) -> Self {
         Self::new(verification, asked_at, 0, Duration::ZERO, Duration::ZERO, None)
     }
 
-    /// The same answer in another place of memory. What is claimed of one is not claimed of the other.
+    /// A separate copy of the answer. If a caller then claims the renewal of one, it has not claimed that of the
+    /// other.
     pub(super) fn copy(&self) -> Self {
         self.copy_that_serves(self.fresh_for, self.serves_for)
     }
@@ -75,13 +76,14 @@ impl CachedKey {
     }
 
     /// The same answer after the machine slept for this long, which the clock did not count. The answer is that much
-    /// older, and no longer fresh. It may serve as stale until it is as old as before, and not at all if it never might.
+    /// older, and no longer fresh. It may serve as stale up to the same age as before, if it might serve as stale at
+    /// all.
     pub(super) fn slept(&self, slept: Duration) -> Self {
         let extended = self.serves_for > self.fresh_for;
         let serves_for = if extended { self.serves_for } else { 0 };
         match self.asked_at.checked_sub(slept) {
             Some(asked_at) => Self { asked_at, ..self.copy_that_serves(0, serves_for) },
-            // No clock goes back that far: then the answer serves for that much less time.
+            // The clock can't name a moment that early, so the answer serves for that much less time instead.
             None => self.copy_that_serves(0, serves_for.saturating_sub(nanoseconds(slept))),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::client::Client;
 use crate::tally::Tally;
 
-/// While others wait, one client may have at most this part of the crowd. One client alone never gets the last
-/// part of this size.
+/// While other clients wait, one client may have at most an eighth of the slots. Even alone, it never gets the
+/// last eighth.
 const SHARE: usize = 8;
 
 pub(super) struct Crowd {

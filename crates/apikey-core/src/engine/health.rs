@@ -33,10 +33,10 @@ impl Engine {
         self.draw(self.breaker.end_health_check(health, now));
     }
 
-    /// Draws the consequences. It must not be called under a lock.
+    /// Does what the breaker's change asks of the engine. Call it without any lock.
     fn draw(&self, consequences: Consequences) {
         if consequences.outage_is_over {
-            // What clients were given back in it is forgotten.
+            // The limiter now forgets the attempts that it gave back during this outage.
             self.outages.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(transition) = consequences.transition {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::verification::{SharedParts, Verification};
 
-/// Up to this number, unused entries are not looked for.
+/// With fewer entries than this, the set is not searched for unused ones.
 const LEAST_SWEPT: usize = 64;
 
 #[derive(Default)]
@@ -14,12 +14,12 @@ pub(super) struct Interner(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     parts: HashSet<Arc<SharedParts>>,
-    /// So many are looked through.
+    /// When the set has this many entries, the unused ones are removed.
     sweep_at: usize,
 }
 
 impl Interner {
-    /// If an earlier verification had the same, this one shares it from now on.
+    /// If an earlier verification has equal parts, this one shares them from now on.
     pub(super) fn intern(&self, verification: &mut Verification) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let common = verification.shared_mut();
@@ -28,7 +28,8 @@ impl Interner {
             return;
         }
         if known.parts.len() >= known.sweep_at {
-            // Nobody can take a reference meanwhile: those that this set alone holds are handed out under the lock.
+            // If only this set holds an entry, no thread can take a reference meanwhile, because that needs the
+            // lock.
             known.parts.retain(|common| Arc::strong_count(common) > 1);
             known.sweep_at = LEAST_SWEPT.max(2 * known.parts.len());
         }

@@ -142,7 +142,7 @@ impl Engine {
         self.admission.places()
     }
 
-    /// Ends when a call gives its place back after this.
+    /// Waits until the next call gives its place back.
     pub(crate) fn place_freed(&self) -> Notified<'_> {
         self.admission.freed()
     }
@@ -152,7 +152,7 @@ impl Engine {
         self.attempts.clone()
     }
 
-    /// Something that counts attempts by this limit, apart from all others.
+    /// Makes a separate counter of attempts with this limit.
     pub(crate) fn count_by(&self, limit: AttemptLimit) -> Arc<Attempts> {
         Arc::new(Attempts::new(limit, Arc::clone(&self.outages)))
     }

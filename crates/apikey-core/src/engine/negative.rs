@@ -28,8 +28,8 @@ pub(super) struct Negative {
 struct Remembered {
     refusal: Refusal,
     until: Instant,
-    /// How often all had been forgotten when Kinde's refusal came. If it was once more since, this one is
-    /// forgotten, too.
+    /// How often all had been forgotten when Kinde's refusal came. If all were forgotten again since, this
+    /// refusal is forgotten, too.
     cleared: u64,
 }
 

@@ -16,7 +16,7 @@ const LONGEST_UNNAMED_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Overloads {
     waits: Cache<Fingerprint, Wait>,
-    /// A key has drawn overload. Before that, no key is looked up.
+    /// Whether any key has drawn overload yet. Until then, look-ups are skipped.
     is_used: AtomicBool,
 }
 
@@ -48,7 +48,7 @@ impl Overloads {
             Some(earlier) => (earlier.unnamed * 2).min(LONGEST_UNNAMED_WAIT),
             None => FIRST_WAIT,
         };
-        // If the moment is now, Kinde might as well have named none.
+        // A wait of zero counts as none.
         let wait = named.filter(|named| !named.is_zero()).unwrap_or(unnamed);
         if let Some(until) = now.checked_add(wait) {
             self.waits.insert(key, Wait { until, unnamed });

@@ -16,7 +16,8 @@ const MOST_FORGOTTEN: usize = 1024;
 /// How many purges are noted under one lock.
 const MOST_NOTED_AT_ONCE: usize = 256;
 
-/// What a purge forgets. A purge by user or organization never concerns an answer without one.
+/// What a purge forgets. A purge by user never concerns an answer without a user, and a purge by organization never one
+/// without an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purge {
     Everything,
@@ -194,7 +195,8 @@ impl Purges {
 /// An answer that was asked for after the note may be stored. If the second step still finds it, it is
 /// forgotten without need.
 impl Engine {
-    /// Forgets. An answer that was asked for before this is neither kept nor served after it. Says how many answers were cached.
+    /// Forgets what the purge names. An answer that was asked for before this call is neither kept nor served after it.
+    /// Returns how many answers were cached.
     pub(crate) fn purge(&self, purge: Purge) -> usize {
         self.note(std::slice::from_ref(&purge));
         let removed = match &purge {
@@ -214,7 +216,7 @@ impl Engine {
         removed
     }
 
-    /// Forgets the keys with these ids, a few at a time. Says how many answers were cached.
+    /// Forgets the keys with these ids, a few at a time. Returns how many answers were cached.
     pub(crate) fn purge_key_ids(&self, ids: impl Iterator<Item = Box<str>>) -> usize {
         let mut removed = 0;
         let mut ids = ids.map(Purge::KeyId).peekable();
@@ -233,8 +235,8 @@ impl Engine {
         removed
     }
 
-    /// The machine slept for this long, and the clock that dates answers did not count it. Cached answers are
-    /// no longer fresh, and flights that have asked ask again.
+    /// Corrects the engine after the machine slept for this long, because the clock that dates answers does not count
+    /// sleep. Cached answers are no longer fresh, and flights that have asked ask again.
     pub(crate) fn slept(&self, slept: Duration) {
         self.note(&[Purge::Everything]);
         self.cache.make_all_stale(slept);

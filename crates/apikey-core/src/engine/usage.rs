@@ -24,8 +24,8 @@ const MOST_COPIES: usize = 64;
 pub(super) struct Usage<T> {
     used: AtomicBool,
     sightings: AtomicU8,
-    /// The cache's slot that holds the value. The cache reads and writes it under its lock. It fills what would
-    /// be padding, and saves the cache another index.
+    /// The cache's slot that holds the value. The cache reads and writes it under its lock. It takes no extra
+    /// memory, because it fills padding, and the cache needs no other index.
     slot: AtomicU32,
     copies: OnceLock<Box<Copies<T>>>,
 }
@@ -46,7 +46,8 @@ impl<T> Usage<T> {
         }
     }
 
-    /// For a value that replaces this one in the cache. It counts as used if this one does.
+    /// The usage for a value that replaces this one in the cache. The new value counts as used if this one
+    /// does.
     pub(super) fn of_successor(&self) -> Self {
         Self::new(self.used.load(Ordering::Relaxed))
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, SystemClock};
 
-/// A difference between two readings of the sleep that is not a sleep.
+/// If two readings of the sleep differ by no more than this, the machine did not sleep.
 const NO_SLEEP: Duration = Duration::from_millis(100);
 
 /// Measures the time since its own start, on the first clock that it is given.

@@ -61,7 +61,7 @@ struct Held {
 /// A token that Kinde has not accepted yet.
 struct Successor {
     held: Held,
-    /// From when on a call may try it that does not doubt the current token; `None` if no such call may.
+    /// From this moment, a call may try it even if Kinde has not refused the current token. `None`: no such call may.
     try_at: Option<Duration>,
     is_on_trial: bool,
     /// Whether Kinde refused a key with this token and with the current one. Then the reason may be the key.

@@ -6,7 +6,7 @@ use super::recent::Recent;
 use super::shares::Shares;
 use crate::client::Client;
 
-/// There is no estimate before this part of the patience was observed.
+/// There is no estimate until flights have waited for a quarter of the patience.
 const LEAST_OBSERVED: u32 = 4;
 
 /// Counts the turns that come while flights wait.

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use super::recent::Recent;
 use crate::client::Client;
 
-/// No single client gets this part of the places. If there are fewer places than this, one client may have all
-/// of them.
+/// One client never gets the last sixteenth of the places, which is at least one place. If at most 15 places
+/// are configured, one client may have all of them.
 const RESERVED: usize = 16;
 /// How long it is remembered that a client drew overload, or had a key judged.
 const LATELY: Duration = Duration::from_secs(1);
 /// The usual time of a call, until a call has succeeded.
 const USUAL_AT_FIRST: Duration = Duration::from_millis(100);
-/// In the usual time of a call, the latest call has a weight of one part in this many.
+/// The usual time of a call is a moving average, in which the latest call has a weight of an eighth.
 const WEIGHT: u32 = 8;
 
 pub(super) struct Places {
@@ -31,11 +31,12 @@ pub(super) struct Places {
     round: usize,
     judged: Latest,
     overloaded: Latest,
-    /// If only one client has drawn overload lately: that client, and the number before.
+    /// If only one client has drawn overload lately: that client, and the number of places before it did.
     before: Option<(Option<Client>, usize)>,
 }
 
-/// The latest two different clients, and when. Whichever client asks, at least one of two is another one.
+/// The latest two different clients, and when. Two are enough: at least one of them is not the client that
+/// asks now.
 #[derive(Default)]
 struct Latest([Option<(Option<Client>, Instant)>; 2]);
 

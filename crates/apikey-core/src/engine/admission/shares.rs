@@ -110,7 +110,7 @@ impl Shares {
     }
 }
 
-/// What is fair to them.
+/// The rules that keep the shares fair.
 impl Shares {
     /// Whether a place is free for this client. One client never gets the last ones.
     pub(super) fn may_take_place(&self, client: Option<Client>, places: &Places) -> bool {

@@ -10,8 +10,8 @@ const MEMORY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct SetUp {
-    /// The client whose key drew a failure that speaks of this service. The next health check decides whether
-    /// the set-up is wrong.
+    /// The client whose key drew a failure that may come from this service's set-up. The next health check decides
+    /// whether the set-up is wrong.
     doubted_by: Option<Option<Client>>,
     wrong: Option<WrongSetUp>,
 }
@@ -24,15 +24,15 @@ struct WrongSetUp {
 }
 
 impl WrongSetUp {
-    /// If Kinde does not say why it refuses this service, the reason may be the keys. So only the client whose
-    /// key drew the failure is told from memory.
+    /// If Kinde does not say why it refuses this service, the reason may be the keys. So only the client whose key
+    /// drew the failure gets it again without a call to Kinde.
     fn concerns(&self, client: Option<Client>) -> bool {
         self.class == FailureClass::SetUp || self.doubted_by == client
     }
 }
 
 impl SetUp {
-    /// The class of failure that this client is told from memory.
+    /// The class of failure that this client gets without a call to Kinde.
     pub(super) fn known_wrong_for(&self, client: Option<Client>, now: Instant) -> Option<FailureClass> {
         self.remembered(now).filter(|wrong| wrong.concerns(client)).map(|wrong| wrong.class)
     }
@@ -49,8 +49,8 @@ impl SetUp {
         self.doubted_by.is_some()
     }
 
-    /// A key of this client drew a failure that speaks of this service. Returns whether a health check is
-    /// needed.
+    /// A key of this client drew a failure that may come from this service's set-up. Returns whether a health check
+    /// is needed.
     pub(super) fn doubt(&mut self, client: Option<Client>, now: Instant) -> bool {
         let is_news = !self.is_known_wrong(now);
         if is_news {

@@ -24,7 +24,7 @@ pub(super) enum State {
         failures: u32,
         /// A key was judged since the suspicion.
         judged: bool,
-        /// A health check drew overload, and Kinde named no moment. It may be over within milliseconds.
+        /// A health check drew overload, and Kinde named no moment. The overload may end within milliseconds.
         is_busy: bool,
     },
     /// No key is sent, a probe aside.
@@ -57,7 +57,7 @@ pub(in crate::engine) enum Transition {
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::engine) struct Consequences {
     pub(in crate::engine) transition: Option<Transition>,
-    /// An outage is over that a health check had seen.
+    /// An outage that a health check had seen is over.
     pub(in crate::engine) outage_is_over: bool,
 }
 
