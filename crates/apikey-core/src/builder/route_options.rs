@@ -28,8 +28,13 @@ impl Authenticator {
     /// of an answer. The result shares everything else with this authenticator: the cache, the token, the connections
     /// to Kinde. A key that is removed from one is removed from both.
     ///
-    /// Layers and extractors of one route should use the same authenticator, because one does not reuse an attempt of
-    /// another. A route that uses two of them looks a key up twice.
+    /// Build it once, at start-up: with a limit of attempts of its own, each one counts for itself.
+    ///
+    /// Let layers and extractors of one route use the same authenticator. One does not reuse an attempt of another, so a
+    /// route that uses two of them looks a key up twice. If the credential is taken out of requests
+    /// ([`remove_credential`](crate::AuthenticatorBuilder::remove_credential)), the first one takes it, and the second
+    /// finds nothing. On axum, give a nested router the other authenticator as its state; on actix-web, give the scope
+    /// other app data; on Rocket, call `Require::authenticator`; on warp, give it to the filters.
     ///
     /// ```
     /// use apikey_core::{Authenticator, CredentialSource};
@@ -89,6 +94,9 @@ impl<A: From<Authenticator>> RouteOptions<A> {
     /// The largest age of an answer that may serve, at most a day. `None`: only the cache's time to live bounds it.
     /// If the answer is older, Kinde is asked again. If that fails, the caller gets a 503, even if
     /// [`stale_if_error`](crate::AuthenticatorBuilder::stale_if_error) would let it pass elsewhere.
+    ///
+    /// A verification that is under way already counts as asking again. It does not concern refusals that are remembered
+    /// ([`negative_time_to_live`](crate::AuthenticatorBuilder::negative_time_to_live)).
     pub fn max_age(mut self, max_age: impl Into<Option<Duration>>) -> Self {
         self.options.max_age = max_age.into();
         self

@@ -133,6 +133,23 @@ impl Denial {
         Arc::<DenialStyle>::default().denial(DenialCode::InternalError)
     }
 
+    /// A denial with this code, in the default words, for tests of handlers and catchers. One that names scopes names none.
+    ///
+    /// ```
+    /// use apikey_core::{Denial, DenialCode};
+    ///
+    /// let denial = Denial::assume(DenialCode::KeyRevoked);
+    /// assert_eq!(denial.status(), 401);
+    /// ```
+    #[must_use]
+    pub fn assume(code: DenialCode) -> Self {
+        let style = Arc::<DenialStyle>::default();
+        match code {
+            DenialCode::VerificationUnavailable => style.server_fault(ServerFault::UNAVAILABLE),
+            _ => style.denial(code),
+        }
+    }
+
     /// The reason.
     #[must_use]
     pub fn code(&self) -> DenialCode {

@@ -83,10 +83,12 @@ impl Policy {
         Self(Requirement::Organization(code.into()))
     }
 
-    /// The answer about the key is not stale. For routes that must not rely on an answer that outlived its time to
-    /// live. Such a request waits for a slow Kinde, and gets a 503 if Kinde can't answer or must not be asked now. A
-    /// [`Gate`](crate::Gate) waits so. [`Authenticator::authorize`](crate::Authenticator::authorize) refuses a stale
-    /// answer at once.
+    /// The answer about the key is fresh, and not stale (RFC 9111, section 4.2): it has not outlived its time to live. To
+    /// bound its age further, use [`RouteOptions::max_age`](crate::RouteOptions::max_age).
+    ///
+    /// For routes that must not rely on a stale answer. Such a request waits for a slow Kinde, and gets a 503 if Kinde
+    /// can't answer or must not be asked now. A [`Gate`](crate::Gate) waits so.
+    /// [`Authenticator::authorize`](crate::Authenticator::authorize) refuses a stale answer at once.
     #[must_use]
     pub const fn fresh() -> Self {
         Self(Requirement::Fresh)
