@@ -66,17 +66,21 @@ enum MayAsk {
 }
 
 impl Engine {
-    /// What to do about the key. `client` is asked for only if the cache does not answer.
+    /// What to do about the key. `client` is called only if the cache does not answer.
     pub(crate) fn step(
         self: &Arc<Self>,
         key: Fingerprint,
         client: &dyn Fn() -> Option<Client>,
         now: Instant,
     ) -> Step {
-        self.hit(key, client, None, now).unwrap_or_else(|| {
-            let rules = Rules { max_age: None, attempts: self.attempts.clone() };
-            self.step_without_answer(key, client(), &rules, now)
-        })
+        match self.hit(&key, |_| true, now) {
+            Some((answer, false)) => Step::Hit(answer),
+            Some((answer, true)) => self.refresh(key, answer, client(), now),
+            None => {
+                let rules = Rules { max_age: None, attempts: self.attempts.clone() };
+                self.step_without_answer(key, client(), &rules, now)
+            }
+        }
     }
 
     /// [`step`](Self::step) for a route with rules of its own.
@@ -87,27 +91,29 @@ impl Engine {
         rules: &Rules,
         now: Instant,
     ) -> Step {
-        self.hit(key, client, rules.max_age, now)
-            .unwrap_or_else(|| self.step_without_answer(key, client(), rules, now))
+        match self.hit(&key, |answer| answer.is_within(rules.max_age, now), now) {
+            Some((answer, false)) => Step::Hit(answer),
+            Some((answer, true)) => self.refresh(key, answer, client(), now),
+            None => self.step_without_answer(key, client(), rules, now),
+        }
     }
 
-    /// The step for a key with a fresh answer that is not older than `max_age`.
+    /// A fresh answer that is young enough, and whether the caller must renew it in the background.
     #[inline]
     fn hit(
-        self: &Arc<Self>,
-        key: Fingerprint,
-        client: &dyn Fn() -> Option<Client>,
-        max_age: Option<Duration>,
+        &self,
+        key: &Fingerprint,
+        is_young_enough: impl FnOnce(&CachedKey) -> bool,
         now: Instant,
-    ) -> Option<Step> {
+    ) -> Option<(Arc<CachedKey>, bool)> {
         let mut must_refresh = false;
-        let answer = self.cache.answer(&key, |answer| {
+        let answer = self.cache.answer(key, |answer| {
             let age = answer.nanoseconds_old(now);
-            let serves = answer.is_fresh_at(age) && answer.is_within(max_age, now);
+            let serves = answer.is_fresh_at(age) && is_young_enough(answer);
             must_refresh = serves && self.settings.refresh_ahead && answer.claims_refresh(age);
             serves
         })?;
-        Some(if must_refresh { self.refresh(key, answer, client(), now) } else { Step::Hit(answer) })
+        Some((answer, must_refresh))
     }
 
     /// The rest of [`step`](Self::step), for a key without a fresh answer.
