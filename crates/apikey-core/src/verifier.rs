@@ -177,9 +177,9 @@ pub enum FailureClass {
 /// use apikey_core::{FailureClass, VerifierError};
 /// use std::time::Duration;
 ///
-/// let error = VerifierError::overload("the directory answered with status 429").retry_after(Duration::from_secs(2));
+/// let error = VerifierError::overload("the directory answered with status 429").with_retry_after(Duration::from_secs(2));
 /// assert_eq!(error.class(), FailureClass::Overload);
-/// assert_eq!(error.asked_to_wait(), Some(Duration::from_secs(2)));
+/// assert_eq!(error.retry_after(), Some(Duration::from_secs(2)));
 /// ```
 #[derive(Clone)]
 pub struct VerifierError {
@@ -229,14 +229,14 @@ impl VerifierError {
 
     /// Adds how long the other side asked to be left alone, counted from now.
     #[must_use]
-    pub fn retry_after(mut self, wait: Duration) -> Self {
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
         self
     }
 
     /// Adds that no connection could be made.
     #[must_use]
-    pub fn never_connected(mut self) -> Self {
+    pub fn without_connection(mut self) -> Self {
         self.never_connected = true;
         self
     }
@@ -262,7 +262,7 @@ impl VerifierError {
 
     /// How long the other side asked to be left alone, if it did.
     #[must_use]
-    pub fn asked_to_wait(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         self.wait
     }
 
@@ -292,7 +292,7 @@ impl fmt::Debug for VerifierError {
             .debug_struct("VerifierError")
             .field("class", &self.class)
             .field("reason", &self.reason)
-            .field("asked_to_wait", &self.wait)
+            .field("retry_after", &self.wait)
             .field("never_connected", &self.never_connected)
             .finish_non_exhaustive()
     }

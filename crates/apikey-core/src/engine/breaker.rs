@@ -198,7 +198,7 @@ impl Breaker {
         set_up.clear_doubt();
         match health {
             Health::Up | Health::Refused(_) => inner.recover(),
-            Health::Overload(error) => state.overload(error.asked_to_wait(), now),
+            Health::Overload(error) => state.overload(error.retry_after(), now),
             Health::Down(error) => state.fail(Some(error), || samples.most_clients_fail(), now),
             Health::Unknown => state.fail(None, || samples.most_clients_fail(), now),
         }

@@ -202,7 +202,7 @@ fn describe(error: reqwest::Error, what: &'static str) -> VerifierError {
         Some(cause) => format!("{what}: {cause}"),
         None => what.to_owned(),
     });
-    let described = if error.is_connect() { described.never_connected() } else { described };
+    let described = if error.is_connect() { described.without_connection() } else { described };
     described.with_source(error)
 }
 

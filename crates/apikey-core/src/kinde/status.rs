@@ -30,7 +30,7 @@ pub(super) fn failure_by_status(head: Head, who: &str, names: SettingNames) -> V
     if is_overload {
         let overload = VerifierError::overload(format!("{who} is overloaded (status {status})"));
         return match head.retry_after.wait {
-            Some(wait) => overload.retry_after(wait),
+            Some(wait) => overload.with_retry_after(wait),
             None => overload,
         };
     }

@@ -126,7 +126,7 @@ impl Pilot {
             return false;
         }
         let now = self.clock.now();
-        let wait = flight.note_overload(error.asked_to_wait(), now);
+        let wait = flight.note_overload(error.retry_after(), now);
         let left = deadline.saturating_duration_since(Instant::now());
         if wait >= left || !self.tries.may_retry(allowance) {
             return false;

@@ -98,7 +98,7 @@ async fn the_moment_that_kinde_names_to_our_own_question_is_told() {
     emulator.set_fault(Endpoint::Verify, Some(fault));
     let health = kinde(&emulator).check().await;
     let Health::Overload(error) = health else { panic!("{health:?}") };
-    assert_eq!(error.asked_to_wait(), Some(Duration::from_secs(7)));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
 }
 
 /// Kinde's answer to a key that it does not know.

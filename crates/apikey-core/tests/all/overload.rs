@@ -41,7 +41,7 @@ impl TenAtOnce {
             self.in_service.fetch_sub(1, Ordering::SeqCst);
             self.refused.fetch_add(1, Ordering::SeqCst);
             let busy = VerifierError::overload("ten calls are under way");
-            return Err(self.moment.map_or(busy.clone(), |moment| busy.retry_after(moment)));
+            return Err(self.moment.map_or(busy.clone(), |moment| busy.with_retry_after(moment)));
         }
         sleep(50 * MILLISECOND).await;
         self.in_service.fetch_sub(1, Ordering::SeqCst);
@@ -131,7 +131,7 @@ impl Verifier for OddOnes {
         sleep(MILLISECOND).await;
         if key.expose().starts_with("odd") {
             let busy = VerifierError::overload("busy");
-            return Err(self.moment.map_or(busy.clone(), |moment| busy.retry_after(moment)));
+            return Err(self.moment.map_or(busy.clone(), |moment| busy.with_retry_after(moment)));
         }
         sleep(50 * MILLISECOND).await;
         Ok(Judgement::accepted(Verification::active(key.expose())))

@@ -154,7 +154,7 @@ async fn an_outage_is_tried_again_on_a_new_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn overload_is_tried_again_after_the_moment_that_is_named() {
-    let busy = |seconds| no(VerifierError::overload("busy").retry_after(seconds * SECOND));
+    let busy = |seconds| no(VerifierError::overload("busy").with_retry_after(seconds * SECOND));
     let verifier = Scripted::new([busy(1), busy(1)]);
     let authenticator = here(&verifier).build().unwrap();
     let (answer, took) = timed(&authenticator, "k1").await;
@@ -218,16 +218,16 @@ impl Verifier for Silencing {
     async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         sleep(SECOND / 20).await;
-        Err(VerifierError::overload("busy").retry_after(60 * SECOND))
+        Err(VerifierError::overload("busy").with_retry_after(60 * SECOND))
     }
 
     async fn check(&self) -> Health {
-        Health::Overload(VerifierError::overload("busy").retry_after(60 * SECOND))
+        Health::Overload(VerifierError::overload("busy").with_retry_after(60 * SECOND))
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_is_not_sent_after_everybody_was_asked_to_wait() {
+async fn a_queue_is_not_sent_after_everybody_was_retry_after() {
     let verifier = Arc::new(Silencing::default());
     let authenticator = Authenticator::builder(Arc::clone(&verifier))
         .verification_runtime(Handle::current())

@@ -163,7 +163,7 @@ fn callers_are_told_the_next_health_checks_moment() {
 #[test]
 fn everybody_waits_only_if_the_health_check_draws_overload() {
     let world = World::new(EngineSettings { circuit_breaker: true, ..plain() });
-    let busy = |seconds| Health::Overload(VerifierError::overload("busy").retry_after(seconds * SECOND));
+    let busy = |seconds| Health::Overload(VerifierError::overload("busy").with_retry_after(seconds * SECOND));
     for key in 0..5 {
         world.land_at_once(world.start(&format!("k{key}")).0, Said::Failed(FailureClass::Overload));
     }
@@ -208,7 +208,7 @@ fn nobody_pauses_while_keys_are_judged() {
         }
         assert!(world.engine.begin_health_check(world.clock.now()) || round > 0);
         world.land_at_once(world.start(&format!("good{round}")).0, accepted("good"));
-        let busy = VerifierError::overload("busy").retry_after(30 * SECOND);
+        let busy = VerifierError::overload("busy").with_retry_after(30 * SECOND);
         world.engine.end_health_check(Health::Overload(busy), world.clock.now());
         assert_eq!(world.kind("another"), Kind::Verify);
         world.clock.advance(SECOND);
@@ -347,7 +347,7 @@ fn three_connections_that_could_not_be_made_raise_the_suspicion() {
         assert!(world.engine.next_health_check(world.clock.now()).is_none());
         let mut flight = world.start(&format!("k{key}")).0;
         assert!(turn_of(&mut flight).is_some());
-        let error = VerifierError::outage("refused").never_connected();
+        let error = VerifierError::outage("refused").without_connection();
         assert!(flight.land(Report::Failed(error), world.clock.now()).is_none());
     }
     assert!(world.health_check(Health::Up));

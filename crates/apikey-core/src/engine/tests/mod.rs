@@ -101,7 +101,7 @@ impl World {
         if let Report::Failed(error) = &report
             && error.class() == FailureClass::Overload
         {
-            flight.note_overload(error.asked_to_wait(), self.clock.now());
+            flight.note_overload(error.retry_after(), self.clock.now());
         }
         flight.land(report, self.clock.now())
     }

@@ -70,7 +70,7 @@ fn a_token_endpoint_that_asks_for_time_is_overloaded() {
     for status in [429, 503] {
         let head = Head { status, retry_after: RetryAfter { has_header: true, wait } };
         let error = read_token_response(head, Some(b""), NAMES).unwrap_err();
-        assert_eq!((error.class(), error.asked_to_wait()), (FailureClass::Overload, wait), "{status}");
+        assert_eq!((error.class(), error.retry_after()), (FailureClass::Overload, wait), "{status}");
     }
 }
 

@@ -170,7 +170,7 @@ fn a_retry_after_makes_an_overload_of_a_503_alone() {
             else {
                 panic!()
             };
-            assert_eq!((error.class(), error.asked_to_wait()), (FailureClass::Overload, wait), "{status}");
+            assert_eq!((error.class(), error.retry_after()), (FailureClass::Overload, wait), "{status}");
         }
         for status in [400, 408, 418, 500, 502, 504] {
             let meaning = read_verify_response(Head { status, retry_after }, Some(b""), NAMES);
