@@ -47,7 +47,7 @@ impl Attempt {
         Self { state: State::Decided(Err(denial)), made_by: 0 }
     }
 
-    /// The same attempt once more, for a later layer or extractor of its request.
+    /// Returns the same attempt, because a later layer or extractor of its request may need it.
     pub(crate) fn again(&self) -> Self {
         Self { state: self.state.clone(), made_by: self.made_by }
     }

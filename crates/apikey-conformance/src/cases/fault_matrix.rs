@@ -1,4 +1,4 @@
-//! Every fault of Kinde's verify endpoint, for a key in every state.
+//! Tries every fault of Kinde's verify endpoint on a cold, a cached and an expired key.
 
 use std::{sync::Arc, time::Duration};
 

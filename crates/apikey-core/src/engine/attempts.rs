@@ -1,4 +1,4 @@
-//! How many verifications one client may cause: fixed windows, for a bounded number of clients.
+//! Limits how many verifications one client may cause. It counts in fixed windows, and remembers at most 100,000 clients.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

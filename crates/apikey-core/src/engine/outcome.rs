@@ -69,7 +69,7 @@ impl Waiter {
         Self { shared, slot: slot.map(Arc::new) }
     }
 
-    /// Takes the slot again if it was given up. A request may wait a second time, for a fresher answer.
+    /// Takes the slot again if it was given up, because a request may wait a second time.
     pub(crate) fn enter(&self) {
         if let Some(slot) = &self.slot {
             slot.enter();

@@ -116,7 +116,7 @@ impl Engine {
         Some((answer, must_refresh))
     }
 
-    /// The rest of [`step`](Self::step), for a key without a fresh answer.
+    /// Finishes [`step`](Self::step) if the cache has no fresh answer.
     fn step_without_answer(
         self: &Arc<Self>,
         key: Fingerprint,

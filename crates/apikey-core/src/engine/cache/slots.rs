@@ -105,7 +105,7 @@ impl Slots {
         (slot, self.leave(slot))
     }
 
-    /// Enters an empty slot into the index, for a secret of this key id.
+    /// Adds an empty slot to the index under this key id.
     pub(super) fn enter(&mut self, slot: usize, key_id: &str) {
         let sibling = if self.siblings.is_some() { self.find(key_id) } else { None };
         if let Some(sibling) = sibling {

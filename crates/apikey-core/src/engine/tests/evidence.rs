@@ -1,4 +1,4 @@
-//! What an outcome proves: for the caller, for a stale answer, and for everybody else.
+//! What an outcome proves: what the caller hears, whether a stale answer serves, and what changes for other callers.
 
 use super::*;
 
