@@ -9,6 +9,7 @@ use apikey_core::{Attempt, Decision, Denial, Policy, TypedPolicy};
 use crate::authenticator::Authenticator;
 use crate::memo;
 use crate::rejection::UnseenRejection;
+use crate::request::Head;
 
 apikey_core::adapter_keys! {
     /// The caller's key: verified and active, with any scopes.
@@ -107,7 +108,7 @@ fn begin<K: 'static>(
 ) -> ExtractFuture<K> {
     let decision = match request.app_data::<Authenticator>() {
         Some(keys) => decide(keys, memo::begin(request, keys)),
-        None => Decision::Decided(Err(unwired(request))),
+        None => Decision::Decided(Err(unwired(request).answering(&Head(request)))),
     };
     match decision {
         Decision::Decided(Ok(key)) => ExtractFuture::Decided(ready(Ok(key))),
@@ -128,7 +129,9 @@ impl FromRequest for ApiKey {
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        begin(request, |keys, attempt| keys.gate(&Policy::any_key()).decide(attempt, Self::from))
+        begin(request, |keys, attempt| {
+            keys.gate(&Policy::any_key()).decide(attempt, &Head(request), Self::from)
+        })
     }
 }
 
@@ -137,7 +140,9 @@ impl FromRequest for MaybeApiKey {
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        begin(request, |keys, attempt| keys.gate(&Policy::any_key()).decide_optional(attempt, Self::from))
+        begin(request, |keys, attempt| {
+            keys.gate(&Policy::any_key()).decide_optional(attempt, &Head(request), Self::from)
+        })
     }
 }
 
@@ -146,6 +151,8 @@ impl<P: TypedPolicy> FromRequest for Scoped<P> {
     type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        begin(request, |keys, attempt| keys.gate(P::POLICY).decide(attempt, Self::assume_authorized))
+        begin(request, |keys, attempt| {
+            keys.gate(P::POLICY).decide(attempt, &Head(request), Self::assume_authorized)
+        })
     }
 }

@@ -5,6 +5,7 @@ use http::request::Parts;
 use crate::authenticator::Authenticator;
 use crate::memo;
 use crate::rejection::Rejection;
+use crate::request::Head;
 
 apikey_core::adapter_keys! {
     /// The caller's key: verified and active, with any scopes.
@@ -88,7 +89,7 @@ where
 {
     let keys = Authenticator::from_ref(state);
     let attempt = memo::begin(parts, &keys);
-    let key = keys.gate(policy).decide(attempt, |key| key).wait().await?;
+    let key = keys.gate(policy).decide(attempt, &Head(parts), |key| key).wait().await?;
     memo::correct_attached(parts, Some(&key));
     Ok(wrap(key))
 }
@@ -104,7 +105,7 @@ where
 {
     let keys = Authenticator::from_ref(state);
     let attempt = memo::begin(parts, &keys);
-    let key = keys.gate(policy).decide_optional(attempt, |key| key).wait().await?;
+    let key = keys.gate(policy).decide_optional(attempt, &Head(parts), |key| key).wait().await?;
     memo::correct_attached(parts, key.as_ref());
     Ok(wrap(key))
 }

@@ -52,9 +52,7 @@ impl Authenticator {
         &self,
         request: &R,
     ) -> impl Future<Output = Result<VerifiedKey, Denial>> + Send + 'static + use<R> {
-        let attempt = self.begin(request);
-        let style = Arc::clone(&self.0.style);
-        async move { attempt.outcome().await?.ok_or_else(|| style.missing_key()) }
+        self.gate(&Policy::any_key()).decide(self.begin(request), request, |key| key).wait()
     }
 
     /// Verifies a key that did not come with a request, for example from a queue. It counts as no client's attempt.

@@ -6,15 +6,30 @@ use std::task::{Context, Poll, ready};
 
 use crate::attempt::{Attempt, PendingVerification, State};
 use crate::authenticator::Authenticator;
-use crate::denial::Denial;
+use crate::decision_log;
+use crate::denial::{Audience, Denial};
 use crate::policy::Policy;
+use crate::request::RequestHead;
 use crate::verified_key::VerifiedKey;
+use crate::view::View;
 
 /// An authenticator and a policy. This is every adapter's only way to a decision.
 ///
 /// An adapter begins an [`Attempt`] and hands it to the gate, which decides. The gate refuses a request without a
-/// key, checks the policy, and waits for a fresh answer if the policy asks for one ([`Policy::fresh`]). So an adapter
-/// can't forget one of these.
+/// key, checks the policy, and waits for a fresh answer if the policy asks for one ([`Policy::fresh`]). It makes a denial
+/// the answer to its request, and notes each decision in the log. So an adapter can't forget one of these.
+///
+/// # In the log and in spans
+///
+/// Each decision is one event. A refusal has the level `DEBUG`, a failure of Kinde's `WARN`, a failure of this
+/// service's `ERROR`, and an acceptance `TRACE`. The event's fields are `apikey.outcome` (`accepted`, `denied` or
+/// `anonymous`), `apikey.code` and `apikey.key_id`. They are recorded in the current span, too, if it declares them:
+///
+/// ```
+/// use tracing::field::Empty;
+///
+/// let span = tracing::info_span!("request", apikey.outcome = Empty, apikey.code = Empty, apikey.key_id = Empty);
+/// ```
 ///
 /// ```
 /// use apikey_core::{Authenticator, Decision, Denial, Policy, RequestHead, VerifiedKey};
@@ -22,7 +37,7 @@ use crate::verified_key::VerifiedKey;
 /// async fn admit(keys: &Authenticator, request: &impl RequestHead) -> Result<VerifiedKey, Denial> {
 ///     let policy = Policy::scope("read:users");
 ///     let attempt = keys.begin(request);
-///     match keys.gate(&policy).decide(attempt, |key| key) {
+///     match keys.gate(&policy).decide(attempt, request, |key| key) {
 ///         Decision::Decided(decision) => decision, // without waiting: on a cached key, for example
 ///         Decision::Pending(pending) => pending.await,
 ///     }
@@ -66,52 +81,94 @@ impl Authenticator {
 }
 
 impl Gate<'_> {
-    /// Decides for a route that requires a key. `wrap` makes the adapter's own type of the key.
+    /// Decides for a route that requires a key. `wrap` makes the adapter's own type of the key. A denial answers the
+    /// `request`, which must be the one that the attempt is about.
     #[inline]
-    pub fn decide<K>(&self, attempt: Attempt, wrap: fn(VerifiedKey) -> K) -> Decision<K> {
-        let view = &self.authenticator.0;
-        if !attempt.is_of(view) {
-            return Decision::Decided(Err(of_another_authenticator()));
-        }
-        match attempt.state {
-            State::Anonymous => Decision::Decided(Err(view.style.missing_key())),
-            State::Decided(decision) => Decision::Decided(
-                decision.and_then(|key| view.authorize(&key, self.policy).map(|()| wrap(key))),
-            ),
-            State::Pending(pending) => self.pending(*pending, Wrap::Key(wrap)),
+    pub fn decide<K>(
+        &self,
+        attempt: Attempt,
+        request: &impl RequestHead,
+        wrap: fn(VerifiedKey) -> K,
+    ) -> Decision<K> {
+        match self.open(attempt) {
+            State::Decided(Ok(key)) => Decision::Decided(self.pass(key, request).map(wrap)),
+            State::Anonymous => self.refuse(self.authenticator.0.style.missing_key(), request),
+            State::Decided(Err(denial)) => self.refuse(denial, request),
+            State::Pending(pending) => self.pending(*pending, request, Wrap::Key(wrap)),
         }
     }
 
     /// Decides for a route with an optional key. A request that presents nothing passes. If a request presents a key,
     /// that key must be valid and active.
     #[inline]
-    pub fn decide_optional<K>(&self, attempt: Attempt, wrap: fn(Option<VerifiedKey>) -> K) -> Decision<K> {
-        let view = &self.authenticator.0;
-        if !attempt.is_of(view) {
-            return Decision::Decided(Err(of_another_authenticator()));
+    pub fn decide_optional<K>(
+        &self,
+        attempt: Attempt,
+        request: &impl RequestHead,
+        wrap: fn(Option<VerifiedKey>) -> K,
+    ) -> Decision<K> {
+        match self.open(attempt) {
+            State::Decided(Ok(key)) => Decision::Decided(self.pass(key, request).map(|key| wrap(Some(key)))),
+            State::Anonymous => {
+                decision_log::anonymous();
+                Decision::Decided(Ok(wrap(None)))
+            }
+            State::Decided(Err(denial)) => self.refuse(denial, request),
+            State::Pending(pending) => self.pending(*pending, request, Wrap::Optional(wrap)),
         }
-        match attempt.state {
-            State::Anonymous => Decision::Decided(Ok(wrap(None))),
-            State::Decided(decision) => Decision::Decided(
-                decision.and_then(|key| view.authorize(&key, self.policy).map(|()| wrap(Some(key)))),
-            ),
-            State::Pending(pending) => self.pending(*pending, Wrap::Optional(wrap)),
+    }
+
+    #[inline]
+    fn open(&self, attempt: Attempt) -> State {
+        if attempt.is_of(&self.authenticator.0) { attempt.state } else { of_another_authenticator() }
+    }
+
+    #[inline]
+    fn pass(&self, key: VerifiedKey, request: &impl RequestHead) -> Result<VerifiedKey, Denial> {
+        let view = &self.authenticator.0;
+        match view.authorize(&key, self.policy) {
+            Ok(()) => {
+                decision_log::accepted(&key);
+                Ok(key)
+            }
+            Err(denial) => Err(denied(view, denial, view.style.audience(request), Some(&key))),
         }
     }
 
     #[cold]
-    fn pending<K>(&self, mut pending: PendingVerification, wrap: Wrap<K>) -> Decision<K> {
+    fn refuse<K>(&self, denial: Denial, request: &impl RequestHead) -> Decision<K> {
+        let view = &self.authenticator.0;
+        Decision::Decided(Err(denied(view, denial, view.style.audience(request), None)))
+    }
+
+    #[cold]
+    fn pending<K>(
+        &self,
+        mut pending: PendingVerification,
+        request: &impl RequestHead,
+        wrap: Wrap<K>,
+    ) -> Decision<K> {
         if self.policy.refuses_stale() {
             pending.refuse_stale_answers();
         }
         let policy = self.policy.clone();
-        Decision::Pending(PendingDecision(Box::new(Waiting { pending, policy, wrap })))
+        let audience = pending.view().style.audience(request);
+        Decision::Pending(PendingDecision(Box::new(Waiting { pending, policy, audience, wrap })))
     }
 }
 
 #[cold]
-fn of_another_authenticator() -> Denial {
-    Denial::wiring_mistake("an attempt of one authenticator was given to the gate of another one")
+fn of_another_authenticator() -> State {
+    State::Decided(Err(Denial::wiring_mistake(
+        "an attempt of one authenticator was given to the gate of another one",
+    )))
+}
+
+/// The denial as it leaves the gate.
+#[cold]
+fn denied(view: &View, denial: Denial, audience: Option<Box<Audience>>, key: Option<&VerifiedKey>) -> Denial {
+    decision_log::denied(&denial, key);
+    denial.presented_as(&view.style, audience)
 }
 
 /// A decision that waits for a verification, as a future. Dropping it cancels no verification.
@@ -124,6 +181,7 @@ pub struct PendingDecision<K>(Box<Waiting<K>>);
 struct Waiting<K> {
     pending: PendingVerification,
     policy: Policy,
+    audience: Option<Box<Audience>>,
     wrap: Wrap<K>,
 }
 
@@ -136,14 +194,20 @@ impl<K> Future for PendingDecision<K> {
     type Output = Result<K, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Waiting { pending, policy, wrap } = &mut *self.0;
+        let Waiting { pending, policy, audience, wrap } = &mut *self.0;
         let decision = ready!(Pin::new(&mut *pending).poll(context));
-        Poll::Ready(decision.and_then(|key| {
-            pending.view().authorize(&key, policy)?;
-            Ok(match wrap {
-                Wrap::Key(wrap) => wrap(key),
-                Wrap::Optional(wrap) => wrap(Some(key)),
-            })
+        let view = pending.view();
+        let key = match decision {
+            Ok(key) => key,
+            Err(denial) => return Poll::Ready(Err(denied(view, denial, audience.take(), None))),
+        };
+        if let Err(denial) = view.authorize(&key, policy) {
+            return Poll::Ready(Err(denied(view, denial, audience.take(), Some(&key))));
+        }
+        decision_log::accepted(&key);
+        Poll::Ready(Ok(match wrap {
+            Wrap::Key(wrap) => wrap(key),
+            Wrap::Optional(wrap) => wrap(Some(key)),
         }))
     }
 }

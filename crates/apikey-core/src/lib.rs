@@ -67,6 +67,7 @@ mod builder;
 mod client;
 mod clock;
 mod config_error;
+mod decision_log;
 mod denial;
 mod engine;
 mod evidence;
@@ -108,7 +109,7 @@ pub use builder::{
 pub use client::{ForwardingHeader, TrustedProxies};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config_error::ConfigError;
-pub use denial::{Denial, DenialCode, DenialResponse};
+pub use denial::{Audience, Denial, DenialBody, DenialCode, DenialResponse};
 pub use engine::AttemptLimit;
 pub use extract::CredentialSource;
 pub use gate::{Decision, Gate, PendingDecision};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config_error::ConfigError;
-use crate::denial::DenialStyle;
+use crate::denial::{DenialRenderer, DenialStyle};
 use crate::engine::AttemptLimit;
 use crate::extract::ExtractionSettings;
 
@@ -16,6 +16,7 @@ pub(crate) struct Options {
     pub(crate) extraction: ExtractionSettings,
     pub(crate) realm: String,
     pub(crate) problem_details: bool,
+    pub(crate) denial_renderer: Option<DenialRenderer>,
     pub(crate) attempt_limit: Option<AttemptLimit>,
     /// Answers that are older than this don't serve. `None`: only the cache's time to live bounds their age.
     pub(crate) max_age: Option<Duration>,
@@ -28,6 +29,7 @@ impl Default for Options {
             extraction: ExtractionSettings::default(),
             realm,
             problem_details,
+            denial_renderer: None,
             attempt_limit: Some(AttemptLimit::default()),
             max_age: None,
         }
@@ -62,6 +64,7 @@ impl Options {
             scheme: self.extraction.challenge_scheme().to_owned(),
             missing_key_message: format!("No {}", self.extraction.location_names().join(" or ")).into(),
             problem_details: self.problem_details,
+            renderer: self.denial_renderer.clone(),
             ..DenialStyle::default()
         }
     }

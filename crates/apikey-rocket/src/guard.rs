@@ -4,6 +4,7 @@ use rocket::{Ignite, Request, Rocket, Sentinel};
 
 use crate::memo::{self, Attached};
 use crate::rejection::Rejection;
+use crate::request::Head;
 
 apikey_core::adapter_keys! {
     /// The caller's key: verified and active, with any scopes.
@@ -102,7 +103,12 @@ impl<'r> FromRequest<'r> for ApiKey {
     type Error = Rejection;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
-        admit(request, |keys, attempt| keys.gate(&ANY_KEY).decide(attempt, |key| key), Self::from).await
+        admit(
+            request,
+            |keys, attempt| keys.gate(&ANY_KEY).decide(attempt, &Head(request), |key| key),
+            Self::from,
+        )
+        .await
     }
 }
 
@@ -111,8 +117,12 @@ impl<'r> FromRequest<'r> for MaybeApiKey {
     type Error = Rejection;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
-        admit(request, |keys, attempt| keys.gate(&ANY_KEY).decide_optional(attempt, |key| key), Self::from)
-            .await
+        admit(
+            request,
+            |keys, attempt| keys.gate(&ANY_KEY).decide_optional(attempt, &Head(request), |key| key),
+            Self::from,
+        )
+        .await
     }
 }
 
@@ -121,7 +131,8 @@ impl<'r, P: TypedPolicy> FromRequest<'r> for Scoped<P> {
     type Error = Rejection;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
-        let gate = |keys: &Authenticator, attempt| keys.gate(P::POLICY).decide(attempt, |key| key);
+        let gate =
+            |keys: &Authenticator, attempt| keys.gate(P::POLICY).decide(attempt, &Head(request), |key| key);
         admit(request, gate, Self::assume_authorized).await
     }
 }

@@ -53,17 +53,16 @@ pub(crate) fn decide<K>(
     let group = of_the_group(request);
     let attached = || request.rocket().state::<Attached>().map(|attached| &attached.0);
     let Some(keys) = group.as_ref().or_else(attached) else {
-        return Decision::Decided(Err(Denial::wiring_mistake(
-            "attach ApiKeys::fairing(keys) to this Rocket",
-        )));
+        let denial = Denial::wiring_mistake("attach ApiKeys::fairing(keys) to this Rocket");
+        return Decision::Decided(Err(denial.answering(&Head(request))));
     };
-    match memo(request).attempts.begin(keys, &Head(request)) {
-        Some(attempt) => gate(keys, attempt),
-        None => Decision::Decided(Err(Denial::wiring_mistake(
+    let attempt = memo(request).attempts.begin(keys, &Head(request)).unwrap_or_else(|| {
+        Attempt::denied(Denial::wiring_mistake(
             "remove_credential must be off for Require::authenticator(keys), because Rocket can't take a header out of a \
              request",
-        ))),
-    }
+        ))
+    });
+    gate(keys, attempt)
 }
 
 /// Stores a decision for fairings and catchers, in place of the one before.

@@ -112,7 +112,9 @@ impl Handler for Guarded {
         if self.passes_preflight && is_preflight(request.method().as_str(), &Head(request)) {
             return self.handler.handle(request, data);
         }
-        match memo::decide(request, |keys, attempt| keys.gate(&self.policy).decide(attempt, |key| key)) {
+        match memo::decide(request, |keys, attempt| {
+            keys.gate(&self.policy).decide(attempt, &Head(request), |key| key)
+        }) {
             Decision::Decided(decision) => match memo::note(request, decision) {
                 Ok(_) => self.handler.handle(request, data),
                 // Not a forward, because then the next matching route could answer.

@@ -2,15 +2,14 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 
-use apikey_core::{Attempt, Authenticator, Decision, Gate, Policy, TypedPolicy, is_preflight};
+use apikey_core::{Authenticator, Decision, Policy, TypedPolicy, is_preflight};
 use warp::http::{HeaderMap, Method};
 use warp::{Filter, Rejection};
 
 use crate::key::{ApiKey, MaybeApiKey, Scoped};
 use crate::rejection::Denied;
-use crate::request::{Head, attempt, pass_if};
+use crate::request::{Decide, Head, decision, pass_if};
 
 /// Extracts the caller's key, if it satisfies the policy.
 ///
@@ -72,8 +71,10 @@ pub fn api_key<P: Into<Policy>>(
 pub fn scoped<P: TypedPolicy>(
     keys: &Authenticator,
 ) -> impl Filter<Extract = (Scoped<P>,), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
-    decided(keys, P::POLICY.clone(), |gate, attempt| gate.decide(attempt, Scoped::assume_authorized))
-        .and_then(or_reject)
+    decided(keys, P::POLICY.clone(), |gate, attempt, head| {
+        gate.decide(attempt, head, Scoped::assume_authorized)
+    })
+    .and_then(or_reject)
 }
 
 /// Extracts the caller's key, if the request presents one. A request that presents nothing is anonymous. If a request
@@ -96,8 +97,10 @@ pub fn scoped<P: TypedPolicy>(
 pub fn optional_api_key(
     keys: &Authenticator,
 ) -> impl Filter<Extract = (MaybeApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<> {
-    decided(keys, Policy::any_key(), |gate, attempt| gate.decide_optional(attempt, MaybeApiKey::from))
-        .and_then(or_reject)
+    decided(keys, Policy::any_key(), |gate, attempt, head| {
+        gate.decide_optional(attempt, head, MaybeApiKey::from)
+    })
+    .and_then(or_reject)
 }
 
 /// As [`api_key`], but it never rejects: it extracts the key or the refusal. Use it for error bodies of your own, and for
@@ -122,7 +125,7 @@ pub fn try_api_key<P: Into<Policy>>(
     policy: P,
 ) -> impl Filter<Extract = (Result<ApiKey, Denied>,), Error = Infallible> + Clone + Send + Sync + 'static + use<P>
 {
-    decided(keys, policy.into(), |gate, attempt| gate.decide(attempt, ApiKey::from))
+    decided(keys, policy.into(), |gate, attempt, head| gate.decide(attempt, head, ApiKey::from))
 }
 
 /// Lets a request pass only if its key satisfies the policy, and extracts nothing. Use it for a group of routes.
@@ -183,15 +186,11 @@ pub fn preflight() -> impl Filter<Extract = (), Error = Rejection> + Clone + Sen
 fn decided<K: Send + 'static>(
     keys: &Authenticator,
     policy: Policy,
-    decide: fn(Gate<'_>, Attempt) -> Decision<K>,
+    decide: Decide<K>,
 ) -> impl Filter<Extract = (Result<K, Denied>,), Error = Infallible> + Clone + Send + Sync + 'static + use<K>
 {
-    let asked = Arc::new((keys.clone(), policy));
-    attempt(keys).then(move |attempt| {
-        let (keys, policy) = &*asked;
-        let decision = decide(keys.gate(policy), attempt);
-        async move { decision.wait().await.map_err(Denied::from) }
-    })
+    decision(keys, policy, decide)
+        .then(|decision: Decision<K>| async { decision.wait().await.map_err(Denied::from) })
 }
 
 fn or_reject<K>(key: Result<K, Denied>) -> Ready<Result<K, Rejection>> {

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use apikey_core::{Attempt, Authenticator, Denial, RequestHead};
+use apikey_core::{Attempt, Authenticator, Decision, Denial, Gate, Policy, RequestHead};
 use warp::http::{HeaderMap, HeaderValue, header};
 use warp::{Filter, Rejection};
 
@@ -36,11 +37,16 @@ impl RequestHead for Head<'_> {
     }
 }
 
-/// Extracts the attempt at the request.
-pub(crate) fn attempt(
+/// What a gate decides about the attempt at a request.
+pub(crate) type Decide<K> = fn(Gate<'_>, Attempt, &Head<'_>) -> Decision<K>;
+
+/// Extracts the decision about the request.
+pub(crate) fn decision<K: Send + 'static>(
     keys: &Authenticator,
-) -> impl Filter<Extract = (Attempt,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
-    let known = keys.clone();
+    policy: Policy,
+    decide: Decide<K>,
+) -> impl Filter<Extract = (Decision<K>,), Error = Infallible> + Clone + Send + Sync + 'static + use<K> {
+    let asked = Arc::new((keys.clone(), policy));
     warp::ext::optional()
         .and(query(keys.reads_query()))
         .and(warp::header::headers_cloned())
@@ -48,7 +54,9 @@ pub(crate) fn attempt(
         .map(move |memo: Option<RequestMemo>, query: String, headers, peer: Option<SocketAddr>| {
             let told = memo.as_ref().and_then(|memo| memo.peer);
             let peer = told.or(peer.map(|peer| peer.ip()));
-            begin(&known, memo, &Head { headers: &headers, query: Some(&query), peer })
+            let head = Head { headers: &headers, query: Some(&query), peer };
+            let (keys, policy) = &*asked;
+            decide(keys.gate(policy), begin(keys, memo, &head), &head)
         })
 }
 

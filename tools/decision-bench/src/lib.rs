@@ -99,7 +99,8 @@ pub fn decide(
     policy: &Policy,
     authorization: &[u8],
 ) -> Option<Result<VerifiedKey, Denial>> {
-    match authenticator.gate(policy).decide(authenticator.begin(&Request(authorization)), |key| key) {
+    let request = Request(authorization);
+    match authenticator.gate(policy).decide(authenticator.begin(&request), &request, |key| key) {
         Decision::Decided(decision) => Some(decision),
         Decision::Pending(_) => None,
     }

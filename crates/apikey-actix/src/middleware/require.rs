@@ -90,7 +90,7 @@ impl Check for RequireKey {
             return Decision::Decided(Err(denial));
         }
         let attempt = memo::begin(request.request(), &self.authenticator);
-        self.authenticator.gate(&self.policy).decide(attempt, Some)
+        self.authenticator.gate(&self.policy).decide(attempt, &Head(request.request()), Some)
     }
 }
 

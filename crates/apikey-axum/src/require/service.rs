@@ -40,7 +40,7 @@ where
             return ResponseFuture::inner(self.inner.call(Request::from_parts(head, body)));
         }
         let attempt = memo::begin(&mut head, &self.authenticator);
-        match self.authenticator.gate(&self.policy).decide(attempt, |key| key) {
+        match self.authenticator.gate(&self.policy).decide(attempt, &Head(&head), |key| key) {
             Decision::Decided(Ok(key)) => {
                 head.extensions.insert(key);
                 ResponseFuture::inner(self.inner.call(Request::from_parts(head, body)))

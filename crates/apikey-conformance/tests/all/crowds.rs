@@ -55,8 +55,9 @@ async fn ten_thousand_callers_one_key_one_call() {
     emulator.wait_until(|counters| counters.verify_calls == 1).await;
     let mut waiting = JoinSet::new();
     for number in 0..5_000 {
-        let attempt = authenticator.begin(&request(&key.secret, number));
-        let decision = authenticator.gate(&any_key).decide(attempt, |key| key);
+        let head = request(&key.secret, number);
+        let attempt = authenticator.begin(&head);
+        let decision = authenticator.gate(&any_key).decide(attempt, &head, |key| key);
         let Decision::Pending(pending) = decision else { panic!("the gate is closed: {decision:?}") };
         waiting.spawn(pending);
     }
@@ -92,8 +93,9 @@ async fn ten_thousand_distinct_cold_keys_never_pass_the_cap() {
     let mut waiting = JoinSet::new();
     let mut turned_away = Vec::new();
     for (number, secret) in secrets.iter().enumerate() {
-        let attempt = authenticator.begin(&request(secret, number));
-        match authenticator.gate(&any_key).decide(attempt, |key| key) {
+        let head = request(secret, number);
+        let attempt = authenticator.begin(&head);
+        match authenticator.gate(&any_key).decide(attempt, &head, |key| key) {
             Decision::Decided(Err(denial)) => {
                 assert_eq!((denial.status(), denial.retry_after_seconds()), (503, Some(1)));
                 turned_away.push(number);

@@ -157,7 +157,11 @@ impl Visit {
     /// The key, if one is presented.
     async fn optional_key(&mut self) -> Result<Option<VerifiedKey>, Denial> {
         let attempt = self.attempt();
-        self.authenticator.gate(&Policy::any_key()).decide_optional(attempt, |key| key).wait().await
+        self.authenticator
+            .gate(&Policy::any_key())
+            .decide_optional(attempt, &self.head(), |key| key)
+            .wait()
+            .await
     }
 
     async fn key(&mut self) -> Result<VerifiedKey, Denial> {
@@ -168,7 +172,7 @@ impl Visit {
         let (attempt, any_key) = (self.attempt(), Policy::any_key());
         let forgets = self.flaws.forgets_freshness && *policy == Policy::fresh();
         let asked = if forgets || self.flaws.is_impatient { &any_key } else { policy };
-        let key = self.authenticator.gate(asked).decide(attempt, |key| key).wait().await?;
+        let key = self.authenticator.gate(asked).decide(attempt, &self.head(), |key| key).wait().await?;
         if self.flaws.is_impatient {
             self.authenticator.authorize(&key, policy)?;
         }

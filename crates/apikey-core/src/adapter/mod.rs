@@ -59,9 +59,9 @@ impl Authenticator {
 /// `Authenticator` of its own, that one takes precedence over this one.
 pub mod application {
     pub use crate::{
-        AnyOf, AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource, Denial,
-        DenialCode, ForwardingHeader, Fresh, OrganizationKey, Policy, RouteOptions, TrustedProxies,
-        TypedPolicy, UserKey, Verification, VerifiedKey, Verifier, scopes,
+        AnyOf, AttemptLimit, Audience, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource,
+        Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, OrganizationKey, Policy, RouteOptions,
+        TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, Verifier, scopes,
     };
     #[cfg(feature = "kinde")]
     pub use crate::{KindeSettings, KindeVerifier, MachineToMachine};

@@ -14,6 +14,7 @@ pub use route_options::RouteOptions;
 use crate::authenticator::Authenticator;
 use crate::client::{DEFAULT_IPV6_PREFIX, TrustedProxies};
 use crate::clock::{Clock, SystemClock};
+use crate::denial::{Audience, Denial, DenialBody, DenialRenderer};
 use crate::engine::AttemptLimit;
 use crate::extract::CredentialSource;
 use crate::options::Options;
@@ -287,6 +288,35 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// Answers denials as `application/problem+json` (RFC 9457). Default: off.
     pub fn problem_details(mut self, problem_details: bool) -> Self {
         self.options.problem_details = problem_details;
+        self
+    }
+
+    /// Words the bodies of all denials: HTML, another language, or an error format of your own. It is given the denial and
+    /// what the request says that it understands, and returns content type and body. Status and headers stay as they
+    /// are. Default: JSON, as [`Denial::default_body`] gives it.
+    ///
+    /// It does not word the answers to gRPC requests, because these have no body.
+    ///
+    /// ```
+    /// use apikey_core::{Audience, Authenticator, Denial, DenialBody, Verifier};
+    ///
+    /// fn page(denial: &Denial, audience: &Audience) -> DenialBody {
+    ///     if audience.accept().is_some_and(|accept| accept.contains("text/html")) {
+    ///         DenialBody::new("text/html; charset=utf-8", format!("<p>Refused: {}</p>", denial.code()))
+    ///     } else {
+    ///         denial.default_body()
+    ///     }
+    /// }
+    ///
+    /// # fn example(verifier: impl Verifier) -> Result<(), apikey_core::ConfigError> {
+    /// let keys = Authenticator::builder(verifier).denial_renderer(page).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn denial_renderer(
+        mut self,
+        render: impl Fn(&Denial, &Audience) -> DenialBody + Send + Sync + 'static,
+    ) -> Self {
+        self.options.denial_renderer = Some(DenialRenderer::new(render));
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::authenticator::Authenticator;
 use crate::config_error::ConfigError;
+use crate::denial::{Audience, Denial, DenialBody, DenialRenderer};
 use crate::engine::AttemptLimit;
 use crate::extract::CredentialSource;
 use crate::options::Options;
@@ -73,6 +74,16 @@ impl<A: From<Authenticator>> RouteOptions<A> {
     /// Answers denials as `application/problem+json` (RFC 9457).
     pub fn problem_details(mut self, problem_details: bool) -> Self {
         self.options.problem_details = problem_details;
+        self
+    }
+
+    /// Words the bodies of denials. See
+    /// [`AuthenticatorBuilder::denial_renderer`](crate::AuthenticatorBuilder::denial_renderer).
+    pub fn denial_renderer(
+        mut self,
+        render: impl Fn(&Denial, &Audience) -> DenialBody + Send + Sync + 'static,
+    ) -> Self {
+        self.options.denial_renderer = Some(DenialRenderer::new(render));
         self
     }
 

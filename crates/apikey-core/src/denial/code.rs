@@ -102,6 +102,19 @@ impl DenialCode {
         self.row().status
     }
 
+    /// The status in an answer to a gRPC request.
+    #[must_use]
+    pub const fn grpc_status(self) -> u8 {
+        match self.status() {
+            400 => 3,  // INVALID_ARGUMENT
+            401 => 16, // UNAUTHENTICATED
+            403 => 7,  // PERMISSION_DENIED
+            429 => 8,  // RESOURCE_EXHAUSTED
+            503 => 14, // UNAVAILABLE
+            _ => 13,   // INTERNAL
+        }
+    }
+
     /// The message, without what one request adds to it.
     #[must_use]
     pub const fn message(self) -> &'static str {

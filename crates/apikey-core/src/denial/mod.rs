@@ -1,5 +1,6 @@
 //! The responses to refused requests: one table, rendered in one way for every framework.
 
+mod audience;
 mod code;
 mod render;
 
@@ -11,9 +12,12 @@ use std::time::Duration;
 use crate::engine::Limited;
 use crate::extract::Malformed;
 use crate::policy::{MissingOwner, Shortfall};
+use crate::request::RequestHead;
 use crate::verification::{Refusal, Verification};
 use crate::verifier::ServerFault;
 
+pub(crate) use audience::DenialRenderer;
+pub use audience::{Audience, DenialBody};
 pub use code::DenialCode;
 pub use render::DenialResponse;
 use render::Rendered;
@@ -25,6 +29,7 @@ pub(crate) struct DenialStyle {
     pub(crate) scheme: String,
     pub(crate) missing_key_message: Cow<'static, str>,
     pub(crate) problem_details: bool,
+    pub(crate) renderer: Option<DenialRenderer>,
     pub(crate) rendered: Rendered,
 }
 
@@ -35,6 +40,7 @@ impl Default for DenialStyle {
             scheme: "Bearer".to_owned(),
             missing_key_message: Cow::Borrowed(DenialCode::MissingKey.message()),
             problem_details: false,
+            renderer: None,
             rendered: Rendered::default(),
         }
     }
@@ -52,6 +58,10 @@ struct Inner {
     code: DenialCode,
     detail: Detail,
     style: Arc<DenialStyle>,
+    /// `None` if nothing that the request says changes the answer.
+    audience: Option<Box<Audience>>,
+    /// Whether the renderer words it. It does not word what it is given itself, so it can't call itself.
+    is_rendered: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -69,7 +79,12 @@ impl DenialStyle {
     }
 
     fn denial_with(self: &Arc<Self>, code: DenialCode, detail: Detail) -> Denial {
-        Denial(Box::new(Inner { code, detail, style: Arc::clone(self) }))
+        Denial(Box::new(Inner { code, detail, style: Arc::clone(self), audience: None, is_rendered: true }))
+    }
+
+    /// What the request says about the answers that it understands, if that changes the answer.
+    pub(crate) fn audience(&self, request: &impl RequestHead) -> Option<Box<Audience>> {
+        Audience::of(request, self.renderer.is_some())
     }
 
     pub(crate) fn missing_key(self: &Arc<Self>) -> Denial {
@@ -124,7 +139,25 @@ impl DenialStyle {
     }
 }
 
+/// # For adapters
 impl Denial {
+    /// This denial as the answer to this request: in its protocol, which may be gRPC, and in the words that it
+    /// understands. A [`gate`](crate::Authenticator::gate) calls this. An adapter calls it for a denial that passes no gate.
+    #[must_use]
+    pub fn answering(mut self, request: &impl RequestHead) -> Self {
+        self.0.audience = self.0.style.audience(request);
+        self
+    }
+}
+
+impl Denial {
+    /// The same denial in this style, for this audience.
+    pub(crate) fn presented_as(mut self, style: &Arc<DenialStyle>, audience: Option<Box<Audience>>) -> Self {
+        self.0.style = Arc::clone(style);
+        self.0.audience = audience;
+        self
+    }
+
     /// The denial for a server that is wired wrong, for example an extractor without its authenticator. The caller
     /// gets `INTERNAL_ERROR`. `mistake` is logged at level `ERROR`; it should say what to change.
     #[must_use]

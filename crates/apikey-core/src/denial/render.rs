@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use super::code::Challenge;
-use super::{Denial, DenialCode, DenialStyle, Detail, whole_seconds};
+use super::{
+    Audience, Denial, DenialBody, DenialCode, DenialRenderer, DenialStyle, Detail, Inner, whole_seconds,
+};
 use crate::policy::is_scope_token;
 
 /// The responses that are always the same, kept once they are rendered. In a flood of bad keys, rendering would cost
@@ -44,18 +47,64 @@ impl Denial {
     /// ```
     #[must_use]
     pub fn response(&self) -> DenialResponse {
-        let kept = match &self.0.detail {
-            Detail::None => self.0.style.rendered.0.get(self.code() as usize),
-            _ => None,
-        };
-        kept.map_or_else(|| self.render(), |kept| kept.get_or_init(|| self.render()).clone())
+        let Inner { detail, style, audience, is_rendered, .. } = &*self.0;
+        let grpc = audience.as_ref().and_then(|audience| audience.grpc.as_ref());
+        let renderer = style.renderer.as_ref().filter(|_| *is_rendered);
+        match (grpc, renderer) {
+            (Some(content_type), _) => self.render_grpc(content_type),
+            (None, Some(renderer)) => self.render(self.rendered_by(renderer)),
+            (None, None) => {
+                let kept = style.rendered.0.get(self.code() as usize).filter(|_| *detail == Detail::None);
+                let render = || self.render(self.default_body());
+                kept.map_or_else(render, |kept| kept.get_or_init(render).clone())
+            }
+        }
     }
 
-    fn render(&self) -> DenialResponse {
+    /// The body without a [`denial_renderer`](crate::AuthenticatorBuilder::denial_renderer): JSON. A renderer that
+    /// rewords only some answers returns this for the others.
+    #[must_use]
+    pub fn default_body(&self) -> DenialBody {
         let content_type =
             if self.0.style.problem_details { "application/problem+json" } else { "application/json" };
-        let mut headers =
-            vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())];
+        DenialBody::new(content_type, self.json())
+    }
+
+    fn rendered_by(&self, DenialRenderer(render): &DenialRenderer) -> DenialBody {
+        let mut given = self.clone();
+        given.0.is_rendered = false;
+        let rendered = render(&given, self.0.audience.as_deref().unwrap_or(&Audience::default()));
+        if rendered.can_be_sent() {
+            return rendered;
+        }
+        tracing::error!(
+            "denial_renderer: the content type that it returned can't be a header's value, so the default body was sent"
+        );
+        self.default_body()
+    }
+
+    fn render(&self, DenialBody { content_type, body }: DenialBody) -> DenialResponse {
+        let mut headers = vec![("content-type", content_type.into_owned())];
+        self.add_headers(&mut headers);
+        DenialResponse { status: self.status(), headers, body }
+    }
+
+    /// A trailers-only response (gRPC over HTTP/2, section "Responses"). A body would be read as a message.
+    fn render_grpc(&self, content_type: &str) -> DenialResponse {
+        // All but visible ASCII characters and spaces is percent-encoded.
+        const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+        let message = utf8_percent_encode(&self.message(), ENCODED).to_string();
+        let mut headers = vec![
+            ("content-type", content_type.to_owned()),
+            ("grpc-status", self.code().grpc_status().to_string()),
+            ("grpc-message", message),
+        ];
+        self.add_headers(&mut headers);
+        DenialResponse { status: 200, headers, body: Vec::new() }
+    }
+
+    fn add_headers(&self, headers: &mut Vec<(&'static str, String)>) {
+        headers.push(("cache-control", "no-store".to_owned()));
         headers.extend(self.challenge().map(|challenge| ("www-authenticate", challenge)));
         headers.extend(self.retry_after_seconds().map(|seconds| ("retry-after", seconds.to_string())));
         if let Detail::Limited(limited) = &self.0.detail {
@@ -65,10 +114,9 @@ impl Denial {
             headers.push(("ratelimit-policy", format!("\"default\";q={quota};w={window}")));
             headers.push(("ratelimit", format!("\"default\";r=0;t={resets_in}")));
         }
-        DenialResponse { status: self.status(), headers, body: self.body() }
     }
 
-    fn body(&self) -> Vec<u8> {
+    fn json(&self) -> Vec<u8> {
         let (status, message, code) = (self.status(), self.message(), self.code().as_str());
         let (required_scopes, available_scopes) = (self.required_scopes(), self.available_scopes());
         let body = if self.0.style.problem_details {
@@ -114,7 +162,8 @@ pub struct DenialResponse {
     pub status: u16,
     /// Header names in lower case, with values of visible ASCII characters and spaces.
     pub headers: Vec<(&'static str, String)>,
-    /// The body: JSON.
+    /// The body: JSON, unless a [`denial_renderer`](crate::AuthenticatorBuilder::denial_renderer) words it. Empty in an
+    /// answer to a gRPC request.
     pub body: Vec<u8>,
 }
 

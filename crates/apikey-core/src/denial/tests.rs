@@ -1,3 +1,5 @@
+mod audience;
+
 use super::*;
 use crate::engine::AttemptLimit;
 use crate::policy::Policy;

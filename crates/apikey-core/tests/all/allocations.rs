@@ -27,11 +27,12 @@ fn authenticator(runtime: &Runtime) -> Authenticator {
 
 /// How many allocations a whole decision makes: extract, look up, check the policy, drop the key.
 fn allocations(authenticator: &Authenticator, request: &PlainRequest, policy: &Policy) -> u64 {
-    let counted =
-        measure(|| match authenticator.gate(policy).decide(authenticator.begin(request), |key| key) {
+    let counted = measure(|| {
+        match authenticator.gate(policy).decide(authenticator.begin(request), request, |key| key) {
             Decision::Decided(Ok(_)) => {}
             other => panic!("{other:?}"),
-        });
+        }
+    });
     counted.count_total
 }
 

@@ -23,7 +23,7 @@ async fn crowd(authenticator: &Authenticator, secret: &str, count: usize) -> Joi
         tasks.spawn(async move {
             let attempt = authenticator.begin(&request);
             joined.add_permits(1);
-            match authenticator.gate(&Policy::any_key()).decide(attempt, |key| key) {
+            match authenticator.gate(&Policy::any_key()).decide(attempt, &request, |key| key) {
                 Decision::Pending(pending) => told(&pending.await),
                 other => format!("{other:?}"),
             }

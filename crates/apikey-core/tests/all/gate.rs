@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use apikey_core::{
-    Attempt, Authenticator, Decision, Denial, DenialCode, Judgement, PlainRequest, Policy, RequestHead,
-    Verification, VerifiedKey,
+    Attempt, Authenticator, Decision, Denial, DenialBody, DenialCode, Judgement, PlainRequest, Policy,
+    RequestHead, Verification, VerifiedKey,
 };
 use proptest::prelude::*;
 use tokio::sync::Semaphore;
@@ -24,8 +24,8 @@ async fn decisions(
     request: &PlainRequest,
 ) -> (Result<VerifiedKey, Denial>, Result<Option<VerifiedKey>, Denial>) {
     let gate = keys.gate(policy);
-    let required = gate.decide(keys.begin(request), |key| key).wait().await;
-    (required, gate.decide_optional(keys.begin(request), |key| key).wait().await)
+    let required = gate.decide(keys.begin(request), request, |key| key).wait().await;
+    (required, gate.decide_optional(keys.begin(request), request, |key| key).wait().await)
 }
 
 #[tokio::test]
@@ -60,9 +60,9 @@ async fn a_denied_attempt_stays_denied() {
     let keys = patient(Fake::new(anyone).0).build().unwrap();
     let policy = Policy::any_key();
     let denied = || Attempt::denied(Denial::wiring_mistake("for this test"));
-    let required = keys.gate(&policy).decide(denied(), |key| key).wait().await;
+    let required = keys.gate(&policy).decide(denied(), &PlainRequest::new(), |key| key).wait().await;
     assert_eq!(required.unwrap_err().code(), DenialCode::InternalError);
-    let optional = keys.gate(&policy).decide_optional(denied(), |key| key).wait().await;
+    let optional = keys.gate(&policy).decide_optional(denied(), &PlainRequest::new(), |key| key).wait().await;
     assert_eq!(optional.unwrap_err().code(), DenialCode::InternalError);
 }
 
@@ -86,7 +86,7 @@ async fn a_decision_that_is_dropped_cancels_no_other() {
     let (verifier, calls) = Fake::new(verify);
     let keys = patient(verifier).build().unwrap();
     let policy = Policy::any_key();
-    let decide = || keys.gate(&policy).decide(keys.begin(&bearer("k1")), |key| key);
+    let decide = || keys.gate(&policy).decide(keys.begin(&bearer("k1")), &bearer("k1"), |key| key);
     let Decision::Pending(first) = decide() else { panic!("the gate is closed") };
     let second = tokio::spawn(decide().wait());
     drop(first);
@@ -102,7 +102,7 @@ async fn a_pending_decision_keeps_the_policy_that_it_was_made_with() {
     let keys = patient(Fake::new(verify).0).build().unwrap();
     let pending = {
         let policy = Policy::scope("admin");
-        keys.gate(&policy).decide(keys.begin(&bearer("k1")), |key| key)
+        keys.gate(&policy).decide(keys.begin(&bearer("k1")), &bearer("k1"), |key| key)
     };
     opened.add_permits(10);
     assert_eq!(told(&pending.wait().await), "INSUFFICIENT_SCOPE");
@@ -138,9 +138,57 @@ async fn a_future_is_send_even_if_its_request_is_not_sync() {
     assert_eq!(told(&tokio::spawn(asked).await.unwrap()), "k1");
     let decision = {
         let policy = Policy::any_key();
-        keys.gate(&policy).decide(keys.begin(&Private(Cell::new(0))), |key| key)
+        let request = Private(Cell::new(0));
+        keys.gate(&policy).decide(keys.begin(&request), &request, |key| key)
     };
     assert_eq!(told(&tokio::spawn(decision.wait()).await.unwrap()), "k1");
+}
+
+/// The status and content type of the answer to a gRPC request: decided at once, and after a verification.
+#[tokio::test]
+async fn a_gate_answers_in_the_protocol_of_the_request() {
+    let keys = patient(Fake::new(anyone).0).build().unwrap();
+    let (any_key, admin) = (Policy::any_key(), Policy::scope("admin"));
+    let grpc = |request: PlainRequest| request.with_header("content-type", "application/grpc");
+    let mut denials = vec![keys.authenticate(&grpc(PlainRequest::new())).await.unwrap_err()];
+    for policy in [&any_key, &admin, &admin] {
+        let request = grpc(if *policy == any_key { PlainRequest::new() } else { bearer("k1") });
+        denials.push(
+            keys.gate(policy).decide(keys.begin(&request), &request, |key| key).wait().await.unwrap_err(),
+        );
+        let wired_wrong = Attempt::denied(Denial::wiring_mistake("for this test"));
+        denials.push(
+            keys.gate(policy).decide_optional(wired_wrong, &request, |key| key).wait().await.unwrap_err(),
+        );
+    }
+    for denial in denials {
+        let response = denial.response();
+        assert_eq!(
+            (response.status, response.headers[0].1.as_str()),
+            (200, "application/grpc"),
+            "{denial:?}"
+        );
+    }
+}
+
+/// Also a denial that the adapter made, and not the gate.
+#[tokio::test]
+async fn a_gate_lets_its_own_renderer_word_every_denial() {
+    let keys = patient(Fake::new(anyone).0)
+        .denial_renderer(|denial, _| DenialBody::new("text/plain", denial.code().as_str()))
+        .build()
+        .unwrap();
+    let partners =
+        keys.with_options().denial_renderer(|_, _| DenialBody::new("text/plain", "no")).build().unwrap();
+    let (any_key, nothing) = (Policy::any_key(), PlainRequest::new());
+    for (keys, missing, mistaken) in [(&keys, "MISSING_KEY", "INTERNAL_ERROR"), (&partners, "no", "no")] {
+        let gate = keys.gate(&any_key);
+        let denial = gate.decide(keys.begin(&nothing), &nothing, |key| key).wait().await.unwrap_err();
+        assert_eq!(denial.response().body, missing.as_bytes());
+        let wired_wrong = Attempt::denied(Denial::wiring_mistake("for this test"));
+        let denial = gate.decide(wired_wrong, &nothing, |key| key).wait().await.unwrap_err();
+        assert_eq!(denial.response().body, mistaken.as_bytes());
+    }
 }
 
 fn policy() -> impl Strategy<Value = Policy> {

@@ -221,5 +221,5 @@ async fn a_memo_begins_nothing_if_a_credential_was_not_taken() {
 }
 
 async fn decided(authenticator: &Authenticator, attempt: Attempt) -> Result<Option<VerifiedKey>, Denial> {
-    authenticator.gate(&Policy::any_key()).decide_optional(attempt, |key| key).wait().await
+    authenticator.gate(&Policy::any_key()).decide_optional(attempt, &nothing(), |key| key).wait().await
 }

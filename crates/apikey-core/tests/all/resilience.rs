@@ -129,8 +129,9 @@ async fn who_refuses_older_answers_waits_for_a_slow_kinde() {
     let (authenticator, gate) = outlived(&emulator, &issued).await;
     let request =
         apikey_core::PlainRequest::new().with_header("authorization", format!("Bearer {}", issued.secret));
-    let decide =
-        |policy: Policy| authenticator.gate(&policy).decide(authenticator.begin(&request), |key| key).wait();
+    let decide = |policy: Policy| {
+        authenticator.gate(&policy).decide(authenticator.begin(&request), &request, |key| key).wait()
+    };
     let sure = tokio::spawn(decide(Policy::fresh()));
     assert!(decide(Policy::any_key()).await.unwrap().is_stale());
     assert!(!sure.is_finished());

@@ -146,7 +146,8 @@ async fn a_gate_of_some_routes_decides_by_their_options() {
     let everywhere = patient(verifier).build().unwrap();
     let partners = everywhere.with_options().realm("partners").build().unwrap();
     let policy = Policy::any_key();
-    let decision = partners.gate(&policy).decide(partners.begin(&PlainRequest::new()), |key| key);
+    let nothing = PlainRequest::new();
+    let decision = partners.gate(&policy).decide(partners.begin(&nothing), &nothing, |key| key);
     let headers = decision.wait().await.unwrap_err().response().headers;
     assert!(headers.contains(&("www-authenticate", r#"Bearer realm="partners""#.to_owned())), "{headers:?}");
 }

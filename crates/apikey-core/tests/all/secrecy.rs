@@ -288,7 +288,7 @@ impl Stage {
         let policy = Policy::any_key();
         let gate = authenticator.gate(&policy);
         self.watch.show(&gate);
-        let decision = gate.decide(attempt, |key| key);
+        let decision = gate.decide(attempt, &request, |key| key);
         self.watch.show(&decision);
         let answer = decision.wait().await;
         self.watch.show_answer(&answer);

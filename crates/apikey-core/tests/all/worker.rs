@@ -363,7 +363,7 @@ fn a_blocked_worker_delays_its_own_request_alone() {
                 blocked.send(()).unwrap();
                 let _ = unblocked.recv();
                 let policy = Policy::any_key();
-                let decision = authenticator.gate(&policy).decide(begun, |key| key);
+                let decision = authenticator.gate(&policy).decide(begun, &bearer("k1"), |key| key);
                 decision.wait().await.unwrap().key_id().to_owned()
             })
         }

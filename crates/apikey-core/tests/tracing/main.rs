@@ -1,6 +1,8 @@
 //! What subscribers of `tracing` see. It is a program of its own, because `tracing` decides once for the whole
 //! process what is enabled.
 
+mod decisions;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

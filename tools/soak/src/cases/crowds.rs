@@ -49,7 +49,7 @@ pub(super) async fn one_key(is_quick: bool) -> Result<Vec<Row>, String> {
     for _ in connections.len()..crowd(is_quick) {
         let request = head(&key.secret).with_peer(Ipv4Addr::LOCALHOST.into());
         let attempt = world.server.keys.begin(&request);
-        let decision = world.server.keys.gate(&any_key).decide(attempt, |key| key);
+        let decision = world.server.keys.gate(&any_key).decide(attempt, &request, |key| key);
         early += usize::from(!matches!(decision, Decision::Pending(_)));
         waiting.spawn(decision.wait());
     }
@@ -107,7 +107,7 @@ pub(super) async fn distinct_keys(is_quick: bool) -> Result<Vec<Row>, String> {
         let request = head(secret);
         let began = Instant::now();
         let attempt = world.server.keys.begin(&request);
-        match world.server.keys.gate(&any_key).decide(attempt, |key| key) {
+        match world.server.keys.gate(&any_key).decide(attempt, &request, |key| key) {
             Decision::Decided(Err(denial)) if denial.status() == 503 => turned_away.push(began.elapsed()),
             Decision::Pending(pending) => drop(waiting.spawn(pending)),
             _ => other += 1,

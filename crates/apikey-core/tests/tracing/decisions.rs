@@ -1,0 +1,108 @@
+//! What each decision leaves in the log and in the caller's span.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use apikey_core::{Denial, FailureClass, Policy};
+use apikey_testkit::FakeVerifier;
+use tracing::field::{Empty, Field, Visit};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+use super::*;
+
+type Fields = BTreeMap<&'static str, String>;
+
+/// Records the `apikey.*` fields of events, and those that are recorded in spans.
+#[derive(Clone, Default)]
+struct Noted {
+    events: Arc<Mutex<Vec<(tracing::Level, Fields)>>>,
+    span: Arc<Mutex<Fields>>,
+}
+
+struct Collect<'a>(&'a mut Fields);
+
+impl Visit for Collect<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name().starts_with("apikey.") {
+            self.0.insert(field.name(), value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Noted {
+    fn on_record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
+        values.record(&mut Collect(&mut self.span.lock().unwrap()));
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::new();
+        event.record(&mut Collect(&mut fields));
+        if !fields.is_empty() {
+            self.events.lock().unwrap().push((*event.metadata().level(), fields));
+        }
+    }
+}
+
+fn fields<const N: usize>(pairs: [(&'static str, &str); N]) -> Fields {
+    pairs.map(|(name, value)| (name, value.to_owned())).into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_decision_is_one_event_and_marks_its_span() {
+    let _alone = ALONE.lock().await;
+    let noted = Noted::default();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(noted.clone()));
+    let fake = FakeVerifier::new()
+        .with_key("good", Verification::active("api_key_1").with_scopes(["read"]))
+        .with_failure("down", VerifierError::new(FailureClass::Outage, "no answer"))
+        .with_failure("set", VerifierError::service_refused("grant the scope"));
+    let keys = Authenticator::builder(fake)
+        .verification_runtime(Handle::current())
+        .retries(false)
+        .attempt_limit(None)
+        .build()
+        .unwrap();
+    let ask = async |key: Option<&str>, policy: Policy, is_optional: bool| {
+        let span = tracing::info_span!(
+            "request",
+            apikey.outcome = Empty,
+            apikey.code = Empty,
+            apikey.key_id = Empty
+        );
+        let entered = span.enter();
+        let request = key.map_or_else(PlainRequest::new, |key| {
+            PlainRequest::new().with_header("authorization", format!("Bearer {key}"))
+        });
+        let (gate, attempt) = (keys.gate(&policy), keys.begin(&request));
+        let _: Result<(), Denial> = if is_optional {
+            gate.decide_optional(attempt, &request, drop).wait().await
+        } else {
+            gate.decide(attempt, &request, drop).wait().await
+        };
+        drop(entered);
+        let events = std::mem::take(&mut *noted.events.lock().unwrap());
+        let span = std::mem::take(&mut *noted.span.lock().unwrap());
+        let [(level, event)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(*event, span);
+        (*level, span)
+    };
+    let accepted = || fields([("apikey.outcome", "accepted"), ("apikey.key_id", "api_key_1")]);
+    let denied = |code| fields([("apikey.outcome", "denied"), ("apikey.code", code)]);
+    use tracing::Level;
+    let any = Policy::any_key;
+    // Once from Kinde, and once from the cache.
+    assert_eq!(ask(Some("good"), any(), false).await, (Level::TRACE, accepted()));
+    assert_eq!(ask(Some("good"), any(), true).await, (Level::TRACE, accepted()));
+    assert_eq!(ask(None, any(), true).await, (Level::TRACE, fields([("apikey.outcome", "anonymous")])));
+    assert_eq!(ask(None, any(), false).await, (Level::DEBUG, denied("MISSING_KEY")));
+    assert_eq!(ask(Some("b a d"), any(), true).await, (Level::DEBUG, denied("INVALID_FORMAT")));
+    assert_eq!(ask(Some("bad"), any(), false).await, (Level::DEBUG, denied("INVALID_KEY")));
+    let mut lacks_scope = denied("INSUFFICIENT_SCOPE");
+    lacks_scope.insert("apikey.key_id", "api_key_1".to_owned());
+    assert_eq!(ask(Some("good"), Policy::scope("admin"), false).await, (Level::DEBUG, lacks_scope));
+    assert_eq!(ask(Some("down"), any(), false).await, (Level::WARN, denied("VERIFICATION_UNAVAILABLE")));
+    assert_eq!(ask(Some("set"), any(), true).await, (Level::ERROR, denied("INTERNAL_ERROR")));
+}
