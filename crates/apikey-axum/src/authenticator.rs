@@ -1,6 +1,7 @@
 use apikey_core::Policy;
 
 use crate::require::RequireLayer;
+use crate::uploads::ReadRefusedUploads;
 
 apikey_core::adapter_authenticator! {
     /// The value that every extractor and layer asks. Build it once, and keep it in the router's state.
@@ -21,5 +22,28 @@ impl Authenticator {
     /// A layer that lets a request pass only if its key satisfies the policy.
     pub fn require(&self, policy: impl Into<Policy>) -> RequireLayer {
         RequireLayer::new(self.0.clone(), policy.into())
+    }
+
+    /// A layer for routes whose extractors refuse uploads. Add it last, so that it stands outside.
+    ///
+    /// A client may send its whole body before it reads the answer. If the server closes the connection meanwhile, the
+    /// client sees a broken pipe, and not the 401. [`require`](Self::require) reads the rest of what it refuses by
+    /// itself. An extractor can't, because it sees no body. The limits are
+    /// [`refused_uploads`](apikey_core::AuthenticatorBuilder::refused_uploads).
+    ///
+    /// ```
+    /// use apikey_axum::{ApiKey, Authenticator};
+    /// use axum::{Router, body::Bytes, routing::put};
+    ///
+    /// fn app(keys: Authenticator) -> Router {
+    ///     Router::new()
+    ///         .route("/file", put(|_: ApiKey, file: Bytes| async move { file.len().to_string() }))
+    ///         .layer(keys.read_refused_uploads())
+    ///         .with_state(keys)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn read_refused_uploads(&self) -> ReadRefusedUploads {
+        ReadRefusedUploads(self.0.clone())
     }
 }

@@ -203,12 +203,14 @@ mod memo;
 mod rejection;
 mod request;
 mod require;
+mod uploads;
 
 pub use apikey_core::application::*;
 pub use authenticator::Authenticator;
 pub use extract::{ApiKey, MaybeApiKey, Scoped};
 pub use rejection::Rejection;
 pub use require::{Require, RequireLayer, ResponseFuture};
+pub use uploads::{ReadRefusedUploads, ReadRefusedUploadsFuture, ReadRefusedUploadsService};
 
 /// The README's example is compiled with the others.
 #[cfg(doctest)]

@@ -6,6 +6,8 @@ apikey_core::adapter_rejection! {
     /// A refused request: the error of the extractors. It becomes the response that its
     /// [`Denial`](apikey_core::Denial) describes.
     ///
+    /// The response carries the denial in its extensions, so layers outside can read it there.
+    ///
     /// For an error body of your own, take `Result<ApiKey, Rejection>` in the handler and look at
     /// [`denial`](Self::denial).
     Rejection;
@@ -22,6 +24,7 @@ impl IntoResponse for Rejection {
                 response.headers_mut().insert(HeaderName::from_static(name), value);
             }
         }
+        response.extensions_mut().insert(self.0);
         response
     }
 }

@@ -85,6 +85,7 @@ mod log_gate;
 mod memo;
 mod options;
 mod policy;
+mod refused_upload;
 mod request;
 mod retry;
 mod runtime;
@@ -120,6 +121,7 @@ pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
+pub use refused_upload::RefusedUpload;
 pub use request::{PlainRequest, RequestHead, is_preflight};
 pub use verification::{Judgement, Refusal, Verdict, Verification};
 pub use verified_key::VerifiedKey;

@@ -11,6 +11,7 @@ use crate::engine::{Engine, Rules};
 use crate::extract::Extraction;
 use crate::options::Options;
 use crate::policy::Policy;
+use crate::refused_upload::RefusedUploads;
 use crate::request::RequestHead;
 use crate::verified_key::VerifiedKey;
 use crate::worker::Worker;
@@ -28,6 +29,7 @@ pub(crate) struct View {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) worker: Arc<Worker>,
+    pub(crate) refused_uploads: Arc<RefusedUploads>,
     /// How long a batch tries to begin a verification if too many callers ask already.
     pub(crate) timeout: Duration,
 }
@@ -58,6 +60,7 @@ impl View {
             clock: Arc::clone(&self.clock),
             clients: Arc::clone(&self.clients),
             worker: Arc::clone(&self.worker),
+            refused_uploads: Arc::clone(&self.refused_uploads),
             timeout: self.timeout,
         })
     }

@@ -91,7 +91,7 @@ impl Worker {
     }
 
     /// Runs work until it ends, or until the worker is dropped.
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut alive = self.alive.subscribe();
         self.runtime.spawn(async move {
             tokio::select! {

@@ -2,13 +2,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use apikey_core::{Denial, PendingDecision, VerifiedKey};
+use apikey_core::{Denial, PendingDecision, RefusedUpload, VerifiedKey};
 use axum_core::response::{IntoResponse, Response};
 use http::Request;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::rejection::Rejection;
+use crate::uploads;
 
 pin_project! {
     /// The response of a [`Require`](super::Require): the inner service's, or a denial.
@@ -33,6 +34,8 @@ pin_project! {
 /// A request whose key is being verified, and the inner service, which is ready for it.
 struct Waiting<S, B> {
     decision: PendingDecision<VerifiedKey>,
+    /// Reads the request's body, if it is refused.
+    upload: Option<RefusedUpload>,
     request: Request<B>,
     inner: S,
 }
@@ -49,8 +52,13 @@ where
         Self { state: State::Inner { future } }
     }
 
-    pub(super) fn pending(decision: PendingDecision<VerifiedKey>, request: Request<B>, inner: S) -> Self {
-        Self { state: State::Pending { waiting: Some(Waiting { decision, request, inner }) } }
+    pub(super) fn pending(
+        decision: PendingDecision<VerifiedKey>,
+        upload: Option<RefusedUpload>,
+        request: Request<B>,
+        inner: S,
+    ) -> Self {
+        Self { state: State::Pending { waiting: Some(Waiting { decision, upload, request, inner }) } }
     }
 }
 
@@ -58,6 +66,7 @@ impl<S, B> Future for ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
     S::Response: IntoResponse,
+    B: http_body::Body + Send + 'static,
 {
     type Output = Result<Response, S::Error>;
 
@@ -75,7 +84,7 @@ where
                 StateProjection::Pending { waiting } => {
                     let Some(held) = waiting else { return Poll::Pending };
                     let decision = ready!(Pin::new(&mut held.decision).poll(context));
-                    let Some(Waiting { mut request, mut inner, .. }) = waiting.take() else {
+                    let Some(Waiting { upload, mut request, mut inner, .. }) = waiting.take() else {
                         return Poll::Pending;
                     };
                     match decision {
@@ -83,7 +92,12 @@ where
                             request.extensions_mut().insert(key);
                             State::Inner { future: inner.call(request) }
                         }
-                        Err(denial) => State::Denied { denial: Some(denial) },
+                        Err(denial) => {
+                            if let Some(upload) = upload {
+                                uploads::read(upload, request.into_body());
+                            }
+                            State::Denied { denial: Some(denial) }
+                        }
                     }
                 }
             };

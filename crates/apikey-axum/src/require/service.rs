@@ -7,8 +7,8 @@ use http::Request;
 use tower_service::Service;
 
 use super::future::ResponseFuture;
-use crate::memo;
 use crate::request::Head;
+use crate::{memo, uploads};
 
 /// The service that [`RequireLayer`](super::RequireLayer) makes.
 #[derive(Debug, Clone)]
@@ -23,6 +23,7 @@ impl<S, B> Service<Request<B>> for Require<S>
 where
     S: Service<Request<B>> + Clone,
     S::Response: IntoResponse,
+    B: http_body::Body + Send + 'static,
 {
     type Response = Response;
     type Error = S::Error;
@@ -45,13 +46,19 @@ where
                 head.extensions.insert(key);
                 ResponseFuture::inner(self.inner.call(Request::from_parts(head, body)))
             }
-            Decision::Decided(Err(denial)) => ResponseFuture::denied(denial),
+            Decision::Decided(Err(denial)) => {
+                if let Some(upload) = uploads::of(&head, &self.authenticator) {
+                    uploads::read(upload, body);
+                }
+                ResponseFuture::denied(denial)
+            }
             Decision::Pending(decision) => {
                 // Only this service is known to be ready, so it is called later and its clone takes its place. The
                 // other cases call it at once and need no clone, which would allocate if the service is boxed.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::pending(decision, Request::from_parts(head, body), ready)
+                let upload = uploads::of(&head, &self.authenticator);
+                ResponseFuture::pending(decision, upload, Request::from_parts(head, body), ready)
             }
         }
     }

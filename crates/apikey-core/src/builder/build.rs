@@ -10,6 +10,7 @@ use crate::config_error::ConfigError;
 use crate::engine::{Engine, EngineSettings};
 use crate::key::Fingerprinter;
 use crate::options::LONGEST_TIME_TO_LIVE;
+use crate::refused_upload::RefusedUploads;
 use crate::runtime::VerificationRuntime;
 use crate::view::View;
 use crate::worker::{Worker, WorkerSettings, health_check_timeout};
@@ -64,6 +65,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         if self.stale_while_slow > LONGEST_TIMEOUT {
             return Err(ConfigError::new("stale_while_slow", "at most 600 s"));
         }
+        self.refused_uploads.check()?;
         self.options.check()?;
         let engine = EngineSettings {
             cache_capacity: self.cache_capacity,
@@ -104,6 +106,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             clock: self.clock,
             clients: Arc::new(Clients::new(self.trusted_proxies, self.ipv6_prefix)),
             worker: Arc::new(worker),
+            refused_uploads: Arc::new(RefusedUploads::new(self.refused_uploads)),
             timeout: self.verification_timeout,
         };
         Ok(A::from(Authenticator(Arc::new(view))))

@@ -18,6 +18,7 @@ use crate::denial::{Audience, Denial, DenialBody, DenialRenderer};
 use crate::engine::AttemptLimit;
 use crate::extract::CredentialSource;
 use crate::options::Options;
+use crate::refused_upload::UploadLimit;
 use crate::verifier::Verifier;
 
 /// The time to live of a cached positive answer, as Kinde's guide recommends: five minutes.
@@ -59,6 +60,7 @@ pub struct AuthenticatorBuilder<A = Authenticator> {
     runtime: Option<Handle>,
     trusted_proxies: TrustedProxies,
     ipv6_prefix: u8,
+    refused_uploads: UploadLimit,
     makes: PhantomData<fn() -> A>,
 }
 
@@ -101,6 +103,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             runtime: None,
             trusted_proxies: TrustedProxies::none(),
             ipv6_prefix: DEFAULT_IPV6_PREFIX,
+            refused_uploads: UploadLimit::default(),
             makes: PhantomData,
         }
     }
@@ -317,6 +320,17 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         render: impl Fn(&Denial, &Audience) -> DenialBody + Send + Sync + 'static,
     ) -> Self {
         self.options.denial_renderer = Some(DenialRenderer::new(render));
+        self
+    }
+
+    /// How much of a refused request's body is read and dropped after the answer was sent: at most this many bytes, for
+    /// at most this time. Default: 1 MiB (1,048,576 bytes) and 2 s; at most 60 s. 0 bytes turn it off.
+    ///
+    /// A client may send its whole body before it reads the answer. Without this, it sees a broken pipe instead of the
+    /// 401. A body whose announced length is larger is not read, nor is one whose client waits for `100 Continue`. At
+    /// most 64 are read at once. Each adapter's first page says for which of its routes it can do this.
+    pub fn refused_uploads(mut self, bytes: u64, time: Duration) -> Self {
+        self.refused_uploads = UploadLimit { bytes, time };
         self
     }
 

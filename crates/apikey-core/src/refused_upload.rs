@@ -1,0 +1,232 @@
+//! Reads what a refused request still sends, so that its client gets the answer.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::authenticator::Authenticator;
+use crate::config_error::ConfigError;
+use crate::request::RequestHead;
+use crate::view::View;
+
+/// How many refused uploads one authenticator reads at once.
+const MOST_AT_ONCE: usize = 64;
+/// The longest time that can be set.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// How much of each refused upload is read. [`RefusedUploads`] also counts those that are being read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UploadLimit {
+    pub(crate) bytes: u64,
+    pub(crate) time: Duration,
+}
+
+impl Default for UploadLimit {
+    fn default() -> Self {
+        Self { bytes: 1024 * 1024, time: Duration::from_secs(2) }
+    }
+}
+
+impl UploadLimit {
+    /// # Errors
+    /// [`ConfigError`], if the time is too long.
+    pub(crate) fn check(self) -> Result<(), ConfigError> {
+        if self.time > LONGEST {
+            return Err(ConfigError::new("refused_uploads", "at most 60 s; 0 bytes turn it off"));
+        }
+        Ok(())
+    }
+}
+
+/// The refused uploads that are being read.
+pub(crate) struct RefusedUploads {
+    limit: UploadLimit,
+    places: Arc<Semaphore>,
+}
+
+impl RefusedUploads {
+    pub(crate) fn new(limit: UploadLimit) -> Self {
+        Self { limit, places: Arc::new(Semaphore::new(MOST_AT_ONCE)) }
+    }
+}
+
+/// Reads the rest of one refused request's body. [`Authenticator::refused_upload`] makes it.
+///
+/// A client may send its whole body before it reads the answer. If the server closes the connection meanwhile, the
+/// client sees a broken pipe, and not the answer. So an adapter sends the answer, then reads and drops the body.
+#[must_use = "the body is not read by itself"]
+pub struct RefusedUpload {
+    view: Arc<View>,
+}
+
+/// # For adapters
+impl Authenticator {
+    /// What reads the body of this request over HTTP/1, if it is refused. Over HTTP/2 a server ends one stream and
+    /// keeps the connection, so an adapter does not call this.
+    ///
+    /// `None` if there is nothing to read, or if it must not be read:
+    /// [`refused_uploads`](crate::AuthenticatorBuilder::refused_uploads) turns it off, the announced length exceeds
+    /// the limit, or the client waits for `100 Continue` (RFC 9110, section 10.1.1).
+    #[must_use]
+    pub fn refused_upload(&self, request: &impl RequestHead) -> Option<RefusedUpload> {
+        let UploadLimit { bytes, time } = self.0.refused_uploads.limit;
+        let is_on = bytes > 0 && !time.is_zero();
+        let expects_continue = request.header_values("expect").next().is_some();
+        let is_read = is_on && !expects_continue && is_within(request, bytes);
+        is_read.then(|| RefusedUpload { view: Arc::clone(&self.0) })
+    }
+}
+
+/// Whether the request has a body, and does not announce one that is too long.
+fn is_within(request: &impl RequestHead, most: u64) -> bool {
+    match request.header_values("content-length").next() {
+        Some(length) => std::str::from_utf8(length)
+            .ok()
+            .and_then(|length| length.trim().parse::<u64>().ok())
+            .is_some_and(|length| 0 < length && length <= most),
+        None => request.header_values("transfer-encoding").next().is_some(),
+    }
+}
+
+impl RefusedUpload {
+    /// Reads in the background, where verifications run, until the body ends, or until the limit of bytes or time is
+    /// reached. `next` gives the length of the next piece of the body in bytes, and `None` at its end or if it fails.
+    /// If 64 others are being read, it drops `next` at once. Call it, and then send the answer.
+    pub fn read(self, next: impl FnMut(&mut Context<'_>) -> Poll<Option<usize>> + Send + 'static) {
+        let RefusedUploads { limit, places } = &*self.view.refused_uploads;
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else { return };
+        let reading = read(*limit, next);
+        self.view.worker.spawn(async move {
+            reading.await;
+            drop(place);
+        });
+    }
+}
+
+async fn read(limit: UploadLimit, mut next: impl FnMut(&mut Context<'_>) -> Poll<Option<usize>>) {
+    let mut left = limit.bytes;
+    let all = poll_fn(|context| {
+        while let Some(length) = ready!(next(context)) {
+            match left.checked_sub(length as u64) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+        Poll::Ready(())
+    });
+    let _in_time = tokio::time::timeout(limit.time, all).await;
+}
+
+impl fmt::Debug for RefusedUpload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RefusedUpload")
+            .field("limit", &self.view.refused_uploads.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::PlainRequest;
+    use crate::{Judgement, PresentedKey, Verification, Verifier, VerifierError};
+
+    struct Anyone;
+
+    #[crate::async_trait]
+    impl Verifier for Anyone {
+        async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
+            Ok(Judgement::accepted(Verification::active(key.expose())))
+        }
+    }
+
+    fn keys(bytes: u64, time: Duration) -> Authenticator {
+        Authenticator::builder(Anyone).refused_uploads(bytes, time).build().unwrap()
+    }
+
+    fn request(headers: &[(&str, &str)]) -> PlainRequest {
+        headers.iter().fold(PlainRequest::new(), |request, (name, value)| request.with_header(name, value))
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn only_an_upload_within_the_limit_is_read() {
+        let keys = keys(1000, SECOND);
+        let is_read = |headers: &[(&str, &str)]| keys.refused_upload(&request(headers)).is_some();
+        for headers in [
+            [("content-length", "1")].as_slice(),
+            &[("content-length", "1000")],
+            &[("transfer-encoding", "chunked")],
+        ] {
+            assert!(is_read(headers), "{headers:?}");
+        }
+        for headers in [
+            [].as_slice(),
+            &[("content-length", "0")],
+            &[("content-length", "1001")],
+            &[("content-length", "99999999999999999999999")],
+            &[("content-length", "x"), ("transfer-encoding", "chunked")],
+            &[("content-length", "10"), ("expect", "100-continue")],
+        ] {
+            assert!(!is_read(headers), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn zero_turns_the_reading_off() {
+        for (bytes, time) in [(0, SECOND), (1000, Duration::ZERO)] {
+            assert!(keys(bytes, time).refused_upload(&request(&[("content-length", "1")])).is_none());
+        }
+    }
+
+    #[test]
+    fn at_most_64_uploads_are_read_at_once() {
+        let keys = keys(1000, SECOND);
+        let partners = keys.with_options().realm("partners").build().unwrap();
+        let upload = request(&[("content-length", "1")]);
+        let held = Arc::new(());
+        let read = |keys: &Authenticator| {
+            let body = Arc::clone(&held);
+            keys.refused_upload(&upload).unwrap().read(move |_| {
+                let _body = &body;
+                Poll::Pending
+            });
+        };
+        (0..64).for_each(|_| read(&keys));
+        assert_eq!(Arc::strong_count(&held), 65);
+        read(&partners);
+        assert_eq!(Arc::strong_count(&held), 65, "its body was dropped at once");
+    }
+
+    #[test]
+    fn a_reading_time_over_a_minute_is_refused_by_name() {
+        let error = Authenticator::builder(Anyone).refused_uploads(1, 61 * SECOND).build().unwrap_err();
+        assert_eq!(error.setting(), "refused_uploads");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_ends_with_the_body_the_bytes_or_the_time() {
+        let limit = UploadLimit { bytes: 1000, time: 2 * SECOND };
+        let mut pieces = vec![100, 200];
+        read(limit, |_| Poll::Ready(pieces.pop())).await;
+        assert!(pieces.is_empty());
+
+        let mut count = 0;
+        let endless = |_: &mut Context<'_>| {
+            count += 1;
+            Poll::Ready(Some(300))
+        };
+        read(limit, endless).await;
+        assert_eq!(count, 4, "1,200 bytes are more than 1,000");
+
+        let began = tokio::time::Instant::now();
+        read(limit, |_| Poll::Pending).await;
+        assert_eq!(began.elapsed().as_secs(), 2);
+    }
+}
