@@ -36,6 +36,9 @@ pub struct Differences {
     /// The framework waits for the first bytes of a body before it calls the adapter (Rocket looks for a form's
     /// `_method`).
     pub waits_for_the_start_of_a_body: bool,
+    /// Nobody can read the rest of a refused upload on this framework. A client that sends its whole body before it
+    /// reads may see a broken connection instead of the answer. The suite leaves out the cases for it.
+    pub reads_no_refused_upload: bool,
 }
 
 impl Differences {
@@ -45,6 +48,7 @@ impl Differences {
         refuses_unwired_earlier: false,
         cannot_remove_credential: false,
         waits_for_the_start_of_a_body: false,
+        reads_no_refused_upload: false,
     };
 }
 

@@ -12,8 +12,16 @@ use apikey_testkit::raw::{Connection, RawResponse};
 use crate::{expected::Denied, key::Key, secrets::Secrets};
 
 /// The headers that the contract names. Each occurs once with its exact value, or not at all.
-const NAMED_HEADERS: [&str; 6] =
-    ["content-type", "cache-control", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
+const NAMED_HEADERS: [&str; 8] = [
+    "content-type",
+    "cache-control",
+    "www-authenticate",
+    "retry-after",
+    "ratelimit",
+    "ratelimit-policy",
+    "grpc-status",
+    "grpc-message",
+];
 
 /// A shorter text could be in an answer by chance.
 const SHORTEST_SECRET: usize = 8;
@@ -172,7 +180,11 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
-        self.connection.send(bytes).await.expect("the server takes a request");
+        self.try_write(bytes).await.expect("the server takes a request");
+    }
+
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.connection.send(bytes).await
     }
 
     pub(crate) async fn read(&mut self, request: &Request) -> Answer {
@@ -199,7 +211,12 @@ impl Answer {
     /// The answer is this denial, byte for byte, and reveals no secret.
     #[track_caller]
     pub(crate) fn is_denied(&self, expected: &Denied) {
-        self.has(expected.status, &expected.body(), &expected.headers(), expected.retry_after.as_ref());
+        self.has(
+            expected.http_status(),
+            &expected.body(),
+            &expected.headers(),
+            expected.retry_after.as_ref(),
+        );
         let RawResponse { headers, body, .. } = &self.response;
         let texts =
             headers.iter().flat_map(|(name, value)| [name.as_bytes(), value]).chain([body.as_slice()]);

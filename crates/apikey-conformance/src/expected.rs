@@ -18,7 +18,18 @@ pub(crate) struct Denied {
     pub(crate) retry_after: Option<RangeInclusive<u64>>,
     /// The values of `Retry-After`, `RateLimit-Policy` and `RateLimit`.
     rate_limit: Option<[String; 3]>,
-    problem: bool,
+    form: Form,
+}
+
+/// The form of a denial.
+#[derive(Clone, Debug)]
+enum Form {
+    Json,
+    ProblemDetails,
+    /// Trailers alone, with this content type.
+    Grpc(&'static str),
+    /// The user's own: content type and body.
+    Own(&'static str, String),
 }
 
 pub(crate) fn denied(status: u16, code: &'static str, error: &str, challenge: Option<&str>) -> Denied {
@@ -30,7 +41,7 @@ pub(crate) fn denied(status: u16, code: &'static str, error: &str, challenge: Op
         challenge: challenge.map(str::to_owned),
         retry_after: None,
         rate_limit: None,
-        problem: false,
+        form: Form::Json,
     }
 }
 
@@ -120,7 +131,22 @@ impl Denied {
 
     /// As `application/problem+json`.
     pub(crate) fn in_problem_details(self) -> Self {
-        Self { problem: true, ..self }
+        Self { form: Form::ProblemDetails, ..self }
+    }
+
+    /// As a trailers-only answer to a gRPC request.
+    pub(crate) fn in_grpc(self, content_type: &'static str) -> Self {
+        Self { form: Form::Grpc(content_type), ..self }
+    }
+
+    /// In the words of a `denial_renderer`.
+    pub(crate) fn worded(self, content_type: &'static str, body: impl Into<String>) -> Self {
+        Self { form: Form::Own(content_type, body.into()), ..self }
+    }
+
+    /// The HTTP status of the answer.
+    pub(crate) fn http_status(&self) -> u16 {
+        if matches!(self.form, Form::Grpc(_)) { 200 } else { self.status }
     }
 
     pub(crate) fn body(&self) -> Vec<u8> {
@@ -128,13 +154,16 @@ impl Denied {
         let scopes = self.scopes.as_ref().map_or_else(String::new, |(required, available)| {
             format!(r#","required_scopes":{},"available_scopes":{}"#, json!(required), json!(available))
         });
-        let body = if self.problem {
-            let (title, status) = (json!(title(self.status)), self.status);
-            format!(
-                r#"{{"type":"about:blank","title":{title},"status":{status},"detail":{error},"code":{code}{scopes}}}"#
-            )
-        } else {
-            format!(r#"{{"error":{error},"code":{code}{scopes}}}"#)
+        let body = match &self.form {
+            Form::ProblemDetails => {
+                let (title, status) = (json!(title(self.status)), self.status);
+                format!(
+                    r#"{{"type":"about:blank","title":{title},"status":{status},"detail":{error},"code":{code}{scopes}}}"#
+                )
+            }
+            Form::Json => format!(r#"{{"error":{error},"code":{code}{scopes}}}"#),
+            Form::Grpc(_) => String::new(),
+            Form::Own(_, body) => body.clone(),
         };
         body.into_bytes()
     }
@@ -142,8 +171,15 @@ impl Denied {
     /// The headers that the contract names with their expected values. The other headers that it names must be
     /// absent.
     pub(crate) fn headers(&self) -> Vec<(&'static str, &str)> {
-        let content_type = if self.problem { "application/problem+json" } else { "application/json" };
+        let content_type = match self.form {
+            Form::Json => "application/json",
+            Form::ProblemDetails => "application/problem+json",
+            Form::Grpc(content_type) | Form::Own(content_type, _) => content_type,
+        };
         let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];
+        if matches!(self.form, Form::Grpc(_)) {
+            headers.extend([("grpc-status", grpc_status(self.status)), ("grpc-message", &self.error)]);
+        }
         headers.extend(self.challenge.as_deref().map(|challenge| ("www-authenticate", challenge)));
         let names = ["retry-after", "ratelimit-policy", "ratelimit"];
         headers.extend(names.into_iter().zip(self.rate_limit.iter().flatten().map(String::as_str)));
@@ -163,6 +199,18 @@ impl From<u64> for Seconds {
 impl From<RangeInclusive<u64>> for Seconds {
     fn from(range: RangeInclusive<u64>) -> Self {
         Self(range)
+    }
+}
+
+fn grpc_status(status: u16) -> &'static str {
+    match status {
+        400 => "3",
+        401 => "16",
+        403 => "7",
+        429 => "8",
+        500 => "13",
+        503 => "14",
+        other => panic!("the contract has no denial with status {other}"),
     }
 }
 

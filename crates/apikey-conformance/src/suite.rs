@@ -273,6 +273,10 @@ macro_rules! conformance_tests {
                 the_realm_stands_in_every_challenge,
                 a_realm_with_quotes_is_escaped,
                 scopes_with_odd_characters_are_escaped_in_the_body,
+                a_grpc_request_is_refused_in_its_protocol,
+                a_renderer_words_the_bodies_of_denials,
+                a_renderer_learns_what_the_caller_understands,
+                a_renderer_words_no_grpc_answer,
             }
             retries {
                 a_failure_that_passes_is_not_noticed,
@@ -330,6 +334,12 @@ macro_rules! conformance_tests {
                 a_401_or_403_that_persists_is_internal_error,
                 a_token_that_was_accepted_for_another_key_is_not_doubted,
                 a_token_stays_in_use_until_its_successor_is_accepted,
+            }
+            uploads {
+                a_refused_upload_gets_its_answer,
+                a_refused_upload_is_answered_before_it_is_read,
+                an_upload_past_the_limit_is_not_read,
+                an_upload_that_waits_for_leave_is_refused_at_once,
             }
             wiring {
                 an_unwired_handler_is_internal_error_and_never_open,

@@ -109,7 +109,7 @@ fn app(keys: Authenticator) -> Router {
         }
         app = app.route(path, route.route_layer(keys.require(policy)));
     }
-    app.with_state(keys)
+    app.layer(keys.read_refused_uploads()).with_state(keys)
 }
 
 apikey_conformance::conformance_tests!(Axum);

@@ -31,4 +31,5 @@ pub mod sources;
 pub mod stale;
 pub mod sub_requests;
 pub mod tokens;
+pub mod uploads;
 pub mod wiring;

@@ -63,6 +63,9 @@ wrong_adapters! {
     ForgetsFreshness: Flaws { forgets_freshness: true, ..Flaws::default() };
     IsImpatient: Flaws { is_impatient: true, ..Flaws::default() };
     TakesSubRequestsForTheOuter: Flaws { takes_sub_requests_for_the_outer: true, ..Flaws::default() };
+    KnowsNoGrpc: Flaws { spoil: |_, answer| drop(answer.headers_mut().remove("grpc-status")), ..Flaws::default() };
+    ReadsNoUpload: Flaws { reads_no_upload: true, ..Flaws::default() };
+    AnswersLate: Flaws { answers_late: true, ..Flaws::default() };
     RefusesInAnOutage: Flaws { spoil: |_, answer| {
         if answer.status() == 503 {
             *answer.status_mut() = hyper::StatusCode::UNAUTHORIZED;
@@ -180,6 +183,17 @@ fn a_sub_request_with_the_outer_key_is_noticed() {
 fn a_stale_answer_is_noticed_if_a_fresh_one_is_due() {
     fails::<ForgetsFreshness, _>(cases::stale::a_route_for_fresh_answers_refuses_stale_ones);
     fails::<IsImpatient, _>(cases::stale::a_route_for_fresh_answers_waits_for_a_slow_kinde);
+}
+
+#[test]
+fn a_grpc_refusal_without_its_status_is_noticed() {
+    fails::<KnowsNoGrpc, _>(cases::rendering::a_grpc_request_is_refused_in_its_protocol);
+}
+
+#[test]
+fn an_upload_that_gets_no_answer_is_noticed() {
+    fails::<ReadsNoUpload, _>(cases::uploads::a_refused_upload_gets_its_answer);
+    fails::<AnswersLate, _>(cases::uploads::a_refused_upload_is_answered_before_it_is_read);
 }
 
 #[test]

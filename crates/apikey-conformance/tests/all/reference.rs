@@ -6,6 +6,7 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
+    task::{Poll, ready},
 };
 
 use apikey_conformance::{
@@ -18,8 +19,8 @@ use apikey_core::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Method, Request, Response, Uri, body::Incoming, header::HeaderName, http::request::Parts,
-    server::conn::http1, service::service_fn,
+    Method, Request, Response, Uri, body::Body as _, body::Incoming, header::HeaderName,
+    http::request::Parts, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -55,6 +56,10 @@ pub(crate) struct Flaws {
     pub(crate) is_impatient: bool,
     /// Treats a sub-request like the request that made it.
     pub(crate) takes_sub_requests_for_the_outer: bool,
+    /// Leaves the rest of refused uploads unread.
+    pub(crate) reads_no_upload: bool,
+    /// Reads a whole upload before it refuses it.
+    pub(crate) answers_late: bool,
 }
 
 impl Default for Flaws {
@@ -69,6 +74,8 @@ impl Default for Flaws {
             forgets_freshness: false,
             is_impatient: false,
             takes_sub_requests_for_the_outer: false,
+            reads_no_upload: false,
+            answers_late: false,
         }
     }
 }
@@ -100,7 +107,21 @@ async fn handle(
     let (parts, body) = request.into_parts();
     let authorization = parts.headers.get("authorization").map(|value| value.as_bytes().to_vec());
     let visit = Visit { authenticator, parts, memo: Memo::default(), flaws, peer };
-    let mut answer = route(visit, body).await.unwrap_or_else(|denial| refusal(&denial));
+    let upload = visit.authenticator.refused_upload(&visit.head()).filter(|_| !flaws.reads_no_upload);
+    let mut body = Some(body);
+    if let Some(whole) = body.as_mut().filter(|_| flaws.answers_late) {
+        let _ = whole.collect().await;
+    }
+    let mut answer = route(visit, &mut body).await.unwrap_or_else(|denial| {
+        if let Some((upload, body)) = upload.zip(body.take()) {
+            let mut body = Box::pin(body);
+            upload.read(move |context| {
+                let frame = ready!(body.as_mut().poll_frame(context));
+                Poll::Ready(frame.and_then(Result::ok).map(|frame| frame.data_ref().map_or(0, Bytes::len)))
+            });
+        }
+        refusal(&denial)
+    });
     (flaws.spoil)(authorization.as_deref(), &mut answer);
     Ok(answer)
 }
@@ -214,7 +235,7 @@ impl Visit {
     }
 }
 
-async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
+async fn route(mut visit: Visit, body: &mut Option<Incoming>) -> Result<Answer, Denial> {
     let method = match visit.parts.method.clone() {
         Method::HEAD => Method::GET,
         method => method,
@@ -266,6 +287,7 @@ async fn route(mut visit: Visit, body: Incoming) -> Result<Answer, Denial> {
         },
         (Method::POST, "/echo") => {
             visit.key_for(ReadUsers::POLICY).await?;
+            let Some(body) = body.take() else { return Ok(empty(500)) };
             let Ok(body) = body.collect().await else { return Ok(empty(400)) };
             return Ok(with_type("application/octet-stream", body.to_bytes()));
         }
