@@ -6,8 +6,10 @@
 //! - [`oracle`] knows the right answer to each request.
 //! - [`mixed`] makes all kinds of traffic at once, and the oracle judges every answer.
 //! - [`cases`] measures the lines of the resilience table, each with its bound.
+//! - [`log`] listens to the log for a case that judges it.
 
 pub mod cases;
+pub mod log;
 pub mod memory;
 pub mod mixed;
 pub mod oracle;

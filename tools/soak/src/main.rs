@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use apikey_soak::cases;
 use apikey_soak::mixed::{self, Settings};
 use apikey_soak::report::Report;
+use apikey_soak::{cases, log};
 
 const HELP: &str = "\
 usage: soak [--seconds N] [--quick] [--seed N] [--only TEXT] [--json FILE]
@@ -26,6 +26,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    log::install();
     match read(std::env::args().skip(1)).and_then(|options| options.map_or(Ok(true), run)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -78,6 +78,30 @@ fn tests(names: &[(String, usize)]) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
+/// `tracing` decides once for the whole process whether anybody listens to a line, and asks the thread that logs it first.
+/// Beside other tests, a test that listens misses lines now and then.
+#[test]
+fn tests_that_listen_to_the_log_have_a_program_of_their_own() {
+    let workspace = Workspace::read();
+    let mut beside_others = Vec::new();
+    for package in workspace.packages.iter().filter(|package| package.is_default) {
+        let folders = ["src", "tests/all"].map(|folder| package.folder.join(folder));
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            for file in packages::rust_files(folder) {
+                let tokens = read_to_string(&file).unwrap().parse().unwrap();
+                if tokens::names(tokens).iter().any(|(name, _)| name == "tracing_subscriber") {
+                    beside_others.push(workspace.relative(&file).display().to_string());
+                }
+            }
+        }
+    }
+    assert!(
+        beside_others.is_empty(),
+        "move these tests to a program of their own:\n{}",
+        beside_others.join("\n")
+    );
+}
+
 #[test]
 fn cargo_builds_by_default_what_ships() {
     let workspace = Workspace::read();

@@ -4,14 +4,9 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, FromRequest as _, HttpMessage as _, HttpResponse, test, web};
 use apikey_actix::{ApiKey, Authenticator, DenialCode, MaybeApiKey, Rejection, Scoped, scopes};
 
-use crate::log::Log;
 use crate::world::{ask, cached, denied, get, uncached, verifier};
 
 scopes! { Admin = "admin"; Reader = "reader"; }
-
-async fn id(key: ApiKey) -> String {
-    key.into_key().key_id().to_owned()
-}
 
 #[actix_web::test]
 async fn the_users_own_state_stands_beside_the_authenticator() {
@@ -56,40 +51,6 @@ async fn an_optional_key_lets_nothing_bad_through() {
     ] {
         assert_eq!(ask(&app, "/", key).await, expected, "{key:?}");
     }
-}
-
-/// The hazard that the documentation warns of. If this fails, actix has changed, and the warning may go.
-#[actix_web::test]
-async fn an_option_swallows_refusals_and_the_log_says_so_once() {
-    async fn handler(key: Option<ApiKey>, admin: Option<Scoped<Admin>>) -> String {
-        format!("{} {}", key.is_some(), admin.is_some())
-    }
-    let (log, _listening) = Log::listen();
-    let app = App::new().app_data(cached(&verifier())).route("/", web::get().to(handler));
-    let app = test::init_service(app).await;
-    assert_eq!(ask(&app, "/", None).await.1, "false false");
-    assert_eq!(ask(&app, "/", Some("reader")).await.1, "true false");
-    assert_eq!(log.take(), "", "nothing presented, and a key that lacks a scope, are no alarm");
-    assert_eq!(ask(&app, "/", Some("old")).await.1, "false false");
-    let logged = log.take();
-    assert!(logged.contains("take MaybeApiKey instead"), "{logged}");
-    assert_eq!(logged.matches("ERROR").count(), 1, "{logged}");
-    assert_eq!(ask(&app, "/", Some("two words")).await.1, "false false");
-    assert!(!log.take().contains("MaybeApiKey"));
-}
-
-#[actix_web::test]
-async fn a_handler_without_an_authenticator_answers_500_and_logs_why() {
-    let (log, _listening) = Log::listen();
-    let app = test::init_service(App::new().route("/", web::get().to(id))).await;
-    for key in [None, Some("reader"), Some("two words")] {
-        assert_eq!(ask(&app, "/", key).await, denied(DenialCode::InternalError));
-        assert!(log.take().contains("add .app_data(keys.clone()) to the App"));
-    }
-    let wrapped = web::Data::new(cached(&verifier()));
-    let app = test::init_service(App::new().app_data(wrapped).route("/", web::get().to(id))).await;
-    assert_eq!(ask(&app, "/", Some("reader")).await, denied(DenialCode::InternalError));
-    assert!(log.take().contains("wrapped in web::Data"));
 }
 
 #[actix_web::test]

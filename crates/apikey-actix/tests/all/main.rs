@@ -5,7 +5,6 @@ mod attached;
 mod changed_keys;
 mod conformance;
 mod extractors;
-mod log;
 mod middleware;
 mod removal;
 mod server;

@@ -3,11 +3,10 @@
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, HttpRequest, HttpResponse, Result, test, web};
-use apikey_actix::{ApiKey, Authenticator, CredentialSource, DenialCode, MaybeApiKey, Policy, VerifiedKey};
+use actix_web::{App, HttpRequest, Result, test, web};
+use apikey_actix::{Authenticator, CredentialSource, DenialCode, MaybeApiKey, Policy, VerifiedKey};
 use apikey_testkit::FakeVerifier;
 
-use crate::log::Log;
 use crate::world::{ask, builder, denied, verifier};
 
 fn removing(verifier: &FakeVerifier) -> Authenticator {
@@ -21,19 +20,6 @@ async fn seen(key: MaybeApiKey, path: web::Path<String>, request: HttpRequest) -
     assert_eq!(request.uri(), router);
     let header = request.headers().contains_key("authorization");
     format!("{path} {header} {:?} {:?}", request.query_string(), key.key().map(|key| key.key_id().to_owned()))
-}
-
-#[actix_web::test]
-async fn an_extractor_without_the_middleware_is_a_wiring_mistake() {
-    let (log, _listening) = Log::listen();
-    let verifier = verifier();
-    let app = App::new().app_data(removing(&verifier)).route("/{path}", web::get().to(seen));
-    let app = test::init_service(app).await;
-    for key in [None, Some("reader"), Some("two words")] {
-        assert_eq!(ask(&app, "/a", key).await, denied(DenialCode::InternalError), "{key:?}");
-        assert!(log.take().contains("add .wrap(keys.remove_credentials()) to the App"));
-    }
-    assert_eq!(verifier.calls(), 0);
 }
 
 #[actix_web::test]
@@ -108,22 +94,6 @@ async fn hold(
     let response = next.call(request).await;
     drop(held);
     response
-}
-
-#[actix_web::test]
-async fn a_request_that_another_middleware_holds_is_refused() {
-    let (log, _listening) = Log::listen();
-    let keys = removing(&verifier());
-    let handler = async |_: ApiKey| HttpResponse::Ok();
-    let resource = |path| web::resource(path).app_data(keys.clone()).to(handler);
-    let app = App::new()
-        .service(resource("/require").wrap(keys.require(Policy::any_key())).wrap(from_fn(hold)))
-        .service(resource("/remove").wrap(keys.remove_credentials()).wrap(from_fn(hold)));
-    let app = test::init_service(app).await;
-    for path in ["/require", "/remove"] {
-        assert_eq!(ask(&app, path, Some("reader")).await, denied(DenialCode::InternalError), "{path}");
-        assert!(log.take().contains("keeps a clone of the HttpRequest"));
-    }
 }
 
 #[actix_web::test]

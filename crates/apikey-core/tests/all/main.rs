@@ -16,6 +16,5 @@ mod network;
 mod overload;
 mod resilience;
 mod route_options;
-mod secrecy;
 mod tokens;
 mod worker;

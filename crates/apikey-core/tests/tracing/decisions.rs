@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use apikey_core::{Denial, FailureClass, Policy};
+use apikey_core::{Authenticator, Denial, FailureClass, PlainRequest, Policy, Verification, VerifierError};
 use apikey_testkit::FakeVerifier;
+use tokio::runtime::Handle;
+use tracing::Level;
 use tracing::field::{Empty, Field, Visit};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-use super::*;
+use crate::log::listen;
 
 type Fields = BTreeMap<&'static str, String>;
 
 /// Records the `apikey.*` fields of events, and those that are recorded in spans.
 #[derive(Clone, Default)]
 struct Noted {
-    events: Arc<Mutex<Vec<(tracing::Level, Fields)>>>,
+    events: Arc<Mutex<Vec<(Level, Fields)>>>,
     span: Arc<Mutex<Fields>>,
 }
 
@@ -52,9 +54,8 @@ fn fields<const N: usize>(pairs: [(&'static str, &str); N]) -> Fields {
 
 #[tokio::test(start_paused = true)]
 async fn each_decision_is_one_event_and_marks_its_span() {
-    let _alone = ALONE.lock().await;
     let noted = Noted::default();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(noted.clone()));
+    let _listening = listen(tracing_subscriber::registry().with(noted.clone())).await;
     let fake = FakeVerifier::new()
         .with_key("good", Verification::active("api_key_1").with_scopes(["read"]))
         .with_failure("down", VerifierError::new(FailureClass::Outage, "no answer"))
@@ -91,7 +92,6 @@ async fn each_decision_is_one_event_and_marks_its_span() {
     };
     let accepted = || fields([("apikey.outcome", "accepted"), ("apikey.key_id", "api_key_1")]);
     let denied = |code| fields([("apikey.outcome", "denied"), ("apikey.code", code)]);
-    use tracing::Level;
     let any = Policy::any_key;
     // Once from Kinde, and once from the cache.
     assert_eq!(ask(Some("good"), any(), false).await, (Level::TRACE, accepted()));

@@ -1,14 +1,13 @@
 //! Kinde refuses the service's own token.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use apikey_core::Clock;
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, KeySpecification};
 use apikey_testkit::raw;
-use tracing_subscriber::fmt::MakeWriter;
 
+use crate::log;
 use crate::report::Row;
 use crate::world::{Server, ShiftedClock, get, socket, verifier_at};
 
@@ -16,42 +15,18 @@ const JUNK: usize = 1_000;
 /// How long a token is not doubted after Kinde accepted it for another key.
 const TRUST: Duration = Duration::from_secs(61);
 
-/// Keeps the log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
-
 /// Runs on its own thread. With one thread per runtime, its log contains no other case's lines.
 pub(super) fn refused() -> Result<Vec<Row>, String> {
     let thread = std::thread::spawn(|| {
-        let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+        log::listen();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        tracing::subscriber::with_default(subscriber, || runtime.block_on(refuse(&log)))
+        runtime.block_on(refuse())
     });
     thread.join().map_err(|_| "the case panicked".to_owned())?
 }
 
-async fn refuse(log: &Log) -> Result<Vec<Row>, String> {
+async fn refuse() -> Result<Vec<Row>, String> {
     let emulator =
         Emulator::start().await.map_err(|error| format!("the emulator does not start: {error}"))?;
     let clock = Arc::new(ShiftedClock::default());
@@ -81,7 +56,7 @@ async fn refuse(log: &Log) -> Result<Vec<Row>, String> {
         not_500 += usize::from(ask(&format!("k_live_junk_{number}")).await?.status != 500);
     }
     let storm = emulator.counters().token_calls - tokens_before - renewals;
-    let text = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    let text = log::heard();
     let errors = text.lines().filter(|line| line.contains("ERROR")).count();
     let names_it = text.lines().any(|line| line.contains("ERROR") && line.contains("check audience"));
     let secrets = [good.as_str(), &cold, &later, emulator.client_secret()];

@@ -1,20 +1,36 @@
-//! Catches what is logged on this thread.
+//! Listens to the log, one test at a time.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::MutexGuard;
+use tracing::Subscriber;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// While it lives, this thread's subscriber is the only one.
+pub(crate) struct Listening {
+    // The order of the fields matters: the next test waits until nobody listens.
+    _subscriber: DefaultGuard,
+    _alone: MutexGuard<'static, ()>,
+}
+
+pub(crate) async fn listen(subscriber: impl Subscriber + Send + Sync + 'static) -> Listening {
+    let alone = ALONE.lock().await;
+    Listening { _subscriber: tracing::subscriber::set_default(subscriber), _alone: alone }
+}
+
+/// What is logged on this thread, as an operator reads it.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Listens until the guard is dropped.
-    pub(crate) fn listen() -> (Self, DefaultGuard) {
+    pub(crate) async fn listen() -> (Self, Listening) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        (log, listen(subscriber).await)
     }
 
     /// What has been logged since the last look.

@@ -1,7 +1,12 @@
 //! No secret is ever in a log at any level, in a `Debug`, in the text of an error or in a response.
 //!
-//! A subscriber captures everything that any crate logs in this process, from the first test here on. Each secret is
-//! random, so that nothing from other tests can be mistaken for it.
+//! A subscriber captures everything that any crate logs in this process. It is a program of its own, because `tracing`
+//! asks only once whether anybody listens to a line: nothing logs before the subscriber is there. Each secret is random,
+//! so that nothing from other tests can be mistaken for it.
+
+#[allow(dead_code, reason = "the tests in `all` need more of it")]
+#[path = "../all/support.rs"]
+mod support;
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
@@ -23,7 +28,7 @@ use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::support::*;
+use support::*;
 
 /// Everything that was logged so far.
 #[derive(Clone, Default)]
