@@ -20,16 +20,14 @@
 
 use std::net::SocketAddr;
 
-use apikey_axum::{ApiKey, Authenticator, Rejection};
+use apikey_axum::{ApiKey, Audience, Authenticator, Denial, DenialBody, KindeVerifier};
 use axum::Router;
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt::init();
-    let keys = Authenticator::kinde_from_env()?;
+    let keys = Authenticator::builder(KindeVerifier::from_env()?).denial_renderer(refusal).build()?;
     let app = Router::new().route("/me", get(me)).with_state(keys);
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
@@ -38,19 +36,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn me(key: Result<ApiKey, Rejection>) -> Result<String, Refused> {
-    let key = key.map_err(Refused)?;
-    Ok(key.key_id().to_owned())
+async fn me(key: ApiKey) -> String {
+    key.key_id().to_owned()
 }
 
-/// The answer to every refused request.
-struct Refused(Rejection);
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let text = format!("No entry: {}. Ask us for a key.", self.0);
-        let mut response = self.0.into_response().map(|_| text.into());
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        response
-    }
+/// Words the answer to every refused request.
+fn refusal(denial: &Denial, _: &Audience) -> DenialBody {
+    DenialBody::new("text/plain; charset=utf-8", format!("No entry: {denial}. Ask us for a key."))
 }

@@ -57,7 +57,11 @@
 //! # What a refusal looks like
 //!
 //! [`DenialCode`] has the table: status, stable code, message. [`Rejection`] is the response. A layer answers with
-//! it, too, so layers outside of it see the refusal like any other response.
+//! it, too, so layers outside of it see the refusal like any other response. The response carries the [`Denial`] in its
+//! extensions: `response.extensions().get::<Denial>()`.
+//!
+//! A gRPC request gets its refusal as `grpc-status` and `grpc-message`. To word bodies yourself, see
+//! [`denial_renderer`](AuthenticatorBuilder::denial_renderer).
 //!
 //! # Recipes
 //!
@@ -72,6 +76,11 @@
 //! fn app(keys: Authenticator) -> Router {
 //!     Router::new().route("/me", get(|key: ApiKey| async move { key.key_id().to_owned() })).with_state(keys)
 //! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(app, "/me", &[], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}");
+//! #     check(app, "/me", &[("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 api_key_reader");
+//! # }
 //! ```
 //!
 //! ## A group of routes, and a route for one organization
@@ -80,7 +89,7 @@
 //! use apikey_axum::{Authenticator, Policy};
 //! use axum::{Router, routing::get};
 //!
-//! fn app(keys: &Authenticator) -> Router {
+//! fn app(keys: Authenticator) -> Router {
 //!     let admin = Router::new()
 //!         .route("/users", get(|| async { "all users" }))
 //!         .route("/keys", get(|| async { "all keys" }))
@@ -88,25 +97,171 @@
 //!     let acme = get(|| async { "for Acme" }).route_layer(keys.require(Policy::organization("org_acme")));
 //!     Router::new().nest("/admin", admin).route("/acme", acme)
 //! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(app, "/admin/users", &[("authorization", "Bearer k_admin")], "200 text/plain; charset=utf-8 all users");
+//! #     check(app, "/admin/keys", &[("authorization", "Bearer k_reader")], "403 application/json {\"error\":\"Insufficient scope. Required: admin\",\"code\":\"INSUFFICIENT_SCOPE\",\"required_scopes\":[\"admin\"],\"available_scopes\":[\"read:users\"]}");
+//! #     check(app, "/acme", &[("authorization", "Bearer k_acme")], "200 text/plain; charset=utf-8 for Acme");
+//! #     check(app, "/acme", &[("authorization", "Bearer k_globex")], "403 application/json {\"error\":\"API key belongs to another organization\",\"code\":\"ORGANIZATION_MISMATCH\"}");
+//! # }
+//! ```
+//!
+//! `route_layer` protects routes, and not the fallback. To protect it, too, use `layer`. Then a request for an unknown
+//! path is also verified:
+//!
+//! ```
+//! use apikey_axum::{Authenticator, Policy};
+//! use axum::{Router, routing::get};
+//!
+//! fn app(keys: Authenticator) -> Router {
+//!     Router::new()
+//!         .route("/users", get(|| async { "all users" }))
+//!         .fallback(|| async { "some other page" })
+//!         .layer(keys.require(Policy::any_key()))
+//! }
+//! # fn open(keys: Authenticator) -> Router {
+//! #     Router::new().route("/users", get(|| async { "" })).fallback(|| async { "some other page" })
+//! #         .route_layer(keys.require(Policy::any_key()))
+//! # }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(app, "/other", &[], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}");
+//! #     check(app, "/other", &[("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 some other page");
+//! #     check(open, "/other", &[], "200 text/plain; charset=utf-8 some other page");
+//! # }
+//! ```
+//!
+//! ## An organization in the path
+//!
+//! ```
+//! use apikey_axum::{ApiKey, Authenticator, Policy, Rejection};
+//! use axum::extract::{Path, State};
+//! use axum::{Router, routing::get};
+//!
+//! async fn tickets(
+//!     State(keys): State<Authenticator>,
+//!     key: ApiKey,
+//!     Path(organization): Path<String>,
+//! ) -> Result<String, Rejection> {
+//!     keys.authorize(&key, &Policy::organization(organization.clone()))?; // 403 ORGANIZATION_MISMATCH
+//!     Ok(format!("tickets of {organization}"))
+//! }
+//!
+//! fn app(keys: Authenticator) -> Router {
+//!     Router::new().route("/organizations/{organization}/tickets", get(tickets)).with_state(keys)
+//! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let path = "/organizations/org_acme/tickets";
+//! #     check(app, path, &[("authorization", "Bearer k_acme")], "200 text/plain; charset=utf-8 tickets of org_acme");
+//! #     check(app, path, &[("authorization", "Bearer k_globex")], "403 application/json {\"error\":\"API key belongs to another organization\",\"code\":\"ORGANIZATION_MISMATCH\"}");
+//! #     check(app, path, &[("authorization", "Bearer k_reader")], "403 application/json {\"error\":\"An organization API key is required\",\"code\":\"ORGANIZATION_KEY_REQUIRED\"}");
+//! # }
 //! ```
 //!
 //! ## An optional key, and an error body of your own
 //!
+//! [`MaybeApiKey`] lets a request without a key pass. One function words the bodies of all refusals, those of extractors
+//! and those of groups. Status and headers stay:
+//!
 //! ```
-//! use apikey_axum::{ApiKey, MaybeApiKey, Rejection};
-//! use axum::response::{Html, IntoResponse, Response};
+//! use apikey_axum::{Audience, Authenticator, AuthenticatorBuilder, ConfigError, Denial, DenialBody, MaybeApiKey};
+//! use axum::{Router, routing::get};
+//!
+//! fn page(denial: &Denial, audience: &Audience) -> DenialBody {
+//!     if audience.accept().is_some_and(|accept| accept.contains("text/html")) {
+//!         DenialBody::new("text/html; charset=utf-8", format!("<h1>{}</h1>", denial.code()))
+//!     } else {
+//!         denial.default_body()
+//!     }
+//! }
+//!
+//! fn keys(builder: AuthenticatorBuilder<Authenticator>) -> Result<Authenticator, ConfigError> {
+//!     builder.denial_renderer(page).build()
+//! }
 //!
 //! async fn greet(key: MaybeApiKey) -> &'static str {
 //!     if key.key().is_some() { "hello again" } else { "hello" }
 //! }
+//! # fn app(_: Authenticator) -> Router {
+//! #     let keys = keys(Authenticator::builder(fake())).unwrap();
+//! #     Router::new().route("/", get(greet)).with_state(keys)
+//! # }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let html = ("accept", "text/html,*/*");
+//! #     check(app, "/", &[html], "200 text/plain; charset=utf-8 hello");
+//! #     check(app, "/", &[("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 hello again");
+//! #     check(app, "/", &[("authorization", "Bearer bad"), html], "401 text/html; charset=utf-8 <h1>INVALID_KEY</h1>");
+//! #     check(app, "/", &[("authorization", "Bearer bad")], "401 application/json {\"error\":\"Invalid API key\",\"code\":\"INVALID_KEY\"}");
+//! # }
+//! ```
 //!
-//! async fn me(key: Result<ApiKey, Rejection>) -> Response {
-//!     match key {
-//!         Ok(key) => key.key_id().to_owned().into_response(),
-//!         Err(rejection) if rejection.denial().status() == 401 => Html("<p>Who are you?").into_response(),
-//!         Err(rejection) => rejection.into_response(),
-//!     }
+//! ## Who called
+//!
+//! Each decision records `apikey.outcome`, `apikey.code` and `apikey.key_id` in the current span, if the span declares
+//! them. With `tower-http`, feature `trace`, every line of the request then names its key:
+//!
+//! ```
+//! use apikey_axum::{ApiKey, Authenticator};
+//! use axum::{Router, extract::Request, routing::get};
+//! use tower_http::trace::TraceLayer;
+//! use tracing::field::Empty;
+//!
+//! fn app(keys: Authenticator) -> Router {
+//!     let span = |request: &Request| {
+//!         let path = request.uri().path(); // without the query, which may hold a key
+//!         tracing::info_span!("request", path, apikey.outcome = Empty, apikey.code = Empty, apikey.key_id = Empty)
+//!     };
+//!     Router::new()
+//!         .route("/me", get(|key: ApiKey| async move { key.key_id().to_owned() }))
+//!         .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log_access))
+//!         .with_state(keys)
 //! }
+//!
+//! fn log_access<B>(response: &axum::http::Response<B>, took: std::time::Duration, _: &tracing::Span) {
+//!     tracing::info!(status = response.status().as_u16(), ?took, "answered");
+//! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let log = logged(|| {
+//! #         check(app, "/me", &[("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 api_key_reader");
+//! #         check(app, "/me", &[], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}");
+//! #     });
+//! #     let [accepted, denied] = log.lines().filter(|line| line.contains("answered")).collect::<Vec<_>>()[..] else { panic!("{log}") };
+//! #     assert!(accepted.contains("apikey.outcome=\"accepted\" apikey.key_id=\"api_key_reader\"}: "), "{log}");
+//! #     assert!(denied.contains("apikey.outcome=\"denied\" apikey.code=\"MISSING_KEY\"}: "), "{log}");
+//! # }
+//! ```
+//!
+//! ## Two Kinde businesses in one program
+//!
+//! Build an authenticator for each, and give each router its own as its state. Each has its own cache and limits.
+//!
+//! ```
+//! use apikey_axum::{ApiKey, Authenticator};
+//! use axum::{Router, routing::get};
+//!
+//! fn app(customers: Authenticator, partners: Authenticator) -> Router {
+//!     let me = || get(|key: ApiKey| async move { key.key_id().to_owned() });
+//!     Router::new()
+//!         .nest("/customers", Router::new().route("/me", me()).with_state(customers))
+//!         .nest("/partners", Router::new().route("/me", me()).with_state(partners))
+//! }
+//! # use apikey_testkit::FakeVerifier;
+//! # fn both(customers: Authenticator) -> Router {
+//! #     let fake = FakeVerifier::new().with_key("k_partner", apikey_axum::Verification::active("api_key_partner"));
+//! #     app(customers, Authenticator::builder(fake).build().unwrap())
+//! # }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let refused = "401 application/json {\"error\":\"Invalid API key\",\"code\":\"INVALID_KEY\"}";
+//! #     let (reader, partner) = (("authorization", "Bearer k_reader"), ("authorization", "Bearer k_partner"));
+//! #     check(both, "/customers/me", &[reader], "200 text/plain; charset=utf-8 api_key_reader");
+//! #     check(both, "/customers/me", &[partner], refused);
+//! #     check(both, "/partners/me", &[partner], "200 text/plain; charset=utf-8 api_key_partner");
+//! #     check(both, "/partners/me", &[reader], refused);
+//! # }
 //! ```
 //!
 //! ## Revoke a key
@@ -182,6 +337,12 @@
 //!
 //! # Limits
 //!
+//! - [`remove_credential`](AuthenticatorBuilder::remove_credential) takes the key out before the next extractor runs. In
+//!   `async fn handler(headers: HeaderMap, key: ApiKey)` the first one still shows it. Put the key first, or protect the
+//!   route with [`require`](Authenticator::require), which runs before all extractors.
+//! - A client that sends its whole body before it reads sees a broken pipe if an extractor refuses its upload. Add the
+//!   layer [`read_refused_uploads`](Authenticator::read_refused_uploads). `require` needs no help. Larger uploads than
+//!   [`refused_uploads`](AuthenticatorBuilder::refused_uploads) allows see the broken pipe.
 //! - [`remove_credential`](AuthenticatorBuilder::remove_credential) changes the request's headers and URI. axum's own
 //!   `OriginalUri` keeps the URI as it came in, with a key in its query. So let callers present the key in a header.
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::decision_log;
 use crate::denial::Denial;
 use crate::engine::Purge;
 use crate::key::{Credential, MalformedKey, PresentedKey};
@@ -67,10 +68,13 @@ impl Authenticator {
     /// Checks a verified key against a policy. If the policy is [`Policy::fresh`], it refuses a stale answer. A
     /// [`gate`](Self::gate) waits for a fresh one instead.
     ///
+    /// It knows no request. So its denial is never a gRPC answer, and a
+    /// [`denial_renderer`](crate::AuthenticatorBuilder::denial_renderer) learns nothing about the caller.
+    ///
     /// # Errors
     /// [`Denial`], if the key lacks scopes or an owner, or if the answer about it is stale.
     pub fn authorize(&self, key: &VerifiedKey, policy: &Policy) -> Result<(), Denial> {
-        self.0.authorize(key, policy)
+        self.0.authorize(key, policy).inspect_err(|denial| decision_log::denied(denial, Some(key)))
     }
 
     /// Checks whether verifying works, with no customer's key. It reaches Kinde, gets a token, and proves that the

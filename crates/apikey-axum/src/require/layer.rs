@@ -12,7 +12,8 @@ use super::service::Require;
 /// request that passes carries its [`VerifiedKey`](apikey_core::VerifiedKey) in its extensions. Extractors behind the
 /// layer use what it has learned: together they verify once.
 ///
-/// Put it on routes with `route_layer`, so that an unknown path stays a 404 without a call to Kinde.
+/// Put it on routes with `route_layer`, so that an unknown path stays a 404 without a call to Kinde. `route_layer`
+/// leaves a `fallback` open: to protect it, too, use `layer`.
 ///
 /// The inner service may be one that must be ready before it is called, such as `ConcurrencyLimit` or `Buffer`. While
 /// a key is being verified, the request holds its place there.
@@ -42,6 +43,10 @@ impl RequireLayer {
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
     /// browsers send without credentials. Default: off. You need it only if the CORS layer stands inside of this one.
     /// The better place for it is outside.
+    ///
+    /// A pre-flight that passes reaches the inner service without a key. If no CORS layer stands there, it reaches a
+    /// handler for any method ([`axum::routing::any`]) and a fallback. Anybody can send one, so such a handler must take
+    /// an [`ApiKey`](crate::ApiKey) itself.
     #[must_use]
     pub fn pass_preflight(mut self) -> Self {
         self.passes_preflight = true;

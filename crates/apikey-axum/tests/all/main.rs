@@ -3,6 +3,7 @@
 mod allocations;
 mod attached;
 mod conformance;
+mod guest;
 mod layer;
 mod state;
 mod sub_requests;
