@@ -85,18 +85,18 @@ mod log_gate;
 mod memo;
 mod options;
 mod policy;
-mod refused_upload;
 mod request;
 mod retry;
 mod runtime;
 mod tally;
+mod uploads;
 mod verification;
 mod verified_key;
 mod verifier;
 mod view;
 mod worker;
 
-pub use adapter::application;
+pub use adapter::{RefusedUpload, application};
 /// The attribute for implementations of [`Verifier`].
 pub use async_trait::async_trait;
 pub use attempt::Attempt;
@@ -121,7 +121,6 @@ pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
-pub use refused_upload::RefusedUpload;
 pub use request::{PlainRequest, RequestHead, is_preflight};
 pub use verification::{Judgement, Refusal, Verdict, Verification};
 pub use verified_key::VerifiedKey;

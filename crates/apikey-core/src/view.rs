@@ -11,8 +11,8 @@ use crate::engine::{Engine, Rules};
 use crate::extract::Extraction;
 use crate::options::Options;
 use crate::policy::Policy;
-use crate::refused_upload::RefusedUploads;
 use crate::request::RequestHead;
+use crate::uploads::RefusedUploads;
 use crate::verified_key::VerifiedKey;
 use crate::worker::Worker;
 

@@ -1,7 +1,10 @@
 //! What adapters have in common beside decisions: the methods that read requests, the names that an application uses,
 //! and the types that each adapter defines for itself.
 
+mod refused_upload;
 mod types;
+
+pub use refused_upload::RefusedUpload;
 
 use crate::attempt::{Attempt, State};
 use crate::authenticator::Authenticator;

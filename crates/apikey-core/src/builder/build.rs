@@ -10,8 +10,8 @@ use crate::config_error::ConfigError;
 use crate::engine::{Engine, EngineSettings};
 use crate::key::Fingerprinter;
 use crate::options::LONGEST_TIME_TO_LIVE;
-use crate::refused_upload::RefusedUploads;
 use crate::runtime::VerificationRuntime;
+use crate::uploads::RefusedUploads;
 use crate::view::View;
 use crate::worker::{Worker, WorkerSettings, health_check_timeout};
 

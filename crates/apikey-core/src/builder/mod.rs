@@ -18,7 +18,7 @@ use crate::denial::{Audience, Denial, DenialBody, DenialRenderer};
 use crate::engine::AttemptLimit;
 use crate::extract::CredentialSource;
 use crate::options::Options;
-use crate::refused_upload::UploadLimit;
+use crate::uploads::UploadLimit;
 use crate::verifier::Verifier;
 
 /// The time to live of a cached positive answer, as Kinde's guide recommends: five minutes.

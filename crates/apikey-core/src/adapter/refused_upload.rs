@@ -1,58 +1,13 @@
 //! Reads what a refused request still sends, so that its client gets the answer.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
-use tokio::sync::Semaphore;
+use std::task::{Context, Poll};
 
 use crate::authenticator::Authenticator;
-use crate::config_error::ConfigError;
 use crate::request::RequestHead;
+use crate::uploads::UploadLimit;
 use crate::view::View;
-
-/// How many refused uploads one authenticator reads at once.
-const MOST_AT_ONCE: usize = 64;
-/// The longest time that can be set.
-const LONGEST: Duration = Duration::from_secs(60);
-
-/// How much of each refused upload is read. [`RefusedUploads`] also counts those that are being read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct UploadLimit {
-    pub(crate) bytes: u64,
-    pub(crate) time: Duration,
-}
-
-impl Default for UploadLimit {
-    fn default() -> Self {
-        Self { bytes: 1024 * 1024, time: Duration::from_secs(2) }
-    }
-}
-
-impl UploadLimit {
-    /// # Errors
-    /// [`ConfigError`], if the time is too long.
-    pub(crate) fn check(self) -> Result<(), ConfigError> {
-        if self.time > LONGEST {
-            return Err(ConfigError::new("refused_uploads", "at most 60 s; 0 bytes turn it off"));
-        }
-        Ok(())
-    }
-}
-
-/// The refused uploads that are being read.
-pub(crate) struct RefusedUploads {
-    limit: UploadLimit,
-    places: Arc<Semaphore>,
-}
-
-impl RefusedUploads {
-    pub(crate) fn new(limit: UploadLimit) -> Self {
-        Self { limit, places: Arc::new(Semaphore::new(MOST_AT_ONCE)) }
-    }
-}
 
 /// Reads the rest of one refused request's body. [`Authenticator::refused_upload`] makes it.
 ///
@@ -73,7 +28,7 @@ impl Authenticator {
     /// the limit, or the client waits for `100 Continue` (RFC 9110, section 10.1.1).
     #[must_use]
     pub fn refused_upload(&self, request: &impl RequestHead) -> Option<RefusedUpload> {
-        let UploadLimit { bytes, time } = self.0.refused_uploads.limit;
+        let UploadLimit { bytes, time } = self.0.refused_uploads.limit();
         let is_on = bytes > 0 && !time.is_zero();
         let expects_continue = request.header_values("expect").next().is_some();
         let is_read = is_on && !expects_continue && is_within(request, bytes);
@@ -97,35 +52,17 @@ impl RefusedUpload {
     /// reached. `next` gives the length of the next piece of the body in bytes, and `None` at its end or if it fails.
     /// If 64 others are being read, it drops `next` at once. Call it, and then send the answer.
     pub fn read(self, next: impl FnMut(&mut Context<'_>) -> Poll<Option<usize>> + Send + 'static) {
-        let RefusedUploads { limit, places } = &*self.view.refused_uploads;
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else { return };
-        let reading = read(*limit, next);
-        self.view.worker.spawn(async move {
-            reading.await;
-            drop(place);
-        });
-    }
-}
-
-async fn read(limit: UploadLimit, mut next: impl FnMut(&mut Context<'_>) -> Poll<Option<usize>>) {
-    let mut left = limit.bytes;
-    let all = poll_fn(|context| {
-        while let Some(length) = ready!(next(context)) {
-            match left.checked_sub(length as u64) {
-                Some(rest) => left = rest,
-                None => break,
-            }
+        if let Some(reading) = self.view.refused_uploads.reading(next) {
+            self.view.worker.spawn(reading);
         }
-        Poll::Ready(())
-    });
-    let _in_time = tokio::time::timeout(limit.time, all).await;
+    }
 }
 
 impl fmt::Debug for RefusedUpload {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("RefusedUpload")
-            .field("limit", &self.view.refused_uploads.limit)
+            .field("limit", &self.view.refused_uploads.limit())
             .finish_non_exhaustive()
     }
 }
@@ -133,6 +70,8 @@ impl fmt::Debug for RefusedUpload {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use crate::request::PlainRequest;
     use crate::{Judgement, PresentedKey, Verification, Verifier, VerifierError};
 
@@ -208,25 +147,5 @@ mod tests {
     fn a_reading_time_over_a_minute_is_refused_by_name() {
         let error = Authenticator::builder(Anyone).refused_uploads(1, 61 * SECOND).build().unwrap_err();
         assert_eq!(error.setting(), "refused_uploads");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn reading_ends_with_the_body_the_bytes_or_the_time() {
-        let limit = UploadLimit { bytes: 1000, time: 2 * SECOND };
-        let mut pieces = vec![100, 200];
-        read(limit, |_| Poll::Ready(pieces.pop())).await;
-        assert!(pieces.is_empty());
-
-        let mut count = 0;
-        let endless = |_: &mut Context<'_>| {
-            count += 1;
-            Poll::Ready(Some(300))
-        };
-        read(limit, endless).await;
-        assert_eq!(count, 4, "1,200 bytes are more than 1,000");
-
-        let began = tokio::time::Instant::now();
-        read(limit, |_| Poll::Pending).await;
-        assert_eq!(began.elapsed().as_secs(), 2);
     }
 }
