@@ -8,6 +8,7 @@ use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
     Tls13ClientSessionValue,
 };
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, NamedGroup, RootCertStore};
@@ -27,7 +28,7 @@ pub(super) fn settings(is_needed: bool, root_certificates: &[Vec<u8>]) -> Result
         ConfigError::new("root_certificate", format!("no authority is trusted ({error}): {what_to_do}"))
     };
     let roots = parsed(root_certificates)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(wrong)?;
@@ -42,6 +43,23 @@ pub(super) fn settings(is_needed: bool, root_certificates: &[Vec<u8>]) -> Result
     // Not HTTP/2: if the call for one key breaks its connection, no other call may break.
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(tls)
+}
+
+/// The provider for our own connections. The default of the process belongs to the program: we neither ask for it, because
+/// then we would depend on when the program sets it, nor set it.
+#[cfg(feature = "aws-lc-rs")]
+fn provider() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
+}
+
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+fn provider() -> CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}
+
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+fn provider() -> CryptoProvider {
+    compile_error!("the feature `kinde` needs a provider of TLS: turn on `aws-lc-rs` or `ring`, too")
 }
 
 /// How many tickets of TLS 1.3 are kept for one server. Each ticket serves one connection, and each connection brings one or

@@ -15,7 +15,7 @@ use hyper::{Request, body::Bytes, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore,
-    crypto::ring,
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use serde_json::json;
@@ -63,7 +63,7 @@ impl Client {
     fn trusting(identity: &TlsIdentity, alpn: &[&str]) -> Client {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(identity.root_der().to_vec())).unwrap();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)

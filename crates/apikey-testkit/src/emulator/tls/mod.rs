@@ -6,7 +6,7 @@ use std::{io, sync::Arc};
 
 use rustls::{
     ServerConfig,
-    crypto::ring,
+    crypto::CryptoProvider,
     server::{Acceptor, ClientHello},
 };
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ pub(crate) struct Tls {
 impl Tls {
     pub(crate) fn new(identity: &TlsIdentity, alpn: Alpn) -> io::Result<Tls> {
         let (chain, key) = identity.chain_and_key();
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(io::Error::other)?;
@@ -68,6 +68,22 @@ impl Tls {
         });
         shaken
     }
+}
+
+/// The provider of the emulator. The default of the process belongs to the program under test.
+#[cfg(feature = "aws-lc-rs")]
+fn provider() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
+}
+
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+fn provider() -> CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}
+
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+fn provider() -> CryptoProvider {
+    compile_error!("apikey-testkit needs a provider of TLS: turn on its feature `aws-lc-rs` or `ring`")
 }
 
 /// Whether both sides chose HTTP/2.
