@@ -1,0 +1,87 @@
+//! Builds and runs the programs in `guests/`: each has an adapter, and other code that uses TLS. Then it looks at what
+//! each crate's features bring along.
+
+use apikey_testkit::emulator::{Emulator, TlsIdentity};
+use std::fs::read_dir;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use xtask::cargo::{build_executables, cargo, root};
+
+/// The folder for what cargo builds. The programs share it with the workspace, and so most of what it holds.
+fn target() -> &'static str {
+    let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    temporary.parent().and_then(Path::to_str).expect("the folder of targets has a parent")
+}
+
+/// The names of the packages in a folder.
+fn packages(folder: &str) -> Vec<String> {
+    let entries = read_dir(root().join(folder)).expect("the folder can be read");
+    let packages = entries.map(|entry| entry.expect("it can be read").path());
+    let packages = packages.filter(|package| package.join("Cargo.toml").is_file());
+    let mut names: Vec<String> = packages
+        .map(|package| package.file_name().expect("a folder has a name").to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn build(name: &str) -> PathBuf {
+    let workspace = ["--manifest-path", "guests/Cargo.toml", "--locked", "--target-dir", target()];
+    let built = build_executables(&[&workspace[..], &["--package", name]].concat()).unwrap();
+    built.into_iter().find(|program| program.name == name).expect("the package has a program").path
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_adapter_makes_no_program_around_it_panic() {
+    // One after the other, because two builds would wait for each other anyway.
+    let programs: Vec<(String, PathBuf)> =
+        packages("guests").into_iter().map(|name| (name.clone(), build(&name))).collect();
+    let identity = TlsIdentity::generate(["localhost"]);
+    let emulator = Emulator::builder().tls(&identity).start().await.unwrap();
+    let mut failed = String::new();
+    for (name, path) in programs {
+        let handshakes = || emulator.counters().tls_handshakes;
+        let before = handshakes();
+        let mut program = Command::new(path);
+        program
+            .envs(emulator.environment())
+            .env("ROOT_CERTIFICATE", identity.root_pem())
+            .env("NO_PROXY", "*");
+        let output = program.stdin(Stdio::null()).output().unwrap();
+        if !output.status.success() || handshakes() == before {
+            let output = String::from_utf8_lossy(&output.stderr);
+            failed += &format!("{name}, {} handshakes: {output}\n", handshakes() - before);
+        }
+    }
+    assert!(failed.is_empty(), "these programs in guests/ failed:\n{failed}");
+}
+
+/// The names of the crates that a package builds with these features alone.
+fn tree(package: &str, features: &str) -> Vec<String> {
+    let selection = ["--locked", "--package", package, "--no-default-features", "--features", features];
+    let edges = ["--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
+    let output = cargo().arg("tree").args(selection).args(edges).output().unwrap();
+    assert!(output.status.success(), "{package}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_crate_brings_only_the_provider_that_its_feature_names() {
+    for package in packages("crates") {
+        let has = |features: &str, name: &str| tree(&package, features).iter().any(|other| other == name);
+        for features in ["default", "aws-lc-rs"] {
+            assert!(has(features, "aws-lc-rs") && !has(features, "ring"), "{package} with {features}");
+        }
+        assert!(has("ring", "ring") && !has("ring", "aws-lc-rs"), "{package} with ring");
+    }
+}
+
+#[test]
+fn the_client_without_a_provider_names_the_features() {
+    let selection = ["--package", "apikey-core", "--no-default-features", "--features", "kinde"];
+    let output =
+        cargo().args(["check", "--locked", "--target-dir", target()]).args(selection).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("turn on `aws-lc-rs` or `ring`"), "{text}");
+}
