@@ -155,7 +155,8 @@
 //!
 //! ## Test a handler without any network
 //!
-//! With `apikey-testkit` among the dev-dependencies:
+//! A handler by itself takes a key from [`VerifiedKey::assume_verified`]. For routes, put `apikey-testkit` among the
+//! dev-dependencies:
 //!
 //! ```
 //! use actix_web::{App, test, web};
@@ -179,6 +180,51 @@
 //!     // The handler alone:
 //!     let key = VerifiedKey::assume_verified(Verification::active("api_key_1"));
 //!     assert_eq!(me(key.into()).await, "api_key_1");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ## A verifier of your own
+//!
+//! If keys don't come from Kinde, implement [`Verifier`]. The authenticator caches its answers, limits how often one client
+//! may cause a call, and bounds the time of each call. If a key was *not* judged, return a [`VerifierError`]: the caller
+//! gets a 5xx, and is never told that the key is bad. For a test of what expires, give the builder a [`ManualClock`].
+//!
+//! ```
+//! use actix_web::{App, test, web};
+//! use apikey_actix::{ApiKey, Authenticator, Verification};
+//! use apikey_actix::{Judgement, PresentedKey, Refusal, Verifier, VerifierError, async_trait};
+//!
+//! struct Directory;
+//!
+//! impl Directory {
+//!     /// Asks your own store of keys.
+//!     async fn find(&self, key: &str) -> std::io::Result<Option<Verification>> {
+//!         Ok((key == "k_own").then(|| Verification::active("api_key_1").with_scopes(["read:users"])))
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Verifier for Directory {
+//!     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
+//!         let unreachable = |error| VerifierError::outage("the directory can't be reached").with_source(error);
+//!         Ok(match self.find(key.expose()).await.map_err(unreachable)? {
+//!             Some(key) => Judgement::accepted(key),
+//!             None => Judgement::refused(Refusal::Invalid),
+//!         })
+//!     }
+//! }
+//!
+//! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
+//!
+//! #[actix_web::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys = Authenticator::builder(Directory).build()?;
+//!     let app = test::init_service(App::new().app_data(keys).route("/me", web::get().to(me))).await;
+//!     for (key, status) in [("k_own", 200), ("k_unknown", 401)] {
+//!         let request = test::TestRequest::get().uri("/me").insert_header(("Authorization", format!("Bearer {key}")));
+//!         assert_eq!(test::call_service(&app, request.to_request()).await.status(), status);
+//!     }
 //!     Ok(())
 //! }
 //! ```

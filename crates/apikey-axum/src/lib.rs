@@ -286,25 +286,75 @@
 //!
 //! ## Test a handler without any network
 //!
-//! With `apikey-testkit` and `tower` (feature `util`) among the dev-dependencies:
+//! A handler by itself takes a key from [`VerifiedKey::assume_verified`]. For routes, put `apikey-testkit` and `tower`
+//! (feature `util`) among the dev-dependencies:
 //!
 //! ```
-//! use apikey_axum::{ApiKey, Authenticator, Verification};
+//! use apikey_axum::{ApiKey, Authenticator, Verification, VerifiedKey};
 //! use apikey_testkit::FakeVerifier;
 //! use axum::{Router, body::Body, http::Request, routing::get};
 //! use tower::ServiceExt as _;
 //!
+//! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
+//!
 //! #[tokio::main(flavor = "current_thread")] // or `#[tokio::test]`
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let key = VerifiedKey::assume_verified(Verification::active("api_key_1"));
+//!     assert_eq!(me(key.into()).await, "api_key_1");
+//!
 //!     let fake = FakeVerifier::new().with_key("k_live_reader", Verification::active("api_key_1"));
 //!     let keys: Authenticator = Authenticator::builder(fake).build()?;
-//!     let me = |key: ApiKey| async move { key.key_id().to_owned() };
 //!     let app = Router::new().route("/me", get(me)).with_state(keys);
 //!
 //!     let request = Request::get("/me").header("authorization", "Bearer k_live_reader").body(Body::empty())?;
 //!     assert_eq!(app.clone().oneshot(request).await?.status(), 200);
 //!     let anonymous = Request::get("/me").body(Body::empty())?;
 //!     assert_eq!(app.oneshot(anonymous).await?.status(), 401);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ## A verifier of your own
+//!
+//! If keys don't come from Kinde, implement [`Verifier`]. The authenticator caches its answers, limits how often one client
+//! may cause a call, and bounds the time of each call. If a key was *not* judged, return a [`VerifierError`]: the caller
+//! gets a 5xx, and is never told that the key is bad. For a test of what expires, give the builder a [`ManualClock`].
+//!
+//! ```
+//! use apikey_axum::{ApiKey, Authenticator, Verification};
+//! use apikey_axum::{Judgement, PresentedKey, Refusal, Verifier, VerifierError, async_trait};
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use tower::ServiceExt as _;
+//!
+//! struct Directory;
+//!
+//! impl Directory {
+//!     /// Asks your own store of keys.
+//!     async fn find(&self, key: &str) -> std::io::Result<Option<Verification>> {
+//!         Ok((key == "k_own").then(|| Verification::active("api_key_1").with_scopes(["read:users"])))
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Verifier for Directory {
+//!     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
+//!         let unreachable = |error| VerifierError::outage("the directory can't be reached").with_source(error);
+//!         Ok(match self.find(key.expose()).await.map_err(unreachable)? {
+//!             Some(key) => Judgement::accepted(key),
+//!             None => Judgement::refused(Refusal::Invalid),
+//!         })
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys: Authenticator = Authenticator::builder(Directory).build()?;
+//!     let me = |key: ApiKey| async move { key.key_id().to_owned() };
+//!     let app = Router::new().route("/me", get(me)).with_state(keys);
+//!     for (key, status) in [("k_own", 200), ("k_unknown", 401)] {
+//!         let request = Request::get("/me").header("authorization", format!("Bearer {key}")).body(Body::empty())?;
+//!         assert_eq!(app.clone().oneshot(request).await?.status(), status);
+//!     }
 //!     Ok(())
 //! }
 //! ```

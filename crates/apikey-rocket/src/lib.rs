@@ -196,6 +196,57 @@
 //! Make a new request for every dispatch. Clones of a `LocalRequest` share their local cache, and so they share the
 //! verification.
 //!
+//! ## A verifier of your own
+//!
+//! If keys don't come from Kinde, implement [`Verifier`]. The authenticator caches its answers, limits how often one client
+//! may cause a call, and bounds the time of each call. If a key was *not* judged, return a [`VerifierError`]: the caller
+//! gets a 5xx, and is never told that the key is bad. For a test of what expires, give the builder a [`ManualClock`].
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Verification};
+//! use apikey_rocket::{Judgement, PresentedKey, Refusal, Verifier, VerifierError, async_trait};
+//! use rocket::http::Header;
+//! use rocket::local::asynchronous::Client;
+//! use rocket::{get, routes};
+//!
+//! struct Directory;
+//!
+//! impl Directory {
+//!     /// Asks your own store of keys.
+//!     async fn find(&self, key: &str) -> std::io::Result<Option<Verification>> {
+//!         Ok((key == "k_own").then(|| Verification::active("api_key_1").with_scopes(["read:users"])))
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Verifier for Directory {
+//!     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
+//!         let unreachable = |error| VerifierError::outage("the directory can't be reached").with_source(error);
+//!         Ok(match self.find(key.expose()).await.map_err(unreachable)? {
+//!             Some(key) => Judgement::accepted(key),
+//!             None => Judgement::refused(Refusal::Invalid),
+//!         })
+//!     }
+//! }
+//!
+//! #[get("/me")]
+//! fn me(key: ApiKey) -> String {
+//!     key.key_id().to_owned()
+//! }
+//!
+//! #[rocket::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys = Authenticator::builder(Directory).build()?;
+//!     let rocket = rocket::build().attach(ApiKeys::fairing(keys)).mount("/", routes![me]);
+//!     let client = Client::tracked(rocket).await?;
+//!     for (key, status) in [("k_own", 200), ("k_unknown", 401)] {
+//!         let request = client.get("/me").header(Header::new("Authorization", format!("Bearer {key}")));
+//!         assert_eq!(request.dispatch().await.status().code, status);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
 //! ## CORS
 //!
 //! Browsers send pre-flights without credentials. Answer them by a route outside of every group, and set the headers in a

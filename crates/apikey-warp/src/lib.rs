@@ -141,7 +141,7 @@
 //!
 //! ## Test a handler without any network
 //!
-//! A handler by itself takes [`VerifiedKey::assume_verified`]. For routes, put `apikey-testkit` among the
+//! A handler by itself takes a key from [`VerifiedKey::assume_verified`]. For routes, put `apikey-testkit` among the
 //! dev-dependencies:
 //!
 //! ```
@@ -164,6 +164,50 @@
 //!     let request = warp::test::request().path("/me").header("authorization", "Bearer k_reader");
 //!     assert_eq!(request.reply(&routes).await.body(), "api_key_1");
 //!     assert_eq!(warp::test::request().path("/me").reply(&routes).await.status(), 401);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ## A verifier of your own
+//!
+//! If keys don't come from Kinde, implement [`Verifier`]. The authenticator caches its answers, limits how often one client
+//! may cause a call, and bounds the time of each call. If a key was *not* judged, return a [`VerifierError`]: the caller
+//! gets a 5xx, and is never told that the key is bad. For a test of what expires, give the builder a [`ManualClock`].
+//!
+//! ```
+//! use apikey_warp::{ApiKey, Authenticator, Policy, Verification, api_key};
+//! use apikey_warp::{Judgement, PresentedKey, Refusal, Verifier, VerifierError, async_trait};
+//! use warp::Filter;
+//!
+//! struct Directory;
+//!
+//! impl Directory {
+//!     /// Asks your own store of keys.
+//!     async fn find(&self, key: &str) -> std::io::Result<Option<Verification>> {
+//!         Ok((key == "k_own").then(|| Verification::active("api_key_1").with_scopes(["read:users"])))
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Verifier for Directory {
+//!     async fn verify(&self, key: &PresentedKey) -> Result<Judgement, VerifierError> {
+//!         let unreachable = |error| VerifierError::outage("the directory can't be reached").with_source(error);
+//!         Ok(match self.find(key.expose()).await.map_err(unreachable)? {
+//!             Some(key) => Judgement::accepted(key),
+//!             None => Judgement::refused(Refusal::Invalid),
+//!         })
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys = Authenticator::builder(Directory).build()?;
+//!     let me = warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key()));
+//!     let routes = me.map(|key: ApiKey| key.key_id().to_owned()).recover(apikey_warp::recover);
+//!     for (key, status) in [("k_own", 200), ("k_unknown", 401)] {
+//!         let request = warp::test::request().path("/me").header("authorization", format!("Bearer {key}"));
+//!         assert_eq!(request.reply(&routes).await.status(), status);
+//!     }
 //!     Ok(())
 //! }
 //! ```

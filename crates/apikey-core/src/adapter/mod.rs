@@ -64,7 +64,12 @@ pub mod application {
     pub use crate::{
         AnyOf, AttemptLimit, Audience, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource,
         Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, OrganizationKey, Policy, RouteOptions,
-        TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, Verifier, scopes,
+        TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, scopes,
+    };
+    // For a verifier of the application's own, and for tests of it.
+    pub use crate::{
+        Clock, FailureClass, FirstTry, Health, Judgement, MalformedKey, ManualClock, PresentedKey, Refusal,
+        SystemClock, Verdict, Verifier, VerifierError, async_trait,
     };
     #[cfg(feature = "kinde")]
     pub use crate::{KindeSettings, KindeVerifier, MachineToMachine};
