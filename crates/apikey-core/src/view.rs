@@ -67,7 +67,11 @@ impl View {
 
     /// The client that sent the request, if the server knows its address.
     pub(crate) fn client_of(&self, request: &impl RequestHead) -> Option<Client> {
-        self.clients.client_of(request)
+        let client = self.clients.client_of(request);
+        if client.is_none() && self.options.attempt_limit.is_some() {
+            self.clients.note_missing_address();
+        }
+        client
     }
 
     /// Checks a verified key against a policy.

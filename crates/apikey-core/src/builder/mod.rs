@@ -227,7 +227,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// How many refused keys one client may present in a window of time. Only keys that Kinde was asked about count.
     /// Default: 100 in 15 minutes, as in Kinde's guide. `None` turns the limit off.
     /// [`AttemptLimit::count_all_attempts`] counts accepted keys, too. A client is an IP address; see
-    /// [`trusted_proxies`](Self::trusted_proxies).
+    /// [`trusted_proxies`](Self::trusted_proxies). If the server does not know its clients' addresses, nobody is limited.
+    /// After ten such requests the log says so, once.
     pub fn attempt_limit(mut self, limit: impl Into<Option<AttemptLimit>>) -> Self {
         self.options.attempt_limit = limit.into();
         self

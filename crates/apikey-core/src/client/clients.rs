@@ -3,39 +3,44 @@
 use std::mem::discriminant;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Client, Diagnosis, TrustedProxies, client_address};
 use crate::request::RequestHead;
+
+/// So many requests without an address are not worth an error. A unit test makes no more than these, and its requests have
+/// no address. A server that does not record addresses is past them at once.
+const FEW_REQUESTS: u32 = 10;
 
 /// Finds the clients of requests. Used only for requests whose attempts count.
 pub(crate) struct Clients {
     proxies: TrustedProxies,
     ipv6_prefix: u8,
-    told_of_no_address: AtomicBool,
+    requests_without_address: AtomicU32,
     told: Mutex<Vec<Diagnosis>>,
 }
 
 impl Clients {
     pub(crate) fn new(proxies: TrustedProxies, ipv6_prefix: u8) -> Self {
-        Self { proxies, ipv6_prefix, told_of_no_address: AtomicBool::new(false), told: Mutex::default() }
+        Self { proxies, ipv6_prefix, requests_without_address: AtomicU32::new(0), told: Mutex::default() }
     }
 
     pub(crate) fn client_of(&self, request: &impl RequestHead) -> Option<Client> {
-        let Some(peer) = request.peer() else {
-            if !self.told_of_no_address.swap(true, Ordering::Relaxed) {
-                tracing::error!(
-                    "attempt_limit: the server does not know its clients' addresses, so nobody's attempts are \
-                     counted; make it record them, as the adapter's documentation says, or turn the limit off"
-                );
-            }
-            return None;
-        };
-        let resolved = client_address(peer, request, &self.proxies);
+        let resolved = client_address(request.peer()?, request, &self.proxies);
         if let Some(diagnosis) = resolved.diagnosis {
             self.tell_once(diagnosis);
         }
         Some(Client::of_address(resolved.address, self.ipv6_prefix))
+    }
+
+    /// Notes a request without a client, whose attempt should have been counted.
+    pub(crate) fn note_missing_address(&self) {
+        if self.requests_without_address.fetch_add(1, Ordering::Relaxed) == FEW_REQUESTS {
+            tracing::error!(
+                "attempt_limit: the server does not know its clients' addresses, so nobody's attempts are \
+                 counted; make it record them, as the adapter's documentation says, or turn the limit off"
+            );
+        }
     }
 
     fn tell_once(&self, diagnosis: Diagnosis) {
