@@ -10,24 +10,28 @@ use apikey_core::{Denial, DenialCode};
 apikey_core::adapter_rejection! {
     /// A refused request. It becomes the response that its [`Denial`](apikey_core::Denial) describes.
     ///
-    /// For an error body of your own, take `Result<ApiKey, Rejection>` in the handler and look at
-    /// [`denial`](Self::denial).
+    /// The response carries the denial in its extensions, so middleware outside can read it there.
+    ///
+    /// For error bodies of your own, see [`denial_renderer`](apikey_core::AuthenticatorBuilder::denial_renderer).
     Rejection;
 }
 
 impl ResponseError for Rejection {
+    /// The status of the response, which is 200 if the request is gRPC.
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.error_response().status()
     }
 
     fn error_response(&self) -> HttpResponse {
         let denial = self.0.response();
-        let mut response = HttpResponse::with_body(self.status_code(), BoxBody::new(denial.body));
+        let status = StatusCode::from_u16(denial.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponse::with_body(status, BoxBody::new(denial.body));
         for (name, value) in denial.headers {
             if let Ok(value) = HeaderValue::try_from(value) {
                 response.headers_mut().insert(HeaderName::from_static(name), value);
             }
         }
+        response.extensions_mut().insert(self.0.clone());
         response
     }
 }

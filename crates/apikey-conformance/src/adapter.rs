@@ -39,6 +39,9 @@ pub struct Differences {
     /// Nobody can read the rest of a refused upload on this framework. A client that sends its whole body before it
     /// reads may see a broken connection instead of the answer. The suite leaves out the cases for it.
     pub reads_no_refused_upload: bool,
+    /// The framework itself reads the rest of a refused upload, within limits of its own, and may close the connection
+    /// afterwards (actix). The suite leaves out the case for the authenticator's limit.
+    pub reads_refused_uploads_itself: bool,
 }
 
 impl Differences {
@@ -49,6 +52,7 @@ impl Differences {
         cannot_remove_credential: false,
         waits_for_the_start_of_a_body: false,
         reads_no_refused_upload: false,
+        reads_refused_uploads_itself: false,
     };
 }
 

@@ -7,13 +7,15 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpRequest, HttpResponse, Resource, Result, Route, web};
 use apikey_actix::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, RequireKey, Scoped};
-use apikey_conformance::{Adapter, RunningServer, routes};
+use apikey_conformance::{Adapter, Differences, RunningServer, routes};
 
 use crate::server;
 
 struct Actix;
 
 impl Adapter for Actix {
+    const DIFFERENCES: Differences = Differences { reads_refused_uploads_itself: true, ..Differences::NONE };
+
     async fn start(authenticator: apikey_core::Authenticator) -> RunningServer {
         let keys = Authenticator::from(authenticator);
         server::start(move || {
@@ -127,8 +129,9 @@ async fn branches(admin: Result<Scoped<routes::Admin>, Rejection>, any: ApiKey) 
     })
 }
 
-async fn echo(_key: Scoped<routes::ReadUsers>, body: web::Bytes) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/octet-stream")).body(body)
+/// As a `Result`, a body that is too long is not answered before the key is judged.
+async fn echo(_key: Scoped<routes::ReadUsers>, body: Result<web::Bytes>) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/octet-stream")).body(body?))
 }
 
 async fn seen(request: HttpRequest) -> HttpResponse {
