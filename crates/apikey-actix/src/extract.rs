@@ -3,10 +3,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
-use apikey_core::{Attempt, Decision, Denial, Policy, TypedPolicy};
+use actix_web::{FromRequest, HttpRequest};
+use apikey_core::{Attempt, Decision, Policy, TypedPolicy};
 
-use crate::authenticator::Authenticator;
+use crate::authenticator::{Authenticator, registered};
 use crate::memo;
 use crate::rejection::UnseenRejection;
 use crate::request::Head;
@@ -106,22 +106,14 @@ fn begin<K: 'static>(
     request: &HttpRequest,
     decide: impl FnOnce(&Authenticator, Attempt) -> Decision<K>,
 ) -> ExtractFuture<K> {
-    let decision = match request.app_data::<Authenticator>() {
-        Some(keys) => decide(keys, memo::begin(request, keys)),
-        None => Decision::Decided(Err(unwired(request).answering(&Head(request)))),
+    let decision = match registered(request) {
+        Ok(keys) => decide(keys, memo::begin(request, keys)),
+        Err(unwired) => Decision::Decided(Err(unwired)),
     };
     match decision {
         Decision::Decided(Ok(key)) => ExtractFuture::Decided(ready(Ok(key))),
         other => ExtractFuture::Other(Box::pin(async { other.wait().await.map_err(UnseenRejection::new) })),
     }
-}
-
-fn unwired(request: &HttpRequest) -> Denial {
-    Denial::wiring_mistake(if request.app_data::<web::Data<Authenticator>>().is_some() {
-        "the authenticator is wrapped in web::Data: write .app_data(keys.clone()) instead"
-    } else {
-        "an extractor for API keys found no authenticator: add .app_data(keys.clone()) to the App"
-    })
 }
 
 impl FromRequest for ApiKey {

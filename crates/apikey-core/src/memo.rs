@@ -122,9 +122,11 @@ impl Memo {
     }
 }
 
+/// # For adapters
 impl Authenticator {
-    /// Whether both are clones of one authenticator, and of one view of it.
-    fn is_same_as(&self, other: &Self) -> bool {
+    /// Whether both are clones of one authenticator, with the same options.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 

@@ -38,8 +38,9 @@ async fn a_handler_without_an_authenticator_answers_500_and_logs_why() {
         assert_eq!(ask(&app, "/", key).await, denied(DenialCode::InternalError));
         assert!(log.take().contains("add .app_data(keys.clone()) to the App"));
     }
-    let wrapped = web::Data::new(cached(&verifier()));
-    let app = test::init_service(App::new().app_data(wrapped).route("/", web::get().to(me))).await;
+    let (one, other) = (cached(&verifier()), web::Data::new(cached(&verifier())));
+    let app = App::new().app_data(one).app_data(other).route("/", web::get().to(me));
+    let app = test::init_service(app).await;
     assert_eq!(ask(&app, "/", Some("reader")).await, denied(DenialCode::InternalError));
-    assert!(log.take().contains("wrapped in web::Data"));
+    assert!(log.take().contains("register both in the same way"));
 }
