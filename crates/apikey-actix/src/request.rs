@@ -43,12 +43,15 @@ pub(crate) fn remove_credential(
 ) -> Result<(), Denial> {
     // The panic comes before the first change, so nothing is left half-changed.
     let removal = catch_unwind(AssertUnwindSafe(|| remove_from_unshared(request, authenticator)));
-    removal.map_err(|_panic| {
-        Denial::wiring_mistake(
-            "remove_credential is set, but another middleware keeps a clone of the HttpRequest, so that it can't be \
-             changed: put that middleware inside of the one that removes the credential",
-        )
-    })
+    removal.map_err(|_panic| held())
+}
+
+/// The denial of a request that other code holds.
+pub(crate) fn held() -> Denial {
+    Denial::wiring_mistake(
+        "remove_credential is set, but another middleware keeps a clone of the HttpRequest, so that it can't be changed: \
+         put that middleware inside of the one that removes the credential",
+    )
 }
 
 fn remove_from_unshared(request: &mut ServiceRequest, authenticator: &Authenticator) {

@@ -4,8 +4,8 @@ use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use apikey_core::{Authenticator, Decision, VerifiedKey};
 
+use super::removal::Removal;
 use super::service::{Check, Checked};
-use crate::memo;
 
 /// A middleware that takes the credential out of every request, protected or not, and keeps it for the extractors and the
 /// middleware of this crate. [`Authenticator::remove_credentials`](crate::Authenticator::remove_credentials) makes it.
@@ -20,8 +20,9 @@ use crate::memo;
 /// finds nothing there.
 ///
 /// Middleware that stands outside must not hold a clone of the request. Otherwise nothing can be taken out of it, and the
-/// answer is 500 `INTERNAL_ERROR`. actix reports this only by a panic, which this middleware catches. A program that is
-/// built with `panic = "abort"` ends.
+/// answer is 500 `INTERNAL_ERROR`. The log says so for each such request. actix reports it only by a panic, which this
+/// middleware catches: the program prints it for the 1st, 2nd, 4th, 8th.. of these requests. A program that is built with
+/// `panic = "abort"` ends.
 ///
 /// ```
 /// use apikey_actix::{ApiKey, Authenticator, ConfigError, Verifier};
@@ -53,8 +54,8 @@ impl RemoveCredentials {
 }
 
 impl Check for RemoveCredentials {
-    fn check(&self, request: &mut ServiceRequest) -> Decision<Option<VerifiedKey>> {
-        Decision::Decided(memo::take(request, &self.authenticator).map(|()| None))
+    fn check(&self, request: &mut ServiceRequest, removal: &Removal) -> Decision<Option<VerifiedKey>> {
+        Decision::Decided(removal.take(request, &self.authenticator).map(|()| None))
     }
 }
 

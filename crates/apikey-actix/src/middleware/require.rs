@@ -6,6 +6,7 @@ use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use apikey_core::{Authenticator, Decision, Policy, VerifiedKey, is_preflight};
 
+use super::removal::Removal;
 use super::service::{Check, Checked};
 use crate::memo;
 use crate::request::Head;
@@ -38,7 +39,8 @@ use crate::request::Head;
 /// | the `App` | all |
 ///
 /// On a scope and on the `App`, a request for an unknown path gets 401 without a good key and 404 with one, so keys that
-/// are sent to unknown paths are verified, too.
+/// are sent to unknown paths are verified, too. On a `Route` or a resource, the `default_service` of the `App` stays open:
+/// to protect it, too, wrap the `App`, or write `web::to(fallback).wrap(keys.require(..))`.
 ///
 /// ```
 /// use apikey_actix::{Authenticator, Policy};
@@ -72,6 +74,11 @@ impl RequireKey {
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
     /// browsers send without credentials. Default: off. You need it only if the CORS middleware stands inside of this one.
     /// The better place for it is outside.
+    ///
+    /// A pre-flight that passes reaches the inner service without a key. If no CORS middleware stands there, it reaches a
+    /// handler for any method, such as [`web::to`](actix_web::web::to), and a default service. Anybody can send one, so
+    /// such a handler must take an [`ApiKey`](crate::ApiKey) itself. Routes that name their methods (`web::get()`) don't
+    /// get it.
     #[must_use]
     pub fn pass_preflight(mut self) -> Self {
         self.passes_preflight = true;
@@ -80,13 +87,13 @@ impl RequireKey {
 }
 
 impl Check for RequireKey {
-    fn check(&self, request: &mut ServiceRequest) -> Decision<Option<VerifiedKey>> {
+    fn check(&self, request: &mut ServiceRequest, removal: &Removal) -> Decision<Option<VerifiedKey>> {
         // Only a key that this check lets in may travel with the request.
         request.extensions_mut().remove::<VerifiedKey>();
         if self.passes_preflight && is_preflight(request.method().as_str(), &Head(request.request())) {
             return Decision::Decided(Ok(None));
         }
-        if let Err(denial) = memo::take(request, &self.authenticator) {
+        if let Err(denial) = removal.take(request, &self.authenticator) {
             return Decision::Decided(Err(denial));
         }
         let attempt = memo::begin(request.request(), &self.authenticator);

@@ -8,12 +8,13 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use apikey_core::{Decision, VerifiedKey};
 use pin_project_lite::pin_project;
 
+use super::removal::Removal;
 use crate::rejection::Rejection;
 
 /// What a middleware does with a request before the inner service sees it.
 pub trait Check {
     /// Says whether the request may pass, and with which key.
-    fn check(&self, request: &mut ServiceRequest) -> Decision<Option<VerifiedKey>>;
+    fn check(&self, request: &mut ServiceRequest, removal: &Removal) -> Decision<Option<VerifiedKey>>;
 }
 
 /// The service that each middleware of this crate makes.
@@ -21,11 +22,12 @@ pub struct Checked<S, C> {
     /// Shared with the requests whose key is being verified: they call it afterwards.
     inner: Rc<S>,
     check: C,
+    removal: Removal,
 }
 
 impl<S, C> Checked<S, C> {
     pub(super) fn new(inner: S, check: C) -> Self {
-        Self { inner: Rc::new(inner), check }
+        Self { inner: Rc::new(inner), check, removal: Removal::default() }
     }
 }
 
@@ -43,7 +45,7 @@ where
     }
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        match self.check.check(&mut request) {
+        match self.check.check(&mut request, &self.removal) {
             Decision::Decided(Ok(key)) => {
                 ResponseFuture::Inner { future: call_with_key(&*self.inner, request, key) }
             }

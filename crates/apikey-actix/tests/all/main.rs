@@ -5,6 +5,7 @@ mod attached;
 mod changed_keys;
 mod conformance;
 mod extractors;
+mod guest;
 mod middleware;
 mod removal;
 mod server;

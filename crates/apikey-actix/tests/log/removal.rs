@@ -1,5 +1,6 @@
 //! Credentials that nobody takes out of the request.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -60,6 +61,43 @@ async fn a_request_that_another_middleware_holds_is_refused() {
         assert_eq!(ask(&app, path, Some("reader")).await, denied(DenialCode::InternalError), "{path}");
         assert!(log.take().contains("keeps a clone of the HttpRequest"));
     }
+}
+
+/// A middleware that keeps a clone of a request for `/held` only.
+async fn hold_some(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>> {
+    let held = (request.path() == "/held").then(|| request.request().clone());
+    let response = next.call(request).await;
+    drop(held);
+    response
+}
+
+#[actix_web::test]
+async fn a_middleware_that_holds_all_requests_causes_few_panics() {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let log = Log::listen().await;
+    std::panic::set_hook(Box::new(|_| {
+        PANICS.fetch_add(1, Ordering::SeqCst);
+    }));
+    let keys = removing(&verifier());
+    let app = || App::new().app_data(keys.clone()).route("/{path}", web::get().to(me));
+    let all = test::init_service(app().wrap(keys.remove_credentials()).wrap(from_fn(hold))).await;
+    for _ in 0..100 {
+        assert_eq!(ask(&all, "/a", Some("reader")).await, denied(DenialCode::InternalError));
+        assert_eq!(log.take().matches("keeps a clone of the HttpRequest").count(), 1);
+    }
+    let panics = PANICS.swap(0, Ordering::SeqCst);
+    // A middleware that holds some requests must not make the others fail.
+    let some = test::init_service(app().wrap(keys.remove_credentials()).wrap(from_fn(hold_some))).await;
+    assert_eq!(ask(&some, "/held", Some("reader")).await, denied(DenialCode::InternalError));
+    for _ in 0..10 {
+        assert_eq!(ask(&some, "/free", Some("reader")).await, (200, "id_reader".to_owned()));
+        assert_eq!(ask(&some, "/held", Some("reader")).await, denied(DenialCode::InternalError));
+    }
+    drop(std::panic::take_hook());
+    assert_eq!(panics, 7, "the 1st, 2nd, 4th.. 64th");
 }
 
 /// Presents what `x-then` says from here on.
