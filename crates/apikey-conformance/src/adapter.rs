@@ -36,12 +36,13 @@ pub struct Differences {
     /// The framework waits for the first bytes of a body before it calls the adapter (Rocket looks for a form's
     /// `_method`).
     pub waits_for_the_start_of_a_body: bool,
-    /// Nobody can read the rest of a refused upload on this framework. A client that sends its whole body before it
-    /// reads may see a broken connection instead of the answer. The suite leaves out the cases for it.
-    pub reads_no_refused_upload: bool,
     /// The framework itself reads the rest of a refused upload, within limits of its own, and may close the connection
     /// afterwards (actix). The suite leaves out the case for the authenticator's limit.
     pub reads_refused_uploads_itself: bool,
+    /// Nobody can read the rest of an upload that an extractor refuses (Rocket's guards see no body). A client that sends
+    /// its whole body before it reads may see a broken connection instead of the answer. The suite sends such uploads
+    /// only to a layer.
+    pub extractors_read_no_refused_upload: bool,
 }
 
 impl Differences {
@@ -51,8 +52,8 @@ impl Differences {
         refuses_unwired_earlier: false,
         cannot_remove_credential: false,
         waits_for_the_start_of_a_body: false,
-        reads_no_refused_upload: false,
         reads_refused_uploads_itself: false,
+        extractors_read_no_refused_upload: false,
     };
 }
 

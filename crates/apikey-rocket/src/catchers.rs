@@ -52,6 +52,18 @@ fn is_at(catcher: &Catcher, base: &Origin<'_>) -> bool {
     catcher.base.path().segments().eq(base.path().segments())
 }
 
+/// The catcher that Rocket asks: of those for this status and this path, one with the longest base, and rather one for exactly
+/// this status than a catch-all.
+pub(crate) fn catcher_for<'r>(status: Status, request: &'r Request<'_>) -> Option<&'r Catcher> {
+    let path = request.uri().path();
+    let depth = |catcher: &Catcher| catcher.base.path().segments().len();
+    let catchers = request.rocket().catchers().filter(|catcher| {
+        catcher.code.is_none_or(|code| code == status.code)
+            && catcher.base.path().segments().prefix_of(path.segments())
+    });
+    catchers.max_by_key(|catcher| (depth(catcher), catcher.code.is_some()))
+}
+
 /// Answers denials, and leaves every other error to the catcher that would have got it.
 #[derive(Clone)]
 struct DenialOr {

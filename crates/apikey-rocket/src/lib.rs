@@ -333,6 +333,7 @@ mod memo;
 mod rejection;
 mod request;
 mod require;
+mod uploads;
 
 pub use apikey_core::application::*;
 pub use fairing::ApiKeys;

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use apikey_core::{Attempt, Authenticator, Decision, Denial, Memo, VerifiedKey};
+use apikey_core::{Attempt, Authenticator, Decision, Denial, Memo, RefusedUpload, VerifiedKey};
 use rocket::Request;
 
 use crate::rejection::Rejection;
@@ -44,6 +44,15 @@ fn address_of_route(request: &Request<'_>) -> Option<usize> {
     request.route().map(|route| std::ptr::from_ref(route).addr())
 }
 
+fn attached<'r>(request: &'r Request<'_>) -> Option<&'r Authenticator> {
+    request.rocket().state::<Attached>().map(|attached| &attached.0)
+}
+
+/// What reads the body of this request, which is refused.
+pub(crate) fn refused_upload(request: &Request<'_>) -> Option<RefusedUpload> {
+    of_the_group(request).as_ref().or_else(|| attached(request))?.refused_upload(&Head(request))
+}
+
 /// Asks the gate of the group's authenticator, or of the attached one, about this request. The gate gets the attempt
 /// that an earlier guard made for what this request presents, or a new one. The caller then [notes](note) the decision.
 pub(crate) fn decide<K>(
@@ -51,8 +60,7 @@ pub(crate) fn decide<K>(
     gate: impl FnOnce(&Authenticator, Attempt) -> Decision<K>,
 ) -> Decision<K> {
     let group = of_the_group(request);
-    let attached = || request.rocket().state::<Attached>().map(|attached| &attached.0);
-    let Some(keys) = group.as_ref().or_else(attached) else {
+    let Some(keys) = group.as_ref().or_else(|| attached(request)) else {
         let denial = Denial::wiring_mistake("attach ApiKeys::fairing(keys) to this Rocket");
         return Decision::Decided(Err(denial.answering(&Head(request))));
     };

@@ -23,7 +23,8 @@ impl<'r> Responder<'r, 'static> for Rejection {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
         let denial = self.0.response();
         let mut response = Response::build();
-        response.status(self.status());
+        // Not the denial's own status: gRPC has its own, in a header.
+        response.status(Status::new(denial.status));
         for (name, value) in denial.headers {
             response.raw_header(name, value);
         }

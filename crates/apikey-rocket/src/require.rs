@@ -1,6 +1,5 @@
 //! Groups of routes by policy. They do what a layer does in other frameworks.
 
-use std::future::ready;
 use std::sync::Arc;
 
 use apikey_core::{Authenticator, Decision, Policy, is_preflight};
@@ -9,6 +8,7 @@ use rocket::{Data, Request, Route};
 
 use crate::memo;
 use crate::request::Head;
+use crate::uploads::refuse;
 
 /// Routes that a request reaches only if its key satisfies a policy. [`ApiKeys::require`](crate::ApiKeys::require)
 /// makes them. Mount them like any list of routes.
@@ -118,12 +118,12 @@ impl Handler for Guarded {
             Decision::Decided(decision) => match memo::note(request, decision) {
                 Ok(_) => self.handler.handle(request, data),
                 // Not a forward, because then the next matching route could answer.
-                Err(rejection) => Box::pin(ready(Outcome::Error(rejection.status()))),
+                Err(rejection) => Box::pin(refuse(request, data, rejection.status())),
             },
             Decision::Pending(decision) => Box::pin(async move {
                 match memo::note(request, decision.await) {
                     Ok(_) => self.handler.handle(request, data).await,
-                    Err(rejection) => Outcome::Error(rejection.status()),
+                    Err(rejection) => refuse(request, data, rejection.status()).await,
                 }
             }),
         }

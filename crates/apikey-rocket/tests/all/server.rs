@@ -21,6 +21,8 @@ impl Adapter for RocketAdapter {
         refuses_unwired_earlier: true,
         cannot_remove_credential: true,
         waits_for_the_start_of_a_body: true,
+        extractors_read_no_refused_upload: true,
+        ..Differences::NONE
     };
 
     async fn start(authenticator: Authenticator) -> RunningServer {
