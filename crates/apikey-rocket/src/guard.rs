@@ -1,4 +1,5 @@
 use apikey_core::{Attempt, Authenticator, Decision, Policy, TypedPolicy, VerifiedKey};
+use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 
@@ -94,7 +95,7 @@ async fn admit<K: Clone + Into<Option<VerifiedKey>>, G>(
     match memo::note(request, decision) {
         Ok(key) => Outcome::Success(wrap(key)),
         // Not a forward, because then a route of lower rank could answer.
-        Err(rejection) => Outcome::Error((rejection.status(), rejection)),
+        Err(denial) => Outcome::Error((Status::new(denial.status()), denial.into())),
     }
 }
 

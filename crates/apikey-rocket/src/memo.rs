@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use apikey_core::{Attempt, Authenticator, Decision, Denial, Memo, RefusedUpload, VerifiedKey};
 use rocket::Request;
 
-use crate::rejection::Rejection;
 use crate::request::Head;
 
 /// The attached authenticator. The type is private, so no other code can manage one.
@@ -77,9 +76,9 @@ pub(crate) fn decide<K>(
 pub(crate) fn note<K: Clone + Into<Option<VerifiedKey>>>(
     request: &Request<'_>,
     decision: Result<K, Denial>,
-) -> Result<K, Rejection> {
+) -> Result<K, Denial> {
     memo(request).latest = decision.clone().map(K::into);
-    decision.map_err(Rejection::from)
+    decision
 }
 
 /// The key that the last guard or [`require`](crate::ApiKeys::require) let in, for fairings and catchers, which take no
@@ -112,20 +111,37 @@ pub fn verified_key(request: &Request<'_>) -> Option<VerifiedKey> {
 /// Why the last guard or [`require`](crate::ApiKeys::require) refused this request; `None`, if it let the request in or if no
 /// guard has looked at it.
 ///
-/// For catchers of your own. [`Rejection`] is the answer that the catchers of this crate give.
+/// For response fairings, which see the answers to refused requests like all others, and for catchers of your own. It is also
+/// what a [`Rejection`](crate::Rejection) said that a handler returned.
+///
+/// A catcher of yours answers for its status alone, and then also for denials with that status. Give those back as a
+/// [`Rejection`](crate::Rejection), so that the client gets the code and the headers that it needs:
 ///
 /// ```
-/// use apikey_rocket::denial;
-/// use rocket::http::Status;
+/// use apikey_rocket::{Rejection, denial};
 /// use rocket::{Request, catch};
 ///
 /// #[catch(401)]
-/// fn unauthorized(request: &Request<'_>) -> String {
+/// fn unauthorized(request: &Request<'_>) -> Result<&'static str, Rejection> {
 ///     match denial(request) {
-///         Some(denial) => format!("No entry: {denial}"),
-///         None => "Who are you?".to_owned(),
+///         Some(denial) => Err(denial.into()),
+///         None => Ok("Who are you?"),
 ///     }
 /// }
+/// # use apikey_rocket::{ApiKey, ApiKeys, Authenticator};
+/// # use rocket::{Build, Rocket, catchers, get, http::Status, routes};
+/// # #[get("/me")]
+/// # fn me(_key: ApiKey) {}
+/// # #[get("/other")]
+/// # fn other() -> Status { Status::Unauthorized }
+/// # fn app(keys: Authenticator) -> Rocket<Build> {
+/// #     rocket::build().attach(ApiKeys::fairing(keys)).mount("/", routes![me, other]).register("/", catchers![unauthorized])
+/// # }
+/// # include!("../tests/recipes/harness.rs");
+/// # fn main() {
+/// #     check(app, "/me", &[], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}");
+/// #     check(app, "/other", &[], "401 text/plain; charset=utf-8 Who are you?");
+/// # }
 /// ```
 ///
 /// A handler may take a guard's `Result` and then fail with another status. Then this still returns the denial, so a

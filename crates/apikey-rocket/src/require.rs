@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use apikey_core::{Authenticator, Decision, Policy, is_preflight};
+use rocket::http::Status;
 use rocket::route::{BoxFuture, Handler, Outcome};
 use rocket::{Data, Request, Route};
 
@@ -118,12 +119,12 @@ impl Handler for Guarded {
             Decision::Decided(decision) => match memo::note(request, decision) {
                 Ok(_) => self.handler.handle(request, data),
                 // Not a forward, because then the next matching route could answer.
-                Err(rejection) => Box::pin(refuse(request, data, rejection.status())),
+                Err(denial) => Box::pin(refuse(request, data, Status::new(denial.status()))),
             },
             Decision::Pending(decision) => Box::pin(async move {
                 match memo::note(request, decision.await) {
                     Ok(_) => self.handler.handle(request, data).await,
-                    Err(rejection) => refuse(request, data, rejection.status()).await,
+                    Err(denial) => refuse(request, data, Status::new(denial.status())).await,
                 }
             }),
         }

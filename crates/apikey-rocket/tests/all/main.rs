@@ -9,5 +9,6 @@ mod guards;
 mod launch;
 mod require;
 mod server;
+mod uploads;
 mod verified_key;
 mod world;

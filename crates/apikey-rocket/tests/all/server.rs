@@ -26,24 +26,30 @@ impl Adapter for RocketAdapter {
     };
 
     async fn start(authenticator: Authenticator) -> RunningServer {
-        let (lifted_off, address) = tokio::sync::oneshot::channel();
-        let lifted_off = std::sync::Mutex::new(Some(lifted_off));
-        // The socket is bound by then, and the configuration holds the port that it got.
-        let announce = AdHoc::on_liftoff("address", move |rocket| {
-            let address = SocketAddr::new(rocket.config().address, rocket.config().port);
-            if let Some(lifted_off) = lifted_off.lock().unwrap().take() {
-                lifted_off.send(address).unwrap();
-            }
-            Box::pin(async {})
-        });
-        let rocket = app(authenticator).attach(announce).ignite().await.unwrap();
-        let shutdown = rocket.shutdown();
-        tokio::spawn(rocket.launch());
-        RunningServer::new(address.await.unwrap(), move || shutdown.notify())
+        launch(app(authenticator)).await
     }
 }
 
-fn app(keys: Authenticator) -> Rocket<Build> {
+/// Launches a Rocket that [`served`] began.
+pub(crate) async fn launch(rocket: Rocket<Build>) -> RunningServer {
+    let (lifted_off, address) = tokio::sync::oneshot::channel();
+    let lifted_off = std::sync::Mutex::new(Some(lifted_off));
+    // The socket is bound by then, and the configuration holds the port that it got.
+    let announce = AdHoc::on_liftoff("address", move |rocket| {
+        let address = SocketAddr::new(rocket.config().address, rocket.config().port);
+        if let Some(lifted_off) = lifted_off.lock().unwrap().take() {
+            lifted_off.send(address).unwrap();
+        }
+        Box::pin(async {})
+    });
+    let rocket = rocket.attach(announce).ignite().await.unwrap();
+    let shutdown = rocket.shutdown();
+    tokio::spawn(rocket.launch());
+    RunningServer::new(address.await.unwrap(), move || shutdown.notify())
+}
+
+/// A Rocket for [`launch`], on a free port.
+pub(crate) fn served(keys: Authenticator) -> Rocket<Build> {
     let config = Config {
         port: 0,
         // Signals are the test runner's, and there is nothing to wait for at the end.
@@ -58,10 +64,13 @@ fn app(keys: Authenticator) -> Rocket<Build> {
         },
         ..Config::default()
     };
+    quiet_with(config).attach(ApiKeys::fairing(keys))
+}
+
+fn app(keys: Authenticator) -> Rocket<Build> {
     let any_key = Policy::any_key;
     let single = routes![open, block, me, scoped, any, optional, sub_request, twice, sure, echo];
-    let mut rocket = quiet_with(config)
-        .attach(ApiKeys::fairing(keys))
+    let mut rocket = served(keys)
         .attach(AdHoc::on_request("sub-requests", |request, _| Box::pin(present_anew(request))))
         .mount("/", single)
         .mount("/", routes![branches_admin, branches_any])
