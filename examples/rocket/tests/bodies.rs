@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 
 async fn server() -> SocketAddr {
     let writer = Verification::active("key_writer").with_scopes(["read:users", "write:users"]);
-    let keys = Authenticator::builder(FakeVerifier::new().with_key("writer", writer)).build().unwrap();
+    let reader = Verification::active("key_reader").with_scopes(["read:users"]);
+    let verifier = FakeVerifier::new().with_key("writer", writer).with_key("reader", reader);
+    let keys = Authenticator::builder(verifier).build().unwrap();
     let shutdown = Shutdown { ctrlc: false, ..Shutdown::default() };
     let config = Config { port: 0, log_level: LogLevel::Off, shutdown, ..Config::default() };
     let (sender, address) = tokio::sync::oneshot::channel();
@@ -51,6 +53,39 @@ async fn a_body_that_breaks_off_is_not_taken_for_whole() {
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("INVALID_BODY"), "{body}: {answer}");
         let answer = post(server, &format!("Content-Length: {}", body.len()), body, false).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{body}: {answer}");
+    }
+}
+
+/// A client that sends its whole body before it reads. Its key is bad, or lacks what the route asks for.
+#[tokio::test]
+async fn a_refused_upload_gets_its_answer_on_every_route() {
+    const PIECE: [u8; 50_000] = [b'x'; 50_000];
+    let server = server().await;
+    for (path, authorization, status) in [
+        ("/api/data", "", 401),
+        ("/api/data", "Bearer nobody", 401),
+        ("/api/data", "Bearer reader", 403),
+        ("/ai/chat", "", 401),
+        ("/ai/chat", "Bearer nobody", 401),
+        ("/ai/chat", "Bearer writer", 403),
+        ("/workflow/automate", "", 401),
+        ("/workflow/automate", "Bearer nobody", 401),
+        ("/workflow/automate", "Bearer writer", 403),
+    ] {
+        let mut stream = TcpStream::connect(server).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: {authorization}\r\n\
+             Content-Length: 500000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..10 {
+            stream.write_all(&PIECE).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {authorization}: {answer}");
+        assert!(answer.ends_with('}'), "{path} {authorization}: {answer}");
     }
 }
 

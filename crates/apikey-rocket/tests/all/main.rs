@@ -6,6 +6,7 @@ mod changed_keys;
 mod conformance;
 mod group_options;
 mod guards;
+mod guest;
 mod launch;
 mod require;
 mod server;
