@@ -1,8 +1,5 @@
 //! The filters. Each takes the attempt at the request and lets the core's gate decide about it.
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
-
 use apikey_core::{Authenticator, Decision, Policy, TypedPolicy, is_preflight};
 use warp::http::{HeaderMap, Method};
 use warp::{Filter, Rejection};
@@ -37,12 +34,12 @@ use crate::request::{Decide, Head, decision, pass_if};
 /// ```
 ///
 /// # Errors
-/// A rejection that [`recover`](crate::recover()) answers and [`denied`](crate::denied) finds.
+/// A rejection that [`answer_refusals`](crate::answer_refusals) and [`recover`](crate::recover()) answer.
 pub fn api_key<P: Into<Policy>>(
     keys: &Authenticator,
     policy: P,
 ) -> impl Filter<Extract = (ApiKey,), Error = Rejection> + Clone + Send + Sync + 'static + use<P> {
-    try_api_key(keys, policy).and_then(or_reject)
+    decided(keys, policy.into(), |gate, attempt, head| gate.decide(attempt, head, ApiKey::from))
 }
 
 /// Extracts the caller's key, if it carries the scopes that the type names. [`api_key`] has the table.
@@ -74,7 +71,6 @@ pub fn scoped<P: TypedPolicy>(
     decided(keys, P::POLICY.clone(), |gate, attempt, head| {
         gate.decide(attempt, head, Scoped::assume_authorized)
     })
-    .and_then(or_reject)
 }
 
 /// Extracts the caller's key, if the request presents one. A request that presents nothing is anonymous. If a request
@@ -100,32 +96,6 @@ pub fn optional_api_key(
     decided(keys, Policy::any_key(), |gate, attempt, head| {
         gate.decide_optional(attempt, head, MaybeApiKey::from)
     })
-    .and_then(or_reject)
-}
-
-/// As [`api_key`], but it never rejects: it extracts the key or the refusal. Use it for error bodies of your own, and for
-/// routes that no other branch of `.or` may answer.
-///
-/// ```
-/// use apikey_warp::{ApiKey, Authenticator, Denied, Policy, try_api_key};
-/// use warp::{Filter, Reply};
-///
-/// fn me(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
-///     warp::path!("me").and(warp::get()).and(try_api_key(&keys, Policy::any_key())).map(
-///         |key: Result<ApiKey, Denied>| match key {
-///             Ok(key) => key.key_id().to_owned().into_response(),
-///             Err(denied) if denied.denial().status() == 401 => "Who are you?".into_response(),
-///             Err(denied) => denied.into_response(),
-///         },
-///     )
-/// }
-/// ```
-pub fn try_api_key<P: Into<Policy>>(
-    keys: &Authenticator,
-    policy: P,
-) -> impl Filter<Extract = (Result<ApiKey, Denied>,), Error = Infallible> + Clone + Send + Sync + 'static + use<P>
-{
-    decided(keys, policy.into(), |gate, attempt, head| gate.decide(attempt, head, ApiKey::from))
 }
 
 /// Lets a request pass only if its key satisfies the policy, and extracts nothing. Use it for a group of routes.
@@ -182,17 +152,13 @@ pub fn preflight() -> impl Filter<Extract = (), Error = Rejection> + Clone + Sen
         .untuple_one()
 }
 
-/// Extracts what the gate with this policy decides about the request.
+/// Extracts the key, if the gate with this policy lets the request pass.
 fn decided<K: Send + 'static>(
     keys: &Authenticator,
     policy: Policy,
     decide: Decide<K>,
-) -> impl Filter<Extract = (Result<K, Denied>,), Error = Infallible> + Clone + Send + Sync + 'static + use<K>
-{
-    decision(keys, policy, decide)
-        .then(|decision: Decision<K>| async { decision.wait().await.map_err(Denied::from) })
-}
-
-fn or_reject<K>(key: Result<K, Denied>) -> Ready<Result<K, Rejection>> {
-    ready(key.map_err(Denied::into_rejection))
+) -> impl Filter<Extract = (K,), Error = Rejection> + Clone + Send + Sync + 'static + use<K> {
+    decision(keys, policy, decide).and_then(|decision: Decision<K>| async {
+        decision.wait().await.map_err(|denial| Denied::from(denial).into_rejection())
+    })
 }

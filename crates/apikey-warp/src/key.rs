@@ -1,8 +1,8 @@
 //! What the filters extract.
 
 apikey_core::adapter_keys! {
-    /// The caller's key, as [`api_key`](crate::api_key) and [`try_api_key`](crate::try_api_key) extract it: verified
-    /// and active, and it satisfies the filter's policy.
+    /// The caller's key, as [`api_key`](crate::api_key) extracts it: verified and active, and it satisfies the
+    /// filter's policy.
     ApiKey;
 
     /// The caller's key if the request presents one, as [`optional_api_key`](crate::optional_api_key) extracts it.

@@ -268,11 +268,13 @@ mod filters;
 mod key;
 mod memo;
 mod per_request;
+mod refusals;
 mod rejection;
 mod request;
 
 pub use apikey_core::application::*;
-pub use filters::{api_key, optional_api_key, preflight, require, scoped, try_api_key};
+pub use filters::{api_key, optional_api_key, preflight, require, scoped};
 pub use key::{ApiKey, MaybeApiKey, Scoped};
 pub use per_request::{PerRequest, per_request};
-pub use rejection::{Denied, denied, recover};
+pub use refusals::answer_refusals;
+pub use rejection::{Denied, recover};

@@ -11,8 +11,11 @@ use warp::reply::{Reply, Response};
 apikey_core::adapter_rejection! {
     /// A refused request. It becomes the reply that its [`Denial`](apikey_core::Denial) describes.
     ///
-    /// [`recover`] turns the rejections of this crate's filters into replies. For an error body of your own, use
-    /// [`try_api_key`](crate::try_api_key), or look at [`denied`] in a `recover` of your own.
+    /// [`answer_refusals`](crate::answer_refusals) and [`recover`] make it of the rejections of this crate's filters. The
+    /// response carries the denial in its extensions, so services around the routes can read it there.
+    ///
+    /// For an error body of your own, set [`denial_renderer`](crate::AuthenticatorBuilder::denial_renderer). A reply that
+    /// you make yourself has neither the status nor the headers of a refusal.
     ///
     /// Its `Debug` shows status and code alone, because warp writes it into the body if nobody recovers.
     Denied;
@@ -29,7 +32,7 @@ impl Denied {
         }
     }
 
-    /// Makes a rejection that [`denied`] can tell from rejections of other ranks. `Rejection::find` alone can't.
+    /// Makes a rejection that [`recover`] can tell from rejections of other ranks. `Rejection::find` alone can't.
     pub(crate) fn into_rejection(self) -> Rejection {
         match self.rank() {
             0 => warp::reject::custom(Ranked::<0>(self)),
@@ -41,27 +44,10 @@ impl Denied {
 }
 
 /// Answers the rejections of this crate's filters, and passes on all others: the argument for
-/// [`Filter::recover`](warp::Filter::recover), outside of all routes.
+/// [`Filter::recover`](warp::Filter::recover), for a single route or inside of a `recover` of your own.
+/// [`answer_refusals`](crate::answer_refusals) does the same for all routes, and reads refused uploads, too.
 ///
-/// ```
-/// use apikey_warp::{Authenticator, Policy, api_key};
-/// use warp::{Filter, Reply};
-///
-/// fn routes(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
-///     let me = warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key()));
-///     me.map(|key: apikey_warp::ApiKey| key.key_id().to_owned()).recover(apikey_warp::recover)
-/// }
-/// ```
-///
-/// If you forget it, warp answers 500 and lets nobody in.
-///
-/// # Errors
-/// The rejection itself, if no filter of this crate rejected: an unknown path stays a 404, a wrong method a 405.
-pub async fn recover(rejection: Rejection) -> Result<Denied, Rejection> {
-    denied(&rejection).cloned().ok_or(rejection)
-}
-
-/// Returns the denial to show to the client, for a `recover` of your own. `None` if no filter of this crate rejected.
+/// If you use neither of them, warp answers 500 and lets nobody in.
 ///
 /// A denial wins over a rejection of another kind, such as a wrong method in another branch of `.or`. If several
 /// branches denied, the client sees the one that comes first in this list:
@@ -73,19 +59,35 @@ pub async fn recover(rejection: Rejection) -> Result<Denied, Rejection> {
 ///
 /// If several are equal, the client sees that of the last branch, because that branch usually asks for least.
 ///
+/// In a `recover` of your own, call it first:
+///
 /// ```
+/// use warp::http::StatusCode;
 /// use warp::reply::{Reply, Response};
 ///
 /// async fn recover(rejection: warp::Rejection) -> Result<Response, warp::Rejection> {
-///     match apikey_warp::denied(&rejection) {
-///         Some(denied) if denied.denial().status() == 403 => Ok("Ask us for a bigger key".into_response()),
-///         Some(denied) => Ok(denied.clone().into_response()),
-///         None => Err(rejection),
+///     match apikey_warp::recover(rejection).await {
+///         Ok(denied) => Ok(denied.into_response()),
+///         Err(other) if other.is_not_found() => {
+///             Ok(warp::reply::with_status("no such page", StatusCode::NOT_FOUND).into_response())
+///         }
+///         Err(other) => Err(other),
 ///     }
 /// }
 /// ```
-#[must_use]
-pub fn denied(rejection: &Rejection) -> Option<&Denied> {
+///
+/// # Errors
+/// The rejection itself, if no filter of this crate rejected: an unknown path stays a 404, a wrong method a 405.
+pub async fn recover(rejection: Rejection) -> Result<Denied, Rejection> {
+    denied_or(rejection)
+}
+
+/// The denial to show to the client, or the rejection itself.
+pub(crate) fn denied_or(rejection: Rejection) -> Result<Denied, Rejection> {
+    denied(&rejection).cloned().ok_or(rejection)
+}
+
+pub(crate) fn denied(rejection: &Rejection) -> Option<&Denied> {
     let found = [
         rejected::<3>(rejection),
         rejected::<2>(rejection),
@@ -111,7 +113,7 @@ impl<const RANK: u8> fmt::Debug for Ranked<RANK> {
     }
 }
 
-/// For handlers that ask more of a key: `keys.authorize(&key, &policy).map_err(Denied::from)?`.
+/// For filters that ask more of a key: `keys.authorize(&key, &policy).map_err(Denied::from)?`.
 impl Reject for Denied {}
 
 impl Reply for Denied {
@@ -125,6 +127,7 @@ impl Reply for Denied {
                 response.headers_mut().insert(HeaderName::from_static(name), value);
             }
         }
+        response.extensions_mut().insert(self.0);
         response
     }
 }

@@ -1,7 +1,9 @@
 //! What a filter adds to the allocations of a cached request.
 
 use allocation_counter::measure;
-use apikey_warp::{Authenticator, CredentialSource, Policy, Scoped, require, scoped, scopes};
+use apikey_warp::{
+    Authenticator, CredentialSource, Policy, Scoped, answer_refusals, require, scoped, scopes,
+};
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service as _;
 use warp::filters::BoxedFilter;
@@ -44,7 +46,8 @@ fn a_filter_adds_what_warp_asks_for_a_look_at_all_header_lines() {
     let scoped = path().and(scoped(&keys)).map(|_: Scoped<ReadUsers>| hello());
     assert_eq!(allocations(&runtime, scoped.boxed()), headers);
     let required = path().and(require(&keys, Policy::scope("read:users"))).map(hello);
-    assert_eq!(allocations(&runtime, required.boxed()), headers);
+    assert_eq!(allocations(&runtime, required.clone().boxed()), headers);
+    assert_eq!(allocations(&runtime, answer_refusals(&keys, required).boxed()), headers);
 }
 
 #[test]

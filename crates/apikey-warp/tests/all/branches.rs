@@ -2,10 +2,11 @@
 
 use apikey_core::VerifierError;
 use apikey_testkit::FakeVerifier;
-use apikey_warp::{ApiKey, Authenticator, CredentialSource, Policy, Verification, api_key, denied, recover};
+use apikey_warp::{ApiKey, Authenticator, CredentialSource, Policy, Verification, api_key, recover};
 use tower_service::Service as _;
 use warp::filters::BoxedFilter;
 use warp::http::{Request, StatusCode};
+use warp::reject::PayloadTooLarge;
 use warp::reply::Reply;
 use warp::{Filter, Rejection};
 
@@ -114,7 +115,11 @@ async fn a_later_denial_hides_what_an_accepted_route_rejects_for() {
     let together = with_body.clone().or(admin.clone()).unify().recover(recover);
     assert_eq!(told(&request().reply(&together).await).1, "INSUFFICIENT_SCOPE");
     let too_large = |rejection: Rejection| async move {
-        if denied(&rejection).is_some() { Err(rejection) } else { Ok(StatusCode::PAYLOAD_TOO_LARGE) }
+        if rejection.find::<PayloadTooLarge>().is_some() {
+            Ok(StatusCode::PAYLOAD_TOO_LARGE)
+        } else {
+            Err(rejection)
+        }
     };
     let apart = with_body.recover(too_large).or(admin).recover(recover);
     assert_eq!(request().reply(&apart).await.status(), 413);

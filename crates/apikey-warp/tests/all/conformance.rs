@@ -11,8 +11,8 @@ use apikey_conformance::routes::{
 };
 use apikey_conformance::{Adapter, Differences, RunningServer};
 use apikey_warp::{
-    ApiKey, Authenticator, MaybeApiKey, Policy, Scoped, api_key, optional_api_key, per_request, preflight,
-    recover, require, scoped,
+    ApiKey, Authenticator, MaybeApiKey, Policy, Scoped, answer_refusals, api_key, optional_api_key,
+    per_request, preflight, require, scoped,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -36,7 +36,7 @@ impl Adapter for Warp {
     async fn start(keys: Authenticator) -> RunningServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let filters = warp::service(routes(&keys).recover(recover).map(Reply::into_response).boxed());
+        let filters = warp::service(answer_refusals(&keys, routes(&keys)).boxed());
         let service = per_request(&keys, SubRequests { filters, keys: keys.clone() });
         let server = tokio::spawn(async move {
             let mut connections = JoinSet::new();

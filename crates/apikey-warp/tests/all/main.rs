@@ -5,6 +5,7 @@ mod branches;
 mod conformance;
 mod once;
 mod recovery;
+mod refusals;
 mod removal;
 mod state;
 mod sub_requests;

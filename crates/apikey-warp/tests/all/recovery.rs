@@ -1,7 +1,7 @@
 //! What becomes of rejections: ours and others', recovered and not.
 
 use apikey_core::VerifierError;
-use apikey_warp::{ApiKey, Denied, Policy, api_key, denied, recover};
+use apikey_warp::{ApiKey, Denied, Policy, api_key, recover};
 use warp::reject::{MethodNotAllowed, Reject};
 use warp::{Filter, Rejection};
 
@@ -32,7 +32,6 @@ async fn rejections_of_others_are_passed_on() {
     impl Reject for Foreign {}
 
     for foreign in [warp::reject::not_found(), warp::reject::custom(Foreign)] {
-        assert!(denied(&foreign).is_none());
         assert!(recover(foreign).await.is_err());
     }
     assert!(recover(warp::reject::custom(Foreign)).await.unwrap_err().find::<Foreign>().is_some());
@@ -73,10 +72,7 @@ async fn a_recover_of_ones_own_finds_the_denial_among_others() {
     let list = path.and(warp::get()).and(api_key(&keys, Policy::any_key())).map(|_: ApiKey| "users");
     let routes = create.or(list).recover(|rejection: Rejection| async move {
         assert!(rejection.find::<MethodNotAllowed>().is_some());
-        match denied(&rejection) {
-            Some(denied) => Ok(format!("denied: {denied}, {denied:?}")),
-            None => Err(rejection),
-        }
+        recover(rejection).await.map(|denied| format!("denied: {denied}, {denied:?}"))
     });
     let response = get("/users", None).reply(&routes).await;
     assert_eq!(told(&response).1, "denied: No authorization header, Denied(401 MISSING_KEY)");

@@ -1,13 +1,12 @@
 //! Filters beside the user's own.
 
 use apikey_warp::{
-    ApiKey, Denied, MaybeApiKey, Policy, VerifiedKey, api_key, optional_api_key, per_request, require,
-    try_api_key,
+    ApiKey, MaybeApiKey, Policy, VerifiedKey, api_key, optional_api_key, per_request, require,
 };
 use tower_service::Service as _;
 use warp::Filter;
-use warp::http::{Request, StatusCode};
-use warp::reply::{Reply, with_status};
+use warp::http::Request;
+use warp::reply::Reply;
 
 use crate::world::{ADMIN, READER, REVOKED, get, told, uncached, verifier};
 
@@ -34,25 +33,6 @@ async fn a_service_around_finds_the_key_that_a_route_hands_on() {
     let request = Request::builder().header("authorization", format!("Bearer {READER}"));
     let response = service.call(request.body(String::new()).unwrap()).await.unwrap();
     assert_eq!(response.extensions().get::<VerifiedKey>().unwrap().key_id(), "reader");
-}
-
-#[tokio::test]
-async fn the_form_that_never_rejects_words_the_refusal_itself() {
-    let keys = uncached(&verifier()).build().unwrap();
-    let route = try_api_key(&keys, Policy::all(["admin"])).map(|key: Result<ApiKey, Denied>| match key {
-        Ok(key) => key.into_key().key_id().to_owned().into_response(),
-        Err(denied) if denied.denial().status() == 403 => denied.into_response(),
-        Err(denied) => with_status(denied.denial().code().as_str(), StatusCode::IM_A_TEAPOT).into_response(),
-    });
-    for (key, told_is) in [
-        (Some(ADMIN), (200, "administrator")),
-        (Some(READER), (403, "INSUFFICIENT_SCOPE")),
-        (Some(REVOKED), (418, "KEY_REVOKED")),
-        (None, (418, "MISSING_KEY")),
-    ] {
-        let (status, body) = told(&get("/", key).reply(&route).await);
-        assert_eq!((status, body.as_str()), told_is);
-    }
 }
 
 #[tokio::test]
