@@ -1,6 +1,9 @@
 //! The filters. Each takes the attempt at the request and lets the core's gate decide about it.
 
+use std::future::ready;
+
 use apikey_core::{Authenticator, Decision, Policy, TypedPolicy, is_preflight};
+use warp::http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use warp::http::{HeaderMap, Method};
 use warp::{Filter, Rejection};
 
@@ -124,32 +127,52 @@ pub fn require<P: Into<Policy>>(
 }
 
 /// Matches CORS pre-flights alone: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which browsers send
-/// without credentials.
+/// without credentials. Extracts the method that the browser asks for.
 ///
-/// You need it only if the CORS wrapper stands inside of the key filters. Outside is the better place for the wrapper.
+/// You need it only if you answer pre-flights yourself. `warp::cors()` does that better: put it outside of the key
+/// filters, after the path.
+///
+/// Give pre-flights a branch and an answer of their own:
 ///
 /// ```
 /// use apikey_warp::{Authenticator, Policy, preflight, require};
+/// use warp::http::{Method, StatusCode};
 /// use warp::{Filter, Reply};
 ///
 /// fn routes(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
-///     let cors = warp::cors().allow_any_origin().allow_method("GET").allow_header("authorization");
-///     let users = warp::get().map(|| "users").with(cors);
-///     warp::path!("users").and(preflight().or(require(&keys, Policy::any_key())).unify()).and(users)
+///     let path = warp::path!("users");
+///     let allowed = path.and(preflight()).map(|_: Method| {
+///         warp::reply::with_header(StatusCode::NO_CONTENT, "access-control-allow-methods", "GET")
+///     });
+///     allowed.or(path.and(require(&keys, Policy::any_key())).map(|| "users"))
+/// }
+/// ```
+///
+/// Don't let them pass a guard: behind it, a handler for any method would run without a key. So this does not compile:
+///
+/// ```compile_fail
+/// use apikey_warp::{Authenticator, Policy, preflight, require};
+/// use warp::Filter;
+///
+/// fn wrong(keys: Authenticator) {
+///     let guard = preflight().or(require(&keys, Policy::any_key())).unify();
+///     let _ = guard.map(|| "for any method");
 /// }
 /// ```
 ///
 /// # Errors
 /// `warp::reject::not_found()`, if the request is no pre-flight.
-pub fn preflight() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
+pub fn preflight() -> impl Filter<Extract = (Method,), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::method()
         .and_then(|method: Method| pass_if(method == Method::OPTIONS))
         .untuple_one()
         .and(warp::header::headers_cloned())
         .and_then(|headers: HeaderMap| {
-            pass_if(is_preflight("OPTIONS", &Head { headers: &headers, query: None, peer: None }))
+            let head = Head { headers: &headers, query: None, peer: None };
+            let asked = headers.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|_| is_preflight("OPTIONS", &head));
+            let asked = asked.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+            ready(asked.ok_or_else(warp::reject::not_found))
         })
-        .untuple_one()
 }
 
 /// Extracts the key, if the gate with this policy lets the request pass.

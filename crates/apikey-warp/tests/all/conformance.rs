@@ -23,7 +23,7 @@ use tower_service::Service;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::header::{ALLOW, CONTENT_TYPE};
-use warp::http::{HeaderMap, Request, StatusCode};
+use warp::http::{HeaderMap, Method, Request, StatusCode};
 use warp::reply::{Reply, Response, with_header};
 
 apikey_conformance::conformance_tests!(Warp);
@@ -141,8 +141,8 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     });
 
     let answers = read().and(any_key()).map(|key: ApiKey| json(me_body(&key)));
-    let answers = answers.or(warp::options().map(allowed)).unify();
-    let passing = path("preflight").and(preflight().or(guard()).unify()).and(answers).boxed();
+    let answers = answers.or(guard().and(warp::options()).map(allowed)).unify();
+    let passing = path("preflight").and(preflight().map(|_: Method| allowed()).or(answers).unify()).boxed();
 
     let layered = layered()
         .into_iter()

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use apikey_warp::{
     ApiKey, Authenticator, Denial, DenialBody, DenialCode, Denied, Policy, answer_refusals, api_key,
+    preflight, require,
 };
 use tower_service::Service as _;
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::Request;
+use warp::http::{Method, Request};
 use warp::reply::Response;
 
 use crate::world::{ADMIN, READER, REVOKED, get, told, uncached, verifier};
@@ -71,6 +72,24 @@ async fn a_catch_all_answers_a_refused_request_only_outside() {
     assert_eq!(told(&get("/me", None).reply(&right).await), (401, "MISSING_KEY".to_owned()));
     assert_eq!(told(&get("/me", Some(READER)).reply(&right).await), (200, "you".to_owned()));
     assert_eq!(told(&get("/elsewhere", None).reply(&right).await), (200, "the rest".to_owned()));
+}
+
+#[tokio::test]
+async fn a_pre_flight_runs_no_handler_but_its_own() {
+    let keys = keys();
+    let path = warp::path!("any");
+    let guarded = path.and(require(&keys, Policy::any_key())).map(|| "for any method".to_owned());
+    let routes = path.and(preflight()).map(|asked: Method| asked.to_string()).or(guarded);
+    let routes = answer_refusals(&keys, routes);
+    let asks = |method: &'static str| {
+        let request = get("/any", None).method("OPTIONS").header("origin", "https://app.example");
+        request.header("access-control-request-method", method)
+    };
+    assert_eq!(told(&asks("PUT").reply(&routes).await), (200, "PUT".to_owned()));
+    assert_eq!(told(&asks("no method").reply(&routes).await), (401, "MISSING_KEY".to_owned()));
+    assert_eq!(get("/any", None).method("OPTIONS").reply(&routes).await.status(), 401);
+    let put = asks("PUT").method("PUT").reply(&routes).await;
+    assert_eq!(told(&put), (401, "MISSING_KEY".to_owned()));
 }
 
 #[tokio::test]
