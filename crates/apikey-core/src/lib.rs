@@ -121,7 +121,7 @@ pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
-pub use request::{PlainRequest, RequestHead, is_preflight};
+pub use request::{PeerAddress, PlainRequest, RequestHead, is_preflight};
 pub use verification::{Judgement, Refusal, Verdict, Verification};
 pub use verified_key::VerifiedKey;
 pub use verifier::{FailureClass, FirstTry, Health, Verifier, VerifierError};

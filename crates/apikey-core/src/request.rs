@@ -4,6 +4,10 @@ use std::net::IpAddr;
 
 /// The parts of a request that the core reads. Each adapter implements it for its framework's own request.
 pub trait RequestHead {
+    /// What the application can do if [`peer`](Self::peer) is `None`, in the framework's words: a part of a sentence for
+    /// the operator's log.
+    const HOW_TO_KNOW_PEERS: &'static str = "make it record them, as the adapter's documentation says";
+
     /// The values of every header line with this name, in order, as the raw bytes that came over the wire. The caller
     /// gives the name in lower case. It matches in any case.
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
@@ -11,10 +15,27 @@ pub trait RequestHead {
     /// The query of the request's target, still percent-encoded, without the `?`.
     fn query(&self) -> Option<&str>;
 
-    /// The address at the other end of the connection, never one that the request claims. `None` if the server does
-    /// not know it. Then nobody counts this request's attempts.
+    /// The address at the other end of the connection, never one that the request claims: a [`PeerAddress`] if there
+    /// is one, or else the address that the server recorded.
+    ///
+    /// `None` if the server does not know it, or if the connection is a Unix socket. Then nobody counts this request's
+    /// attempts, unless [`TrustedProxies`](crate::TrustedProxies) name `unix`.
     fn peer(&self) -> Option<IpAddr>;
 }
+
+/// The address at the other end of the connection, if the application supplies it.
+///
+/// Most servers record that address themselves. Use this if yours does not, or if it records another machine's address,
+/// such as a load balancer's that speaks the PROXY protocol: put it into the request's extensions, in a layer or
+/// middleware in front of the authenticator. It takes precedence over what the server recorded.
+///
+/// It is the address of a connection. So a forwarding header is believed only if it is one of the
+/// [`TrustedProxies`](crate::TrustedProxies). Don't read it from a header: callers write headers, too.
+///
+/// Nothing but the application makes one. If extensions are cloned into another request, that request counts for the same
+/// address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PeerAddress(pub IpAddr);
 
 /// A request head made by hand, for tests, and for callers that are not a web framework.
 ///
