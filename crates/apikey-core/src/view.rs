@@ -66,10 +66,10 @@ impl View {
     }
 
     /// The client that sent the request, if the server knows its address.
-    pub(crate) fn client_of(&self, request: &impl RequestHead) -> Option<Client> {
+    pub(crate) fn client_of<R: RequestHead>(&self, request: &R) -> Option<Client> {
         let client = self.clients.client_of(request);
         if client.is_none() && self.options.attempt_limit.is_some() {
-            self.clients.note_missing_address();
+            self.clients.note_missing_address::<R>();
         }
         client
     }

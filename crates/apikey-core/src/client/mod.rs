@@ -1,7 +1,7 @@
 //! Finds the client that a request comes from, behind proxies that are trusted to name it. It does no I/O and keeps
 //! no state.
 //!
-//! A forwarding header is believed only if the TCP peer is a trusted proxy. It is read from the right, because each
+//! A forwarding header is believed only if the peer is a trusted proxy. It is read from the right, because each
 //! proxy appends the address that it saw. So everything left of the first untrusted address was written by that
 //! client, and is ignored. Reading ends at the first element without an address. Then the trusted hop next to that
 //! element counts as the client. So a chain that can't be read may merge clients, but it never invents one. The work
@@ -37,7 +37,7 @@ const NAT64_PREFIX: u128 = 0x0064_ff9b_u128 << 96;
 
 /// The client that a request counts for: an IPv4 address, or the prefix of an IPv6 address (/56 by default, /32 to
 /// /64). A prefix, because a caller with one IPv6 address has its whole network. A unique local address counts per
-/// /64.
+/// /64. All requests whose proxy connects over a Unix socket and names no client count as one more client.
 ///
 /// Two addresses of one client are equal here. An IPv6 address that stands for an IPv4 address is that IPv4 address
 /// ([`canonical`]), and the bits past the prefix are zero. It is displayed as an address (`192.0.2.1`) or as a prefix
@@ -49,6 +49,7 @@ pub(crate) struct Client(Counted);
 enum Counted {
     Address(Ipv4Addr),
     Prefix { network: Ipv6Addr, length: u8 },
+    UnixSocket,
 }
 
 impl fmt::Display for Client {
@@ -56,11 +57,15 @@ impl fmt::Display for Client {
         match self.0 {
             Counted::Address(address) => address.fmt(formatter),
             Counted::Prefix { network, length } => write!(formatter, "{network}/{length}"),
+            Counted::UnixSocket => formatter.write_str("unix"),
         }
     }
 }
 
 impl Client {
+    /// The client of all requests in which a proxy at a Unix socket names nobody.
+    pub(crate) const UNIX_SOCKET: Self = Self(Counted::UnixSocket);
+
     /// The client that an address belongs to. A prefix length outside of [`IPV6_PREFIXES`] counts as the nearest one
     /// in it.
     pub(crate) fn of_address(address: IpAddr, ipv6_prefix: u8) -> Self {
@@ -129,6 +134,11 @@ pub(crate) enum Diagnosis {
         /// The trusted hop that counted as the client instead.
         hop: IpAddr,
     },
+    /// A trusted proxy at a Unix socket named no client in this header.
+    UnnamedClient {
+        /// The believed header.
+        header: ForwardingHeader,
+    },
 }
 
 impl fmt::Display for Diagnosis {
@@ -151,6 +161,12 @@ impl fmt::Display for Diagnosis {
                 "the {header} header of a trusted proxy has no address where a client's should be, so the proxy \
                  {hop} counted as the client; let it append the address that it sees, or choose the header that \
                  it writes with {HEADER_SETTING}"
+            ),
+            Self::UnnamedClient { header } => write!(
+                formatter,
+                "a proxy at a Unix socket named no client in {header}, so all such requests count as one client; let \
+                 it send the address that it sees in {header}, or choose the header that it writes with \
+                 {HEADER_SETTING}"
             ),
         }
     }
@@ -183,6 +199,22 @@ pub(crate) fn client_address(peer: IpAddr, request: &impl RequestHead, proxies: 
     let diagnosis =
         (chain.end == End::Unreadable).then_some(Diagnosis::UnreadableChain { header, hop: address });
     Resolved { address, diagnosis }
+}
+
+/// The address of the client that a trusted proxy at a Unix socket names, as [`client_address`] finds it. `None` if the
+/// proxy names none.
+pub(crate) fn client_behind_unix_socket(
+    request: &impl RequestHead,
+    proxies: &TrustedProxies,
+) -> (Option<IpAddr>, Option<Diagnosis>) {
+    let header = proxies.believed();
+    let Chain { address, end } = read_chain(request, proxies);
+    let diagnosis = match (end, address) {
+        (End::Unreadable, Some(hop)) => Some(Diagnosis::UnreadableChain { header, hop }),
+        (End::Unreadable, None) => Some(Diagnosis::UnnamedClient { header }),
+        (End::Untrusted | End::Left, _) => None,
+    };
+    (address, diagnosis)
 }
 
 /// What the reading of a part of the list from its right end found.

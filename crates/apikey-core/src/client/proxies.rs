@@ -18,6 +18,24 @@ pub(super) const HEADER_SETTING: &str = "TrustedProxies::header";
 /// By default none is trusted: then the TCP peer is the client, whatever a request claims. Name your proxies, not the
 /// network that they share with other machines, because a trusted address can claim to be any client.
 ///
+/// # A proxy that connects over a Unix socket
+///
+/// Such a connection has no address. The word `unix` trusts every connection without one:
+///
+/// ```
+/// # use apikey_core::TrustedProxies;
+/// let proxies = TrustedProxies::parse("unix, 10.0.0.0/8")?;
+/// # Ok::<(), apikey_core::ConfigError>(())
+/// ```
+///
+/// The requests in which such a proxy names no client count as one client, and the log says so.
+///
+/// The authenticator can't tell a Unix socket from a TCP connection whose address the server did not record. So name
+/// `unix` only if the server has no TCP listener, or records the addresses of all TCP connections. Otherwise a caller
+/// over TCP can claim any address.
+///
+/// # Two spellings of an address
+///
 /// In settings and in requests, an IPv6 address that stands for an IPv4 address is that IPv4 address. These are the
 /// IPv4-mapped ones (`::ffff:192.0.2.1`), and those in `64:ff9b::/96`, which NAT64 translators give to IPv4 hosts
 /// (`64:ff9b::192.0.2.1`). Only IPv4 ranges, or ranges of such addresses, trust an IPv4 address.
@@ -25,8 +43,12 @@ pub(super) const HEADER_SETTING: &str = "TrustedProxies::header";
 pub struct TrustedProxies {
     /// Disjoint and in order, IPv4 first.
     ranges: Vec<IpNet>,
+    unix_sockets: bool,
     header: ForwardingHeader,
 }
+
+/// The entry that trusts connections without an address.
+const UNIX_SOCKETS: &str = "unix";
 
 impl TrustedProxies {
     /// Trusts nobody: the TCP peer is the client.
@@ -35,27 +57,34 @@ impl TrustedProxies {
         Self::default()
     }
 
-    /// Trusts these addresses (`192.0.2.1`, `2001:db8::1`) and CIDR ranges (`10.0.0.0/8`, `2001:db8::/32`). There may
-    /// be spaces around them, and they may overlap. If there are none, nobody is trusted.
+    /// Trusts these addresses (`192.0.2.1`, `2001:db8::1`), CIDR ranges (`10.0.0.0/8`, `2001:db8::/32`), and Unix sockets
+    /// (`unix`). There may be spaces around them, and they may overlap. If there are none, nobody is trusted.
     ///
     /// # Errors
     /// [`ConfigError`], naming `trusted_proxies`, if an entry
     /// - is empty,
-    /// - is not an address or range: host names, ports, zones, netmasks and octal numbers are not,
+    /// - is neither `unix` nor an address or range: host names, ports, zones, netmasks, octal numbers and the paths of
+    ///   sockets are not,
     /// - has bits set past its prefix length, such as `10.0.0.1/8`, which could mean two things,
     ///
     /// or if the entries together trust every IPv4 or every IPv6 address, because then any caller could claim any
     /// address.
-    pub fn new<S: AsRef<str>>(ranges: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
-        let ranges =
-            ranges.into_iter().map(|range| parse_range(range.as_ref().trim())).collect::<Result<_, _>>()?;
-        let ranges = IpNet::aggregate(&ranges);
+    pub fn new<S: AsRef<str>>(entries: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
+        let mut unix_sockets = false;
+        let mut named = Vec::new();
+        for entry in entries {
+            match entry.as_ref().trim() {
+                UNIX_SOCKETS => unix_sockets = true,
+                range => named.push(parse_range(range)?),
+            }
+        }
+        let ranges = IpNet::aggregate(&named);
         if let Some(everybody) = ranges.iter().find(|range| range.prefix_len() == 0) {
             return Err(refused(format_args!(
                 "{everybody} trusts everybody, so callers could claim any address; name only the proxies"
             )));
         }
-        Ok(Self { ranges, header: ForwardingHeader::default() })
+        Ok(Self { ranges, unix_sockets, header: ForwardingHeader::default() })
     }
 
     /// Like [`new`](Self::new), from one text with commas between the entries. A blank text trusts nobody.
@@ -82,6 +111,11 @@ impl TrustedProxies {
         self.header
     }
 
+    /// Whether connections without an address are trusted.
+    pub(super) fn trusts_unix_sockets(&self) -> bool {
+        self.unix_sockets
+    }
+
     /// Whether the [`canonical`] address is in one of the ranges.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         let at_or_before = self.ranges.partition_point(|range| range.network() <= address);
@@ -98,8 +132,8 @@ fn parse_range(entry: &str) -> Result<IpNet, ConfigError> {
     }
     let not_a_range = || {
         refused(format_args!(
-            "{entry:?} is neither an address, like 192.0.2.1 or 2001:db8::1, nor a range, like 10.0.0.0/8; host \
-             names, ports and zones are not accepted"
+            "{entry:?} is neither an address, like 192.0.2.1 or 2001:db8::1, nor a range, like 10.0.0.0/8, nor the \
+             word {UNIX_SOCKETS}, which stands for Unix sockets; host names, ports, zones and paths are not accepted"
         ))
     };
     let (address, length) = match entry.split_once('/') {

@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::lines;
 use crate::client::{
     Client, DEFAULT_IPV6_PREFIX, Diagnosis, ForwardingHeader, TrustedProxies, client_address,
+    client_behind_unix_socket,
 };
 use crate::request::PlainRequest;
 
@@ -49,6 +50,11 @@ pub fn forwarding(input: &[u8]) {
         Some(Diagnosis::UntrustedProxy { peer: told }) => assert!(told == peer && !case.trusts(told)),
         Some(Diagnosis::OtherHeader { peer: told, .. }) => assert!(told == peer && case.trusts(told)),
         Some(Diagnosis::UnreadableChain { hop, .. }) => assert!(hop == client && case.trusts(hop)),
+        Some(Diagnosis::UnnamedClient { .. }) => panic!("the peer {peer} has an address"),
+    }
+    if case.trusts(peer) {
+        let (named, _) = client_behind_unix_socket(&case.request(&case.chain), &proxies);
+        assert_eq!(named.unwrap_or(peer), client, "a trusted proxy over a Unix socket names the same client");
     }
     if !case.trusts(client) && case.trusts(peer) {
         // The chain has an untrusted address, so claims on the left of it change nothing.

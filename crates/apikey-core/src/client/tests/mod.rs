@@ -4,6 +4,7 @@ use ForwardingHeader::{Forwarded, XForwardedFor};
 
 mod properties;
 mod settings;
+mod unix_sockets;
 
 /// The peer of most tests, and the ranges that most tests trust.
 const PEER: &str = "10.0.0.1";

@@ -150,6 +150,14 @@ proptest! {
     }
 
     #[test]
+    fn a_unix_socket_names_whom_a_trusted_peer_names(lines in proptest::collection::vec(hostile(), 0..3), header in header()) {
+        let add = |request: PlainRequest, line: &Vec<u8>| request.with_header(header.name(), line);
+        let request = lines.iter().fold(PlainRequest::new(), add);
+        let (named, _) = client_behind_unix_socket(&request, &trusting(header));
+        prop_assert_eq!(named.unwrap_or(ip(PEER)), resolved(PEER, header, &lines).address);
+    }
+
+    #[test]
     fn every_way_to_write_an_address_is_read(client in untrusted(), port: Option<u16>, escaped: Vec<bool>, hop in trusted()) {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let node = if client.is_ipv4() { format!("{client}{port}") } else { format!("[{client}]{port}") };

@@ -34,6 +34,10 @@ fn bad_settings_are_refused_by_name() {
         "10.0.0.1 10.0.0.2",
         "10.0.0.1;10.0.0.2",
         "10.0.0.0 /8",
+        "unix:",
+        "unix:/run/api.sock",
+        "unix/8",
+        "UNIX",
     ] {
         let error = TrustedProxies::parse(bad).unwrap_err();
         assert_eq!(error.setting(), "trusted_proxies", "{bad}");
@@ -41,6 +45,8 @@ fn bad_settings_are_refused_by_name() {
     assert!(TrustedProxies::new([""]).is_err());
     let helpful = TrustedProxies::parse("10.0.0.1/8").unwrap_err().to_string();
     assert!(helpful.contains("10.0.0.0/8") && helpful.contains("or 10.0.0.1 for"), "{helpful}");
+    let helpful = TrustedProxies::parse("/run/api.sock").unwrap_err().to_string();
+    assert!(helpful.contains("unix"), "{helpful}");
     for bad in ["", "x-real-ip", "X-Forwarded-For, Forwarded"] {
         assert_eq!(bad.parse::<ForwardingHeader>().unwrap_err().setting(), "TrustedProxies::header");
     }
@@ -85,4 +91,20 @@ fn good_settings_are_taken() {
     ] {
         assert_eq!(proxies.trusts(ip(address)), trusted, "{address}");
     }
+}
+
+#[test]
+fn the_word_unix_trusts_unix_sockets_and_no_address() {
+    for (setting, unix, address) in [
+        ("unix", true, false),
+        (" unix ,10.0.0.0/8,unix", true, true),
+        ("10.0.0.0/8", false, true),
+        ("", false, false),
+    ] {
+        let proxies = TrustedProxies::parse(setting).unwrap();
+        assert_eq!(proxies.trusts_unix_sockets(), unix, "{setting:?}");
+        assert_eq!(proxies.trusts(ip(PEER)), address, "{setting:?}");
+        assert!(!proxies.trusts(ip("0.0.0.0")) && !proxies.trusts(ip("::")), "{setting:?}");
+    }
+    assert_eq!(TrustedProxies::new(["unix"]), TrustedProxies::parse("unix"));
 }
