@@ -34,7 +34,7 @@ enum Requirement {
     Scope(Cow<'static, str>),
     OrganizationKey,
     UserKey,
-    Organization(Cow<'static, str>),
+    Organization(String),
     Fresh,
     All(Cow<'static, [Policy]>),
     Any(Cow<'static, [Policy]>),
@@ -49,8 +49,8 @@ impl Policy {
 
     /// The key carries this scope. The comparison is exact and case-sensitive.
     #[must_use]
-    pub fn scope(scope: impl Into<Cow<'static, str>>) -> Self {
-        Self(Requirement::Scope(scope.into()))
+    pub fn scope(scope: impl Into<String>) -> Self {
+        Self(Requirement::Scope(Cow::Owned(scope.into())))
     }
 
     /// Every one of these is satisfied. Texts are scopes.
@@ -79,7 +79,7 @@ impl Policy {
 
     /// The key belongs to the organization with this code. An empty code matches no key.
     #[must_use]
-    pub fn organization(code: impl Into<Cow<'static, str>>) -> Self {
+    pub fn organization(code: impl Into<String>) -> Self {
         Self(Requirement::Organization(code.into()))
     }
 
@@ -156,7 +156,7 @@ impl Policy {
             Requirement::OrganizationKey => key.organization_code().is_some(),
             Requirement::UserKey => key.user_id().is_some(),
             Requirement::Fresh => is_fresh,
-            Requirement::Organization(code) => key.organization_code() == Some(&**code),
+            Requirement::Organization(code) => key.organization_code() == Some(code),
             Requirement::All(policies) => {
                 policies.iter().all(|policy| policy.holds(key, has_scope, is_fresh))
             }
@@ -221,8 +221,14 @@ impl Policy {
     }
 }
 
-impl From<&'static str> for Policy {
-    fn from(scope: &'static str) -> Self {
+impl From<&str> for Policy {
+    fn from(scope: &str) -> Self {
+        Self::scope(scope)
+    }
+}
+
+impl From<&String> for Policy {
+    fn from(scope: &String) -> Self {
         Self::scope(scope)
     }
 }

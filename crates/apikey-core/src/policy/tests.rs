@@ -167,6 +167,19 @@ fn a_scope_matches_exactly_or_not_at_all() {
 }
 
 #[test]
+fn a_policy_may_come_from_a_configuration() {
+    let configured = vec!["a".to_owned(), "b".to_owned()];
+    let text: &str = &configured[0];
+    assert_eq!(Policy::scope(text), Policy::scope("a"));
+    assert_eq!(Policy::scope(&configured[0]), Policy::scope("a"));
+    assert_eq!(Policy::organization(text), Policy::organization("a".to_owned()));
+    assert_eq!(Policy::all(&configured), Policy::all(["a", "b"]));
+    assert_eq!(Policy::any(configured.iter().map(String::as_str)), Policy::any(["a", "b"]));
+    assert_eq!(Policy::user_key().and(text), Policy::user_key().and("a"));
+    assert_eq!(Policy::any(configured), Policy::any(["a", "b"]));
+}
+
+#[test]
 fn absent_never_matches_absent() {
     assert!(!Policy::organization("").is_satisfied_by(&Verification::active("k")));
     assert!(!Policy::organization("").is_satisfied_by(&Verification::active("k").with_organization("")));
