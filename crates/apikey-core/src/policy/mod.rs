@@ -25,7 +25,8 @@ use crate::verification::Verification;
 /// assert!(!policy.is_satisfied_by(&Verification::active("api_key_2").with_scopes(["admin"])));
 /// ```
 ///
-/// `all` of nothing is always satisfied. `any` of nothing is never satisfied.
+/// A list from a configuration may be empty: [`all`](Self::all) of nothing lets every valid, active key in, and
+/// [`any`](Self::any) of nothing refuses every key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy(Requirement);
 
@@ -53,13 +54,13 @@ impl Policy {
         Self(Requirement::Scope(Cow::Owned(scope.into())))
     }
 
-    /// Every one of these is satisfied. Texts are scopes.
+    /// Every one of these is satisfied. Texts are scopes. An empty list is [`any_key`](Self::any_key).
     #[must_use]
     pub fn all<P: Into<Policy>>(policies: impl IntoIterator<Item = P>) -> Self {
         Self(Requirement::All(policies.into_iter().map(Into::into).collect()))
     }
 
-    /// At least one of these is satisfied. Texts are scopes.
+    /// At least one of these is satisfied. Texts are scopes. An empty list refuses every key.
     #[must_use]
     pub fn any<P: Into<Policy>>(policies: impl IntoIterator<Item = P>) -> Self {
         Self(Requirement::Any(policies.into_iter().map(Into::into).collect()))
@@ -209,7 +210,7 @@ impl Policy {
             Requirement::Any(policies) => Some(MissingScopes::OneOf(
                 policies
                     .iter()
-                    .filter(|policy| policy.missing_owner(key).is_none())
+                    .filter(|policy| policy.holds(key, &|_| true, true))
                     .filter_map(|policy| policy.missing_scopes(key))
                     .collect(),
             )),
@@ -258,6 +259,9 @@ pub(crate) enum MissingOwner {
     ThatOrganization,
 }
 
+/// What a caller reads if the policy asks for one scope out of none.
+const NO_SCOPE: &str = "a scope that no key can have";
+
 /// It reads as `a, b` or as `one of a, b`. A list inside of another one is in parentheses.
 enum MissingScopes<'a> {
     Scope(&'a str),
@@ -274,6 +278,7 @@ impl MissingScopes<'_> {
                 _ => true,
             },
             Self::OneOf(parts) => match parts.as_slice() {
+                [] => false,
                 [part] => part.is_compound(),
                 _ => true,
             },
@@ -285,6 +290,7 @@ impl fmt::Display for MissingScopes<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (parts, introduction) = match self {
             Self::Scope(scope) => return formatter.write_str(scope),
+            Self::OneOf(parts) if parts.is_empty() => return formatter.write_str(NO_SCOPE),
             Self::All(parts) => (parts, ""),
             Self::OneOf(parts) => (parts, "one of "),
         };

@@ -102,6 +102,7 @@ proptest! {
                     }
                 }
                 Err(Shortfall::Scopes { missing, required }) => {
+                    let missing = missing.replace(NO_SCOPE, "");
                     for scope in missing.split([' ', ',', '(', ')']).filter(|word| SCOPES.contains(word)) {
                         prop_assert!(!key.has_scope(scope), "{} is not missing", scope);
                         prop_assert!(required.iter().any(|one| one == scope));
@@ -146,6 +147,27 @@ fn a_denial_names_what_is_missing() {
     assert_eq!(missing(&unreachable_way, &[]), "b");
     let needless_nesting = Policy::all([Policy::scope("a"), Policy::any(["b"]), Policy::all(["c"])]);
     assert_eq!(missing(&needless_nesting, &[]), "a, b, c");
+}
+
+#[test]
+fn any_of_nothing_refuses_every_key_and_says_so() {
+    let nothing = || Policy::any::<Policy>([]);
+    for key in every_key() {
+        assert!(!nothing().is_satisfied_by(&key), "{key:?}");
+    }
+    assert_eq!(missing(&nothing(), &["a"]), "a scope that no key can have");
+    assert_eq!(missing(&Policy::scope("a").and(nothing()), &[]), "a, a scope that no key can have");
+    assert_eq!(missing(&Policy::any([nothing()]), &[]), "a scope that no key can have");
+    let one_way = Policy::any([nothing(), Policy::all([Policy::scope("a"), nothing()]), Policy::scope("b")]);
+    assert_eq!(missing(&one_way, &["a"]), "b");
+}
+
+#[test]
+fn all_of_nothing_lets_every_key_in() {
+    assert_eq!(Policy::all::<Policy>([]), Policy::any_key());
+    for key in every_key() {
+        assert!(Policy::all(Vec::<String>::new()).is_satisfied_by(&key), "{key:?}");
+    }
 }
 
 #[test]
