@@ -1,5 +1,7 @@
 //! The reference API on actix-web: every route of the contract, and only code that needs actix-web.
 
+use std::time::Duration;
+
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, PayloadConfig, ServiceConfig, post, resource};
@@ -15,6 +17,9 @@ scopes! {
     ReadTickets = "read:tickets";
     WriteWorkflows = "write:workflows";
 }
+
+/// For how long the server reads what a refused upload still sends: `HttpServer::client_disconnect_timeout`.
+pub const REFUSED_UPLOADS: Duration = Duration::from_secs(2);
 
 /// Adds the whole API over one authenticator and one store: `App::new().configure(app(keys, store))`.
 pub fn app(keys: Authenticator, store: Store) -> impl FnOnce(&mut ServiceConfig) {

@@ -18,7 +18,11 @@ async fn serve() -> Result<(), ConfigError> {
     let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone()));
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
-    let server = HttpServer::new(app).shutdown_signal(stop_signal()).bind(listen).map_err(not_here)?;
+    let server = HttpServer::new(app)
+        .client_disconnect_timeout(example_actix::REFUSED_UPLOADS)
+        .shutdown_signal(stop_signal())
+        .bind(listen)
+        .map_err(not_here)?;
     for address in server.addrs() {
         tracing::info!("listening on http://{address}");
     }
