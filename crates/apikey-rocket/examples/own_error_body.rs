@@ -18,35 +18,23 @@
 //! api_key_reader
 //! ```
 
-use std::io::Cursor;
-
-use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Rejection};
-use rocket::http::ContentType;
-use rocket::response::{self, Responder};
-use rocket::{Request, Response, get, routes};
+use apikey_rocket::{ApiKey, ApiKeys, Audience, Authenticator, Denial, DenialBody, KindeVerifier};
+use rocket::{get, routes};
 
 #[rocket::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt::init();
-    let keys = Authenticator::kinde_from_env()?;
+    let keys = Authenticator::builder(KindeVerifier::from_env()?).denial_renderer(refusal).build()?;
     rocket::build().attach(ApiKeys::fairing(keys)).mount("/", routes![me]).launch().await?;
     Ok(())
 }
 
-/// To answer for all routes, register a catcher for the status. `apikey_rocket::denial` tells it the reason.
 #[get("/me")]
-fn me(key: Result<ApiKey, Rejection>) -> Result<String, Refused> {
-    let key = key.map_err(Refused)?;
-    Ok(key.key_id().to_owned())
+fn me(key: ApiKey) -> String {
+    key.key_id().to_owned()
 }
 
-/// The answer to every refused request.
-struct Refused(Rejection);
-
-impl<'r> Responder<'r, 'static> for Refused {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let text = format!("No entry: {}. Ask us for a key.", self.0);
-        let mut response = Response::build_from(self.0.respond_to(request)?);
-        response.header(ContentType::Plain).sized_body(text.len(), Cursor::new(text)).ok()
-    }
+/// Words the answer to every refused request.
+fn refusal(denial: &Denial, _: &Audience) -> DenialBody {
+    DenialBody::new("text/plain; charset=utf-8", format!("No entry: {denial}. Ask us for a key."))
 }

@@ -35,10 +35,15 @@ use crate::require::Require;
 /// # Who answers a denial
 ///
 /// In Rocket a guard that refuses names a status, and a catcher makes the answer. The fairing's catchers answer every
-/// denial, also below the base of a catch-all (`#[catch(default)]`) of yours. If you register a catcher for exactly
-/// that status, yours answers instead, as everywhere in Rocket, and [`denial`](crate::denial()) tells it the reason. An
-/// error of the same status that is no denial goes to your catch-all. If you have none, the answer looks like Rocket's
-/// own.
+/// denial, also below the base of a catch-all (`#[catch(default)]`) of yours: a page for any error would lose the code and the
+/// headers that clients need. An error of the same status that is no denial goes to your catch-all. If you have none, the
+/// answer looks like Rocket's own.
+///
+/// If you register a catcher for exactly that status, yours answers instead, as everywhere in Rocket.
+/// [`denial`](crate::denial()) tells it the reason, and shows how it passes denials on. To word the bodies of denials, register
+/// no catcher: set [`denial_renderer`](crate::AuthenticatorBuilder::denial_renderer).
+///
+/// A [`Rejection`](crate::Rejection) that a handler returns is a response like any other. No catcher is asked.
 #[derive(Debug, Clone)]
 #[must_use = "a fairing does nothing until it is attached"]
 pub struct ApiKeys(Authenticator);

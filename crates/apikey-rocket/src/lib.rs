@@ -45,20 +45,22 @@
 //! one request verify its key once, even if Rocket tries several routes for it. A guard that refuses ends the request.
 //! It never forwards, so no route of lower rank answers instead. A guard without the fairing stops the launch.
 //!
-//! Fairings and catchers take no guards. [`verified_key`] tells them which key was let in, for an access log. [`denial`] tells
-//! them why the request was refused.
+//! Fairings and catchers take no guards. [`verified_key`] tells them which key was let in. [`denial`] tells them why the
+//! request was refused. Rocket's responses have no extensions, so a response fairing asks these two.
 //!
 //! # What a refusal looks like
 //!
 //! [`DenialCode`] has the table: status, stable code, message. [`Rejection`] is the response. [`ApiKeys`] says which catcher
-//! sends it if you have some of your own.
+//! sends it if you have some of your own. A catch-all (`#[catch(default)]`) of yours gets no denials.
+//!
+//! A gRPC request gets its refusal as `grpc-status` and `grpc-message`. To word bodies yourself, see
+//! [below](#an-optional-key-and-an-error-body-of-your-own).
 //!
 //! # Recipes
 //!
 //! ## Your own state
 //!
-//! Manage it as usual, beside the fairing. For a handler that purges keys, manage a clone of the authenticator, too:
-//! see [below](#revoke-a-key).
+//! Manage it as usual, beside the fairing.
 //!
 //! ```
 //! use apikey_rocket::{ApiKey, ApiKeys, Authenticator};
@@ -74,6 +76,37 @@
 //! fn rocket(keys: Authenticator) -> Rocket<Build> {
 //!     rocket::build().manage(Greeting("Hello,")).attach(ApiKeys::fairing(keys)).mount("/", routes![greet])
 //! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(rocket, "/", &[], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}");
+//! #     check(rocket, "/", &[("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 Hello, api_key_reader");
+//! # }
+//! ```
+//!
+//! ## A handler that needs the authenticator
+//!
+//! Manage a clone of it, too. If you forget that, Rocket refuses to launch, and names the handler.
+//!
+//! ```
+//! use apikey_rocket::{ApiKeys, Authenticator, Policy};
+//! use rocket::{Build, Rocket, State, get, routes};
+//!
+//! #[get("/cached")]
+//! fn cached(keys: &State<Authenticator>) -> String {
+//!     format!("{} cached", keys.cached_keys())
+//! }
+//!
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     rocket::build()
+//!         .manage(keys.clone())
+//!         .attach(ApiKeys::fairing(keys))
+//!         .mount("/admin", ApiKeys::require(Policy::all(["admin"]), routes![cached]))
+//! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(rocket, "/admin/cached", &[("authorization", "Bearer k_reader")], "403 application/json {\"error\":\"Insufficient scope. Required: admin\",\"code\":\"INSUFFICIENT_SCOPE\",\"required_scopes\":[\"admin\"],\"available_scopes\":[\"read:users\"]}");
+//! #     check(rocket, "/admin/cached", &[("authorization", "Bearer k_admin")], "200 text/plain; charset=utf-8 1 cached");
+//! # }
 //! ```
 //!
 //! ## A group of routes, and a route for one organization
@@ -82,7 +115,7 @@
 //! the group's verification.
 //!
 //! ```
-//! use apikey_rocket::{ApiKey, ApiKeys, Policy};
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Policy};
 //! use rocket::{Build, Rocket, get, routes};
 //!
 //! #[get("/tickets")]
@@ -96,43 +129,225 @@
 //! }
 //!
 //! fn mount(rocket: Rocket<Build>, organization: String) -> Rocket<Build> {
-//!     let of_organization = Policy::organization(organization).and("read:tickets");
 //!     rocket
 //!         .mount("/admin", ApiKeys::require(Policy::all(["admin"]), routes![report]))
-//!         .mount("/acme", ApiKeys::require(of_organization, routes![tickets]))
+//!         .mount("/acme", ApiKeys::require(Policy::organization(organization), routes![tickets]))
 //! }
+//! # fn app(keys: Authenticator) -> Rocket<Build> {
+//! #     mount(rocket::build().attach(ApiKeys::fairing(keys)), "org_acme".to_owned())
+//! # }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(app, "/admin/report", &[("authorization", "Bearer k_admin")], "200 text/plain; charset=utf-8 for administrators");
+//! #     check(app, "/admin/report", &[("authorization", "Bearer k_reader")], "403 application/json {\"error\":\"Insufficient scope. Required: admin\",\"code\":\"INSUFFICIENT_SCOPE\",\"required_scopes\":[\"admin\"],\"available_scopes\":[\"read:users\"]}");
+//! #     check(app, "/acme/tickets", &[("authorization", "Bearer k_acme")], "200 text/plain; charset=utf-8 tickets for api_key_acme");
+//! #     check(app, "/acme/tickets", &[("authorization", "Bearer k_globex")], "403 application/json {\"error\":\"API key belongs to another organization\",\"code\":\"ORGANIZATION_MISMATCH\"}");
+//! # }
+//! ```
+//!
+//! A group protects its own routes and nothing else. A path without a route is a 404 for everybody, and a catch-all route
+//! outside of the group answers everybody. Put the catch-all into the group to protect it, too:
+//!
+//! ```
+//! use apikey_rocket::{ApiKeys, Authenticator, Policy};
+//! use rocket::{Build, Rocket, get, routes};
+//!
+//! #[get("/report")]
+//! fn report() -> &'static str {
+//!     "for administrators"
+//! }
+//!
+//! #[get("/<_..>", rank = 20)]
+//! fn fallback() -> &'static str {
+//!     "some other page"
+//! }
+//!
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     rocket::build()
+//!         .attach(ApiKeys::fairing(keys))
+//!         .mount("/admin", ApiKeys::require(Policy::all(["admin"]), routes![report, fallback]))
+//! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(rocket, "/admin/other", &[], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}");
+//! #     check(rocket, "/admin/other", &[("authorization", "Bearer k_admin")], "200 text/plain; charset=utf-8 some other page");
+//! # }
+//! ```
+//!
+//! ## Uploads
+//!
+//! A client may send its whole body before it reads the answer. A guard sees no body, so a client whose upload a guard refuses
+//! may see a broken connection and no answer. A group reads the rest of the body, so put such routes into one:
+//!
+//! ```
+//! use apikey_rocket::{ApiKeys, Authenticator, Scoped, scopes};
+//! use rocket::{Build, Rocket, post, routes};
+//!
+//! scopes! { ReadUsers = "read:users"; }
+//!
+//! #[post("/import", data = "<users>")]
+//! fn import(key: Scoped<ReadUsers>, users: String) -> String {
+//!     format!("{} bytes from {}", users.len(), key.key_id())
+//! }
+//!
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     rocket::build().attach(ApiKeys::fairing(keys)).mount("/", ApiKeys::require("read:users", routes![import]))
+//! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(rocket, "POST /import", &[], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}");
+//! #     check(rocket, "POST /import", &[("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 0 bytes from api_key_reader");
+//! # }
+//! ```
+//!
+//! ## An organization in the path
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Policy, Rejection};
+//! use rocket::{Build, Rocket, State, get, routes};
+//!
+//! #[get("/organizations/<organization>/tickets")]
+//! fn tickets(
+//!     organization: String,
+//!     key: ApiKey,
+//!     keys: &State<Authenticator>,
+//! ) -> Result<String, Rejection> {
+//!     keys.authorize(&key, &Policy::organization(organization.clone()))?; // 403 ORGANIZATION_MISMATCH
+//!     Ok(format!("tickets of {organization}"))
+//! }
+//!
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     rocket::build().manage(keys.clone()).attach(ApiKeys::fairing(keys)).mount("/", routes![tickets])
+//! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let path = "/organizations/org_acme/tickets";
+//! #     check(rocket, path, &[("authorization", "Bearer k_acme")], "200 text/plain; charset=utf-8 tickets of org_acme");
+//! #     check(rocket, path, &[("authorization", "Bearer k_globex")], "403 application/json {\"error\":\"API key belongs to another organization\",\"code\":\"ORGANIZATION_MISMATCH\"}");
+//! #     check(rocket, path, &[("authorization", "Bearer k_reader")], "403 application/json {\"error\":\"An organization API key is required\",\"code\":\"ORGANIZATION_KEY_REQUIRED\"}");
+//! # }
 //! ```
 //!
 //! ## An optional key, and an error body of your own
 //!
-//! An optional key is a [`MaybeApiKey`], *never* an `Option<ApiKey>`: [`ApiKey`] says why. For an error body of your own in one
-//! route, take the guard's `Result`. For all routes, register a catcher for the status.
+//! An optional key is a [`MaybeApiKey`], *never* an `Option<ApiKey>`: [`ApiKey`] says why. One function words the bodies of all
+//! refusals, those of guards and those of groups. Status and headers stay:
 //!
 //! ```
-//! use apikey_rocket::{ApiKey, MaybeApiKey, Rejection, denial};
-//! use rocket::http::Status;
-//! use rocket::{Request, catch, get};
+//! use apikey_rocket::{ApiKeys, Audience, Authenticator, AuthenticatorBuilder, ConfigError, Denial, DenialBody, MaybeApiKey};
+//! use rocket::{Build, Rocket, get, routes};
+//!
+//! fn page(denial: &Denial, audience: &Audience) -> DenialBody {
+//!     if audience.accept().is_some_and(|accept| accept.contains("text/html")) {
+//!         DenialBody::new("text/html; charset=utf-8", format!("<h1>{}</h1>", denial.code()))
+//!     } else {
+//!         denial.default_body()
+//!     }
+//! }
+//!
+//! fn keys(builder: AuthenticatorBuilder) -> Result<Authenticator, ConfigError> {
+//!     builder.denial_renderer(page).build()
+//! }
 //!
 //! #[get("/greeting")]
 //! fn greet(key: MaybeApiKey) -> &'static str {
 //!     if key.key().is_some() { "hello again" } else { "hello" }
 //! }
+//! # fn app(_: Authenticator) -> Rocket<Build> {
+//! #     let keys = keys(Authenticator::builder(fake())).unwrap();
+//! #     rocket::build().attach(ApiKeys::fairing(keys)).mount("/", routes![greet])
+//! # }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let html = ("accept", "text/html,*/*");
+//! #     check(app, "/greeting", &[html], "200 text/plain; charset=utf-8 hello");
+//! #     check(app, "/greeting", &[("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 hello again");
+//! #     check(app, "/greeting", &[("authorization", "Bearer bad"), html], "401 text/html; charset=utf-8 <h1>INVALID_KEY</h1>");
+//! #     check(app, "/greeting", &[("authorization", "Bearer bad")], "401 application/json {\"error\":\"Invalid API key\",\"code\":\"INVALID_KEY\"}");
+//! # }
+//! ```
+//!
+//! A catcher of yours for exactly one status answers in place of all that: [`denial`] shows how it passes denials on.
+//!
+//! ## Who called
+//!
+//! Rocket opens no span for a request, so a response fairing writes the line, for refused requests, too. Each decision is
+//! also an event of its own with the fields `apikey.outcome`, `apikey.code` and `apikey.key_id`. A refusal has the level
+//! `DEBUG`, an acceptance `TRACE`.
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, denial, verified_key};
+//! use rocket::fairing::{AdHoc, Fairing};
+//! use rocket::{Build, Rocket, get, routes};
+//!
+//! fn access_log() -> impl Fairing {
+//!     AdHoc::on_response("access log", |request, response| {
+//!         Box::pin(async move {
+//!             let (method, path) = (request.method().as_str(), request.uri().path().as_str()); // the query may hold a key
+//!             let status = response.status().code;
+//!             let key = verified_key(request);
+//!             let key_id = key.as_ref().map(|key| key.key_id());
+//!             let code = denial(request).map(|denial| denial.code().as_str());
+//!             tracing::info!(method, path, status, apikey.key_id = key_id, apikey.code = code, "answered");
+//!         })
+//!     })
+//! }
 //!
 //! #[get("/me")]
-//! fn me(key: Result<ApiKey, Rejection>) -> Result<String, (Status, String)> {
-//!     match key {
-//!         Ok(key) => Ok(key.key_id().to_owned()),
-//!         Err(rejection) => {
-//!             let denial = rejection.denial();
-//!             Err((Status::new(denial.status()), format!("No entry: {denial}")))
-//!         }
-//!     }
+//! fn me(key: ApiKey) -> String {
+//!     key.key_id().to_owned()
 //! }
 //!
-//! #[catch(403)]
-//! fn forbidden(request: &Request<'_>) -> String {
-//!     denial(request).map_or_else(|| "Forbidden".to_owned(), |denial| format!("No entry: {denial}"))
+//! fn rocket(keys: Authenticator) -> Rocket<Build> {
+//!     rocket::build().attach(access_log()).attach(ApiKeys::fairing(keys)).mount("/", routes![me])
 //! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let log = logged(|| {
+//! #         check(rocket, "/me", &[("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 api_key_reader");
+//! #         check(rocket, "/me", &[], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}");
+//! #     });
+//! #     let [accepted, denied] = log.lines().filter(|line| line.contains("answered")).collect::<Vec<_>>()[..] else { panic!("{log}") };
+//! #     assert!(accepted.ends_with("path=\"/me\" status=200 apikey.key_id=\"api_key_reader\""), "{log}");
+//! #     assert!(denied.ends_with("path=\"/me\" status=401 apikey.code=\"MISSING_KEY\""), "{log}");
+//! # }
+//! ```
+//!
+//! ## Two Kinde businesses in one program
+//!
+//! Build an authenticator for each. Attach one, and give the other to the groups that it decides about. Each has its own
+//! cache and limits.
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator, Policy};
+//! use rocket::{Build, Rocket, get, routes};
+//!
+//! #[get("/me")]
+//! fn me(key: ApiKey) -> String {
+//!     key.key_id().to_owned()
+//! }
+//!
+//! fn rocket(customers: Authenticator, partners: Authenticator) -> Rocket<Build> {
+//!     let of_partners = ApiKeys::require(Policy::any_key(), routes![me]).authenticator(partners);
+//!     rocket::build()
+//!         .attach(ApiKeys::fairing(customers))
+//!         .mount("/customers", routes![me])
+//!         .mount("/partners", of_partners)
+//! }
+//! # use apikey_testkit::FakeVerifier;
+//! # fn both(customers: Authenticator) -> Rocket<Build> {
+//! #     let fake = FakeVerifier::new().with_key("k_partner", apikey_rocket::Verification::active("api_key_partner"));
+//! #     rocket(customers, Authenticator::builder(fake).build().unwrap())
+//! # }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let refused = "401 application/json {\"error\":\"Invalid API key\",\"code\":\"INVALID_KEY\"}";
+//! #     let (reader, partner) = (("authorization", "Bearer k_reader"), ("authorization", "Bearer k_partner"));
+//! #     check(both, "/customers/me", &[reader], "200 text/plain; charset=utf-8 api_key_reader");
+//! #     check(both, "/customers/me", &[partner], refused);
+//! #     check(both, "/partners/me", &[partner], "200 text/plain; charset=utf-8 api_key_partner");
+//! #     check(both, "/partners/me", &[reader], refused);
+//! # }
 //! ```
 //!
 //! ## Revoke a key
@@ -147,7 +362,7 @@
 //!
 //! #[post("/keys/<key_id>/revoked")]
 //! fn revoked(keys: &State<Authenticator>, key_id: &str) {
-//!     keys.remove_key_id(key_id);
+//!     keys.remove_key_id(key_id); // the next request with that key asks Kinde
 //! }
 //!
 //! fn rocket(keys: Authenticator) -> Rocket<Build> {
@@ -156,6 +371,16 @@
 //!         .attach(ApiKeys::fairing(keys))
 //!         .mount("/admin", ApiKeys::require(Policy::all(["admin"]), routes![revoked]))
 //! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     check(rocket, "POST /admin/keys/api_key_reader/revoked", &[("authorization", "Bearer k_reader")], "403 application/json {\"error\":\"Insufficient scope. Required: admin\",\"code\":\"INSUFFICIENT_SCOPE\",\"required_scopes\":[\"admin\"],\"available_scopes\":[\"read:users\"]}");
+//! #     let keys = Authenticator::builder(fake()).build().unwrap();
+//! #     let shared = |_| rocket(keys.clone());
+//! #     check(shared, "POST /admin/keys/api_key_reader/revoked", &[("authorization", "Bearer k_admin")], "200  ");
+//! #     assert_eq!(keys.cached_keys(), 1);
+//! #     check(shared, "POST /admin/keys/api_key_admin/revoked", &[("authorization", "Bearer k_admin")], "200  ");
+//! #     assert_eq!(keys.cached_keys(), 0);
+//! # }
 //! ```
 //!
 //! ## Test a handler without any network
@@ -282,6 +507,18 @@
 //!         .mount("/", routes![preflight])
 //!         .mount("/", ApiKeys::require("read:users", routes![list]))
 //! }
+//! # include!("../tests/recipes/harness.rs");
+//! # fn main() {
+//! #     let asked = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+//! #     let answers = [
+//! #         check(rocket, "OPTIONS /users", &asked, "204  "),
+//! #         check(rocket, "/users", &[asked[0]], "401 application/json {\"error\":\"No authorization header\",\"code\":\"MISSING_KEY\"}"),
+//! #         check(rocket, "/users", &[asked[0], ("authorization", "Bearer k_reader")], "200 text/plain; charset=utf-8 users"),
+//! #     ];
+//! #     for headers in answers {
+//! #         assert_eq!(headers.get_one("access-control-allow-origin"), Some("https://app.example"));
+//! #     }
+//! # }
 //! ```
 //!
 //! # Clients' addresses
@@ -312,7 +549,11 @@
 //! - With `log_level = "debug"` Rocket itself logs whole requests, and with them the keys that they present. At `normal`
 //!   it logs their URIs: prefer header sources to a query parameter.
 //! - `Option<ApiKey>` makes every refused caller anonymous. Take [`MaybeApiKey`].
-//! - A Rocket has one authenticator.
+//! - A client that sends its whole body before it reads (Python's `http.client`, node's `fetch`) sees a broken connection and no
+//!   answer if a guard refuses its upload. Put the route into a group: see [Uploads](#uploads). Larger uploads than
+//!   [`refused_uploads`](AuthenticatorBuilder::refused_uploads) allows see it in a group, too.
+//! - Rocket asks for the body of a request with `Expect: 100-continue` before any guard runs.
+//! - A Rocket has one attached authenticator. A group may have another.
 
 #![cfg_attr(
     not(test),

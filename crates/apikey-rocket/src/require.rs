@@ -15,8 +15,14 @@ use crate::uploads::refuse;
 /// makes them. Mount them like any list of routes.
 ///
 /// Every other request is refused before the route's own guards run, with the answer that a guard would give. Rocket
-/// tries no other route. An unknown path stays a 404 without a call to Kinde. The guards in the handlers use this
-/// verification, so each key is verified once.
+/// tries no other route. The guards in the handlers use this verification, so each key is verified once.
+///
+/// An unknown path stays a 404 without a call to Kinde. A catch-all route outside of this list answers everybody: to protect it,
+/// put it into the list.
+///
+/// A group, unlike a guard, reads the rest of an upload that it refuses
+/// ([`refused_uploads`](crate::AuthenticatorBuilder::refused_uploads)), so that a client that sends its whole body first gets the
+/// answer.
 ///
 /// If a route among these forwards, Rocket may pass the request on to routes outside of this list.
 ///
@@ -64,6 +70,9 @@ impl Require {
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
     /// browsers send without credentials. Default: off. You need it only if this group has `OPTIONS` routes. It is
     /// better to put them outside of the group.
+    ///
+    /// A pre-flight that passes runs the group's `OPTIONS` handler without a key, and anybody can send one. So that handler
+    /// must do nothing that needs a key, or take an [`ApiKey`](crate::ApiKey) itself. No other handler is reached.
     pub fn pass_preflight(mut self) -> Self {
         self.passes_preflight = true;
         self
