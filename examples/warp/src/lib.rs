@@ -3,8 +3,8 @@
 use std::pin::pin;
 
 use apikey_warp::{
-    AnyOf, ApiKey, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, api_key, optional_api_key,
-    scoped, scopes,
+    AnyOf, ApiKey, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, answer_refusals, api_key,
+    optional_api_key, scoped, scopes,
 };
 use bytes::Buf;
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
@@ -50,7 +50,7 @@ pub fn app(
     let automate = automate.then(self::automate);
 
     let reading = health.or(list).or(any).or(me).or(optional).or(organization);
-    reading.or(create).or(chat).or(automate).recover(apikey_warp::recover)
+    answer_refusals(&keys, reading.or(create).or(chat).or(automate))
 }
 
 type Body = Result<Vec<u8>, BadRequest>;
