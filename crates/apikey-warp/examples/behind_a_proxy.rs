@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use apikey_warp::{
-    ApiKey, AttemptLimit, Authenticator, KindeVerifier, Policy, TrustedProxies, api_key, recover,
+    ApiKey, AttemptLimit, Authenticator, KindeVerifier, Policy, TrustedProxies, answer_refusals, api_key,
 };
 use warp::Filter;
 
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .attempt_limit(AttemptLimit::new(1, Duration::from_secs(60))) // the default is 100 in 15 minutes
         .build()?;
     let hello = warp::path::end().and(warp::get()).and(api_key(&keys, Policy::any_key())).map(hello);
-    let routes = hello.recover(recover);
+    let routes = answer_refusals(&keys, hello);
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     warp::serve(routes).run(address.parse::<SocketAddr>()?).await;

@@ -25,7 +25,7 @@
 
 use std::net::SocketAddr;
 
-use apikey_warp::{ApiKey, Authenticator, Policy, api_key, recover};
+use apikey_warp::{ApiKey, Authenticator, Policy, answer_refusals, api_key};
 use warp::Filter;
 
 #[tokio::main]
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt::init(); // without a subscriber nobody sees the log
     let keys = Authenticator::kinde_from_env()?; // KINDE_DOMAIN, KINDE_MANAGEMENT_CLIENT_ID, ..._SECRET
     let hello = warp::path::end().and(warp::get()).and(api_key(&keys, Policy::any_key())).map(hello);
-    let routes = hello.recover(recover); // answers refusals, outside of all routes
+    let routes = answer_refusals(&keys, hello); // around all routes
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     warp::serve(routes).run(address.parse::<SocketAddr>()?).await;

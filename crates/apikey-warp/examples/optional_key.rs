@@ -23,7 +23,7 @@
 
 use std::net::SocketAddr;
 
-use apikey_warp::{Authenticator, MaybeApiKey, optional_api_key, recover};
+use apikey_warp::{Authenticator, MaybeApiKey, answer_refusals, optional_api_key};
 use warp::Filter;
 
 #[tokio::main]
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt::init();
     let keys = Authenticator::kinde_from_env()?;
     let greet = warp::path::end().and(warp::get()).and(optional_api_key(&keys)).map(greet);
-    let routes = greet.recover(recover);
+    let routes = answer_refusals(&keys, greet);
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     warp::serve(routes).run(address.parse::<SocketAddr>()?).await;

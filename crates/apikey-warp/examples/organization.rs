@@ -28,7 +28,7 @@
 
 use std::net::SocketAddr;
 
-use apikey_warp::{Authenticator, OrganizationKey, Policy, Scoped, recover, require, scoped};
+use apikey_warp::{Authenticator, OrganizationKey, Policy, Scoped, answer_refusals, require, scoped};
 use warp::Filter;
 
 #[tokio::main]
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keys = Authenticator::kinde_from_env()?;
     let tickets = warp::path!("tickets").and(warp::get()).and(scoped(&keys)).map(tickets);
     let acme = warp::path!("acme").and(warp::get()).and(require(&keys, Policy::organization("org_acme")));
-    let routes = tickets.or(acme.map(|| "for Acme")).recover(recover);
+    let routes = answer_refusals(&keys, tickets.or(acme.map(|| "for Acme")));
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     warp::serve(routes).run(address.parse::<SocketAddr>()?).await;

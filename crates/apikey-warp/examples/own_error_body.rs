@@ -20,17 +20,17 @@
 
 use std::net::SocketAddr;
 
-use apikey_warp::{ApiKey, Authenticator, Policy, api_key, denied};
-use warp::http::header::{CONTENT_TYPE, HeaderValue};
-use warp::reply::{Reply, Response};
-use warp::{Filter, Rejection};
+use apikey_warp::{
+    ApiKey, Audience, Authenticator, Denial, DenialBody, KindeVerifier, Policy, answer_refusals, api_key,
+};
+use warp::Filter;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt::init();
-    let keys = Authenticator::kinde_from_env()?;
+    let keys = Authenticator::builder(KindeVerifier::from_env()?).denial_renderer(refusal).build()?;
     let me = warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key())).map(me);
-    let routes = me.recover(refused); // in place of `apikey_warp::recover`
+    let routes = answer_refusals(&keys, me);
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     warp::serve(routes).run(address.parse::<SocketAddr>()?).await;
@@ -41,11 +41,7 @@ fn me(key: ApiKey) -> String {
     key.key_id().to_owned()
 }
 
-/// The answer to every refused request. Other rejections, such as a 404, stay warp's own.
-async fn refused(rejection: Rejection) -> Result<Response, Rejection> {
-    let denied = denied(&rejection).cloned().ok_or(rejection)?;
-    let text = format!("No entry: {denied}. Ask us for a key.");
-    let mut response = denied.into_response().map(|_| text.into());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Ok(response)
+/// Words the answer to every refused request. Other rejections, such as a 404, stay warp's own.
+fn refusal(denial: &Denial, _: &Audience) -> DenialBody {
+    DenialBody::new("text/plain; charset=utf-8", format!("No entry: {denial}. Ask us for a key."))
 }

@@ -30,7 +30,7 @@
 
 use std::net::SocketAddr;
 
-use apikey_warp::{ApiKey, Authenticator, Policy, api_key, recover, require};
+use apikey_warp::{ApiKey, Authenticator, Policy, answer_refusals, api_key, require};
 use warp::Filter;
 use warp::http::StatusCode;
 
@@ -41,8 +41,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let me = warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key()));
     let me = me.map(|key: ApiKey| key.key_id().to_owned());
     let forget = warp::path!("keys" / String).and(warp::delete());
-    let forget = forget.and(require(&keys, Policy::all(["admin"]))).map(move |id| forget_key(&keys, id));
-    let routes = me.or(forget).recover(recover);
+    let cache = keys.clone();
+    let forget = forget.and(require(&keys, Policy::all(["admin"]))).map(move |id| forget_key(&cache, id));
+    let routes = answer_refusals(&keys, me.or(forget));
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     warp::serve(routes).run(address.parse::<SocketAddr>()?).await;

@@ -29,7 +29,7 @@
 
 use std::net::SocketAddr;
 
-use apikey_warp::{Authenticator, Policy, Scoped, recover, require, scoped, scopes};
+use apikey_warp::{Authenticator, Policy, Scoped, answer_refusals, require, scoped, scopes};
 use warp::Filter;
 
 scopes! { ReadUsers = "read:users"; WriteUsers = "write:users"; } // checked at compile time
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let create = warp::path!("users").and(warp::post()).and(scoped(&keys)).map(create);
     let report = warp::path!("report").and(warp::get()).map(|| "for administrators");
     let admin = warp::path("admin").and(require(&keys, Policy::all(["admin"]))).and(report);
-    let routes = list.or(create).or(admin).recover(recover);
+    let routes = answer_refusals(&keys, list.or(create).or(admin));
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     warp::serve(routes).run(address.parse::<SocketAddr>()?).await;

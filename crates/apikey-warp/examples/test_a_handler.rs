@@ -13,7 +13,7 @@
 
 use std::net::SocketAddr;
 
-use apikey_warp::{ApiKey, Authenticator, Policy, api_key, recover};
+use apikey_warp::{ApiKey, Authenticator, Policy, answer_refusals, api_key};
 use warp::{Filter, Rejection, Reply};
 
 #[tokio::main]
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn routes(keys: Authenticator) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
-    warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key())).map(me).recover(recover)
+    answer_refusals(&keys, warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key())).map(me))
 }
 
 fn me(key: ApiKey) -> String {

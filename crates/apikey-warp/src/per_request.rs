@@ -23,7 +23,7 @@ use crate::request::Head;
 /// `warp::serve` takes only filters, so serve a service with hyper:
 ///
 /// ```no_run
-/// use apikey_warp::{ApiKey, Authenticator, Policy, api_key, per_request, recover};
+/// use apikey_warp::{ApiKey, Authenticator, Policy, answer_refusals, api_key, per_request};
 /// use hyper_util::rt::{TokioExecutor, TokioIo};
 /// use hyper_util::server::conn::auto;
 /// use hyper_util::service::TowerToHyperService;
@@ -35,7 +35,7 @@ use crate::request::Head;
 /// let admin = path.and(api_key(&keys, Policy::all(["admin"]))).map(|_: ApiKey| "All reports".to_owned());
 /// let anybody = path.and(api_key(&keys, Policy::any_key()));
 /// let anybody = anybody.map(|key: ApiKey| format!("Reports of {}", key.key_id()));
-/// let service = per_request(&keys, warp::service(admin.or(anybody).recover(recover)));
+/// let service = per_request(&keys, warp::service(answer_refusals(&keys, admin.or(anybody))));
 ///
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 /// loop {

@@ -33,6 +33,18 @@ type Answer = Result<Response, Rejection>;
 /// ([`refused_uploads`](crate::AuthenticatorBuilder::refused_uploads)). `.recover(recover)` does not. It can't read a
 /// body that a filter has taken, so put the key filter before the filter for the body.
 ///
+/// A fallback stands outside: inside, it would answer refused requests. So a fallback that takes everything does not
+/// compile inside:
+///
+/// ```compile_fail
+/// # use apikey_warp::{ApiKey, Authenticator, Policy, answer_refusals, api_key};
+/// # use warp::Filter;
+/// # fn wrong(keys: Authenticator) {
+/// let me = api_key(&keys, Policy::any_key()).map(|_: ApiKey| "you");
+/// let _ = answer_refusals(&keys, me.or(warp::any().map(|| "some other page")));
+/// # }
+/// ```
+///
 /// One is enough for several authenticators. The one given here says how much is read.
 ///
 /// # Errors
