@@ -48,6 +48,10 @@ pub(crate) fn take(request: &mut ServiceRequest, authenticator: &Authenticator) 
     if is_new { remove_credential(request, authenticator) } else { Ok(()) }
 }
 
+/// Takes the memo out of the extensions meanwhile, because the change may look for the peer there.
 fn with_memo<T>(request: &HttpRequest, change: impl FnOnce(&mut Memo) -> T) -> T {
-    change(&mut request.extensions_mut().get_or_insert_with(RequestMemo::default).0)
+    let mut memo = request.extensions_mut().remove::<RequestMemo>().unwrap_or_default();
+    let result = change(&mut memo.0);
+    request.extensions_mut().insert(memo);
+    result
 }

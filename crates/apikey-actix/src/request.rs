@@ -3,16 +3,18 @@
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderValue};
-use apikey_core::{Authenticator, Denial, RequestHead};
+use actix_web::{HttpMessage as _, HttpRequest};
+use apikey_core::{Authenticator, Denial, PeerAddress, RequestHead};
 
 /// The parts of a request that the core reads.
 pub(crate) struct Head<'a>(pub(crate) &'a HttpRequest);
 
 impl RequestHead for Head<'_> {
+    const HOW_TO_KNOW_PEERS: &'static str = "put a PeerAddress into the request's extensions";
+
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let headers = self.0.headers();
         // The usual header is found by its constant. To look another up, actix would parse its name and allocate it, which
@@ -28,7 +30,8 @@ impl RequestHead for Head<'_> {
     }
 
     fn peer(&self) -> Option<IpAddr> {
-        self.0.peer_addr().map(|peer| peer.ip())
+        let told = self.0.extensions().get().map(|PeerAddress(peer)| *peer);
+        told.or_else(|| self.0.peer_addr().map(|peer| peer.ip()))
     }
 }
 

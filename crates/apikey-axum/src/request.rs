@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use apikey_core::RequestHead;
-use axum::extract::ConnectInfo;
+use apikey_core::{PeerAddress, RequestHead};
+use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
 use http::header;
 use http::request::Parts;
 
@@ -11,6 +11,9 @@ use http::request::Parts;
 pub(crate) struct Head<'a>(pub(crate) &'a Parts);
 
 impl RequestHead for Head<'_> {
+    const HOW_TO_KNOW_PEERS: &'static str = "serve the app with into_make_service_with_connect_info::<SocketAddr>(), or \
+         put a PeerAddress into the request's extensions";
+
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         // The usual header is found by its constant, without parsing its name each time.
         let values = match name {
@@ -25,6 +28,10 @@ impl RequestHead for Head<'_> {
     }
 
     fn peer(&self) -> Option<IpAddr> {
-        self.0.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+        let known = &self.0.extensions;
+        let told = known.get().map(|PeerAddress(peer)| *peer);
+        let recorded = || known.get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
+        let mocked = || known.get().map(|MockConnectInfo::<SocketAddr>(peer)| peer.ip());
+        told.or_else(recorded).or_else(mocked)
     }
 }

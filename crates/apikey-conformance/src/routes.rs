@@ -28,6 +28,7 @@
 //! If a framework cannot serve a route as described, declare it in [`Differences`](crate::Differences). Otherwise it
 //! is a defect of the adapter.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -50,6 +51,22 @@ apikey_core::scopes! {
 /// the key.
 pub const SUB_REQUEST_HEADERS: [(&str, &str); 2] =
     [("x-sub-authorization", "authorization"), ("x-sub-api-key", "x-api-key")];
+
+/// If a request to any route has this header, code in front of all layers and extractors supplies its value as the
+/// address at the other end of the connection, as an application would do it
+/// ([`PeerAddress`](apikey_core::PeerAddress)). [`supplied_peer`] reads the value.
+pub const PEER_HEADER: &str = "x-supplied-peer";
+
+/// The address in the value of [`PEER_HEADER`].
+///
+/// # Panics
+///
+/// If the value is no address.
+#[must_use]
+pub fn supplied_peer(value: Option<&[u8]>) -> Option<IpAddr> {
+    let value = String::from_utf8_lossy(value?);
+    Some(value.parse().expect("the suite supplies addresses"))
+}
 
 /// The policy of `GET /scoped`.
 pub type Scoped = (ReadUsers, WriteUsers);

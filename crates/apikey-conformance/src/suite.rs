@@ -98,6 +98,8 @@ macro_rules! conformance_tests {
                 an_ipv6_network_is_one_client,
                 the_size_of_an_ipv6_network_can_be_set,
                 an_ipv4_mapped_address_is_its_ipv4_address,
+                an_address_that_the_application_supplies_is_the_peers,
+                a_supplied_address_of_a_trusted_proxy_is_believed,
             }
             concurrency {
                 a_crowd_with_one_new_key_asks_once,

@@ -9,6 +9,9 @@ use rocket::Request;
 pub(crate) struct Head<'a, 'r>(pub(crate) &'a Request<'r>);
 
 impl RequestHead for Head<'_, '_> {
+    const HOW_TO_KNOW_PEERS: &'static str =
+        "call Request::set_remote in a request fairing, or LocalRequest::remote in a test";
+
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.0.headers().get(name).map(str::as_bytes)
     }

@@ -4,7 +4,7 @@ use std::mem;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use apikey_core::Authenticator;
+use apikey_core::{Authenticator, PeerAddress};
 use tower_service::Service;
 use warp::http::{Request, Uri};
 
@@ -72,7 +72,8 @@ pub struct PerRequest<S> {
 }
 
 impl<S> PerRequest<S> {
-    /// The service for one connection. `peer` is the address at the connection's other end.
+    /// The service for one connection. `peer` is the address at the connection's other end. Every request gets it as its
+    /// [`PeerAddress`], unless it has one already.
     #[must_use]
     pub fn with_peer(self, peer: IpAddr) -> Self {
         Self { peer: Some(peer), ..self }
@@ -93,8 +94,12 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         let Self { keys, inner, peer } = self;
-        let memo = RequestMemo::of_request(request.extensions_mut().remove(), *peer);
-        let head = Head { headers: request.headers(), query: request.uri().query(), peer: memo.peer };
+        if let Some(peer) = *peer {
+            request.extensions_mut().get_or_insert(PeerAddress(peer));
+        }
+        let memo = RequestMemo::of_request(request.extensions_mut().remove());
+        let peer = request.extensions().get().map(|PeerAddress(peer)| *peer);
+        let head = Head { headers: request.headers(), query: request.uri().query(), peer };
         if memo.take(keys, &head) {
             for name in keys.removed_headers() {
                 request.headers_mut().remove(name);

@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use apikey_core::{Attempt, Authenticator, Decision, Denial, Gate, Policy, RequestHead};
+use apikey_core::{Attempt, Authenticator, Decision, Denial, Gate, PeerAddress, Policy, RequestHead};
 use warp::http::{HeaderMap, HeaderValue, header};
 use warp::{Filter, Rejection};
 
@@ -19,6 +19,9 @@ pub(crate) struct Head<'a> {
 }
 
 impl RequestHead for Head<'_> {
+    const HOW_TO_KNOW_PEERS: &'static str = "let warp::serve accept TCP connections, tell PerRequest::with_peer each \
+         connection's address, or put a PeerAddress into the request's extensions";
+
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         // The constant saves parsing the usual header's name on each request.
         let values = match name {
@@ -50,10 +53,10 @@ pub(crate) fn decision<K: Send + 'static>(
     warp::ext::optional()
         .and(query(keys.reads_query()))
         .and(warp::header::headers_cloned())
+        .and(warp::ext::optional())
         .and(warp::addr::remote())
-        .map(move |memo: Option<RequestMemo>, query: String, headers, peer: Option<SocketAddr>| {
-            let told = memo.as_ref().and_then(|memo| memo.peer);
-            let peer = told.or(peer.map(|peer| peer.ip()));
+        .map(move |memo, query: String, headers, told: Option<PeerAddress>, recorded: Option<SocketAddr>| {
+            let peer = told.map(|PeerAddress(peer)| peer).or(recorded.map(|peer| peer.ip()));
             let head = Head { headers: &headers, query: Some(&query), peer };
             let (keys, policy) = &*asked;
             decide(keys.gate(policy), begin(keys, memo, &head), &head)

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use apikey_core::RequestHead;
+use apikey_core::{PeerAddress, RequestHead};
 use poem::Request;
 use poem::http::HeaderValue;
 
@@ -18,6 +18,7 @@ impl RequestHead for Head<'_> {
     }
 
     fn peer(&self) -> Option<IpAddr> {
-        self.0.remote_addr().as_socket_addr().map(|peer| peer.ip())
+        let told = self.0.extensions().get().map(|PeerAddress(peer)| *peer);
+        told.or_else(|| self.0.remote_addr().as_socket_addr().map(|peer| peer.ip()))
     }
 }

@@ -3,10 +3,10 @@
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, HttpRequest, HttpResponse, Resource, Result, Route, web};
-use apikey_actix::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, RequireKey, Scoped};
+use actix_web::{App, HttpMessage as _, HttpRequest, HttpResponse, Resource, Result, Route, web};
+use apikey_actix::{ApiKey, Authenticator, MaybeApiKey, PeerAddress, Policy, Rejection, RequireKey, Scoped};
 use apikey_conformance::{Adapter, Differences, RunningServer, routes};
 
 use crate::server;
@@ -20,7 +20,10 @@ impl Adapter for Actix {
         let keys = Authenticator::from(authenticator);
         server::start(move || {
             // Without the setting this middleware does nothing; with it, extractors without a layer need it.
-            App::new().configure(|config| wire(&keys, config)).wrap(keys.remove_credentials())
+            App::new()
+                .configure(|config| wire(&keys, config))
+                .wrap(keys.remove_credentials())
+                .wrap(from_fn(supply_peer))
         })
     }
 }
@@ -110,6 +113,17 @@ async fn present_anew(
             Some(value) => drop(headers.insert(HeaderName::from_static(to), value)),
             None => drop(headers.remove(to)),
         }
+    }
+    next.call(request).await
+}
+
+async fn supply_peer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>> {
+    let supplied = request.headers().get(routes::PEER_HEADER).map(HeaderValue::as_bytes);
+    if let Some(peer) = routes::supplied_peer(supplied) {
+        request.extensions_mut().insert(PeerAddress(peer));
     }
     next.call(request).await
 }

@@ -1,5 +1,6 @@
 //! What all adapters have in common, as the conformance suite has it, and what is actix's own.
 
+mod addresses;
 mod allocations;
 mod attached;
 mod changed_keys;

@@ -1,12 +1,13 @@
 //! Runs the conformance suite, which every adapter must pass.
 
-use apikey_axum::{ApiKey, Authenticator, MaybeApiKey, Policy, Rejection, Scoped};
+use apikey_axum::{ApiKey, Authenticator, MaybeApiKey, PeerAddress, Policy, Rejection, Scoped};
 use apikey_conformance::{Adapter, Differences, RunningServer, routes};
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::{RawQuery, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::map_request,
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
@@ -109,7 +110,15 @@ fn app(keys: Authenticator) -> Router {
         }
         app = app.route(path, route.route_layer(keys.require(policy)));
     }
-    app.layer(keys.read_refused_uploads()).with_state(keys)
+    app.layer(keys.read_refused_uploads()).with_state(keys).layer(map_request(supply_peer))
+}
+
+async fn supply_peer(mut request: Request) -> Request {
+    let supplied = request.headers().get(routes::PEER_HEADER).map(HeaderValue::as_bytes);
+    if let Some(peer) = routes::supplied_peer(supplied) {
+        request.extensions_mut().insert(PeerAddress(peer));
+    }
+    request
 }
 
 apikey_conformance::conformance_tests!(Axum);

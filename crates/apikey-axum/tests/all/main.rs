@@ -1,5 +1,6 @@
 //! The promises about axum and tower. The conformance suite has those that all adapters share.
 
+mod addresses;
 mod allocations;
 mod attached;
 mod conformance;

@@ -5,8 +5,9 @@ use apikey_core::{ForwardingHeader, TrustedProxies};
 use super::attempts::{attempt, limited, limited_and};
 use crate::{
     adapter::Subject,
-    client::{SEVERAL_CLIENTS, address_of},
+    client::{SEVERAL_CLIENTS, address_of, get},
     expected::*,
+    routes::PEER_HEADER,
     world::World,
 };
 
@@ -181,4 +182,30 @@ pub async fn an_ipv4_mapped_address_is_its_ipv4_address(subject: Subject) {
         assert!(!is_new(&world, &[(FORWARDED_FOR, same)]).await, "{same}");
     }
     assert!(is_new(&world, &[(FORWARDED_FOR, "::ffff:198.51.100.2")]).await);
+}
+
+pub async fn an_address_that_the_application_supplies_is_the_peers(subject: Subject) {
+    let removals = if subject.differences().cannot_remove_credential { &[false][..] } else { &[false, true] };
+    for removes in removals {
+        let (world, _clock) = limited_and(subject, 1, |builder| builder.remove_credential(*removes)).await;
+        for peer in ["192.0.2.1", "192.0.2.2", "2001:db8::1"] {
+            assert!(is_new(&world, &[(PEER_HEADER, peer)]).await, "{peer}");
+            assert!(!is_new(&world, &[(PEER_HEADER, peer)]).await, "{peer}");
+            for path in ["/layered", "/optional"] {
+                let attempt = get(path).bearer("k_live_another").header(PEER_HEADER, peer);
+                world.send(attempt).await.is_denied(&rate_limited(1, 900, 900));
+            }
+        }
+        assert!(is_new(&world, &[]).await, "the connection's own address");
+    }
+}
+
+pub async fn a_supplied_address_of_a_trusted_proxy_is_believed(subject: Subject) {
+    let world = behind(subject, &["10.0.0.0/8"], ForwardingHeader::XForwardedFor).await;
+    for client in ["198.51.100.1", "198.51.100.2"] {
+        assert!(is_new(&world, &[(PEER_HEADER, "10.0.0.1"), (FORWARDED_FOR, client)]).await, "{client}");
+        assert!(!is_new(&world, &[(PEER_HEADER, "10.0.0.2"), (FORWARDED_FOR, client)]).await, "{client}");
+    }
+    assert!(is_new(&world, &[(PEER_HEADER, "192.0.2.1"), (FORWARDED_FOR, "198.51.100.1")]).await);
+    assert!(!is_new(&world, &[(PEER_HEADER, "192.0.2.1"), (FORWARDED_FOR, "198.51.100.3")]).await);
 }

@@ -150,6 +150,8 @@ fn a_wrong_client_is_noticed() {
     if cfg!(target_os = "linux") {
         fails::<KnowsOnePeer, _>(cases::clients::the_peer_is_the_client);
     }
+    fails::<KnowsOnePeer, _>(cases::clients::an_address_that_the_application_supplies_is_the_peers);
+    fails::<KnowsOnePeer, _>(cases::clients::a_supplied_address_of_a_trusted_proxy_is_believed);
     fails::<BelievesForwarding, _>(cases::clients::no_header_is_believed_without_trusted_proxies);
     fails::<BelievesForwarding, _>(cases::clients::a_peer_that_is_not_trusted_is_not_believed);
     fails::<Forgets, _>(cases::attempts::one_request_is_one_attempt);

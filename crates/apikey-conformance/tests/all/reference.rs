@@ -160,7 +160,9 @@ impl Visit {
     fn head(&self) -> Head<'_> {
         let limit = if self.flaws.sees_one_value_alone { 1 } else { usize::MAX };
         let claimed = self.parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        Head { parts: &self.parts, limit, peer: (self.flaws.peer)(self.peer, claimed) }
+        let supplied = self.parts.headers.get(routes::PEER_HEADER).map(|value| value.as_bytes());
+        let peer = routes::supplied_peer(supplied).unwrap_or(self.peer);
+        Head { parts: &self.parts, limit, peer: (self.flaws.peer)(peer, claimed) }
     }
 
     fn attempt(&mut self) -> Attempt {

@@ -71,6 +71,7 @@ fn app(keys: Authenticator) -> Rocket<Build> {
     let any_key = Policy::any_key;
     let single = routes![open, block, me, scoped, any, optional, sub_request, twice, sure, echo];
     let mut rocket = served(keys)
+        .attach(AdHoc::on_request("peers", |request, _| Box::pin(supply_peer(request))))
         .attach(AdHoc::on_request("sub-requests", |request, _| Box::pin(present_anew(request))))
         .mount("/", single)
         .mount("/", routes![branches_admin, branches_any])
@@ -130,6 +131,13 @@ fn sub_request(key: MaybeApiKey) -> Json {
 }
 
 /// Rocket has no sub-requests: the nearest thing is a fairing that looks at the key, and then changes it.
+async fn supply_peer(request: &mut Request<'_>) {
+    let supplied = request.headers().get_one(routes::PEER_HEADER).map(str::as_bytes);
+    if let Some(peer) = routes::supplied_peer(supplied) {
+        request.set_remote(SocketAddr::new(peer, 0));
+    }
+}
+
 async fn present_anew(request: &mut Request<'_>) {
     if request.uri().path() != "/sub-request" {
         return;

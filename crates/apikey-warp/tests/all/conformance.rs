@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use apikey_conformance::routes::{
-    AnyScope, ReadUsers, SUB_REQUEST_HEADERS, Scoped as BothScopes, SureReader, branches_body, layered,
-    me_body, open_body, optional_body, seen_body, twice_body,
+    AnyScope, PEER_HEADER, ReadUsers, SUB_REQUEST_HEADERS, Scoped as BothScopes, SureReader, branches_body,
+    layered, me_body, open_body, optional_body, seen_body, supplied_peer, twice_body,
 };
 use apikey_conformance::{Adapter, Differences, RunningServer};
 use apikey_warp::{
-    ApiKey, Authenticator, MaybeApiKey, Policy, Scoped, answer_refusals, api_key, optional_api_key,
-    per_request, preflight, require, scoped,
+    ApiKey, Authenticator, MaybeApiKey, PeerAddress, Policy, Scoped, answer_refusals, api_key,
+    optional_api_key, per_request, preflight, require, scoped,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -23,7 +23,7 @@ use tower_service::Service;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::header::{ALLOW, CONTENT_TYPE};
-use warp::http::{HeaderMap, Method, Request, StatusCode};
+use warp::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use warp::reply::{Reply, Response, with_header};
 
 apikey_conformance::conformance_tests!(Warp);
@@ -41,7 +41,8 @@ impl Adapter for Warp {
         let server = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, peer)) = listener.accept().await {
-                let service = TowerToHyperService::new(service.clone().with_peer(peer.ip()));
+                let service = SuppliesPeer(service.clone().with_peer(peer.ip()));
+                let service = TowerToHyperService::new(service);
                 connections.spawn(async move {
                     // An error is a client that went away, or sent no HTTP.
                     let _ = auto::Builder::new(TokioExecutor::new())
@@ -51,6 +52,28 @@ impl Adapter for Warp {
             }
         });
         RunningServer::new(address, move || server.abort())
+    }
+}
+
+/// What code in front of `per_request` may do.
+#[derive(Clone)]
+struct SuppliesPeer<S>(S);
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for SuppliesPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        let supplied = request.headers().get(PEER_HEADER).map(HeaderValue::as_bytes);
+        if let Some(peer) = supplied_peer(supplied) {
+            request.extensions_mut().insert(PeerAddress(peer));
+        }
+        self.0.call(request)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The conformance suite on warp, and what is warp's own.
 
+mod addresses;
 mod allocations;
 mod branches;
 mod conformance;

@@ -2,8 +2,9 @@
 
 mod handlers;
 
-use adapter_poem::{Authenticator, Policy};
+use adapter_poem::{Authenticator, PeerAddress, Policy};
 use apikey_conformance::{Adapter, RunningServer, routes};
+use poem::http::HeaderValue;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::{Endpoint, EndpointExt as _, Route, RouteMethod, Server, get, post};
 
@@ -43,5 +44,12 @@ fn app(keys: &Authenticator) -> impl Endpoint + use<> {
             if path == "/layered" { get(handlers::me).options(handlers::options) } else { get(handlers::me) };
         protected = protected.at(path, route.with(keys.require(policy)));
     }
-    Route::new().at("/unwired", get(handlers::me)).nest("/", protected.with(keys.clone()))
+    let app = Route::new().at("/unwired", get(handlers::me)).nest("/", protected.with(keys.clone()));
+    app.before(|mut request| async move {
+        let supplied = request.headers().get(routes::PEER_HEADER).map(HeaderValue::as_bytes);
+        if let Some(peer) = routes::supplied_peer(supplied) {
+            request.extensions_mut().insert(PeerAddress(peer));
+        }
+        Ok(request)
+    })
 }

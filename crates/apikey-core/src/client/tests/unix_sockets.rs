@@ -53,7 +53,7 @@ fn a_proxy_at_a_unix_socket_that_names_nobody_is_told() {
 }
 
 #[test]
-fn the_trusted_hop_beside_garbage_is_the_client_over_a_unix_socket() {
+fn over_a_unix_socket_too_the_hop_beside_garbage_is_the_client() {
     let (client, told) = behind(&trusting(XForwardedFor), "x-forwarded-for", "192.0.2.1, sEcReT, 10.0.0.2");
     let told = told.unwrap();
     assert_eq!(client, Some(ip("10.0.0.2")));
