@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod grpcio;
 mod instructions;
 mod long;
 mod msrv;
@@ -23,8 +24,9 @@ cargo xtask <command>
   instructions [--record]     counts the instructions of a cached decision with valgrind, and compares them with the
                               recorded ones. --record writes a new record
   msrv                        builds the crates that promise an older Rust with that compiler; see docs/msrv.md
+  grpcio                      calls the gRPC example with Python's grpcio, another client than tonic's
   ci                          checks what a change must pass: formatting, lints, documentation, the promised Rust,
-                              instructions, all tests
+                              instructions, all tests, and those of grpcio
   soak [--seconds N] [--quick] [--seed N] [--only TEXT]
                               runs minutes of mixed traffic in a release build, while an oracle judges every answer.
                               Then it measures the resilience table. The exit code is 1 if a bound is broken. The
@@ -36,6 +38,7 @@ cargo xtask <command>
 test needs curl besides the Rust toolchain. bench, instructions, ci and long need more programs. They name the packages
 that are missing. With --install they install them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.
+grpcio and ci need Python's grpcio. With --install they download it into target/grpcio with pip.
 ";
 
 fn main() -> ExitCode {
@@ -58,7 +61,7 @@ fn run() -> Result<ExitCode, String> {
         None => ("help", &[] as &[String]),
     };
     let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
-    if asks_for_help && matches!(command, "demo" | "instructions" | "msrv" | "ci" | "long") {
+    if asks_for_help && matches!(command, "demo" | "instructions" | "msrv" | "grpcio" | "ci" | "long") {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -69,6 +72,7 @@ fn run() -> Result<ExitCode, String> {
         "bench" => bench::run(rest),
         "instructions" => instructions::run(rest),
         "msrv" => msrv::run(rest),
+        "grpcio" => grpcio::run(rest),
         "ci" => test::ci(rest),
         "long" => long::long(rest),
         "help" | "--help" | "-h" => {

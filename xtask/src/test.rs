@@ -1,6 +1,6 @@
-//! `cargo xtask test`, which needs only the toolchain and curl, and `cargo xtask ci`, which also counts instructions.
+//! `cargo xtask test`, which needs only the toolchain and curl, and `cargo xtask ci`, which checks more.
 
-use crate::{demo, instructions, msrv, tools};
+use crate::{demo, grpcio, instructions, msrv, tools};
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
 
@@ -36,8 +36,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     demo::walk_through_all()
 }
 
-/// Checks formatting, lints, documentation, the promised Rust versions and instructions, then runs [`test()`]. It ends at
-/// the first failure, and at the start if a package or the older compiler is missing.
+/// Checks formatting, lints, documentation, the promised Rust versions, instructions and another gRPC client, then runs
+/// [`test()`]. It ends at the first failure, and at the start if a package, the older compiler or grpcio is missing.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     if let Some(argument) = rest.first() {
@@ -45,6 +45,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     }
     tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
     let compiler = msrv::Compiler::find(install)?;
+    let python = grpcio::Python::find(install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
         let ended = status(cargo().args(*check).env("RUSTDOCFLAGS", "-D warnings"))?;
@@ -66,6 +67,10 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let counted = instructions::gate()?;
     if counted != ExitCode::SUCCESS {
         return Ok(counted);
+    }
+    let called = python.test()?;
+    if called != ExitCode::SUCCESS {
+        return Ok(called);
     }
     test(&[])
 }

@@ -17,14 +17,19 @@ pub(crate) fn require(programs: &[&str], install: bool) -> Result<(), String> {
         return Ok(());
     }
     may_install(&missing, install, can_install())?;
-    eprintln!("installing with apt-get: {}", missing.join(" "));
-    let install: Vec<&str> =
-        ["install", "--yes", "--no-install-recommends"].into_iter().chain(missing.iter().copied()).collect();
-    apt_get_anew(&install);
+    self::install(&missing);
     if missing.iter().all(|program| is_there(program)) {
         return Ok(());
     }
     Err(format!("apt-get did not install everything. {}", advice(&missing)))
+}
+
+/// Installs these packages of Debian's.
+pub(crate) fn install(packages: &[&str]) {
+    eprintln!("installing with apt-get: {}", packages.join(" "));
+    let options = ["install", "--yes", "--no-install-recommends"];
+    let install: Vec<&str> = options.into_iter().chain(packages.iter().copied()).collect();
+    apt_get_anew(&install);
 }
 
 /// Downloads these packages of Debian's, with what they need and this machine lacks, and unpacks them into this folder.

@@ -1,6 +1,7 @@
 //! Tests of the example over real sockets.
 
 mod generated;
+mod grpcio;
 mod keys;
 mod refusals;
 mod servers;
