@@ -377,6 +377,36 @@
 //! }
 //! ```
 //!
+//! ## gRPC with tonic
+//!
+//! The layer refuses a gRPC request in gRPC's own way: the caller sees a status such as `UNAUTHENTICATED` with the same
+//! message, and `retry-after` in its metadata. tonic's `LayerExt` puts the layer around one service. A service without
+//! it, such as health checks, stays open. This is code of `examples/grpc`, a whole server with tests:
+//!
+//! ```ignore
+//! Routes::new(keys.require(Policy::any_key()).named_layer(users))
+//!     .add_service(keys.require(Policy::scope("admin")).named_layer(administration))
+//! ```
+//!
+//! A method finds the key in the request's extensions. If it asks for more than its layer,
+//! [`authorize`](apikey_core::Authenticator::authorize) decides without a call, and
+//! [`grpc_status`](DenialCode::grpc_status) is the code of the status:
+//!
+//! ```ignore
+//! let key = request.extensions().get::<VerifiedKey>();
+//!
+//! keys.authorize(key, policy).map_err(|denial| status(&denial))
+//!
+//! fn status(denial: &Denial) -> Status {
+//!     Status::new(Code::from_i32(denial.code().grpc_status().into()), denial.message())
+//! }
+//! ```
+//!
+//! `axum::serve` serves `routes.into_axum_router()` with its clients' addresses, as in the next section. It needs axum's
+//! feature `http2`. tonic's own server works, too. It tells an address as `TcpConnectInfo`, so a layer outside of this
+//! one must insert it as `ConnectInfo<SocketAddr>`. In a browser, gRPC-Web reads the status from headers: the CORS layer
+//! must expose `grpc-status` and `grpc-message`.
+//!
 //! # Clients' addresses
 //!
 //! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).

@@ -3,6 +3,7 @@
 mod generated;
 mod grpcio;
 mod keys;
+mod recipe;
 mod refusals;
 mod servers;
 mod streams;
