@@ -226,6 +226,20 @@ fn typed_policies_are_the_same_values() {
 }
 
 #[test]
+fn scopes_are_declared_with_semicolons_or_commas() {
+    crate::scopes! { One = "one", }
+    crate::scopes! {
+        /// Documented.
+        pub(crate) Two = "two",
+        Three = "three"
+    }
+    crate::scopes! { pub(crate) Four = "four"; Five = "five" }
+    crate::scopes! {}
+    let names = <(One, Two, Three, Four, Five)>::POLICY.scopes();
+    assert_eq!(names, ["one", "two", "three", "four", "five"]);
+}
+
+#[test]
 fn a_policy_refuses_stale_answers_where_any_part_of_it_does() {
     let fresh_or_admin = Policy::any([Policy::fresh(), Policy::scope("admin")]);
     for refuses in [Policy::fresh(), Policy::scope("admin").and(fresh_or_admin.clone()), fresh_or_admin] {

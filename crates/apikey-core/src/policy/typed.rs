@@ -101,14 +101,14 @@ impl Policy {
 /// assert_eq!(<(ReadUsers, WriteUsers)>::POLICY.scopes(), ["read:users", "write:users"]);
 /// ```
 ///
-/// A scope that could not stand in a challenge (RFC 6749, section 3.3) does not compile:
+/// The lines may end in `,` as well. A scope that could not stand in a challenge (RFC 6749, section 3.3) does not compile:
 ///
 /// ```compile_fail
 /// apikey_core::scopes! { pub Wrong = "read users"; }
 /// ```
 #[macro_export]
 macro_rules! scopes {
-    ($($(#[$attribute:meta])* $visibility:vis $name:ident = $scope:literal;)*) => {$(
+    (@declare $($(#[$attribute:meta])* $visibility:vis $name:ident = $scope:literal;)*) => {$(
         $(#[$attribute])*
         #[doc = concat!("The scope `", $scope, "`.")]
         #[derive(Debug, Clone, Copy)]
@@ -118,4 +118,13 @@ macro_rules! scopes {
             const POLICY: &'static $crate::Policy = &const { $crate::Policy::literal_scope($scope) };
         }
     )*};
+    ($($(#[$attribute:meta])* $visibility:vis $name:ident = $scope:literal);* $(;)?) => {
+        $crate::scopes! { @declare $($(#[$attribute])* $visibility $name = $scope;)* }
+    };
+    ($($(#[$attribute:meta])* $visibility:vis $name:ident = $scope:literal),* $(,)?) => {
+        $crate::scopes! { @declare $($(#[$attribute])* $visibility $name = $scope;)* }
+    };
+    ($($other:tt)*) => {
+        ::core::compile_error! { "write each scope as a name and a literal: `pub ReadUsers = \"read:users\";`" }
+    };
 }
