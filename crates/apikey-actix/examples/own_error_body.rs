@@ -18,17 +18,13 @@
 //! api_key_reader
 //! ```
 
-use std::fmt;
-
-use actix_web::body::BoxBody;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::{App, HttpResponse, HttpServer, ResponseError, web};
-use apikey_actix::{ApiKey, Authenticator, Rejection};
+use actix_web::{App, HttpServer, web};
+use apikey_actix::{ApiKey, Audience, Authenticator, Denial, DenialBody, KindeVerifier};
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt::init();
-    let keys = Authenticator::kinde_from_env()?;
+    let keys = Authenticator::builder(KindeVerifier::from_env()?).denial_renderer(refusal).build()?;
     let app = move || App::new().app_data(keys.clone()).route("/me", web::get().to(me));
 
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
@@ -36,25 +32,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn me(key: Result<ApiKey, Rejection>) -> Result<String, Refused> {
-    let key = key.map_err(Refused)?;
-    Ok(key.key_id().to_owned())
+async fn me(key: ApiKey) -> String {
+    key.key_id().to_owned()
 }
 
-/// The answer to every refused request.
-#[derive(Debug)]
-struct Refused(Rejection);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "No entry: {}. Ask us for a key.", self.0)
-    }
-}
-
-impl ResponseError for Refused {
-    fn error_response(&self) -> HttpResponse {
-        let mut response = self.0.error_response().set_body(BoxBody::new(self.to_string()));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        response
-    }
+/// Words the answer to every refused request.
+fn refusal(denial: &Denial, _: &Audience) -> DenialBody {
+    DenialBody::new("text/plain; charset=utf-8", format!("No entry: {denial}. Ask us for a key."))
 }

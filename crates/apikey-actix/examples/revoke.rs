@@ -40,8 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = move || {
         let me = |key: ApiKey| async move { key.key_id().to_owned() };
         App::new()
-            .app_data(keys.clone()) // for `ApiKey` and `Scoped`
-            .app_data(web::Data::new(keys.clone())) // for `forget`
+            .app_data(keys.clone())
             .route("/me", web::get().to(me))
             .route("/keys/{id}", web::delete().to(forget))
     };
@@ -52,7 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Your back office calls this after it has revoked the key at Kinde. It must tell each instance of the server.
-async fn forget(_: Scoped<Admin>, keys: web::Data<Authenticator>, id: web::Path<String>) -> HttpResponse {
+async fn forget(_: Scoped<Admin>, keys: Authenticator, id: web::Path<String>) -> HttpResponse {
     keys.remove_key_id(&id); // the next request with this key asks Kinde
     HttpResponse::NoContent().finish()
 }
