@@ -59,7 +59,7 @@ async fn a_body_that_breaks_off_is_not_taken_for_whole() {
 /// A client that sends its whole body before it reads. Its key is bad, or lacks what the route asks for.
 #[tokio::test]
 async fn a_refused_upload_gets_its_answer_on_every_route() {
-    const PIECE: [u8; 50_000] = [b'x'; 50_000];
+    static PIECE: [u8; 50_000] = [b'x'; 50_000];
     let server = server().await;
     for (path, authorization, status) in [
         ("/api/data", "", 401),

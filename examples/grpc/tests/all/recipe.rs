@@ -7,9 +7,8 @@ fn flat(text: &str) -> String {
 
 #[test]
 fn the_recipe_in_the_documentation_is_code_of_this_example() {
-    let page = include_str!("../../../../crates/apikey-axum/src/lib.rs");
-    let recipe = page.split("//! ## gRPC with tonic\n").nth(1).unwrap().split("//! # ").next().unwrap();
-    let recipe = recipe.replace("//!", "");
+    let page = include_str!("../../../../crates/apikey-axum/src/recipes.md");
+    let recipe = page.split("## gRPC with tonic\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let code = flat(concat!(include_str!("../../src/lib.rs"), include_str!("../../src/refusal.rs")));
     let samples: Vec<&str> = recipe.split("```").skip(1).step_by(2).collect();
     assert_eq!(samples.len(), 2);
