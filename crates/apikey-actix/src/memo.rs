@@ -11,9 +11,9 @@ use crate::request::{Head, remove_credential};
 #[derive(Default)]
 struct RequestMemo(Memo);
 
-const NOT_TAKEN: &str = "remove_credential is set, but no middleware took the credential out of the request, and an \
-     extractor can't: add .wrap(keys.remove_credentials()) to the App, inside of every middleware that changes \
-     credentials";
+const NOT_TAKEN: &str = "remove_credential is set, or web_socket_protocol() implies it, but no middleware took the \
+     credential out of the request, and an extractor can't: add .wrap(keys.remove_credentials()) to the App, inside \
+     of every middleware that changes credentials";
 
 /// Returns the attempt that an earlier middleware or extractor made for what this request presents, or a
 /// new one.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpMessage as _, HttpRequest};
 use apikey_core::{Authenticator, Denial, PeerAddress, RequestHead};
 
@@ -52,15 +52,20 @@ pub(crate) fn remove_credential(
 /// The denial of a request that other code holds.
 pub(crate) fn held() -> Denial {
     Denial::wiring_mistake(
-        "remove_credential is set, but another middleware keeps a clone of the HttpRequest, so that it can't be changed: \
-         put that middleware inside of the one that removes the credential",
+        "remove_credential is set, or web_socket_protocol() implies it, but another middleware keeps a clone of the \
+         HttpRequest, so that it can't be changed: put that middleware inside of the one that removes the credential",
     )
 }
 
 fn remove_from_unshared(request: &mut ServiceRequest, authenticator: &Authenticator) {
+    let changed = authenticator.headers_without_credential(&Head(request.request()));
     let head = request.head_mut();
-    for name in authenticator.removed_headers() {
+    for (name, rest) in changed {
         head.headers.remove(name);
+        let rest = rest.and_then(|rest| HeaderValue::from_bytes(&rest).ok());
+        if let Some((name, rest)) = name.parse::<HeaderName>().ok().zip(rest) {
+            head.headers.insert(name, rest);
+        }
     }
     if let Some(target) = authenticator.target_without_credential(head.uri.path(), head.uri.query()) {
         let mut parts = std::mem::take(&mut head.uri).into_parts();

@@ -1,8 +1,8 @@
 //! The attempts at a request, kept in its extensions so that its layers and extractors together verify once.
 
 use apikey_core::{Attempt, Authenticator, Memo, VerifiedKey};
-use http::Uri;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Uri};
 
 use crate::request::Head;
 
@@ -20,8 +20,10 @@ pub(crate) fn begin(request: &mut Parts, authenticator: &Authenticator) -> Attem
     }
     let attempt = authenticator.begin(&Head(request));
     if authenticator.must_remember(&attempt) {
-        for name in authenticator.removed_headers() {
+        for (name, rest) in authenticator.headers_without_credential(&Head(request)) {
             request.headers.remove(name);
+            let rest = rest.and_then(|rest| HeaderValue::from_bytes(&rest).ok());
+            request.headers.extend(name.parse::<HeaderName>().ok().zip(rest));
         }
         remove_from_query(&mut request.uri, authenticator);
         request.extensions.get_or_insert_default::<RequestMemo>().0.note(authenticator, &attempt);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::attempt::{Attempt, State};
 use crate::authenticator::Authenticator;
 use crate::client::Client;
+use crate::extract::{Found, Malformed};
 use crate::key::{Credential, PresentedKey};
 use crate::request::RequestHead;
 
@@ -28,6 +29,28 @@ enum Known {
         key: PresentedKey,
         client: Option<Client>,
     },
+}
+
+impl Known {
+    /// Whether a request may look like this after its credential was taken out.
+    fn leaves(&self, rest: &Found<'_>) -> bool {
+        match self {
+            Self::Attempt(attempt) => attempt.leaves(rest),
+            Self::Taken { .. } => !matches!(rest, Found::Key(_)),
+        }
+    }
+}
+
+impl Attempt {
+    /// Whether a request may look like this after the attempt's credential was taken out. A foreign value stays in a
+    /// request, but a request that presented nothing had none.
+    fn leaves(&self, rest: &Found<'_>) -> bool {
+        match rest {
+            Found::Nothing => true,
+            Found::Foreign => !matches!(self.state, State::Anonymous),
+            Found::Key(_) => false,
+        }
+    }
 }
 
 impl Memo {
@@ -54,7 +77,7 @@ impl Memo {
     /// attempt never counts.
     ///
     /// If the authenticator [takes credentials out](Authenticator::removes_credential), an attempt counts while the
-    /// request presents nothing, because its credential is gone. Otherwise an attempt counts only if it waits for a
+    /// request presents no key, because its credential is gone. Otherwise an attempt counts only if it waits for a
     /// verification of the same key. In all other cases, looking again needs no call.
     #[must_use]
     pub fn recall(&self, authenticator: &Authenticator, request: &impl RequestHead) -> Option<Attempt> {
@@ -71,18 +94,22 @@ impl Memo {
     /// Middleware that takes credentials out of requests calls this. [`begin_taken`](Self::begin_taken) begins the
     /// attempt.
     ///
-    /// `false` if there is nothing to do: credentials stay in their requests, or this request presents nothing because
+    /// `false` if there is nothing to do: credentials stay in their requests, or this request presents no key because
     /// its credential was stored before. Otherwise the adapter must now take the credential out of the request.
     pub fn take(&mut self, authenticator: &Authenticator, request: &impl RequestHead) -> bool {
         if !authenticator.removes_credential() {
             return false;
         }
         let view = &authenticator.0;
-        let known = match view.extraction.extract(request) {
-            Ok(None) if self.of(authenticator).is_some() => return false,
-            Ok(None) => Known::Attempt(view.attempt(State::Anonymous)),
-            Ok(Some(key)) => Known::Taken { key: key.into_presented_key(), client: view.client_of(request) },
-            Err(malformed) => Known::Attempt(Attempt::denied(view.style.malformed(malformed))),
+        let denied = |malformed| Known::Attempt(Attempt::denied(view.style.malformed(malformed)));
+        let known = match view.extraction.look(request) {
+            Ok(rest) if self.of(authenticator).is_some_and(|known| known.leaves(&rest)) => return false,
+            Ok(Found::Nothing) => Known::Attempt(view.attempt(State::Anonymous)),
+            Ok(Found::Foreign) => denied(Malformed::Format),
+            Ok(Found::Key(key)) => {
+                Known::Taken { key: key.into_presented_key(), client: view.client_of(request) }
+            }
+            Err(malformed) => denied(malformed),
         };
         self.set(authenticator, known);
         true
@@ -95,10 +122,11 @@ impl Memo {
         authenticator: &Authenticator,
         request: &impl RequestHead,
     ) -> Option<Attempt> {
-        if !matches!(authenticator.0.extraction.extract(request), Ok(None)) {
+        let rest = authenticator.0.extraction.look(request).ok()?;
+        let (_, known) = self.0.iter_mut().find(|(owner, _)| owner.is_same_as(authenticator))?;
+        if !known.leaves(&rest) {
             return None;
         }
-        let (_, known) = self.0.iter_mut().find(|(owner, _)| owner.is_same_as(authenticator))?;
         let before = std::mem::replace(known, Known::Attempt(authenticator.0.attempt(State::Anonymous)));
         let attempt = match before {
             Known::Attempt(attempt) => attempt,
@@ -132,12 +160,11 @@ impl Authenticator {
 
     /// Whether an attempt that was stored before was made for what this request presents now.
     fn is_made_for(&self, attempt: &Attempt, request: &impl RequestHead) -> bool {
-        match self.0.extraction.extract(request) {
-            Ok(None) => self.removes_credential(),
+        match self.0.extraction.look(request) {
             // A credential that is presented after a removal came later, and must be taken out, too.
-            Ok(Some(_)) if self.removes_credential() => false,
-            Ok(Some(key)) => attempt.waits_for(self.0.engine.fingerprint(key.as_bytes())),
-            Err(_) => false,
+            Ok(rest) if self.removes_credential() => attempt.leaves(&rest),
+            Ok(Found::Key(key)) => attempt.waits_for(self.0.engine.fingerprint(key.as_bytes())),
+            Ok(Found::Nothing | Found::Foreign) | Err(_) => false,
         }
     }
 }

@@ -29,8 +29,9 @@ use crate::require::Require;
 /// # When the launch is refused
 ///
 /// - A route has one of the guards, and the fairing is not attached. Rocket names the guard and the line.
-/// - The authenticator has [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) set. Rocket offers no
-///   way to take a header out of a request, so the setting could not do what it says.
+/// - The authenticator has [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) set, or
+///   [`web_socket_protocol`](crate::CredentialSource::web_socket_protocol), which implies it. Rocket offers no way to
+///   take a header out of a request, so the setting could not do what it says.
 ///
 /// # Who answers a denial
 ///
@@ -82,7 +83,8 @@ impl Fairing for ApiKeys {
     fn info(&self) -> Info {
         // If a fairing fails, Rocket reports nothing but its name.
         let name = if self.0.removes_credential() {
-            "API keys: remove_credential must be off, because Rocket can't take a header out of a request"
+            "API keys: remove_credential and web_socket_protocol() must be off, because Rocket can't take a header out \
+             of a request"
         } else {
             "API keys"
         };

@@ -65,8 +65,8 @@ pub(crate) fn decide<K>(
     };
     let attempt = memo(request).attempts.begin(keys, &Head(request)).unwrap_or_else(|| {
         Attempt::denied(Denial::wiring_mistake(
-            "remove_credential must be off for Require::authenticator(keys), because Rocket can't take a header out of a \
-             request",
+            "remove_credential and web_socket_protocol() must be off for Require::authenticator(keys), because Rocket \
+             can't take a header out of a request",
         ))
     });
     gate(keys, attempt)

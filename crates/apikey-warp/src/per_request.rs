@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use apikey_core::{Authenticator, PeerAddress};
 use tower_service::Service;
-use warp::http::{Request, Uri};
+use warp::http::{HeaderName, HeaderValue, Request, Uri};
 
 use crate::memo::RequestMemo;
 use crate::request::Head;
@@ -101,8 +101,10 @@ where
         let peer = request.extensions().get().map(|PeerAddress(peer)| *peer);
         let head = Head { headers: request.headers(), query: request.uri().query(), peer };
         if memo.take(keys, &head) {
-            for name in keys.removed_headers() {
+            for (name, rest) in keys.headers_without_credential(&head) {
                 request.headers_mut().remove(name);
+                let rest = rest.and_then(|rest| HeaderValue::from_bytes(&rest).ok());
+                request.headers_mut().extend(name.parse::<HeaderName>().ok().zip(rest));
             }
             remove_from_query(request.uri_mut(), keys);
         }

@@ -71,8 +71,9 @@ fn begin(keys: &Authenticator, memo: Option<RequestMemo>, head: &Head<'_>) -> At
     };
     attempt.unwrap_or_else(|| {
         // A filter can't take the credential out of the request, so it must not let the request in.
-        let mistake = "remove_credential(true) needs apikey_warp::per_request(&keys, warp::service(routes)), inside of \
-                       every service that changes credentials";
+        let mistake = "remove_credential(true), or web_socket_protocol(), which implies it, needs \
+                       apikey_warp::per_request(&keys, warp::service(routes)), inside of every service that changes \
+                       credentials";
         Attempt::denied(Denial::wiring_mistake(mistake))
     })
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use apikey_core::{Attempt, Authenticator, Decision, Denial, Memo};
 use poem::Request;
-use poem::http::Uri;
+use poem::http::{HeaderName, HeaderValue, Uri};
 
 use crate::rejection::Rejection;
 use crate::request::Head;
@@ -29,8 +29,10 @@ pub(crate) fn attach(request: &mut Request, keys: &Authenticator) {
     let known = request.extensions_mut().remove().map(|memo: RequestMemo| memo.attempts);
     let attempts = known.unwrap_or_default();
     if lock(&attempts).take(keys, &Head(request)) {
-        for name in keys.removed_headers() {
+        for (name, rest) in keys.headers_without_credential(&Head(request)) {
             request.headers_mut().remove(name);
+            let rest = rest.and_then(|rest| HeaderValue::from_bytes(&rest).ok());
+            request.headers_mut().extend(name.parse::<HeaderName>().ok().zip(rest));
         }
         remove_from_query(request.uri_mut(), keys);
     }

@@ -19,8 +19,12 @@ use apikey_core::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Method, Request, Response, Uri, body::Body as _, body::Incoming, header::HeaderName,
-    http::request::Parts, server::conn::http1, service::service_fn,
+    Method, Request, Response, Uri,
+    body::{Body as _, Incoming},
+    header::{HeaderName, HeaderValue},
+    http::request::Parts,
+    server::conn::http1,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -217,8 +221,10 @@ impl Visit {
     }
 
     fn remove_credential(&mut self) {
-        for name in self.authenticator.removed_headers() {
+        for (name, rest) in self.authenticator.headers_without_credential(&self.head()) {
             self.parts.headers.remove(name);
+            let rest = rest.and_then(|rest| HeaderValue::from_bytes(&rest).ok());
+            self.parts.headers.extend(name.parse::<HeaderName>().ok().zip(rest));
         }
         let (path, query) = (self.parts.uri.path(), self.parts.uri.query());
         if let Some(target) = self.authenticator.target_without_credential(path, query) {

@@ -31,17 +31,20 @@ impl Authenticator {
         attempt.is_pending() || self.removes_credential()
     }
 
-    /// Whether the adapter must take the credential out of the request before the handler sees it
-    /// ([`remove_credential`](crate::AuthenticatorBuilder::remove_credential)).
+    /// Whether the adapter must take the credential out of the request before the handler sees it: if
+    /// [`remove_credential`](crate::AuthenticatorBuilder::remove_credential) is set, or if a location implies it
+    /// ([`web_socket_protocol`](crate::CredentialSource::web_socket_protocol)).
     #[must_use]
     pub fn removes_credential(&self) -> bool {
         self.0.extraction.removes_credential()
     }
 
-    /// The headers that the adapter must take out of the request, in lower case. None unless
+    /// The headers that the adapter must change in this request, in lower case, each with the one value that the handler
+    /// must see instead. `None` if the handler must not see the header at all. Empty unless
     /// [`removes_credential`](Self::removes_credential).
-    pub fn removed_headers(&self) -> impl Iterator<Item = &str> {
-        self.0.extraction.removed_headers()
+    #[must_use]
+    pub fn headers_without_credential(&self, request: &impl RequestHead) -> Vec<(&str, Option<Vec<u8>>)> {
+        self.0.extraction.headers_without_credential(request)
     }
 
     /// The path and query that the handler must see instead of these. `None` if they stay as they are.

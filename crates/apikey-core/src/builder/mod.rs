@@ -267,8 +267,27 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
+    /// Whether a token that is no API key is nothing presented, so that API keys and other tokens, such as JWTs, can
+    /// share a header. Default: off. It needs [`accepted_prefixes`](Self::accepted_prefixes), because they say which
+    /// tokens are API keys.
+    ///
+    /// If it is on, a value counts as nothing presented if it has another scheme than the configured ones, or if its
+    /// text does not begin with an accepted prefix. It may have any length and any form. It stays in the request, so
+    /// another layer sees it. A route that requires an API key answers `MISSING_KEY`.
+    ///
+    /// A text that begins with an accepted prefix must be a well-formed key. A repeated header is refused whatever its
+    /// values are.
+    pub fn ignore_other_tokens(mut self, ignore: bool) -> Self {
+        self.options.extraction.ignore_other_tokens = ignore;
+        self
+    }
+
     /// Takes the credential out of the request before the handler sees it, so that the handler can't log or forward
-    /// it by mistake. Default: off.
+    /// it by mistake. Default: off, unless a location implies it
+    /// ([`web_socket_protocol`](CredentialSource::web_socket_protocol)).
+    ///
+    /// A malformed credential is taken out, too. A value of another scheme stays, and so does a token that is
+    /// [ignored](Self::ignore_other_tokens).
     ///
     /// From then on, the request is judged by the credential that was taken out. If some code puts another credential
     /// into the request later, that one is judged by itself and taken out, too.

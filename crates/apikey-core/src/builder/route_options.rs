@@ -25,9 +25,9 @@ pub struct RouteOptions<A = Authenticator> {
 }
 
 impl Authenticator {
-    /// Starts configuring other options for some routes: realm, locations of the key, limit of attempts, largest age
-    /// of an answer. The result shares everything else with this authenticator: the cache, the token, the connections
-    /// to Kinde. A key that is removed from one is removed from both.
+    /// Starts configuring other options for some routes: realm, locations and prefixes of the key, limit of attempts,
+    /// largest age of an answer. The result shares everything else with this authenticator: the cache, the token, the
+    /// connections to Kinde. A key that is removed from one is removed from both.
     ///
     /// Build it once, at start-up: with a limit of attempts of its own, each one counts for itself.
     ///
@@ -90,6 +90,20 @@ impl<A: From<Authenticator>> RouteOptions<A> {
     /// Where a request may present a key. Messages name the locations in this order.
     pub fn credential_sources(mut self, sources: impl IntoIterator<Item = CredentialSource>) -> Self {
         self.options.extraction.sources = sources.into_iter().collect();
+        self
+    }
+
+    /// Accepts only keys that begin with one of these prefixes, on these routes. See
+    /// [`AuthenticatorBuilder::accepted_prefixes`](crate::AuthenticatorBuilder::accepted_prefixes).
+    pub fn accepted_prefixes<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
+        self.options.extraction.accepted_prefixes = prefixes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether a token without an accepted prefix is nothing presented. See
+    /// [`AuthenticatorBuilder::ignore_other_tokens`](crate::AuthenticatorBuilder::ignore_other_tokens).
+    pub fn ignore_other_tokens(mut self, ignore: bool) -> Self {
+        self.options.extraction.ignore_other_tokens = ignore;
         self
     }
 

@@ -1,7 +1,8 @@
-use std::time::Duration;
+//! How a key is found in a request: the check, and the inputs that it reads.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+mod oracle;
+
+use std::time::Duration;
 
 use super::lines;
 use crate::authenticator::Authenticator;
@@ -16,9 +17,10 @@ use crate::verifier::{Verifier, VerifierError};
 ///
 /// The input is a list of lines:
 ///
-/// - `+bearer`, `+scheme <scheme>`, `+basic`, `+header <name>`, `+query <name>`: a location of keys. Without any, it
-///   is `Authorization: Bearer`.
+/// - `+bearer`, `+scheme <scheme>`, `+basic`, `+password`, `+header <name>`, `+header <name> <scheme>`, `+protocol`,
+///   `+query <name>`: a location of keys. Without any, it is `Authorization: Bearer`.
 /// - `^<prefix>`: an accepted prefix.
+/// - `!`: other tokens are ignored.
 /// - `?<query>`: the request's query. The last one counts.
 /// - anything else: a header line, `<name>:<value>`.
 ///
@@ -27,7 +29,7 @@ use crate::verifier::{Verifier, VerifierError};
 pub fn extraction(input: &[u8]) {
     let case = Case::read(input);
     let Some(authenticator) = case.authenticator() else { return };
-    let found = extract(&authenticator, &case.request(&[], case.query.clone()));
+    let found = extract(&authenticator, &case.request());
     let found = match &found {
         Ok(key) => Ok(key.as_ref().map(PresentedKey::expose)),
         Err(denial) => {
@@ -35,63 +37,47 @@ pub fn extraction(input: &[u8]) {
             Err(denial.code())
         }
     };
-    let presented = case.presented();
-    match (found, &presented) {
-        (Err(DenialCode::MultipleKeys), Err(Several)) | (Ok(None), Ok(None)) => {}
-        (Ok(Some(key)), Ok(Some(presented))) => {
-            assert!(is_token68(key.as_bytes()) && (1..=512).contains(&key.len()), "{key:?} is no key");
-            assert!(case.accepts(key), "{key:?} has no accepted prefix");
-            assert!(case.holds(key), "{key:?} is not in the request");
-            assert!(presented.spells(key), "{key:?} is not what is presented");
-        }
-        (Err(DenialCode::InvalidFormat), Ok(Some(presented))) => {
-            if let Some(key) = presented.well_formed() {
-                assert!(!case.accepts(&key), "{key:?} is well-formed and accepted, but was refused");
-            }
-        }
-        _ => panic!("{found:?}, but presented is {presented:?}"),
-    }
+    assert_eq!(found, case.expected().as_ref().map(Option::as_deref).map_err(|code| *code));
     if case.is_plain() {
         assert_eq!(found, plain_bearer(&case), "as the plain case is defined");
     }
-    let removed: Vec<&str> = authenticator.removed_headers().collect();
-    let query = case.query.as_deref();
-    let query = query.map(|query| match authenticator.target_without_credential("/", Some(query)) {
-        Some(target) => target.strip_prefix("/?").unwrap_or_default().to_owned(),
-        None => query.to_owned(),
-    });
-    let left = extract(&authenticator, &case.request(&removed, query)).map(|key| key.is_some());
-    assert_eq!(left, Ok(false), "a credential is left after its removal");
+    let rest = case.after_removal(&authenticator);
+    assert!(rest.presents_nothing_of_ours(), "a credential is left after its removal");
+    assert_eq!(rest.foreign(), case.foreign(), "the removal changed what is not ours");
+    assert!(authenticator.headers_without_credential(&rest.request()).is_empty(), "one removal is enough");
 }
 
 /// An input in its parts.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Case {
     sources: Vec<Source>,
     prefixes: Vec<String>,
+    ignores_others: bool,
     query: Option<String>,
     headers: Vec<(String, Vec<u8>)>,
 }
 
-#[derive(PartialEq)]
-enum Source {
-    Scheme(String),
-    Basic,
+/// A location of keys, and the form of a key there.
+#[derive(Clone, PartialEq)]
+struct Source {
+    location: Location,
+    form: Form,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Location {
+    /// The name is in lower case.
     Header(String),
+    Protocol,
     Query(String),
 }
 
-/// Keys in two locations, or one location that is used twice.
-#[derive(Debug)]
-struct Several;
-
-/// The content of the one location that is used, and the forms that a key may have there.
-#[derive(Debug)]
-struct Presented {
-    value: Vec<u8>,
-    schemes: Vec<String>,
-    basic: bool,
-    whole: bool,
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    Scheme(String),
+    UserName,
+    Password,
+    Whole,
 }
 
 impl Case {
@@ -103,6 +89,7 @@ impl Case {
                 [] => {}
                 [b'+', ..] => case.sources.extend(Source::read(&text())),
                 [b'^', ..] => case.prefixes.push(text()),
+                [b'!'] => case.ignores_others = true,
                 [b'?', ..] => case.query = Some(text()),
                 _ => {
                     let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
@@ -113,156 +100,84 @@ impl Case {
             }
         }
         if case.sources.is_empty() {
-            case.sources.push(Source::Scheme("Bearer".to_owned()));
+            case.sources.extend(Source::read("bearer"));
         }
         case
     }
 
     /// `None` if the settings are refused.
     fn authenticator(&self) -> Option<Authenticator> {
-        let sources = self.sources.iter().map(|source| match source {
-            Source::Scheme(scheme) => CredentialSource::authorization(scheme),
-            Source::Basic => CredentialSource::basic_user_name(),
-            Source::Header(name) => CredentialSource::header(name),
-            Source::Query(name) => CredentialSource::insecure_query_parameter(name),
+        let sources = self.sources.iter().map(|source| match (&source.form, &source.location) {
+            (Form::Scheme(scheme), Location::Header(name)) if name == "authorization" => {
+                CredentialSource::authorization(scheme)
+            }
+            (Form::Scheme(scheme), Location::Header(name)) => {
+                CredentialSource::header_with_scheme(name, scheme)
+            }
+            (Form::UserName, _) => CredentialSource::basic_user_name(),
+            (Form::Password, _) => CredentialSource::basic_password(),
+            (_, Location::Header(name)) => CredentialSource::header(name),
+            (_, Location::Protocol) => CredentialSource::web_socket_protocol(),
+            (_, Location::Query(name)) => CredentialSource::insecure_query_parameter(name),
         });
         let builder = Authenticator::builder(Nobody).credential_sources(sources).remove_credential(true);
         let builder = builder.accepted_prefixes(self.prefixes.clone());
+        let builder = builder.ignore_other_tokens(self.ignores_others);
         builder.cache_capacity(1).cache_time_to_live(Duration::ZERO).attempt_limit(None).build().ok()
     }
 
-    /// The request, without the headers of these names.
-    fn request(&self, removed: &[&str], query: Option<String>) -> PlainRequest {
-        let mut request = PlainRequest::new();
-        for (name, value) in &self.headers {
-            if !removed.iter().any(|removed| removed.eq_ignore_ascii_case(name)) {
-                request = request.with_header(name, value);
-            }
-        }
-        match query {
+    fn request(&self) -> PlainRequest {
+        let add = |request: PlainRequest, (name, value): &(String, Vec<u8>)| request.with_header(name, value);
+        let request = self.headers.iter().fold(PlainRequest::new(), add);
+        match &self.query {
             Some(query) => request.with_query(query),
             None => request,
         }
     }
 
-    /// Whether `Authorization: Bearer` is the only location.
-    fn is_plain(&self) -> bool {
-        self.sources == [Source::Scheme("Bearer".to_owned())] && self.prefixes.is_empty()
+    /// The request as a handler sees it.
+    fn after_removal(&self, authenticator: &Authenticator) -> Self {
+        let mut rest = self.clone();
+        for (changed, value) in authenticator.headers_without_credential(&self.request()) {
+            rest.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(changed));
+            rest.headers.extend(value.map(|value| (changed.to_owned(), value)));
+        }
+        let target = authenticator.target_without_credential("/", self.query.as_deref());
+        if let Some(target) = target {
+            rest.query = Some(target.strip_prefix("/?").unwrap_or_default().to_owned());
+        }
+        rest
     }
 
-    fn accepts(&self, key: &str) -> bool {
-        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| key.starts_with(prefix))
+    /// Whether `Authorization: Bearer` is the only location.
+    fn is_plain(&self) -> bool {
+        self.sources == Vec::from_iter(Source::read("bearer")) && self.prefixes.is_empty()
     }
 
     fn values(&self, name: &str) -> Vec<&[u8]> {
         let named = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_slice()).collect()
     }
-
-    /// What the request presents, counted location by location.
-    fn presented(&self) -> Result<Option<Presented>, Several> {
-        let mut all: Vec<Presented> = Vec::new();
-        let mut seen: Vec<(bool, String)> = Vec::new();
-        for source in &self.sources {
-            let (place, values) = match source {
-                Source::Scheme(_) | Source::Basic => {
-                    ((false, "authorization".to_owned()), trimmed(&self.values("authorization")))
-                }
-                Source::Header(name) => ((false, name.to_ascii_lowercase()), trimmed(&self.values(name))),
-                Source::Query(name) => ((true, name.clone()), self.parameters(name)),
-            };
-            if seen.contains(&place) {
-                continue;
-            }
-            seen.push(place);
-            if values.len() > 1 {
-                return Err(Several);
-            }
-            let forms = self.sources.iter().filter_map(|form| match form {
-                Source::Scheme(scheme) => Some(scheme.clone()),
-                _ => None,
-            });
-            let whole = matches!(source, Source::Header(_) | Source::Query(_));
-            let schemes = if whole { Vec::new() } else { forms.collect() };
-            let basic = !whole && self.sources.contains(&Source::Basic);
-            let filled = values.into_iter().filter(|value| !value.is_empty());
-            all.extend(filled.map(|value| Presented { value, schemes: schemes.clone(), basic, whole }));
-        }
-        if all.len() > 1 { Err(Several) } else { Ok(all.pop()) }
-    }
-
-    /// The decoded values of a parameter, without empty ones.
-    fn parameters(&self, name: &str) -> Vec<Vec<u8>> {
-        let pairs = self.query.as_deref().unwrap_or_default().split('&');
-        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let named = pairs.filter(|(found, _)| percent_decoded(found.as_bytes()) == name.as_bytes());
-        named.map(|(_, value)| percent_decoded(value.as_bytes())).collect()
-    }
-
-    /// Whether the key occurs in the request: as it is, percent-encoded, or before a colon in base64.
-    fn holds(&self, key: &str) -> bool {
-        let encoded = in_base64(key);
-        let holds =
-            |text: &[u8], part: &str| text.windows(part.len()).any(|window| window == part.as_bytes());
-        let in_header = |(_, value): &(String, Vec<u8>)| holds(value, key) || holds(value, &encoded);
-        let query = percent_decoded(self.query.as_deref().unwrap_or_default().as_bytes());
-        self.headers.iter().any(in_header) || holds(&query, key)
-    }
 }
 
 impl Source {
     fn read(line: &str) -> Option<Self> {
         let (kind, name) = line.split_once(' ').unwrap_or((line, ""));
-        match kind {
-            "bearer" => Some(Self::Scheme("Bearer".to_owned())),
-            "scheme" => Some(Self::Scheme(name.to_owned())),
-            "basic" => Some(Self::Basic),
-            "header" => Some(Self::Header(name.to_owned())),
-            "query" => Some(Self::Query(name.to_owned())),
+        let at = |name: &str, form| {
+            let location = Location::Header(name.to_ascii_lowercase());
+            Some(Self { location, form })
+        };
+        match (kind, name.split_once(' ')) {
+            ("bearer", _) => at("authorization", Form::Scheme("Bearer".to_owned())),
+            ("scheme", _) => at("authorization", Form::Scheme(name.to_owned())),
+            ("basic", _) => at("authorization", Form::UserName),
+            ("password", _) => at("authorization", Form::Password),
+            ("header", Some((name, scheme))) => at(name, Form::Scheme(scheme.to_owned())),
+            ("header", None) => at(name, Form::Whole),
+            ("protocol", _) => Some(Self { location: Location::Protocol, form: Form::Whole }),
+            ("query", _) => Some(Self { location: Location::Query(name.to_owned()), form: Form::Whole }),
             _ => None,
         }
-    }
-}
-
-impl Presented {
-    /// The scheme, and what follows the spaces after it.
-    fn credentials(&self) -> Option<(&[u8], &[u8])> {
-        let space = self.value.iter().position(|byte| *byte == b' ')?;
-        let (scheme, rest) = self.value.split_at(space);
-        let start = rest.iter().position(|byte| *byte != b' ')?;
-        Some((scheme, rest.get(start..)?))
-    }
-
-    /// Whether the value presents this key.
-    fn spells(&self, key: &str) -> bool {
-        if self.whole {
-            return self.value == key.as_bytes();
-        }
-        let Some((scheme, rest)) = self.credentials() else { return false };
-        let is_scheme = |known: &String| scheme.eq_ignore_ascii_case(known.as_bytes());
-        (self.schemes.iter().any(is_scheme) && rest == key.as_bytes())
-            || (self.basic
-                && scheme.eq_ignore_ascii_case(b"basic")
-                && rest.starts_with(in_base64(key).as_bytes()))
-    }
-
-    /// The key that must be found here. Base64 that is padded in the middle may hold another one.
-    fn well_formed(&self) -> Option<String> {
-        let key = if self.whole {
-            self.value.clone()
-        } else {
-            let (scheme, rest) = self.credentials()?;
-            if self.schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes())) {
-                rest.to_vec()
-            } else if self.basic && scheme.eq_ignore_ascii_case(b"basic") && rest.len() <= 1368 {
-                let decoded = STANDARD.decode(rest).or_else(|_| STANDARD_NO_PAD.decode(rest)).ok()?;
-                let colon = decoded.iter().position(|byte| *byte == b':')?;
-                decoded.get(..colon)?.to_vec()
-            } else {
-                return None;
-            }
-        };
-        if is_token68(&key) && key.len() <= 512 { String::from_utf8(key).ok() } else { None }
     }
 }
 
@@ -297,43 +212,6 @@ fn plain_bearer(case: &Case) -> Result<Option<&str>, DenialCode> {
     } else {
         Err(DenialCode::InvalidFormat)
     }
-}
-
-fn is_token68(bytes: &[u8]) -> bool {
-    let end = bytes.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
-    let allowed = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
-    end > 0 && bytes.iter().take(end).all(|byte| allowed.contains(byte))
-}
-
-/// The beginning of the base64 of the key and a colon, whatever follows.
-fn in_base64(key: &str) -> String {
-    let mut encoded = STANDARD_NO_PAD.encode(format!("{key}:"));
-    encoded.truncate((key.len() + 1) * 8 / 6);
-    encoded
-}
-
-fn trimmed(values: &[&[u8]]) -> Vec<Vec<u8>> {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let trim = |value: &&[u8]| {
-        let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
-        let end = value.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
-        value.get(start..end).unwrap_or_default().to_vec()
-    };
-    values.iter().map(trim).collect()
-}
-
-fn percent_decoded(mut text: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut decoded = Vec::new();
-    while let [first, rest @ ..] = text {
-        let byte = match text {
-            [b'%', high, low, ..] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
-            _ => None,
-        };
-        decoded.push(byte.unwrap_or(*first));
-        text = if byte.is_some() { text.get(3..).unwrap_or_default() } else { rest };
-    }
-    decoded
 }
 
 /// A verifier that is never called, because extraction makes no call.

@@ -24,6 +24,8 @@ fn lines(input: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use std::path::Path;
 
+    use proptest::prelude::*;
+
     /// Runs every file of a target's corpus through the target's check.
     fn run(target: &str, check: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
@@ -51,5 +53,53 @@ mod tests {
     #[test]
     fn the_corpus_of_forwarding_keeps_the_promises() {
         run("forwarding", super::forwarding);
+    }
+
+    /// A text that is a key, or nearly.
+    const TEXT: &str = "(a|b|a_|eyJ|me)[a1.:=]{0,3}[ ,\u{e9}]?";
+
+    fn in_base64(text: &str, url: bool) -> String {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+        if url { URL_SAFE_NO_PAD.encode(text) } else { STANDARD.encode(text) }
+    }
+
+    fn lines_of_requests() -> impl Strategy<Value = Vec<String>> {
+        let location = "\\+(bearer|scheme Token|basic|password|header authorization|header x|header x Bearer\
+                        |protocol|query q)";
+        let value = prop_oneof![
+            "(Bearer|bearer|Token|Digest|Basic)[ \t]{0,2}"
+                .prop_flat_map(|scheme| { TEXT.prop_map(move |text| format!("{scheme}{text}")) }),
+            (TEXT, "(me)?:?", any::<bool>(), "[=!]?").prop_map(|(text, other, after, end)| {
+                let credentials = if after { format!("{other}{text}") } else { format!("{text}{other}") };
+                format!("Basic {}{end}", in_base64(&credentials, false))
+            }),
+            TEXT,
+        ];
+        let member = prop_oneof![
+            Just("apikey".to_owned()),
+            "[a-b]{0,2}",
+            (TEXT, "[=!A]?")
+                .prop_map(|(text, end)| format!("base64url.apikey.{}{end}", in_base64(&text, true))),
+        ];
+        let list = prop::collection::vec(member, 0..4).prop_map(|members| members.join(", "));
+        let line = prop_oneof![
+            3 => location,
+            2 => Just("^a".to_owned()),
+            2 => Just("!".to_owned()),
+            1 => "\\?(q=(a|b|%61|%62)[1%=]{0,2}&?){0,2}",
+            4 => ("(authorization|x)", value).prop_map(|(name, value)| format!("{name}:{value}")),
+            2 => list.prop_map(|list| format!("sec-websocket-protocol:{list}")),
+        ];
+        prop::collection::vec(line, 1..9)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn generated_requests_keep_the_promises_of_extraction(lines in lines_of_requests()) {
+            super::extraction(lines.join("\n").as_bytes());
+        }
     }
 }

@@ -17,7 +17,12 @@ const KEY: &str = "k_live_1234567890abcdef";
 /// something else holds for long is copied.
 fn authenticator(runtime: &Runtime) -> Authenticator {
     let key = Verification::active("api_key_1").with_scopes(["read:users"]).with_organization("org_acme");
-    let sources = [CredentialSource::bearer(), CredentialSource::header("X-Api-Key")];
+    let sources = [
+        CredentialSource::bearer(),
+        CredentialSource::header("Authorization"),
+        CredentialSource::header("X-Api-Key"),
+        CredentialSource::header_with_scheme("X-Forwarded-Authorization", "Bearer"),
+    ];
     Authenticator::builder(FakeVerifier::new().with_key(KEY, key))
         .credential_sources(sources)
         .verification_runtime(runtime.handle().clone())
@@ -42,8 +47,12 @@ fn a_cached_decision_allocates_nothing() {
     let authenticator = authenticator(&runtime);
     let bearer = PlainRequest::new().with_header("Authorization", format!("Bearer {KEY}"));
     let header = PlainRequest::new().with_header("X-Api-Key", KEY);
+    let bare = PlainRequest::new().with_header("Authorization", KEY);
+    let forwarded = PlainRequest::new()
+        .with_header("X-Forwarded-Authorization", format!("Bearer {KEY}"))
+        .with_header("Authorization", "Digest username=\"me\"");
     runtime.block_on(authenticator.authenticate(&bearer)).unwrap();
-    for request in [&bearer, &header] {
+    for request in [&bearer, &bare, &header, &forwarded] {
         for policy in [
             &Policy::any_key(),
             &Policy::all(["read:users"]),
@@ -55,6 +64,16 @@ fn a_cached_decision_allocates_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn an_ignored_token_allocates_nothing() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let options = authenticator(&runtime).with_options().accepted_prefixes(["k_"]).ignore_other_tokens(true);
+    let authenticator = options.build().unwrap();
+    let jwt = PlainRequest::new().with_header("Authorization", format!("Bearer {}", "eyJ.".repeat(1000)));
+    let counted = measure(|| drop(authenticator.begin(&jwt)));
+    assert_eq!(counted.count_total, 0);
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn every_bad_value_of_the_builder_is_refused_by_name() {
         ("accepted_prefixes", with(|builder| builder.accepted_prefixes(["k_live_", ""]))),
         ("accepted_prefixes", with(|builder| builder.accepted_prefixes(["k".repeat(513)]))),
         ("credential_sources", with(|builder| builder.credential_sources([]))),
+        ("ignore_other_tokens", with(|builder| builder.ignore_other_tokens(true))),
     ];
     for (setting, built) in bad {
         names(setting, &built.unwrap_err());
@@ -65,7 +66,12 @@ fn every_bad_credential_source_is_refused_by_name() {
         vec![Source::header("X Api Key")],
         vec![Source::header("X-Api-Key:")],
         vec![Source::header("x\r\ny")],
-        vec![Source::header("AUTHORIZATION")],
+        vec![Source::header("sec-websocket-protocol")],
+        vec![Source::header_with_scheme("X-Forwarded-Authorization", "")],
+        vec![Source::header_with_scheme("", "Bearer")],
+        vec![Source::header_with_scheme("x", "basic")],
+        vec![Source::header("Authorization"), Source::header("authorization")],
+        vec![Source::bearer(), Source::header_with_scheme("Authorization", "bearer")],
         vec![Source::insecure_query_parameter("")],
         vec![Source::bearer(), Source::bearer()],
         vec![Source::bearer(), Source::authorization("bEaReR")],
@@ -94,8 +100,17 @@ fn the_edges_of_what_is_allowed_are_allowed() {
         with(|builder| builder.realm("My \"API\", \\ and more")),
         with(|builder| builder.accepted_prefixes(["k".repeat(512)])),
         with(|builder| builder.accepted_prefixes(Vec::<String>::new())),
+        with(|builder| builder.ignore_other_tokens(true).accepted_prefixes(["k"])),
         with(|builder| {
-            builder.credential_sources([CredentialSource::bearer(), CredentialSource::basic_user_name()])
+            builder.credential_sources([
+                CredentialSource::bearer(),
+                CredentialSource::header("AUTHORIZATION"),
+                CredentialSource::basic_user_name(),
+                CredentialSource::basic_password(),
+                CredentialSource::header_with_scheme("X-Forwarded-Authorization", "Bearer"),
+                CredentialSource::header("X-Forwarded-Authorization"),
+                CredentialSource::web_socket_protocol(),
+            ])
         }),
     ] {
         built.unwrap();

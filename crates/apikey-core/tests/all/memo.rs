@@ -183,6 +183,74 @@ async fn a_request_without_a_credential_stays_anonymous() {
     assert_eq!(decided(&authenticator, attempt).await, Ok(None));
 }
 
+/// What is left of a request whose key stood beside a value of another scheme.
+fn digest() -> PlainRequest {
+    nothing().with_header("authorization", "Digest username=\"me\"")
+}
+
+#[tokio::test]
+async fn a_value_that_stays_leaves_the_first_attempt_as_it_is() {
+    let authenticator = authenticator(true);
+    let beside_a_key = digest().with_header("x-api-key", "one");
+    let mut memo = Memo::default();
+    assert!(memo.take(&authenticator, &beside_a_key));
+    assert!(!memo.take(&authenticator, &digest()), "its key was taken before");
+    for _ in 0..2 {
+        let attempt = memo.begin_taken(&authenticator, &digest()).unwrap();
+        assert_eq!(decided(&authenticator, attempt).await.unwrap().unwrap().key_id(), "one");
+        assert!(!memo.take(&authenticator, &digest()));
+    }
+    let memo = noted(&authenticator, &beside_a_key);
+    let attempt = memo.recall(&authenticator, &digest()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap().unwrap().key_id(), "one");
+}
+
+#[tokio::test]
+async fn another_scheme_alone_is_refused_however_often_it_is_taken() {
+    let authenticator = authenticator(true);
+    let mut memo = Memo::default();
+    assert!(memo.take(&authenticator, &digest()));
+    assert!(!memo.take(&authenticator, &digest()));
+    let attempt = memo.begin_taken(&authenticator, &digest()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap_err().code(), DenialCode::InvalidFormat);
+    let memo = noted(&authenticator, &digest());
+    let attempt = memo.recall(&authenticator, &digest()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap_err().code(), DenialCode::InvalidFormat);
+}
+
+/// A request that presented nothing is not anonymous any more if code adds a value of another scheme.
+#[tokio::test]
+async fn a_value_that_was_added_later_is_looked_at() {
+    let authenticator = authenticator(true);
+    let mut memo = noted(&authenticator, &nothing());
+    assert!(memo.recall(&authenticator, &digest()).is_none());
+    assert!(memo.begin_taken(&authenticator, &digest()).is_none());
+    assert!(memo.take(&authenticator, &digest()));
+    let attempt = memo.begin_taken(&authenticator, &digest()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap_err().code(), DenialCode::InvalidFormat);
+}
+
+#[tokio::test]
+async fn an_ignored_token_that_stays_is_nothing_presented() {
+    let verifier = FakeVerifier::new().with_key("one", Verification::active("one"));
+    let sources = [CredentialSource::bearer(), CredentialSource::web_socket_protocol()];
+    let builder = Authenticator::builder(verifier).credential_sources(sources);
+    let authenticator = builder.accepted_prefixes(["one"]).ignore_other_tokens(true).build().unwrap();
+    assert!(authenticator.removes_credential(), "a WebSocket's key must be taken out");
+    let jwt = || bearer("eyJ.eyJ.x");
+    let mut memo = Memo::default();
+    assert!(memo.take(&authenticator, &jwt()));
+    assert!(!memo.take(&authenticator, &jwt()));
+    let attempt = memo.begin_taken(&authenticator, &jwt()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await, Ok(None));
+    let protocols = jwt().with_header("sec-websocket-protocol", "apikey, base64url.apikey.b25l");
+    assert!(memo.take(&authenticator, &protocols));
+    let rest = authenticator.headers_without_credential(&protocols);
+    assert_eq!(rest, [("sec-websocket-protocol", Some(b"apikey".to_vec()))]);
+    let attempt = memo.begin_taken(&authenticator, &jwt()).unwrap();
+    assert_eq!(decided(&authenticator, attempt).await.unwrap().unwrap().key_id(), "one");
+}
+
 #[tokio::test]
 async fn a_credential_that_may_stay_is_not_taken() {
     let authenticator = authenticator(false);

@@ -50,6 +50,29 @@ async fn each_route_words_denials_by_its_own_options() {
     assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
+#[tokio::test]
+async fn each_route_has_its_own_prefixes() {
+    let (verifier, calls) = Fake::new(anyone);
+    let everywhere = patient(verifier).accepted_prefixes(["k_"]).build().unwrap();
+    let beside_jwts = everywhere.with_options().ignore_other_tokens(true).build().unwrap();
+    let partners = everywhere.with_options().accepted_prefixes(["p_"]).build().unwrap();
+    let code = async |keys: &Authenticator, secret| match keys.authenticate(&bearer(secret)).await {
+        Ok(_) => "let in",
+        Err(denial) => denial.code().as_str(),
+    };
+    for (keys, k, p, jwt) in [
+        (&everywhere, "let in", "INVALID_FORMAT", "INVALID_FORMAT"),
+        (&beside_jwts, "let in", "MISSING_KEY", "MISSING_KEY"),
+        (&partners, "INVALID_FORMAT", "let in", "INVALID_FORMAT"),
+    ] {
+        let found = (code(keys, "k_1").await, code(keys, "p_1").await, code(keys, "eyJ.eyJ.x").await);
+        assert_eq!(found, (k, p, jwt));
+    }
+    assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), 2, "the routes share the cache");
+    let refused = everywhere.with_options().accepted_prefixes(Vec::<String>::new()).ignore_other_tokens(true);
+    assert_eq!(refused.build().unwrap_err().setting(), "ignore_other_tokens");
+}
+
 /// Refuses everything.
 fn strict() -> Authenticator {
     let (verifier, _) =

@@ -14,7 +14,7 @@ use apikey_core::{
 };
 use async_trait::async_trait;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use scan::Secret;
@@ -51,12 +51,27 @@ impl Verifier for Anyone {
     }
 }
 
-fn authenticator() -> Authenticator {
-    Authenticator::builder(Anyone)
+/// Whether tokens are ignored that no secret of this test begins as.
+#[derive(Clone, Copy)]
+enum Others {
+    Accepted,
+    Ignored,
+}
+
+fn authenticator(others: Others) -> Authenticator {
+    let builder = match others {
+        Others::Accepted => Authenticator::builder(Anyone),
+        Others::Ignored => {
+            Authenticator::builder(Anyone).accepted_prefixes(["another_"]).ignore_other_tokens(true)
+        }
+    };
+    builder
         .credential_sources([
             CredentialSource::bearer(),
             CredentialSource::basic_user_name(),
+            CredentialSource::basic_password(),
             CredentialSource::header("X-Api-Key"),
+            CredentialSource::web_socket_protocol(),
             CredentialSource::insecure_query_parameter("key"),
         ])
         .attempt_limit(None)
@@ -69,9 +84,13 @@ fn authenticator() -> Authenticator {
 
 /// The identity that this request's key gets. The runtime is gone afterwards.
 fn decide(request: &Request<'_>) -> String {
+    decide_by(Others::Accepted, request)
+}
+
+fn decide_by(others: Others, request: &Request<'_>) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let authenticator = authenticator();
+        let authenticator = authenticator(others);
         let mut memo = Memo::default();
         assert!(memo.take(&authenticator, request));
         let answer = authenticator.authenticate(request).await;
@@ -86,11 +105,21 @@ fn decide(request: &Request<'_>) -> String {
 
 /// `Basic`, and the rest in base64. `spoil` changes the encoded text.
 fn basic(secret: &Secret, rest: &[u8], spoil: impl FnOnce(&mut Vec<u8>)) -> Zeroizing<Vec<u8>> {
-    let plain = secret.between(b"", rest);
-    let mut value = Zeroizing::new(Vec::with_capacity(plain.len() * 2 + 16));
-    value.extend_from_slice(b"Basic ");
-    value.resize(6 + plain.len().div_ceil(3) * 4, 0);
-    STANDARD.encode_slice(&*plain, &mut value[6..]).unwrap();
+    encoded(b"Basic ", &secret.between(b"", rest), &STANDARD, spoil)
+}
+
+/// The text in base64. `spoil` changes it.
+fn encoded(
+    before: &[u8],
+    text: &[u8],
+    engine: &GeneralPurpose,
+    spoil: impl FnOnce(&mut Vec<u8>),
+) -> Zeroizing<Vec<u8>> {
+    let mut value = Zeroizing::new(Vec::with_capacity(text.len() * 2 + before.len() + 16));
+    value.extend_from_slice(before);
+    value.resize(before.len() + text.len().div_ceil(3) * 4, 0);
+    let length = engine.encode_slice(text, &mut value[before.len()..]).unwrap();
+    value.truncate(before.len() + length);
     spoil(&mut value);
     value
 }
@@ -134,6 +163,8 @@ fn http_basic_leaves_no_copy_of_what_it_decodes() {
         (b"", end(|_| {}), "INVALID_FORMAT"),
         (b" two:", end(|_| {}), "INVALID_FORMAT"),
         (b"\xff:", end(|_| {}), "INVALID_FORMAT"),
+        // The password is a key, and the user name is not.
+        (b" two:password", end(|_| {}), "api_key_1"),
         // The text can't be decoded to its end.
         (b":password", end(|value| value.extend_from_slice(b"!")), "INVALID_FORMAT"),
         (b":password", end(|value| *value.last_mut().unwrap() = b'*'), "INVALID_FORMAT"),
@@ -145,6 +176,59 @@ fn http_basic_leaves_no_copy_of_what_it_decodes() {
         drop(value);
         assert!(!secret.is_in_memory(), "{:?}", rest.escape_ascii().to_string());
     }
+}
+
+#[test]
+fn a_web_socket_leaves_no_copy_of_what_it_decodes() {
+    let end = |change: fn(&mut Vec<u8>)| change;
+    let before = b"apikey, base64url.apikey.";
+    for (after, spoil, told) in [
+        (b"".as_slice(), end(|_| {}), "api_key_1"),
+        (b"1", end(|value| value.extend_from_slice(b", chat")), "api_key_1"),
+        (b" two", end(|_| {}), "INVALID_FORMAT"),
+        (b"\xff", end(|_| {}), "INVALID_FORMAT"),
+        (b"", end(|value| value.push(b'=')), "INVALID_FORMAT"),
+        (b"", end(|value| *value.last_mut().unwrap() = b'*'), "INVALID_FORMAT"),
+        (b"", end(|value| value.drain(..8).for_each(drop)), "INVALID_FORMAT"),
+    ] {
+        let secret = Secret::random();
+        let value = encoded(before, &secret.between(b"", after), &URL_SAFE_NO_PAD, spoil);
+        let header = Some(("sec-websocket-protocol", value.as_slice()));
+        assert_eq!(decide(&Request { header, ..Request::default() }), told);
+        drop(value);
+        assert!(!secret.is_in_memory(), "{:?}", after.escape_ascii().to_string());
+    }
+}
+
+#[test]
+fn an_ignored_token_leaves_no_copy() {
+    let nothing = |_: &mut Vec<u8>| {};
+    for (name, kind) in [
+        ("authorization", "bearer"),
+        ("authorization", "user name"),
+        ("authorization", "password"),
+        ("x-api-key", "whole"),
+        ("sec-websocket-protocol", "member"),
+    ] {
+        let secret = Secret::random();
+        let value = match kind {
+            "bearer" => secret.between(b"Bearer ", b""),
+            "user name" => basic(&secret, b":password", nothing),
+            "password" => encoded(b"Basic ", &secret.between(b"me:", b""), &STANDARD, nothing),
+            "whole" => secret.between(b"", b""),
+            _ => encoded(b"base64url.apikey.", &secret.between(b"", b""), &URL_SAFE_NO_PAD, nothing),
+        };
+        let header = Some((name, value.as_slice()));
+        assert_eq!(decide_by(Others::Ignored, &Request { header, ..Request::default() }), "MISSING_KEY");
+        drop(value);
+        assert!(!secret.is_in_memory(), "{kind}");
+    }
+    let secret = Secret::random();
+    let query = secret.between(b"key=%6b", b"");
+    let request = Request { query: Some(std::str::from_utf8(&query).unwrap()), ..Request::default() };
+    assert_eq!(decide_by(Others::Ignored, &request), "MISSING_KEY");
+    drop(query);
+    assert!(!secret.is_in_memory());
 }
 
 #[test]
@@ -179,7 +263,7 @@ fn keys_without_a_request_leave_no_copy() {
     let key = secret.between(b"", b"");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (authenticator, key) = (authenticator(), std::str::from_utf8(&key).unwrap());
+        let (authenticator, key) = (authenticator(Others::Accepted), std::str::from_utf8(&key).unwrap());
         authenticator.verify(PresentedKey::parse(key).unwrap()).await.unwrap();
         authenticator.remove(key).unwrap();
         assert!(authenticator.verify_many([key, key]).await.iter().all(Result::is_ok));

@@ -442,6 +442,8 @@ async fn no_secret_shows_where_the_settings_are_wrong() {
         .credential_sources([
             CredentialSource::header("x-api-key"),
             CredentialSource::basic_user_name(),
+            CredentialSource::basic_password(),
+            CredentialSource::web_socket_protocol(),
             CredentialSource::insecure_query_parameter("api_key"),
         ])
         .accepted_prefixes(["another_prefix_"])
@@ -449,7 +451,10 @@ async fn no_secret_shows_where_the_settings_are_wrong() {
         .build()
         .unwrap();
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("{secret}:{client_secret}"));
+    let member = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&secret);
     for request in [
+        PlainRequest::new()
+            .with_header("sec-websocket-protocol", format!("apikey, base64url.apikey.{member}")),
         PlainRequest::new().with_header("authorization", format!("Basic {secret}")),
         PlainRequest::new().with_header("authorization", format!("Bearer {secret} {secret}")),
         PlainRequest::new().with_header("authorization", format!("Bearer {}", secret.repeat(20))),

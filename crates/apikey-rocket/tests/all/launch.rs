@@ -1,5 +1,6 @@
 use apikey_rocket::{
-    ApiKey, ApiKeys, Authenticator, MaybeApiKey, Policy, Rejection, Scoped, Verification, scopes,
+    ApiKey, ApiKeys, Authenticator, CredentialSource, MaybeApiKey, Policy, Rejection, Scoped, Verification,
+    scopes,
 };
 use apikey_testkit::FakeVerifier;
 use rocket::error::ErrorKind;
@@ -54,10 +55,15 @@ async fn an_unwired_group_is_an_internal_error_never_open() {
 
 #[rocket::async_test]
 async fn a_removed_credential_is_refused_by_name() {
-    let keys = Authenticator::builder(verifier()).remove_credential(true).build().unwrap();
-    let error = quiet().attach(ApiKeys::fairing(keys)).mount("/", routes![open]).ignite().await.unwrap_err();
-    let ErrorKind::FailedFairings(fairings) = error.kind() else { panic!("{error}") };
-    assert!(fairings[0].name.contains("remove_credential must be off"), "{fairings:?}");
+    let builder = || Authenticator::builder(verifier());
+    let web_socket = builder().credential_sources([CredentialSource::web_socket_protocol()]);
+    for builder in [builder().remove_credential(true), web_socket] {
+        let rocket = quiet().attach(ApiKeys::fairing(builder.build().unwrap())).mount("/", routes![open]);
+        let error = rocket.ignite().await.unwrap_err();
+        let ErrorKind::FailedFairings(fairings) = error.kind() else { panic!("{error}") };
+        let name = &fairings[0].name;
+        assert!(name.contains("remove_credential and web_socket_protocol() must be off"), "{name}");
+    }
 }
 
 #[rocket::async_test]

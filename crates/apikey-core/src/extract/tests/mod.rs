@@ -1,9 +1,15 @@
+mod other_tokens;
+mod removal;
+mod web_socket;
+
 use super::*;
 use crate::request::{PlainRequest, is_preflight};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
-fn extraction(sources: &[CredentialSource]) -> Extraction {
-    ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() }.build().unwrap()
+fn settings(sources: &[CredentialSource]) -> ExtractionSettings {
+    ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() }
 }
 
 fn bearer(value: impl AsRef<[u8]>) -> Result<Option<String>, Malformed> {
@@ -11,8 +17,21 @@ fn bearer(value: impl AsRef<[u8]>) -> Result<Option<String>, Malformed> {
 }
 
 fn extract(sources: &[CredentialSource], request: &PlainRequest) -> Result<Option<String>, Malformed> {
-    let extraction = extraction(sources);
+    extract_by(settings(sources), request)
+}
+
+fn extract_by(settings: ExtractionSettings, request: &PlainRequest) -> Result<Option<String>, Malformed> {
+    let extraction = settings.build().unwrap();
     Ok(extraction.extract(request)?.map(|key| key.into_presented_key().expose().to_owned()))
+}
+
+fn with_header(name: &str, value: impl AsRef<[u8]>) -> PlainRequest {
+    PlainRequest::new().with_header(name, value)
+}
+
+/// `Basic` with this `user-id:password`.
+fn basic(credentials: &str) -> String {
+    format!("Basic {}", STANDARD.encode(credentials))
 }
 
 const MALFORMED: Result<Option<String>, Malformed> = Err(Malformed::Format);
@@ -125,11 +144,7 @@ fn a_header_holds_the_key_alone() {
 #[test]
 fn a_basic_user_name_is_a_key_and_the_password_is_not_looked_at() {
     let of = |credentials: &str| {
-        let value = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials));
-        extract(
-            &[CredentialSource::basic_user_name()],
-            &PlainRequest::new().with_header("authorization", value),
-        )
+        extract(&[CredentialSource::basic_user_name()], &with_header("authorization", basic(credentials)))
     };
     assert_eq!(of("k_live_1:"), key("k_live_1"));
     assert_eq!(of("k_live_1:a:b"), key("k_live_1"));
@@ -142,6 +157,89 @@ fn a_basic_user_name_is_a_key_and_the_password_is_not_looked_at() {
     // Base64 rounds up to the next three bytes.
     assert_eq!(of(&with_password(1027)), MALFORMED);
     assert_eq!(of(&with_password(2000)), MALFORMED);
+}
+
+#[test]
+fn a_basic_password_is_a_key_and_the_user_name_is_not_looked_at() {
+    let of = |credentials: &str| {
+        extract(&[CredentialSource::basic_password()], &with_header("authorization", basic(credentials)))
+    };
+    for credentials in ["me:k_live_1", ":k_live_1", "two words \u{e9}:k_live_1"] {
+        assert_eq!(of(credentials), key("k_live_1"));
+    }
+    for malformed in ["k_live_1", "", "me:", "me:k:1", "k_live_1:", "me:two words", "me:k\u{e9}"] {
+        assert_eq!(of(malformed), MALFORMED, "{malformed:?}");
+    }
+    assert_eq!(of(&format!("{}:{}", "u".repeat(511), "k".repeat(512))), key(&"k".repeat(512)));
+    assert_eq!(of(&format!("me:{}", "k".repeat(513))), MALFORMED);
+}
+
+#[test]
+fn of_both_parts_of_basic_the_first_accepted_one_counts() {
+    let of = |sources: &[CredentialSource], prefixes: &[&str], credentials: &str| {
+        let accepted_prefixes = prefixes.iter().copied().map(str::to_owned).collect();
+        extract_by(
+            ExtractionSettings { accepted_prefixes, ..settings(sources) },
+            &with_header("authorization", basic(credentials)),
+        )
+    };
+    let (user_name, password) = (CredentialSource::basic_user_name(), CredentialSource::basic_password());
+    let (one_way, other_way) = ([user_name.clone(), password.clone()], [password, user_name]);
+    assert_eq!(of(&one_way, &[], "k1:k2"), key("k1"));
+    assert_eq!(of(&other_way, &[], "k1:k2"), key("k2"));
+    for sources in [one_way, other_way] {
+        assert_eq!(of(&sources, &[], ":k2"), key("k2"));
+        assert_eq!(of(&sources, &[], "k1:"), key("k1"));
+        assert_eq!(of(&sources, &["k"], "me:k2"), key("k2"));
+        assert_eq!(of(&sources, &["k"], "k1:x"), key("k1"));
+        assert_eq!(of(&sources, &["k"], "me:x"), MALFORMED);
+    }
+}
+
+#[test]
+fn a_scheme_may_stand_before_the_key_in_any_header() {
+    let name = "X-Forwarded-Authorization";
+    let of = |value: &str| {
+        extract(&[CredentialSource::header_with_scheme(name, "Bearer")], &with_header(name, value))
+    };
+    assert_eq!(of("Bearer k1"), key("k1"));
+    assert_eq!(of("bearer   k1"), key("k1"));
+    for malformed in ["k1", "Bearer", "Bearer\tk1", "Bearerk1", "Bearer k k", "Token k1", "Bearer: k1"] {
+        assert_eq!(of(malformed), MALFORMED, "{malformed:?}");
+    }
+    for nothing in ["", " "] {
+        assert_eq!(of(nothing), Ok(None));
+    }
+    let twice = with_header(name, "Bearer k1").with_header(name, "Bearer k1");
+    assert_eq!(extract(&[CredentialSource::header_with_scheme(name, "Bearer")], &twice), SEVERAL);
+    let sources = [
+        CredentialSource::header_with_scheme(name, "Bearer"),
+        CredentialSource::header_with_scheme("x-forwarded-authorization", "Token"),
+        CredentialSource::header(name),
+    ];
+    for value in ["Bearer k1", "token k1", "k1"] {
+        assert_eq!(extract(&sources, &with_header(name, value)), key("k1"));
+    }
+    assert_eq!(extract(&sources, &with_header("authorization", "Bearer k1")), Ok(None));
+}
+
+#[test]
+fn authorization_may_hold_the_key_alone() {
+    let bare = CredentialSource::header("Authorization");
+    let of =
+        |sources: &[CredentialSource], value: &str| extract(sources, &with_header("authorization", value));
+    assert_eq!(of(std::slice::from_ref(&bare), " k1\t"), key("k1"));
+    for malformed in ["Bearer k1", "k1,", "k1 k1", ", k1"] {
+        assert_eq!(of(std::slice::from_ref(&bare), malformed), MALFORMED, "{malformed:?}");
+    }
+    for sources in [[bare.clone(), CredentialSource::bearer()], [CredentialSource::bearer(), bare]] {
+        assert_eq!(of(&sources, "k1"), key("k1"));
+        assert_eq!(of(&sources, "Bearer k1"), key("k1"));
+        // A client whose key is empty sends the scheme alone. That asks nobody about a key "Bearer".
+        for malformed in ["Bearer", "bearer ", "Bearer\tk1", "Token k1"] {
+            assert_eq!(of(&sources, malformed), MALFORMED, "{malformed:?}");
+        }
+    }
 }
 
 #[test]
@@ -193,35 +291,33 @@ fn only_accepted_prefixes_get_through() {
 }
 
 #[test]
-fn the_credential_is_removed_only_where_asked_for() {
-    let sources = vec![CredentialSource::bearer(), CredentialSource::insecure_query_parameter("api_key")];
-    let settings = ExtractionSettings { sources, ..ExtractionSettings::default() };
-    let keeps = settings.clone().build().unwrap();
-    assert_eq!((keeps.removed_headers().count(), keeps.query_without_credential("api_key=k")), (0, None));
-    let removes = ExtractionSettings { remove_credential: true, ..settings }.build().unwrap();
-    assert_eq!(removes.removed_headers().collect::<Vec<_>>(), ["authorization"]);
-    assert!(!keeps.removes_credential() && removes.removes_credential());
-    let without = |query| removes.query_without_credential(query);
-    assert_eq!(without("a=1&api_key=k&b=%20&api%5Fkey="), Some("a=1&b=%20".to_owned()));
-    assert_eq!(without("a=1"), None);
-}
-
-#[test]
 fn challenges_name_each_location_once_and_the_first_scheme() {
     let described = |sources: &[CredentialSource]| {
-        let settings = ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() };
+        let settings = settings(sources);
         (settings.challenge_scheme().to_owned(), settings.location_names().join(" or "))
     };
     let header = || CredentialSource::header("X-Api-Key");
     let query = || CredentialSource::insecure_query_parameter("api_key");
     let basic = CredentialSource::basic_user_name;
     let token = || CredentialSource::authorization("Token");
+    let forwarded = |scheme| CredentialSource::header_with_scheme("X-Forwarded-Authorization", scheme);
+    let upper_case = CredentialSource::insecure_query_parameter("API_KEY");
     for (sources, scheme, names) in [
         (vec![CredentialSource::bearer()], "Bearer", "authorization header"),
         (vec![token()], "Token", "authorization header"),
         (vec![basic(), token()], "Basic", "authorization header"),
         (vec![header()], "Bearer", "X-Api-Key header"),
         (vec![query()], "Bearer", "api_key query parameter"),
+        (vec![CredentialSource::basic_password(), basic()], "Basic", "authorization header"),
+        (vec![CredentialSource::header("AUTHORIZATION"), token()], "Token", "authorization header"),
+        // A challenge asks for an `Authorization`, so no other header's scheme is named.
+        (
+            vec![forwarded("Token"), forwarded("Other"), basic()],
+            "Basic",
+            "X-Forwarded-Authorization header or authorization header",
+        ),
+        (vec![CredentialSource::web_socket_protocol()], "Bearer", "sec-websocket-protocol header"),
+        (vec![query(), upper_case], "Bearer", "api_key query parameter or API_KEY query parameter"),
         (
             vec![header(), basic(), token(), query()],
             "Basic",
@@ -234,16 +330,22 @@ fn challenges_name_each_location_once_and_the_first_scheme() {
 
 #[test]
 fn settings_that_cannot_work_are_refused_by_name() {
-    let refused = |sources: &[CredentialSource]| {
-        let settings = ExtractionSettings { sources: sources.to_vec(), ..ExtractionSettings::default() };
-        settings.build().err().map(|error| error.setting())
-    };
+    let refused = |sources: &[CredentialSource]| settings(sources).build().err().map(|error| error.setting());
     for sources in [
         vec![],
         vec![CredentialSource::authorization("")],
         vec![CredentialSource::authorization("two words")],
         vec![CredentialSource::authorization("basic")],
-        vec![CredentialSource::header("authorization")],
+        vec![CredentialSource::header_with_scheme("", "Bearer")],
+        vec![CredentialSource::header_with_scheme("X Forwarded", "Bearer")],
+        vec![CredentialSource::header_with_scheme("X-Forwarded-Authorization", "two words")],
+        vec![CredentialSource::header_with_scheme("X-Forwarded-Authorization", "Basic")],
+        vec![CredentialSource::header("Sec-WebSocket-Protocol")],
+        vec![CredentialSource::header_with_scheme("Sec-WebSocket-Protocol", "Bearer")],
+        vec![CredentialSource::basic_password(), CredentialSource::basic_password()],
+        vec![CredentialSource::header("authorization"), CredentialSource::header("Authorization")],
+        vec![CredentialSource::bearer(), CredentialSource::header_with_scheme("AUTHORIZATION", "Bearer")],
+        vec![CredentialSource::web_socket_protocol(), CredentialSource::web_socket_protocol()],
         vec![CredentialSource::header("X Api Key")],
         vec![CredentialSource::insecure_query_parameter("")],
         vec![CredentialSource::bearer(), CredentialSource::authorization("bearer")],
@@ -254,6 +356,9 @@ fn settings_that_cannot_work_are_refused_by_name() {
     let empty_prefix =
         ExtractionSettings { accepted_prefixes: vec![String::new()], ..ExtractionSettings::default() };
     assert_eq!(empty_prefix.build().err().map(|error| error.setting()), Some("accepted_prefixes"));
+    let every_token_is_ours =
+        ExtractionSettings { ignore_other_tokens: true, ..ExtractionSettings::default() };
+    assert_eq!(every_token_is_ours.build().err().map(|error| error.setting()), Some("ignore_other_tokens"));
 }
 
 #[test]
