@@ -2,8 +2,8 @@
 //! by type.
 //!
 //! ```no_run
-//! use apikey_warp::{ApiKey, Authenticator, MaybeApiKey, Policy, Scoped, scopes};
-//! use apikey_warp::{answer_refusals, api_key, optional_api_key, scoped};
+//! use apikey_warp::{ApiKey, Authenticator, MaybeApiKey, Policy, Scoped};
+//! use apikey_warp::{answer_refusals, api_key, optional_api_key, scoped, scopes};
 //! use warp::Filter;
 //!
 //! scopes! { pub ReadUsers = "read:users"; pub WriteUsers = "write:users"; } // checked at compile time

@@ -108,3 +108,21 @@ async fn a_handler_that_returns_denied_answers_as_the_filters_do() {
     assert_eq!(told(&refused), (403, "ORGANIZATION_MISMATCH".to_owned()));
     assert_eq!(refused.headers()["cache-control"], "no-store");
 }
+
+#[tokio::test]
+async fn a_cors_wrapper_behind_a_path_is_for_that_path_alone() {
+    let keys = keys();
+    let cors = warp::cors().allow_any_origin().allow_method("GET");
+    let guarded = warp::get().and(api_key(&keys, Policy::any_key())).map(|_: ApiKey| "you");
+    let one = warp::path!("one").and(answer_refusals(&keys, guarded).with(cors));
+    let routes = one.or(warp::path!("two").map(|| "two"));
+    let preflight = |path| {
+        let request = get(path, None).method("OPTIONS").header("origin", "https://app.example");
+        request.header("access-control-request-method", "GET")
+    };
+    assert_eq!(told(&preflight("/one").reply(&routes).await), (200, String::new()));
+    assert_eq!(told(&preflight("/two").reply(&routes).await), (200, "two".to_owned()));
+    let refused = get("/one", None).header("origin", "https://app.example").reply(&routes).await;
+    assert_eq!(told(&refused), (401, "MISSING_KEY".to_owned()));
+    assert_eq!(refused.headers()["access-control-allow-origin"], "https://app.example");
+}
