@@ -110,7 +110,6 @@ mod middleware;
 mod rejection;
 mod request;
 
-pub use apikey_core::PeerAddress;
 pub use apikey_core::application::*;
 pub use authenticator::Authenticator;
 pub use extract::{ApiKey, MaybeApiKey, Scoped};

@@ -106,7 +106,6 @@ mod request;
 mod require;
 mod uploads;
 
-pub use apikey_core::PeerAddress;
 pub use apikey_core::application::*;
 pub use authenticator::Authenticator;
 pub use extract::{ApiKey, MaybeApiKey, Scoped};

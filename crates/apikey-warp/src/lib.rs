@@ -110,7 +110,6 @@ mod refusals;
 mod rejection;
 mod request;
 
-pub use apikey_core::PeerAddress;
 pub use apikey_core::application::*;
 pub use filters::{api_key, optional_api_key, preflight, require, scoped};
 pub use key::{ApiKey, MaybeApiKey, Scoped};

@@ -3,8 +3,7 @@
 use apikey_core::{Policy, TypedPolicy};
 use poem::{FromRequest, Request, RequestBody, Result};
 
-use crate::memo;
-use crate::request::Head;
+use crate::memo::{self, Decide};
 
 apikey_core::adapter_keys! {
     /// The caller's key: verified and active, with any scopes.
@@ -24,27 +23,21 @@ static ANY_KEY: Policy = Policy::any_key();
 
 impl<'a> FromRequest<'a> for ApiKey {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        Ok(memo::admit(request, |keys, attempt| {
-            keys.gate(&ANY_KEY).decide(attempt, &Head(request), Self::from)
-        })
-        .await?)
+        let decide: Decide<_> = |gate, attempt, head| gate.decide(attempt, head, Self::from);
+        Ok(memo::admit(request, &ANY_KEY, decide).await?)
     }
 }
 
 impl<'a> FromRequest<'a> for MaybeApiKey {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        Ok(memo::admit(request, |keys, attempt| {
-            keys.gate(&ANY_KEY).decide_optional(attempt, &Head(request), Self::from)
-        })
-        .await?)
+        let decide: Decide<_> = |gate, attempt, head| gate.decide_optional(attempt, head, Self::from);
+        Ok(memo::admit(request, &ANY_KEY, decide).await?)
     }
 }
 
 impl<'a, P: TypedPolicy> FromRequest<'a> for Scoped<P> {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let key = memo::admit(request, |keys, attempt| {
-            keys.gate(P::POLICY).decide(attempt, &Head(request), Self::assume_authorized)
-        });
-        Ok(key.await?)
+        let decide: Decide<_> = |gate, attempt, head| gate.decide(attempt, head, Self::assume_authorized);
+        Ok(memo::admit(request, P::POLICY, decide).await?)
     }
 }

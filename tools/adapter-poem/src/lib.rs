@@ -34,7 +34,6 @@ mod rejection;
 mod request;
 mod require;
 
-pub use apikey_core::PeerAddress;
 pub use apikey_core::application::*;
 pub use extract::{ApiKey, MaybeApiKey, Scoped};
 pub use rejection::Rejection;

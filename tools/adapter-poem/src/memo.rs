@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use apikey_core::{Attempt, Authenticator, Decision, Denial, Memo};
+use apikey_core::{Attempt, Authenticator, Decision, Denial, Gate, Memo, Policy};
 use poem::Request;
 use poem::http::{HeaderName, HeaderValue, Uri};
 
@@ -46,11 +46,11 @@ fn remove_from_query(uri: &mut Uri, keys: &Authenticator) {
     *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
+/// What a gate decides about the attempt at a request.
+pub(crate) type Decide<K> = fn(Gate<'_>, Attempt, &Head<'_>) -> Decision<K>;
+
 /// Lets the gate decide about the attempt that an earlier middleware or extractor began, or about a new one.
-pub(crate) async fn admit<K>(
-    request: &Request,
-    decide: impl FnOnce(&Authenticator, Attempt) -> Decision<K>,
-) -> Result<K, Rejection> {
+pub(crate) async fn admit<K>(request: &Request, policy: &Policy, decide: Decide<K>) -> Result<K, Rejection> {
     let Some(RequestMemo { keys, attempts }) = request.extensions().get() else {
         return Err(Denial::wiring_mistake("an extractor needs .with(keys) around its route").into());
     };
@@ -58,7 +58,7 @@ pub(crate) async fn admit<K>(
         let mistake = "a middleware inside of .with(keys) changed the credential: put it outside";
         Attempt::denied(Denial::wiring_mistake(mistake))
     });
-    Ok(decide(keys, attempt).wait().await?)
+    Ok(decide(keys.gate(policy), attempt, &Head(request)).wait().await?)
 }
 
 fn lock(attempts: &Mutex<Memo>) -> MutexGuard<'_, Memo> {

@@ -67,10 +67,8 @@ impl<E: Endpoint> Endpoint for RequireEndpoint<E> {
             // A request that was made of another one must not be taken for that one's.
             request.extensions_mut().remove::<VerifiedKey>();
             if !(*passes_preflight && is_preflight(request.method().as_str(), &Head(&request))) {
-                let key = memo::admit(&request, |keys, attempt| {
-                    keys.gate(policy).decide(attempt, &Head(&request), |key| key)
-                })
-                .await?;
+                let decide: memo::Decide<_> = |gate, attempt, head| gate.decide(attempt, head, |key| key);
+                let key = memo::admit(&request, policy, decide).await?;
                 request.extensions_mut().insert(key);
             }
         }

@@ -66,8 +66,8 @@ impl Authenticator {
 pub mod application {
     pub use crate::{
         AnyOf, AttemptLimit, Audience, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource,
-        Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, OrganizationKey, Policy, RouteOptions,
-        TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, scopes,
+        Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, OrganizationKey, PeerAddress, Policy,
+        RouteOptions, TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, scopes,
     };
     // For a verifier of the application's own, and for tests of it.
     pub use crate::{
