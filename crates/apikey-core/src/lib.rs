@@ -34,7 +34,13 @@
 //!
 //! # Features
 //!
-//! `kinde` (default): the client for Kinde's verify endpoint, over reqwest and rustls.
+//! - `kinde` (default): the client for Kinde's verify endpoint, over reqwest and rustls. It needs one of the next two,
+//!   and each of them turns it on.
+//! - `aws-lc-rs` (default): TLS by aws-lc-rs, which is also the default of rustls and reqwest.
+//! - `ring`: TLS by ring, for programs that have no other provider. If both are on, the client uses aws-lc-rs.
+//!
+//! The client has its provider to itself. It neither installs one for the process nor uses one that the program has
+//! installed.
 //!
 //! # Limits
 //!
