@@ -69,9 +69,86 @@
 //! # Clients' addresses
 //!
 //! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
-//! actix tells the address of each connection, so there is nothing to set up. Behind a proxy, set
-//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the
-//! proxy. Over a Unix socket a connection has no address: the authenticator limits nobody, and the log says so once.
+//! actix knows the address of each TCP connection, so there is nothing to set up. In tests, `TestRequest::peer_addr` stands in
+//! for that. If there is no address, the authenticator limits nobody, and the log says so once. Behind a proxy, set
+//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the proxy.
+//!
+//! ## A reverse proxy over a Unix socket
+//!
+//! A connection over a Unix socket has no address. Trust the word `unix`, and let the proxy name the client in every
+//! request. nginx does it with these lines:
+//!
+//! ```text
+//! proxy_pass http://unix:/run/api.sock;
+//! proxy_set_header X-Forwarded-For $remote_addr;
+//! ```
+//!
+//! ```ignore-windows
+//! use actix_web::{App, HttpServer, web};
+//! use apikey_actix::{ApiKey, Authenticator, TrustedProxies, Verifier};
+//! use std::path::Path;
+//!
+//! async fn serve(verifier: impl Verifier, socket: &Path) -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys = Authenticator::builder(verifier)
+//!         .trusted_proxies(TrustedProxies::parse("unix")?) // TrustedProxies says when that is safe
+//!         # .attempt_limit(apikey_actix::AttemptLimit::new(1, std::time::Duration::from_secs(60)))
+//!         .build()?;
+//!     let app = move || App::new().app_data(keys.clone()).route("/me", web::get().to(me));
+//!     HttpServer::new(app).bind_uds(socket)?.run().await?;
+//!     Ok(())
+//! }
+//!
+//! async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
+//! # #[actix_web::main]
+//! # async fn main() {
+//! #     use apikey_testkit::raw::{Connection, get};
+//! #     let socket = std::env::temp_dir().join(format!("apikey-actix-recipe-{}.sock", std::process::id()));
+//! #     let path = socket.clone();
+//! #     actix_web::rt::spawn(async move { serve(apikey_testkit::FakeVerifier::new(), &path).await.unwrap() });
+//! #     for (client, status) in [("192.0.2.1", 401), ("192.0.2.1", 429), ("192.0.2.2", 401)] {
+//! #         let stream = loop {
+//! #             match tokio::net::UnixStream::connect(&socket).await {
+//! #                 Ok(stream) => break stream,
+//! #                 Err(_) => tokio::task::yield_now().await,
+//! #             }
+//! #         };
+//! #         let mut proxy = Connection::over(stream);
+//! #         let headers = [("Authorization", "Bearer k_live_guess"), ("X-Forwarded-For", client)];
+//! #         proxy.send(&get("/me", &headers)).await.unwrap();
+//! #         assert_eq!(proxy.read_response(false).await.unwrap().status, status);
+//! #     }
+//! #     std::fs::remove_file(socket).unwrap();
+//! # }
+//! ```
+//!
+//! ## An address that you supply
+//!
+//! If other code knows the address, it supplies it as a [`PeerAddress`] in the request's extensions, in front of the
+//! authenticator. Here programs of the same machine call the server over a Unix socket, without a proxy, and all of them
+//! count as one client:
+//!
+//! ```
+//! use actix_web::dev::Service as _;
+//! use actix_web::{App, HttpMessage as _, web};
+//! use apikey_actix::{ApiKey, Authenticator, PeerAddress};
+//! use std::net::{IpAddr, Ipv4Addr};
+//!
+//! # async fn me(key: ApiKey) -> String { key.key_id().to_owned() }
+//! # #[actix_web::main]
+//! # async fn main() {
+//! # let limit = apikey_actix::AttemptLimit::new(1, std::time::Duration::from_secs(60));
+//! # let keys: Authenticator = Authenticator::builder(apikey_testkit::FakeVerifier::new()).attempt_limit(limit).build().unwrap();
+//! let app = App::new().app_data(keys.clone()).route("/me", web::get().to(me)).wrap_fn(|request, inner| {
+//!     request.extensions_mut().insert(PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+//!     inner.call(request)
+//! });
+//! # let app = actix_web::test::init_service(app).await;
+//! # for status in [401, 429] {
+//! #     let request = actix_web::test::TestRequest::get().uri("/me").insert_header(("Authorization", "Bearer k_live_guess"));
+//! #     assert_eq!(actix_web::test::call_service(&app, request.to_request()).await.status(), status);
+//! # }
+//! # }
+//! ```
 //!
 //! # Limits
 //!

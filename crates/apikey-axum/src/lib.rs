@@ -71,9 +71,87 @@
 //!
 //! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
 //! axum knows its clients' addresses only if you serve the app with
-//! `app.into_make_service_with_connect_info::<std::net::SocketAddr>()`. Otherwise the authenticator limits nobody, and
-//! the log says so once. Behind a proxy, set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too:
-//! otherwise all callers count as one client, the proxy.
+//! `app.into_make_service_with_connect_info::<std::net::SocketAddr>()`. In tests, axum's layer `MockConnectInfo` stands in
+//! for that. If there is no address, the authenticator limits nobody, and the log says so once. Behind a proxy, set
+//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the proxy.
+//!
+//! ## A reverse proxy over a Unix socket
+//!
+//! A connection over a Unix socket has no address. Trust the word `unix`, and let the proxy name the client in every
+//! request. nginx does it with these lines:
+//!
+//! ```text
+//! proxy_pass http://unix:/run/api.sock;
+//! proxy_set_header X-Forwarded-For $remote_addr;
+//! ```
+//!
+//! ```ignore-windows
+//! use apikey_axum::{ApiKey, Authenticator, TrustedProxies, Verifier};
+//! use axum::{Router, routing::get};
+//! use std::path::Path;
+//! use tokio::net::UnixListener;
+//!
+//! async fn serve(verifier: impl Verifier, socket: &Path) -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys: Authenticator = Authenticator::builder(verifier)
+//!         .trusted_proxies(TrustedProxies::parse("unix")?) // TrustedProxies says when that is safe
+//!         # .attempt_limit(apikey_axum::AttemptLimit::new(1, std::time::Duration::from_secs(60)))
+//!         .build()?;
+//!     let app = Router::new().route("/me", get(|key: ApiKey| async move { key.key_id().to_owned() })).with_state(keys);
+//!     let _ = std::fs::remove_file(socket); // the last run has left it
+//!     axum::serve(UnixListener::bind(socket)?, app).await?;
+//!     Ok(())
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! #     use apikey_testkit::raw::{Connection, get};
+//! #     let socket = std::env::temp_dir().join(format!("apikey-axum-recipe-{}.sock", std::process::id()));
+//! #     let path = socket.clone();
+//! #     tokio::spawn(async move { serve(apikey_testkit::FakeVerifier::new(), &path).await.unwrap() });
+//! #     for (client, status) in [("192.0.2.1", 401), ("192.0.2.1", 429), ("192.0.2.2", 401)] {
+//! #         let stream = loop {
+//! #             match tokio::net::UnixStream::connect(&socket).await {
+//! #                 Ok(stream) => break stream,
+//! #                 Err(_) => tokio::task::yield_now().await,
+//! #             }
+//! #         };
+//! #         let mut proxy = Connection::over(stream);
+//! #         let headers = [("Authorization", "Bearer k_live_guess"), ("X-Forwarded-For", client)];
+//! #         proxy.send(&get("/me", &headers)).await.unwrap();
+//! #         assert_eq!(proxy.read_response(false).await.unwrap().status, status);
+//! #     }
+//! #     std::fs::remove_file(socket).unwrap();
+//! # }
+//! ```
+//!
+//! ## An address that you supply
+//!
+//! A layer may stand in another server than axum's. tonic's server, for example, records addresses in its own way. Then
+//! supply them as a [`PeerAddress`], in a layer in front of [`require`](Authenticator::require):
+//!
+//! ```
+//! use apikey_axum::PeerAddress;
+//! # mod tonic { pub mod transport { pub mod server {
+//! #     #[derive(Clone)]
+//! #     pub struct TcpConnectInfo(pub std::net::SocketAddr);
+//! #     impl TcpConnectInfo { pub fn remote_addr(&self) -> Option<std::net::SocketAddr> { Some(self.0) } }
+//! # } } }
+//! use tonic::transport::server::TcpConnectInfo;
+//!
+//! /// `Server::builder().layer(tower::util::MapRequestLayer::new(supply_peer)).layer(keys.require(policy))`
+//! fn supply_peer<B>(mut request: http::Request<B>) -> http::Request<B> {
+//!     let recorded = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
+//!     if let Some(peer) = recorded {
+//!         request.extensions_mut().insert(PeerAddress(peer.ip()));
+//!     }
+//!     request
+//! }
+//! # fn main() {
+//! #     let mut request = http::Request::new(());
+//! #     request.extensions_mut().insert(TcpConnectInfo(([192, 0, 2, 1], 4711).into()));
+//! #     let supplied = supply_peer(request).extensions().get::<PeerAddress>().copied();
+//! #     assert_eq!(supplied, Some(PeerAddress([192, 0, 2, 1].into())));
+//! # }
+//! ```
 //!
 //! # Limits
 //!

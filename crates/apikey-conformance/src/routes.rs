@@ -25,6 +25,8 @@
 //! framework has no layers, it protects the whole route in its own way. If it has no alternatives for one path,
 //! `/branches` is one handler that decides with an optional extractor or a `Result`. The handlers add no headers.
 //!
+//! Every route takes [`PEER_HEADER`].
+//!
 //! If a framework cannot serve a route as described, declare it in [`Differences`](crate::Differences). Otherwise it
 //! is a defect of the adapter.
 

@@ -63,7 +63,8 @@
 //! # Clients' addresses
 //!
 //! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
-//! Rocket knows its clients' addresses without any setting. Behind a proxy, set
+//! Rocket knows its clients' addresses without any setting. In tests, `LocalRequest::remote` stands in for that. If there is
+//! no address, the authenticator limits nobody, and the log says so once. Behind a proxy, set
 //! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the
 //! proxy. The authenticator ignores Rocket's own `ip_header`, because a client may write that header itself.
 //!
@@ -71,8 +72,43 @@
 //! counts for the proxy, or for the address in another line, and the client may have written that line. So let the
 //! proxy replace that header, or add a line of its own. It must not append to what the client sent.
 //!
+//! ## An address that you supply
+//!
+//! If other code knows the address, a request fairing supplies it with `set_remote`. Then all of Rocket sees that address:
+//!
+//! ```
+//! use apikey_rocket::{ApiKey, ApiKeys, Authenticator};
+//! use rocket::fairing::AdHoc;
+//! use rocket::{Build, Rocket, get, routes};
+//! use std::net::SocketAddr;
+//!
+//! #[get("/me")]
+//! fn me(key: ApiKey) -> String { key.key_id().to_owned() }
+//!
+//! fn rocket(keys: Authenticator, peer: SocketAddr) -> Rocket<Build> {
+//!     let supply_peer = AdHoc::on_request("peer", move |request, _| {
+//!         request.set_remote(peer);
+//!         Box::pin(async {})
+//!     });
+//!     rocket::build().attach(supply_peer).attach(ApiKeys::fairing(keys)).mount("/", routes![me])
+//! }
+//! # #[rocket::main]
+//! # async fn main() {
+//! #     let limit = apikey_rocket::AttemptLimit::new(1, std::time::Duration::from_secs(60));
+//! #     let keys = Authenticator::builder(apikey_testkit::FakeVerifier::new()).attempt_limit(limit).build().unwrap();
+//! #     for (host, status) in [(1, 401), (1, 429), (2, 401)] {
+//! #         let rocket = rocket(keys.clone(), ([192, 0, 2, host], 4711).into());
+//! #         let client = rocket::local::asynchronous::Client::untracked(rocket).await.unwrap();
+//! #         let request = client.get("/me").header(rocket::http::Header::new("Authorization", "Bearer k_live_guess"));
+//! #         assert_eq!(request.dispatch().await.status().code, status);
+//! #     }
+//! # }
+//! ```
+//!
 //! # Limits
 //!
+//! - Rocket 0.5 can't listen on a Unix socket. Let the reverse proxy connect over TCP, and name its address in
+//!   [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies).
 //! - Rocket drops header values that are not UTF-8 before any guard runs. Such a value counts as nothing presented,
 //!   while other frameworks' adapters call it malformed. If there is a good value, too, the header does not count as
 //!   repeated.

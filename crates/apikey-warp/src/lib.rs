@@ -67,9 +67,89 @@
 //!
 //! The authenticator limits verification attempts per client ([`attempt_limit`](AuthenticatorBuilder::attempt_limit)).
 //! `warp::serve` knows its clients' addresses. A service that hyper serves does not: tell it each connection's address
-//! with [`PerRequest::with_peer`]. Otherwise the authenticator limits nobody, and the log says so once. Behind a proxy,
-//! set [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the
-//! proxy.
+//! with [`PerRequest::with_peer`]. In tests, `RequestBuilder::remote_addr` stands in for that. If there is no address, the
+//! authenticator limits nobody, and the log says so once. Behind a proxy, set
+//! [`trusted_proxies`](AuthenticatorBuilder::trusted_proxies), too: otherwise all callers count as one client, the proxy.
+//!
+//! ## A reverse proxy over a Unix socket
+//!
+//! A connection over a Unix socket has no address. Trust the word `unix`, and let the proxy name the client in every
+//! request. nginx does it with these lines:
+//!
+//! ```text
+//! proxy_pass http://unix:/run/api.sock;
+//! proxy_set_header X-Forwarded-For $remote_addr;
+//! ```
+//!
+//! ```ignore-windows
+//! use apikey_warp::{ApiKey, Authenticator, Policy, TrustedProxies, Verifier, api_key, recover};
+//! use std::path::Path;
+//! use tokio::net::UnixListener;
+//! use warp::Filter;
+//!
+//! async fn serve(verifier: impl Verifier, socket: &Path) -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys = Authenticator::builder(verifier)
+//!         .trusted_proxies(TrustedProxies::parse("unix")?) // TrustedProxies says when that is safe
+//!         # .attempt_limit(apikey_warp::AttemptLimit::new(1, std::time::Duration::from_secs(60)))
+//!         .build()?;
+//!     let me = warp::path!("me").and(warp::get()).and(api_key(&keys, Policy::any_key()));
+//!     let me = me.map(|key: ApiKey| key.key_id().to_owned()).recover(recover);
+//!     let _ = std::fs::remove_file(socket); // the last run has left it
+//!     warp::serve(me).incoming(UnixListener::bind(socket)?).run().await;
+//!     Ok(())
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! #     use apikey_testkit::raw::{Connection, get};
+//! #     let socket = std::env::temp_dir().join(format!("apikey-warp-recipe-{}.sock", std::process::id()));
+//! #     let path = socket.clone();
+//! #     tokio::spawn(async move { serve(apikey_testkit::FakeVerifier::new(), &path).await.unwrap() });
+//! #     for (client, status) in [("192.0.2.1", 401), ("192.0.2.1", 429), ("192.0.2.2", 401)] {
+//! #         let stream = loop {
+//! #             match tokio::net::UnixStream::connect(&socket).await {
+//! #                 Ok(stream) => break stream,
+//! #                 Err(_) => tokio::task::yield_now().await,
+//! #             }
+//! #         };
+//! #         let mut proxy = Connection::over(stream);
+//! #         let headers = [("Authorization", "Bearer k_live_guess"), ("X-Forwarded-For", client)];
+//! #         proxy.send(&get("/me", &headers)).await.unwrap();
+//! #         assert_eq!(proxy.read_response(false).await.unwrap().status, status);
+//! #     }
+//! #     std::fs::remove_file(socket).unwrap();
+//! # }
+//! ```
+//!
+//! ## An address that you supply
+//!
+//! If other code knows the address, it supplies it as a [`PeerAddress`] in the request's extensions. A filter can't do that,
+//! but every service in front of the filters can:
+//!
+//! ```
+//! use apikey_warp::{ApiKey, Authenticator, PeerAddress, Policy, api_key, recover};
+//! use std::net::IpAddr;
+//! use warp::Filter;
+//! use warp::http::Request;
+//!
+//! /// For a layer around `warp::service(routes)`, such as `tower::util::MapRequestLayer::new(...)`.
+//! fn supply_peer<B>(mut request: Request<B>, peer: IpAddr) -> Request<B> {
+//!     request.extensions_mut().insert(PeerAddress(peer));
+//!     request
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! #     use tower_service::Service as _;
+//! #     let limit = apikey_warp::AttemptLimit::new(1, std::time::Duration::from_secs(60));
+//! #     let keys = Authenticator::builder(apikey_testkit::FakeVerifier::new()).attempt_limit(limit).build().unwrap();
+//! #     let me = api_key(&keys, Policy::any_key()).map(|key: ApiKey| key.key_id().to_owned()).recover(recover);
+//! #     let mut service = warp::service(me);
+//! #     for (peer, status) in [(1, 401), (1, 429), (2, 401)] {
+//! #         let request = Request::builder().header("authorization", "Bearer k_live_guess").body(String::new()).unwrap();
+//! #         let request = supply_peer(request, [192, 0, 2, peer].into());
+//! #         assert_eq!(service.call(request).await.unwrap().status(), status);
+//! #     }
+//! # }
+//! ```
 //!
 //! # Limits
 //!

@@ -13,7 +13,7 @@
 //! | `APIKEY_MAX_QUEUED` | how many callers may wait for a place among them; further ones get a 503 at once; `0` = no queue | `256` |
 //! | `APIKEY_ATTEMPTS`, `APIKEY_WINDOW` | verification attempts of one client, and their window in seconds; `0` = no limit | `100`, `900` |
 //! | `APIKEY_ATTEMPTS_COUNT` | `refused`: an attempt with an accepted key is given back; `all`: it counts, as in Kinde's guide | `refused` |
-//! | `TRUSTED_PROXIES` | addresses or CIDRs, comma-separated, whose forwarding header is believed | none |
+//! | `TRUSTED_PROXIES` | addresses or CIDRs, comma-separated, whose forwarding header is believed; `unix` stands for Unix sockets | none |
 //! | `TRUSTED_PROXY_HEADER` | which one: `x-forwarded-for` or `forwarded` | `x-forwarded-for` |
 //!
 //! `REDIS_URL`, `APIKEY_SHARED_SECRET`, `METRICS_LISTEN`, `AUDIT_LOG`, `AUDIT`, `KINDE_API_ID` and `KINDE_WEBHOOKS`
@@ -244,7 +244,7 @@ mod tests {
             ),
             ("APIKEY_ATTEMPTS", &["-1", "x", "4294967296"][..]),
             ("APIKEY_WINDOW", &["-1", "x", "86401"][..]),
-            ("TRUSTED_PROXIES", &["x", "10.0.0.1/8", "10.0.0.0/8,", "10.0.0.0/33"][..]),
+            ("TRUSTED_PROXIES", &["x", "10.0.0.1/8", "10.0.0.0/8,", "10.0.0.0/33", "unix:/run/api.sock"][..]),
             ("TRUSTED_PROXY_HEADER", &["x-real-ip", "x"][..]),
             ("APIKEY_AUTH", &["M2M", "basic", "true"][..]),
         ] {
@@ -252,6 +252,11 @@ mod tests {
                 assert_eq!(with(&[(name, value)]).unwrap_err().setting(), name, "{value}");
             }
         }
+    }
+
+    #[test]
+    fn a_unix_socket_can_be_trusted() {
+        assert!(with(&[("TRUSTED_PROXIES", "unix,10.0.0.0/8")]).is_ok());
     }
 
     #[test]

@@ -235,7 +235,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     }
 
     /// The proxies whose forwarding header is believed. Default: none. Then the client is the address at the other
-    /// end of the connection.
+    /// end of the connection, and over a Unix socket nobody's attempts are counted.
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.trusted_proxies = proxies;
         self

@@ -1,11 +1,13 @@
 //! What the cache keeps, for how long, and what it forgets.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use apikey_core::{
-    Authenticator, DEFAULT_CACHE_TIME_TO_LIVE, Judgement, ManualClock, Policy, Refusal, Verification,
+    Authenticator, DEFAULT_CACHE_TIME_TO_LIVE, Judgement, ManualClock, PlainRequest, Policy, Refusal,
+    RequestHead, Verification,
 };
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate, IssuedKey, KeySpecification};
 
@@ -31,6 +33,30 @@ async fn a_hit_costs_no_call() {
         assert!(is_from_cache(&authenticator.clone(), &key).await);
     }
     assert_eq!(emulator.counters().verify_calls, 1);
+}
+
+#[tokio::test]
+async fn a_hit_does_not_look_for_the_peer() {
+    struct Head(PlainRequest, AtomicUsize);
+    impl RequestHead for Head {
+        fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+            self.0.header_values(name)
+        }
+        fn query(&self) -> Option<&str> {
+            None
+        }
+        fn peer(&self) -> Option<IpAddr> {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            Some(Ipv4Addr::LOCALHOST.into())
+        }
+    }
+    let (fake, _) = Fake::new(anyone);
+    let authenticator = Authenticator::builder(fake).build().unwrap();
+    let head = Head(PlainRequest::new().with_header("authorization", "Bearer k1"), AtomicUsize::new(0));
+    for _ in 0..3 {
+        assert!(authenticator.authenticate(&head).await.is_ok());
+        assert_eq!(head.1.load(Ordering::SeqCst), 1, "once, for the verification");
+    }
 }
 
 #[tokio::test]
