@@ -9,7 +9,7 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use apikey_testkit::raw::{Connection, RawResponse};
 
-use crate::{expected::Denied, key::Key, secrets::Secrets};
+use crate::{expected::Denied, key::Key, routes, secrets::Secrets};
 
 /// The headers that the contract names. Each occurs once with its exact value, or not at all.
 const NAMED_HEADERS: [&str; 8] = [
@@ -93,9 +93,8 @@ impl Request {
 
     /// The parts that could be a key.
     fn presented(&self) -> impl Iterator<Item = &[u8]> {
-        let headers = self.headers.iter().filter(|(name, _)| {
-            name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("x-api-key")
-        });
+        let is_place = |name: &str| routes::PLACES.iter().any(|place| name.eq_ignore_ascii_case(place));
+        let headers = self.headers.iter().filter(move |(name, _)| is_place(name));
         let query = self.target.split(['?', '&', '=']).skip(1).map(str::as_bytes);
         headers
             .flat_map(|(_, value)| value.split(|byte| matches!(byte, b' ' | b'\t' | b',')))

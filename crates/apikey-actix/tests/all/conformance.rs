@@ -149,6 +149,6 @@ async fn echo(_key: Scoped<routes::ReadUsers>, body: Result<web::Bytes>) -> Resu
 }
 
 async fn seen(request: HttpRequest) -> HttpResponse {
-    let has = |name| request.headers().contains_key(name);
-    json(routes::seen_body(has("authorization"), has("x-api-key"), request.uri().query()))
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    json(routes::seen_body(headers, request.uri().query()))
 }

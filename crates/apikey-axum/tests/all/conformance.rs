@@ -91,11 +91,8 @@ fn app(keys: Authenticator) -> Router {
         .route(
             "/seen",
             get(|headers: HeaderMap, RawQuery(query): RawQuery| async move {
-                json(routes::seen_body(
-                    headers.contains_key("authorization"),
-                    headers.contains_key("x-api-key"),
-                    query.as_deref(),
-                ))
+                let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+                json(routes::seen_body(headers, query.as_deref()))
             })
             .route_layer(keys.require(Policy::any_key())),
         )

@@ -66,6 +66,7 @@ wrong_adapters! {
     KnowsNoGrpc: Flaws { spoil: |_, answer| drop(answer.headers_mut().remove("grpc-status")), ..Flaws::default() };
     ReadsNoUpload: Flaws { reads_no_upload: true, ..Flaws::default() };
     AnswersLate: Flaws { answers_late: true, ..Flaws::default() };
+    RemovesWholeHeaders: Flaws { removes_whole_headers: true, ..Flaws::default() };
     RefusesInAnOutage: Flaws { spoil: |_, answer| {
         if answer.status() == 503 {
             *answer.status_mut() = hyper::StatusCode::UNAUTHORIZED;
@@ -178,6 +179,15 @@ fn a_sub_request_with_the_outer_key_is_noticed() {
     );
     fails::<TakesSubRequestsForTheOuter, _>(
         cases::sub_requests::warm_sub_requests_are_judged_by_what_they_present,
+    );
+}
+
+#[test]
+fn a_removal_of_too_much_is_noticed() {
+    fails::<RemovesWholeHeaders, _>(cases::removal::the_handler_sees_a_value_of_another_scheme);
+    fails::<RemovesWholeHeaders, _>(cases::removal::the_handler_sees_a_token_that_is_ignored);
+    fails::<RemovesWholeHeaders, _>(
+        cases::removal::of_a_web_sockets_protocols_the_handler_sees_all_but_the_key,
     );
 }
 

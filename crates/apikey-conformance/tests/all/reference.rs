@@ -64,6 +64,8 @@ pub(crate) struct Flaws {
     pub(crate) reads_no_upload: bool,
     /// Reads a whole upload before it refuses it.
     pub(crate) answers_late: bool,
+    /// Takes whole headers out of a request, whatever they hold.
+    pub(crate) removes_whole_headers: bool,
 }
 
 impl Default for Flaws {
@@ -80,6 +82,7 @@ impl Default for Flaws {
             takes_sub_requests_for_the_outer: false,
             reads_no_upload: false,
             answers_late: false,
+            removes_whole_headers: false,
         }
     }
 }
@@ -221,6 +224,10 @@ impl Visit {
     }
 
     fn remove_credential(&mut self) {
+        if self.flaws.removes_whole_headers {
+            drop(self.parts.headers.remove("authorization"));
+            drop(self.parts.headers.remove("sec-websocket-protocol"));
+        }
         for (name, rest) in self.authenticator.headers_without_credential(&self.head()) {
             self.parts.headers.remove(name);
             let rest = rest.and_then(|rest| HeaderValue::from_bytes(&rest).ok());
@@ -230,10 +237,6 @@ impl Visit {
         if let Some(target) = self.authenticator.target_without_credential(path, query) {
             self.parts.uri = target.parse::<Uri>().unwrap();
         }
-    }
-
-    fn sees(&self, name: &str) -> bool {
-        self.parts.headers.contains_key(name)
     }
 
     fn is_preflight(&self) -> bool {
@@ -301,8 +304,8 @@ async fn route(mut visit: Visit, body: &mut Option<Incoming>) -> Result<Answer, 
         }
         (Method::GET, "/seen") => {
             visit.key().await?;
-            let query = visit.parts.uri.query();
-            routes::seen_body(visit.sees("authorization"), visit.sees("x-api-key"), query)
+            let headers = visit.parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+            routes::seen_body(headers, visit.parts.uri.query())
         }
         (Method::GET, "/preflight") => routes::me_body(&visit.key().await?),
         (Method::OPTIONS, "/preflight") => {

@@ -223,12 +223,11 @@ impl<'r> FromRequest<'r> for Seen {
     type Error = std::convert::Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
-        let (headers, query) = (request.headers(), request.uri().query());
-        Outcome::Success(Self(routes::seen_body(
-            headers.contains("authorization"),
-            headers.contains("x-api-key"),
-            query.map(|query| query.as_str()),
-        )))
+        let (headers, query) = (request.headers().iter(), request.uri().query());
+        let headers: Vec<_> =
+            headers.map(|header| (header.name.as_str().to_lowercase(), header.value)).collect();
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        Outcome::Success(Self(routes::seen_body(headers, query.map(|query| query.as_str()))))
     }
 }
 

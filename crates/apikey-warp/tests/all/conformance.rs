@@ -159,8 +159,8 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let seen = path("seen").and(warp::get()).and(guard()).and(warp::header::headers_cloned()).and(query);
     let seen = seen.map(|headers: HeaderMap, query: String| {
-        let sees = |name| headers.contains_key(name);
-        json(seen_body(sees("authorization"), sees("x-api-key"), Some(&query)))
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        json(seen_body(headers, Some(&query)))
     });
 
     let answers = read().and(any_key()).map(|key: ApiKey| json(me_body(&key)));
