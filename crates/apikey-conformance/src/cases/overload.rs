@@ -13,9 +13,8 @@ use crate::{
 };
 use apikey_testkit::emulator::{ConcurrencyLimit, Fault};
 
-/// Kinde serves this many calls at once, 50 ms each, and answers 429 to further ones.
-fn limit(world: &World, most: u64, retry_after: Option<u64>) {
-    let latency = Duration::from_millis(50);
+/// Kinde serves this many calls at once, for this long each, and answers 429 to further ones.
+fn limit(world: &World, most: u64, latency: Duration, retry_after: Option<u64>) {
     world.emulator.limit_concurrency(Some(ConcurrencyLimit {
         most,
         latency,
@@ -29,7 +28,7 @@ pub async fn a_cold_start_gets_through_a_kinde_that_takes_few_at_once(subject: S
         // Long enough that a slow machine does not decide the case.
         let world =
             World::protected(subject, |builder| builder.verification_timeout(Duration::from_secs(15))).await;
-        limit(&world, 10, None);
+        limit(&world, 10, SECOND / 20, None);
         let keys = world.create_many("cold", 200);
         let mut running = Vec::new();
         for (key, client) in keys.iter().zip((1..=*clients).cycle()) {
@@ -42,14 +41,16 @@ pub async fn a_cold_start_gets_through_a_kinde_that_takes_few_at_once(subject: S
 }
 
 /// Offers one and a half times the load that Kinde can take. Returns how many of a hundred keys are accepted.
+///
+/// Kinde takes 25 keys a second. That is little work even for a busy machine, so that its delays do not decide the case.
+/// The core's tests hold the bounds with a faster Kinde and the default budget, in paused time.
 async fn let_in(subject: Subject, clients: u8, retry_after: Option<u64>) -> usize {
-    const OFFERED: usize = 600;
-    // The core's tests hold the bounds at the default budget, without a slow machine's influence.
-    let budget = Duration::from_secs(6);
+    const OFFERED: usize = 240;
+    let budget = Duration::from_secs(8);
     let world = World::protected(subject, |builder| builder.verification_timeout(budget)).await;
-    limit(&world, 5, retry_after);
+    limit(&world, 5, SECOND / 5, retry_after);
     let keys = world.create_many("offered", OFFERED);
-    let mut ticks = interval(SECOND / 150);
+    let mut ticks = interval(SECOND * 2 / 75);
     let mut running = Vec::new();
     for (key, client) in keys.iter().zip((1..=clients).cycle()) {
         ticks.tick().await;
@@ -86,7 +87,7 @@ pub async fn most_keys_that_kinde_can_take_get_in_under_overload(subject: Subjec
 pub async fn a_moment_on_each_429_pauses_the_key_that_drew_it_alone(subject: Subject) {
     all(crowds().into_iter().map(|clients| async move {
         let let_in = let_in(subject, clients, Some(1)).await;
-        assert!(let_in >= 27, "{let_in} of 100 keys of {clients} clients");
+        assert!(let_in >= 53, "{let_in} of 100 keys of {clients} clients");
     }))
     .await;
 }
@@ -132,8 +133,9 @@ pub async fn a_silence_that_kinde_asks_of_everybody_is_kept(subject: Subject) {
 }
 
 pub async fn answers_that_take_most_of_the_budget_are_good_ones(subject: Subject) {
-    let budget = Duration::from_secs(6);
-    all([75, 95].map(|percent| async move {
+    // The rest of it is for a busy machine. A test of the core, in paused time, leaves less.
+    let budget = Duration::from_secs(10);
+    all([75, 85].map(|percent| async move {
         let world = World::protected(subject, |builder| builder.verification_timeout(budget)).await;
         world.ask("/me", &world.reader).await.is_me(&world.reader);
         let keys = world.create_many("slow", 40);
