@@ -12,7 +12,7 @@ thread_local! {
     static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// Makes [`listen`] work. Call it before anything logs: `tracing` asks only once whether anybody listens to a line, and
+/// Makes `listen` work. Call it before anything logs: `tracing` asks only once whether anybody listens to a line, and
 /// a thread that this subscriber does not see yet would answer for all threads.
 pub fn install() {
     let is_heard = dynamic_filter_fn(|_, _| LINES.with_borrow(Option::is_some));
