@@ -155,7 +155,8 @@
 //! - actix runs the extractors of a handler concurrently. It may read the body while the key is being verified, and answer
 //!   with an error of the body's extractor before the key is refused. To refuse first, put [`Authenticator::require`] in
 //!   front of the handler, or take the body as a `Result`, after the key.
-//! - With [`remove_credential`](AuthenticatorBuilder::remove_credential), an extractor needs a middleware in front of it,
+//! - With [`remove_credential`](AuthenticatorBuilder::remove_credential) or
+//!   [`web_socket_protocol`](CredentialSource::web_socket_protocol), an extractor needs a middleware in front of it,
 //!   because only a middleware can change a request: see [`RemoveCredentials`]. Middleware outside of that one still sees the
 //!   credential, such as a `Logger` that prints the query. Prefer header sources. If middleware outside keeps a clone of the
 //!   `HttpRequest`, the credential can't be taken out: the answer is 500, and the log says why.

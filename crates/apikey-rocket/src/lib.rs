@@ -120,7 +120,8 @@
 //! - Rocket waits for the first 14 bytes of a body, or its end, before any guard runs. It reads nothing more of the body before
 //!   the key is judged.
 //! - [`remove_credential`](AuthenticatorBuilder::remove_credential) does not work, because no fairing can take a header out of a
-//!   request. [`ApiKeys::fairing`] refuses to launch with it.
+//!   request. [`ApiKeys::fairing`] refuses to launch with it, and with
+//!   [`web_socket_protocol`](CredentialSource::web_socket_protocol), which implies it.
 //! - With `log_level = "debug"` Rocket itself logs whole requests, and with them the keys that they present. At `normal`
 //!   it logs their URIs: prefer header sources to a query parameter.
 //! - `Option<ApiKey>` makes every refused caller anonymous. Take [`MaybeApiKey`].

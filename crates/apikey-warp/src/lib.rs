@@ -158,8 +158,10 @@
 //! - Filters hand the key on by extraction, because warp lets no filter write to a request. If a service around the routes
 //!   needs the key, for example an access log, the route can put it into its response:
 //!   `response.extensions_mut().insert(key.into_key())`.
-//! - An authenticator with [`remove_credential`](AuthenticatorBuilder::remove_credential) needs [`per_request()`]. Without it,
-//!   every request that asks for a key gets a 500, and the log says what to change.
+//! - An authenticator with [`remove_credential`](AuthenticatorBuilder::remove_credential) needs [`per_request()`], and so does one
+//!   with [`web_socket_protocol`](CredentialSource::web_socket_protocol). Without it, every request that asks for a key gets a
+//!   500, and the log says what to change.
+//! - `warp::ws()` names no protocol in its reply. So a route whose clients offer protocols sets that header, as above.
 //! - A client that sends its whole body before it reads sees a broken pipe instead of its refusal, if a filter for the body
 //!   stands before the key filter, if you use `.recover(recover)` in place of [`answer_refusals`], or if the upload is larger
 //!   than [`refused_uploads`](AuthenticatorBuilder::refused_uploads) allows.

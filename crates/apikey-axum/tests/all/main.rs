@@ -8,4 +8,5 @@ mod guest;
 mod layer;
 mod state;
 mod sub_requests;
+mod web_socket;
 mod world;

@@ -286,8 +286,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// it by mistake. Default: off, unless a location implies it
     /// ([`web_socket_protocol`](CredentialSource::web_socket_protocol)).
     ///
-    /// A malformed credential is taken out, too. A value of another scheme stays, and so does a token that is
-    /// [ignored](Self::ignore_other_tokens).
+    /// A malformed credential is taken out, too, and a repeated header with all its values. A value of another scheme
+    /// stays, and so does a token that is [ignored](Self::ignore_other_tokens).
     ///
     /// From then on, the request is judged by the credential that was taken out. If some code puts another credential
     /// into the request later, that one is judged by itself and taken out, too.
