@@ -68,6 +68,8 @@ impl Authenticator {
     /// Checks a verified key against a policy. If the policy is [`Policy::fresh`], it refuses a stale answer. A
     /// [`gate`](Self::gate) waits for a fresh one instead.
     ///
+    /// A denial is noted in the log and in the span, as at a gate, also if the caller only wants to know.
+    ///
     /// It knows no request. So its denial is never a gRPC answer, and a
     /// [`denial_renderer`](crate::AuthenticatorBuilder::denial_renderer) learns nothing about the caller.
     ///

@@ -46,7 +46,7 @@ pub(crate) fn denied(denial: &Denial, key: Option<&VerifiedKey>) {
                 apikey.outcome = DENIED,
                 apikey.code = code,
                 apikey.key_id = key_id,
-                "request refused"
+                "API key refused"
             )
         };
     }

@@ -21,8 +21,9 @@ use super::service::{Check, Checked};
 ///
 /// Middleware that stands outside must not hold a clone of the request. Otherwise nothing can be taken out of it, and the
 /// answer is 500 `INTERNAL_ERROR`. The log says so for each such request. actix reports it only by a panic, which this
-/// middleware catches: the program prints it for the 1st, 2nd, 4th, 8th.. of these requests. A program that is built with
-/// `panic = "abort"` ends.
+/// middleware catches. While no request could be changed at this place, the program prints it for the 1st, 2nd, 4th, 8th
+/// and each 16th of these requests, and the others are refused untried. Once one could be changed, the program prints it for
+/// each request that is held. A program that is built with `panic = "abort"` ends.
 ///
 /// ```
 /// use apikey_actix::{ApiKey, Authenticator, ConfigError, Verifier};
