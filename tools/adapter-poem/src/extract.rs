@@ -22,22 +22,22 @@ apikey_core::adapter_keys! {
 static ANY_KEY: Policy = Policy::any_key();
 
 impl<'a> FromRequest<'a> for ApiKey {
-    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let decide: Decide<_> = |gate, attempt, head| gate.decide(attempt, head, Self::from);
-        Ok(memo::admit(request, &ANY_KEY, decide).await?)
+        Ok(memo::admit(request, Some(body), &ANY_KEY, decide).await?)
     }
 }
 
 impl<'a> FromRequest<'a> for MaybeApiKey {
-    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let decide: Decide<_> = |gate, attempt, head| gate.decide_optional(attempt, head, Self::from);
-        Ok(memo::admit(request, &ANY_KEY, decide).await?)
+        Ok(memo::admit(request, Some(body), &ANY_KEY, decide).await?)
     }
 }
 
 impl<'a, P: TypedPolicy> FromRequest<'a> for Scoped<P> {
-    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let decide: Decide<_> = |gate, attempt, head| gate.decide(attempt, head, Self::assume_authorized);
-        Ok(memo::admit(request, P::POLICY, decide).await?)
+        Ok(memo::admit(request, Some(body), P::POLICY, decide).await?)
     }
 }

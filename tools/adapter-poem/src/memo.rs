@@ -1,10 +1,15 @@
 //! The attempts at a request, kept in its extensions so that its middlewares and extractors together verify once.
 
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, ready};
 
 use apikey_core::{Attempt, Authenticator, Decision, Denial, Gate, Memo, Policy};
-use poem::Request;
-use poem::http::{HeaderName, HeaderValue, Uri};
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::combinators::BoxBody;
+use poem::http::{HeaderName, HeaderValue, Uri, Version};
+use poem::{Body, Request, RequestBody};
 
 use crate::rejection::Rejection;
 use crate::request::Head;
@@ -50,7 +55,12 @@ fn remove_from_query(uri: &mut Uri, keys: &Authenticator) {
 pub(crate) type Decide<K> = fn(Gate<'_>, Attempt, &Head<'_>) -> Decision<K>;
 
 /// Lets the gate decide about the attempt that an earlier middleware or extractor began, or about a new one.
-pub(crate) async fn admit<K>(request: &Request, policy: &Policy, decide: Decide<K>) -> Result<K, Rejection> {
+pub(crate) async fn admit<K>(
+    request: &Request,
+    body: Option<&mut RequestBody>,
+    policy: &Policy,
+    decide: Decide<K>,
+) -> Result<K, Rejection> {
     let Some(RequestMemo { keys, attempts }) = request.extensions().get() else {
         return Err(Denial::wiring_mistake("an extractor needs .with(keys) around its route").into());
     };
@@ -58,7 +68,21 @@ pub(crate) async fn admit<K>(request: &Request, policy: &Policy, decide: Decide<
         let mistake = "a middleware inside of .with(keys) changed the credential: put it outside";
         Attempt::denied(Denial::wiring_mistake(mistake))
     });
-    Ok(decide(keys.gate(policy), attempt, &Head(request)).wait().await?)
+    let decision = decide(keys.gate(policy), attempt, &Head(request)).wait().await;
+    let refused = body.filter(|_| decision.is_err()).and_then(|body| body.take().ok());
+    refused.into_iter().for_each(|body| read_rest(request, keys, body));
+    Ok(decision?)
+}
+
+/// Reads what a refused request still sends over HTTP/1.
+pub(crate) fn read_rest(request: &Request, keys: &Authenticator, body: Body) {
+    let upload = keys.refused_upload(&Head(request)).filter(|_| request.version() <= Version::HTTP_11);
+    let Some(upload) = upload else { return };
+    let mut body: BoxBody<Bytes, std::io::Error> = body.into();
+    upload.read(move |context| {
+        let frame = ready!(Pin::new(&mut body).poll_frame(context));
+        Poll::Ready(frame.and_then(Result::ok).map(|frame| frame.data_ref().map_or(0, Bytes::len)))
+    });
 }
 
 fn lock(attempts: &Mutex<Memo>) -> MutexGuard<'_, Memo> {

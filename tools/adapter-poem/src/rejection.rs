@@ -14,12 +14,13 @@ apikey_core::adapter_rejection! {
 
 impl ResponseError for Rejection {
     fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.as_response().status()
     }
 
     fn as_response(&self) -> Response {
         let denial = self.0.response();
-        let response = Response::builder().status(self.status());
+        let status = StatusCode::from_u16(denial.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let response = Response::builder().status(status).extension(self.0.clone());
         let named =
             denial.headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
         named.body(denial.body)

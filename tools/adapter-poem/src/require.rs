@@ -68,8 +68,12 @@ impl<E: Endpoint> Endpoint for RequireEndpoint<E> {
             request.extensions_mut().remove::<VerifiedKey>();
             if !(*passes_preflight && is_preflight(request.method().as_str(), &Head(&request))) {
                 let decide: memo::Decide<_> = |gate, attempt, head| gate.decide(attempt, head, |key| key);
-                let key = memo::admit(&request, policy, decide).await?;
-                request.extensions_mut().insert(key);
+                let decision = memo::admit(&request, None, policy, decide).await;
+                if decision.is_err() {
+                    let body = request.take_body();
+                    memo::read_rest(&request, keys, body);
+                }
+                request.extensions_mut().insert(decision?);
             }
         }
         self.inner.call(request).await
