@@ -19,7 +19,7 @@ const STEPS_OF_THE_GATE: [&str; 5] = ["for_policy", "missing_key", "authorize", 
 const MOST_CODE: usize = 1_900;
 
 /// The most lines of code in the adapter that proves the page, imports aside.
-const MOST_CODE_OF_PROOF: usize = 160;
+const MOST_CODE_OF_PROOF: usize = 175;
 
 fn package<'a>(workspace: &'a Workspace, name: &str) -> &'a Package {
     let named = workspace.packages.iter().find(|package| package.name == name);
