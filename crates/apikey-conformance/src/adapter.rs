@@ -31,7 +31,7 @@ pub struct Differences {
     /// /unwired`.
     pub refuses_unwired_earlier: bool,
     /// The framework cannot remove a header from a request. At start-up the adapter refuses an authenticator with
-    /// `remove_credential`, and the suite leaves out the cases for it.
+    /// `remove_credential` or `web_socket_protocol()`, and the suite leaves out the cases for them.
     pub cannot_remove_credential: bool,
     /// The framework waits for the first bytes of a body before it calls the adapter (Rocket looks for a form's
     /// `_method`).

@@ -73,9 +73,6 @@ impl Extraction {
         let mut found = self.find(first, request);
         for location in others {
             found = match (found, self.find(location, request)) {
-                (one @ Err(Malformed::SeveralKeys), _) | (_, one @ Err(Malformed::SeveralKeys)) => {
-                    return one;
-                }
                 (Ok(Found::Nothing), one) | (one, Ok(Found::Nothing)) => one,
                 (Ok(Found::Foreign), one) | (one, Ok(Found::Foreign)) => one,
                 _ => return Err(Malformed::SeveralKeys),

@@ -125,6 +125,13 @@ fn keys_in_two_places_are_refused() {
 }
 
 #[test]
+fn the_query_is_read_only_if_a_key_may_stand_in_it() {
+    let reads = |sources: &[CredentialSource]| settings(sources).build().unwrap().reads_query();
+    assert!(!reads(&[CredentialSource::bearer(), CredentialSource::web_socket_protocol()]));
+    assert!(reads(&[CredentialSource::bearer(), CredentialSource::insecure_query_parameter("api_key")]));
+}
+
+#[test]
 fn other_sources_are_off_unless_asked_for() {
     let request = PlainRequest::new().with_header("X-Api-Key", "k1").with_query("api_key=k2&access_token=k3");
     assert_eq!(extract(&[CredentialSource::bearer()], &request), Ok(None));
