@@ -43,8 +43,8 @@ impl Denied {
     }
 }
 
-/// Answers the rejections of this crate's filters, and passes on all others: the argument for
-/// [`Filter::recover`](warp::Filter::recover), for a single route or inside of a `recover` of your own.
+/// Answers the rejections of this crate's filters, and passes on all others. Give it to
+/// [`Filter::recover`](warp::Filter::recover) if you want that for a single route, or call it in a function of your own.
 /// [`answer_refusals`](crate::answer_refusals) does the same for all routes, and reads refused uploads, too.
 ///
 /// If you use neither of them, warp answers 500 and lets nobody in.

@@ -1,4 +1,4 @@
-//! What one thread logs, for a case that judges it.
+//! Records what one thread logs, because a case judges it.
 
 use std::cell::RefCell;
 use std::io::Write;

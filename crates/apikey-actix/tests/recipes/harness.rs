@@ -61,7 +61,7 @@ where
     assert_eq!(found, expected);
 }
 
-/// As [`check_request`], for a GET with this key.
+/// Does what [`check_request`] does, with a `GET` that presents this key.
 #[allow(dead_code)]
 async fn check<S, B>(app: &S, path: &str, key: &str, expected: &str)
 where

@@ -48,8 +48,8 @@ fn is_within(request: &impl RequestHead, most: u64) -> bool {
 }
 
 impl RefusedUpload {
-    /// Reads in the background, where verifications run, until the body ends, or until the limit of bytes or time is
-    /// reached. `next` gives the length of the next piece of the body in bytes, and `None` at its end or if it fails.
+    /// Reads until the body ends, or until the limit of bytes or time is reached. The reading runs in the background, on
+    /// the runtime that verifies keys. `next` gives the length of the next piece of the body in bytes, and `None` at its end or if it fails.
     /// If 64 others are being read, it drops `next` at once. Call it, and then send the answer.
     pub fn read(self, next: impl FnMut(&mut Context<'_>) -> Poll<Option<usize>> + Send + 'static) {
         if let Some(reading) = self.view.refused_uploads.reading(next) {
