@@ -9,6 +9,11 @@ pub(crate) fn good(number: u64) -> String {
     format!("{GOOD}{number:032}")
 }
 
+/// The id of a good key, which ends like the key itself.
+pub(crate) fn id(key: &str) -> String {
+    format!("api_key_{}", &key[key.len().saturating_sub(12)..])
+}
+
 /// Whether the upstream calls this key valid.
 pub(crate) fn is_good(key: &[u8]) -> bool {
     key.starts_with(GOOD.as_bytes())

@@ -75,9 +75,9 @@ impl Upstream {
             return r#"{"code":"INVALID_API_KEY","message":"The API key is invalid","is_valid":false}"#
                 .to_owned();
         }
-        let key_id = String::from_utf8_lossy(&key[key.len().saturating_sub(12)..]);
+        let key_id = keys::id(&String::from_utf8_lossy(key));
         format!(
-            r#"{{"code":"API_KEY_VERIFIED","message":"API key verified","is_valid":true,"key_id":"api_key_{key_id}","status":"active","scopes":["read:users","read:tickets"],"org_code":"org_bench","user_id":null,"last_verified_on":"2024-11-18T13:32:03+11","verification_count":7}}"#
+            r#"{{"code":"API_KEY_VERIFIED","message":"API key verified","is_valid":true,"key_id":"{key_id}","status":"active","scopes":["read:users","read:tickets"],"org_code":"org_bench","user_id":null,"last_verified_on":"2024-11-18T13:32:03+11","verification_count":7}}"#
         )
     }
 

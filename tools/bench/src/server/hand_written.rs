@@ -29,12 +29,11 @@ struct Shared {
 
 /// Kinde's answer. The handler finds it in the request's extensions.
 #[derive(Clone, Deserialize)]
-struct Verification {
+pub(super) struct Verification {
     is_valid: bool,
     status: Option<String>,
     scopes: Option<Vec<String>>,
-    #[serde(rename = "key_id")]
-    _key_id: Option<String>,
+    key_id: Option<String>,
     #[serde(rename = "org_code")]
     _org_code: Option<String>,
     #[serde(rename = "user_id")]
@@ -44,6 +43,12 @@ struct Verification {
 #[derive(Serialize)]
 struct VerifyRequest<'a> {
     api_key: &'a str,
+}
+
+impl Verification {
+    pub(super) fn key_id(&self) -> &str {
+        self.key_id.as_deref().unwrap_or_default()
+    }
 }
 
 impl HandWritten {
@@ -84,7 +89,7 @@ impl HandWritten {
             is_valid: false,
             status: None,
             scopes: None,
-            _key_id: None,
+            key_id: None,
             _org_code: None,
             _user_id: None,
         };

@@ -1,9 +1,10 @@
-//! The servers under measurement. All have one route with the same handler and answer, behind a guard or bare. Each
-//! serves requests on one thread.
+//! The servers under measurement. All have one route, behind a guard or bare. Its handler answers with the id of the
+//! caller's key as JSON. Each server runs on its framework's default runtime.
 
 mod actix;
 mod axum;
 mod hand_written;
+mod least_cached;
 mod rocket;
 mod warp;
 
@@ -11,6 +12,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use apikey_core::{AttemptLimit, Authenticator, KindeSettings, KindeVerifier, PresentedKey, scopes};
+use serde::Serialize;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -19,8 +21,9 @@ use crate::keys;
 
 scopes! { ReadUsers = "read:users"; }
 
-/// The handler's answer.
-const ANSWER: &str = r#"{"users":[]}"#;
+/// Stands for the id of the key if nobody looks at keys. It is as long as those of good keys.
+const NO_KEY: &str = "api_key_of_the_bench";
+const JSON: &str = "application/json";
 /// How many keys are verified at once before the server is ready.
 const SEEDED_AT_ONCE: usize = 32;
 
@@ -28,8 +31,10 @@ const SEEDED_AT_ONCE: usize = 32;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guard {
     Bare,
-    /// Bare, but with the clients' addresses, which axum provides only if asked.
-    WithAddresses,
+    /// Reads the header and the client's address, as every guard must, and lets all requests with a header pass.
+    NoOp,
+    /// Reads what [`NoOp`](Self::NoOp) reads, and looks the key up.
+    LeastCached,
     /// `Scoped<ReadUsers>` in the handler's signature. In warp, the filter.
     Scoped,
     /// `require(policy)` around the route.
@@ -50,7 +55,8 @@ pub(crate) fn serve(arguments: &[String]) -> Result<(), String> {
     let framework = arguments.text("--framework")?.ok_or("which --framework?")?;
     let guard = match arguments.text("--guard")?.as_deref() {
         None | Some("bare") => Guard::Bare,
-        Some("with-addresses") => Guard::WithAddresses,
+        Some("no-op") => Guard::NoOp,
+        Some("least-cached") => Guard::LeastCached,
         Some("scoped") => Guard::Scoped,
         Some("require") => Guard::Require,
         Some("hand-written") => Guard::HandWritten,
@@ -93,15 +99,21 @@ impl Settings {
         seed(self.seed, verify).await?;
         Ok(authenticator)
     }
+}
 
-    fn no_such_guard(&self, framework: &str) -> String {
-        let name = match self.guard {
-            Guard::HandWritten => "hand-written guard",
-            Guard::WithAddresses => "server with addresses",
-            Guard::Bare | Guard::Scoped | Guard::Require => "such guard",
-        };
-        format!("there is no {name} for {framework}")
-    }
+/// The handler's answer.
+#[derive(Serialize)]
+struct Answer<'a> {
+    key_id: &'a str,
+}
+
+/// The handler's answer as JSON.
+fn json(key_id: &str) -> String {
+    serde_json::to_string(&Answer { key_id }).unwrap_or_default()
+}
+
+fn no_hand_written_guard(framework: &str) -> String {
+    format!("there is no hand-written guard for {framework}")
 }
 
 /// Verifies the first good keys, some at once.
@@ -130,8 +142,9 @@ fn finished(joined: Option<Result<Result<(), String>, tokio::task::JoinError>>) 
     }
 }
 
+/// The runtime that `#[tokio::main]` makes.
 fn runtime() -> Result<Runtime, String> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+    Runtime::new().map_err(|error| error.to_string())
 }
 
 fn listener() -> Result<TcpListener, String> {
