@@ -15,16 +15,29 @@ pub(crate) struct Machine {
     pub(crate) pinning: String,
 }
 
-/// The cores for servers and load, if the system can pin processes.
-#[derive(Debug, Clone, Copy)]
+/// The cores of this run, if the system can pin processes.
+#[derive(Debug, Clone)]
 pub(crate) struct Cores {
+    /// As the kernel writes them.
+    all: String,
+    /// For servers that have a core to themselves.
     pub(crate) server: usize,
+    /// For the load of such servers, and the upstream.
     pub(crate) load: usize,
+}
+
+/// Where servers and load run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// All on all cores, so a server has as many threads as its framework gives it.
+    Shared,
+    /// The servers on one core, and the load on another.
+    Apart,
 }
 
 impl Machine {
     /// `all` is the number of cores. `cores` are the ones in use, or the reason why none is chosen.
-    pub(crate) fn new(all: usize, cores: Result<Cores, String>) -> Self {
+    pub(crate) fn new(all: usize, cores: &Result<Cores, String>) -> Self {
         let kernel = fs::read_to_string("/proc/version").unwrap_or_default();
         let kernel: Vec<&str> = kernel.split_whitespace().take(3).filter(|word| *word != "version").collect();
         Self {
@@ -33,8 +46,8 @@ impl Machine {
             kernel: if kernel.is_empty() { std::env::consts::OS.to_owned() } else { kernel.join(" ") },
             rustc: output("rustc", &["--version"]).unwrap_or_else(|| "unknown".to_owned()),
             pinning: match cores {
-                Ok(cores) => {
-                    format!("server on core {}, load and upstream on core {}", cores.server, cores.load)
+                Ok(Cores { server, load, .. }) => {
+                    format!("cached: all cores for all; others: server on core {server}, load on core {load}")
                 }
                 Err(why) => format!("nothing is pinned: {why}"),
             },
@@ -47,15 +60,28 @@ fn processor(cpuinfo: &str) -> String {
     model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.to_owned())
 }
 
-/// Moves this process, and so the load that it starts, to one core. Returns the core that is left for the servers.
-pub(crate) fn pin() -> Result<Cores, String> {
-    let status = fs::read_to_string("/proc/self/status").map_err(|_| "there is no /proc".to_owned())?;
-    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
-    let [server, load, ..] = core_list(allowed)[..] else { return Err("there is one core only".to_owned()) };
-    let own = std::process::id().to_string();
-    output("taskset", &["--cpu-list", "--pid", &load.to_string(), &own])
-        .ok_or("taskset (of util-linux) is missing, or not allowed")?;
-    Ok(Cores { server, load })
+impl Cores {
+    /// The cores on which this process may run.
+    pub(crate) fn find() -> Result<Self, String> {
+        let status = fs::read_to_string("/proc/self/status").map_err(|_| "there is no /proc".to_owned())?;
+        let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        let all = allowed.unwrap_or_default().trim().to_owned();
+        let [server, load, ..] = core_list(&all)[..] else { return Err("there is one core only".to_owned()) };
+        let cores = Self { all, server, load };
+        cores.place(Placement::Shared)?;
+        Ok(cores)
+    }
+
+    /// Moves this process, and so the load that it starts. Returns the core for the servers, if they get only one.
+    pub(crate) fn place(&self, placement: Placement) -> Result<Option<usize>, String> {
+        let (own_cores, server) = match placement {
+            Placement::Shared => (self.all.clone(), None),
+            Placement::Apart => (self.load.to_string(), Some(self.server)),
+        };
+        output("taskset", &["--cpu-list", "--pid", &own_cores, &std::process::id().to_string()])
+            .ok_or("taskset (of util-linux) is missing, or not allowed")?;
+        Ok(server)
+    }
 }
 
 /// Reads `0-3,6`.

@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use serde::Deserialize;
 
 use super::processor_time;
-use crate::machine::Cores;
 use crate::wire::Connection;
 
 /// A child process that serves. Dropping it ends it.
@@ -17,8 +16,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts this program with these arguments, on one core if pinning is possible, and waits until it prints its
-    /// address.
+    /// Starts this program with these arguments, on one core if one is named, and waits until it prints its address.
     pub(super) fn start(arguments: &[&str], core: Option<usize>) -> Result<Self, String> {
         let program = std::env::current_exe()
             .map_err(|error| format!("cannot find this program's own file: {error}"))?;
@@ -86,9 +84,9 @@ pub(super) struct Counters {
 }
 
 impl Upstream {
-    /// Starts it on the load's core.
-    pub(super) fn start(cores: Option<Cores>) -> Result<Self, String> {
-        let server = Server::start(&["upstream"], cores.map(|cores| cores.load))?;
+    /// Starts it, on one core if one is named.
+    pub(super) fn start(core: Option<usize>) -> Result<Self, String> {
+        let server = Server::start(&["upstream"], core)?;
         let control = Connection::connect(server.address).map_err(|error| error.to_string())?;
         Ok(Self { server, control })
     }

@@ -7,9 +7,9 @@ use super::child::Server;
 use super::wrk::{Keys, Seen};
 use crate::report::{Bound, Finding, Load, Spread, Unit};
 
-/// A server that used less of its core than this had time left, so its requests a second say nothing. Changing turns
-/// takes some of the rest.
-const SATURATED: f64 = 0.9;
+/// If more than this part of one core had nothing to do, the load did not use the server up, so its requests a second
+/// say nothing. Changing turns takes some of it.
+const MOST_IDLE: f64 = 0.1;
 
 /// A kind of server, with its measurements round by round.
 pub(super) struct Contender {
@@ -59,7 +59,7 @@ impl Contender {
         seconds: u64,
     ) -> Result<Round, String> {
         let before = server.processor_time();
-        let seen = bench.wrk.run(server.address, keys, seconds)?;
+        let seen = bench.wrk.run(server.address, keys, seconds, bench.server_core)?;
         self.undisturbed = Some(seen);
         self.note(server, seen, keys, before)
     }
@@ -123,9 +123,9 @@ impl Contender {
     }
 
     fn is_saturated(&self) -> bool {
-        let parts: Vec<f64> = self.rounds.iter().filter_map(Round::processor_part).collect();
+        let parts: Vec<f64> = self.rounds.iter().filter_map(|round| round.seen.idle_part()).collect();
         // Without this figure, requests a second are the best that there is.
-        Spread::of(&parts).is_none_or(|parts| parts.median >= SATURATED)
+        Spread::of(&parts).is_none_or(|parts| parts.median <= MOST_IDLE)
     }
 }
 
@@ -153,13 +153,14 @@ pub(super) fn take_turns(
     }
     let loads: Vec<_> = order.iter().map(|index| (servers[*index].address, keys())).collect();
     let before: Vec<_> = order.iter().map(|index| servers[*index].processor_time()).collect();
-    let seen = bench.wrk.run_in_slices(&loads, bench.seconds)?;
+    let seen = bench.wrk.run_in_slices(&loads, bench.seconds, bench.server_core)?;
     for (position, index) in order.into_iter().enumerate() {
         contenders[index].note(&servers[index], seen[position], loads[position].1, before[position])?;
     }
     if round + 1 == bench.rounds && !bench.quick {
         for (contender, server) in contenders.iter_mut().zip(servers) {
-            contender.undisturbed = Some(bench.wrk.run(server.address, keys(), bench.seconds)?);
+            contender.undisturbed =
+                Some(bench.wrk.run(server.address, keys(), bench.seconds, bench.server_core)?);
         }
     }
     Ok(())

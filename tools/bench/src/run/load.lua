@@ -6,6 +6,13 @@
 local head, tail
 local requests, sums, run = {}, nil, nil
 local count, made = 0, 0
+local threads = 0
+
+-- wrk calls this once for each of its threads. Threads share no variables.
+function setup(thread)
+  threads = threads + 1
+  thread:set("own_number", threads)
+end
 
 local function request_for(key)
   return head .. key .. tail
@@ -44,14 +51,16 @@ function init(arguments)
   head, tail = whole:sub(1, from - 1), whole:sub(to + 1)
   local kind = arguments[1]
   if kind == "junk" then
-    run = tonumber(arguments[2])
+    run = tonumber(arguments[2]) * 1000 + own_number
     request = junk
     return
   end
   count = tonumber(arguments[2])
   request = any
+  -- Otherwise all threads would present the same keys at the same time.
+  math.randomseed(own_number)
   if kind == "zipf" then
-    math.randomseed(tonumber(arguments[3]))
+    math.randomseed(tonumber(arguments[3]) + own_number)
     sums = {}
     local sum = 0
     for number = 1, count do

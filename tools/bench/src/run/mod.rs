@@ -16,33 +16,36 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::arguments::Arguments;
-use crate::machine::{self, Cores, Machine};
+use crate::machine::Placement::{self, Apart, Shared};
+use crate::machine::{Cores, Machine};
 use crate::report::{self, Noise, Report, Section, Spread};
 use child::{Server, Upstream};
 use compare::Ratios;
-use processor_time::Everything;
+use processor_time::CoreTime;
 use wrk::Wrk;
 
-/// A scenario on one framework.
-type Scenario = fn(&mut Bench, &str) -> Result<Vec<Section>, String>;
+/// Measures a scenario on one framework.
+type Measure = fn(&mut Bench, &str) -> Result<Vec<Section>, String>;
+/// Its name, the framework, and where its processes run.
+type Scenario = (&'static str, &'static str, Placement, Measure);
 
 /// All scenarios. Filters choose them by name.
-const SCENARIOS: &[(&str, &str, Scenario)] = &[
-    ("cached", "axum", cached::measure),
-    ("cached", "actix", cached::measure),
-    ("cached", "rocket", cached::measure),
-    ("cached", "warp", cached::measure),
-    ("flood", "axum", flood::measure),
-    ("slow", "axum", slow::measure),
-    ("zipf", "axum", zipf::measure),
-    ("cold", "axum", cold::measure),
-    ("cold", "actix", cold::measure),
-    ("cold", "rocket", cold::measure),
-    ("cold", "warp", cold::measure),
-    ("stampede", "axum", stampede::measure),
-    ("stampede", "actix", stampede::measure),
-    ("stampede", "rocket", stampede::measure),
-    ("stampede", "warp", stampede::measure),
+const SCENARIOS: &[Scenario] = &[
+    ("cached", "axum", Shared, cached::measure),
+    ("cached", "actix", Shared, cached::measure),
+    ("cached", "rocket", Shared, cached::measure),
+    ("cached", "warp", Shared, cached::measure),
+    ("flood", "axum", Apart, flood::measure),
+    ("slow", "axum", Apart, slow::measure),
+    ("zipf", "axum", Apart, zipf::measure),
+    ("cold", "axum", Apart, cold::measure),
+    ("cold", "actix", Apart, cold::measure),
+    ("cold", "rocket", Apart, cold::measure),
+    ("cold", "warp", Apart, cold::measure),
+    ("stampede", "axum", Apart, stampede::measure),
+    ("stampede", "actix", Apart, stampede::measure),
+    ("stampede", "rocket", Apart, stampede::measure),
+    ("stampede", "warp", Apart, stampede::measure),
 ];
 
 /// What scenarios need.
@@ -51,6 +54,8 @@ struct Bench {
     rounds: u64,
     seconds: u64,
     cores: Option<Cores>,
+    /// Where servers run, if they get only one core.
+    server_core: Option<usize>,
     wrk: Wrk,
     upstream: Upstream,
     /// Each bare server compared with itself.
@@ -63,7 +68,14 @@ impl Bench {
         let (upstream, seed) = (self.upstream.url(), seed.to_string());
         let arguments =
             ["server", "--framework", framework, "--guard", guard, "--upstream", &upstream, "--seed", &seed];
-        Server::start(&arguments, self.cores.map(|cores| cores.server))
+        Server::start(&arguments, self.server_core)
+    }
+
+    fn place(&mut self, placement: Placement) -> Result<(), String> {
+        if let Some(cores) = &self.cores {
+            self.server_core = cores.place(placement)?;
+        }
+        Ok(())
     }
 }
 
@@ -71,7 +83,7 @@ impl Bench {
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let mut arguments = Arguments::new(arguments);
     let quick = arguments.flag("--quick");
-    let rounds = arguments.number("--rounds")?.unwrap_or(if quick { 2 } else { 6 }).max(1);
+    let rounds = arguments.number("--rounds")?.unwrap_or(if quick { 2 } else { 8 }).max(1);
     let seconds = arguments.number("--seconds")?.unwrap_or(if quick { 1 } else { 2 }).max(1);
     let directory =
         arguments.text("--directory")?.map_or_else(|| PathBuf::from("target/bench"), PathBuf::from);
@@ -80,20 +92,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     std::fs::create_dir_all(&directory).map_err(|error| format!("cannot make {path}: {error}"))?;
 
     let wrk = Wrk::new(&directory)?;
-    let before = Everything::now();
-    // If this process were pinned already, it would count one core.
+    let before = CoreTime::now(None);
     let all = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = machine::pin();
-    let machine = Machine::new(all, cores.clone());
+    let cores = Cores::find();
+    let machine = Machine::new(all, &cores);
     print!("{}", report::opening(&machine, None));
     let cores = cores.ok();
-    let upstream = Upstream::start(cores)?;
-    let mut bench = Bench { quick, rounds, seconds, cores, wrk, upstream, noise: Ratios::default() };
+    let upstream = Upstream::start(cores.as_ref().map(|cores| cores.load))?;
+    let noise = Ratios::default();
+    let mut bench = Bench { quick, rounds, seconds, cores, server_core: None, wrk, upstream, noise };
 
     let mut sections = Vec::new();
     let mut failures = Vec::new();
-    for (name, framework, measure) in chosen {
-        match measure(&mut bench, framework) {
+    for (name, framework, placement, measure) in chosen {
+        match bench.place(placement).and_then(|()| measure(&mut bench, framework)) {
             Ok(found) => {
                 for section in &found {
                     show(section);
@@ -120,8 +132,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
 }
 
 /// The scenarios whose name contains one of the filters.
-fn chosen(filters: &[String]) -> Result<Vec<(&'static str, &'static str, Scenario)>, String> {
-    let names = || SCENARIOS.iter().map(|(name, framework, _)| format!("{name}/{framework}"));
+fn chosen(filters: &[String]) -> Result<Vec<Scenario>, String> {
+    let names = || SCENARIOS.iter().map(|(name, framework, ..)| format!("{name}/{framework}"));
     if let Some(unknown) = filters.iter().find(|filter| !names().any(|name| name.contains(filter.as_str()))) {
         let names: Vec<String> = names().collect();
         return Err(format!(
@@ -146,8 +158,8 @@ fn show(section: &Section) {
 }
 
 /// The part of the machine that processes outside this run used. The run's own processes must have ended.
-fn others(before: Option<Everything>) -> Option<f64> {
-    let (before, after) = (before?, Everything::now()?);
+fn others(before: Option<CoreTime>) -> Option<f64> {
+    let (before, after) = (before?, CoreTime::now(None)?);
     let busy = after.busy - before.busy - processor_time::of_this_and_children()?;
     Some((busy / (after.total - before.total)).clamp(0.0, 1.0))
 }
@@ -168,7 +180,7 @@ mod tests {
 
     fn names(filters: &[&str]) -> Vec<String> {
         let filters: Vec<String> = filters.iter().map(|filter| (*filter).to_owned()).collect();
-        chosen(&filters).unwrap().iter().map(|(name, framework, _)| format!("{name}/{framework}")).collect()
+        chosen(&filters).unwrap().iter().map(|(name, framework, ..)| format!("{name}/{framework}")).collect()
     }
 
     #[test]

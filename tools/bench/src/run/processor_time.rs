@@ -25,21 +25,27 @@ fn ticks(stat: &str, fields: usize) -> Option<f64> {
     times.map(|time| time.parse::<f64>().ok()).sum()
 }
 
-/// The time that all cores have worked, and their whole time, in seconds.
+/// The time that one core has worked or all have, and the whole time, in seconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Everything {
+pub(super) struct CoreTime {
     pub(super) busy: f64,
     pub(super) total: f64,
 }
 
-impl Everything {
-    pub(super) fn now() -> Option<Self> {
-        Self::parse(&fs::read_to_string("/proc/stat").ok()?)
+impl CoreTime {
+    /// Of this core. `None`: of all.
+    pub(super) fn now(core: Option<usize>) -> Option<Self> {
+        Self::parse(&fs::read_to_string("/proc/stat").ok()?, core)
     }
 
-    fn parse(stat: &str) -> Option<Self> {
+    pub(super) fn idle(&self) -> f64 {
+        self.total - self.busy
+    }
+
+    fn parse(stat: &str, core: Option<usize>) -> Option<Self> {
+        let name = core.map_or("cpu ".to_owned(), |core| format!("cpu{core} "));
         // user nice system idle iowait irq softirq steal. The numbers that follow are part of these.
-        let times = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
+        let times = stat.lines().find_map(|line| line.strip_prefix(&*name))?.split_whitespace().take(8);
         let times: Vec<f64> = times.map(str::parse).collect::<Result<_, _>>().ok()?;
         let total: f64 = times.iter().sum();
         let idle = times.get(3)? + times.get(4)?;
@@ -61,9 +67,12 @@ mod tests {
 
     #[test]
     fn waiting_for_a_disk_is_not_work() {
-        let all = Everything::parse("cpu  100 0 50 800 40 0 5 5 0 0\ncpu0 1 2 3\n").unwrap();
-        assert_eq!((all.busy, all.total), (1.6, 10.0));
-        assert!(Everything::parse("intr 1").is_none());
+        let stat = "cpu  100 0 50 800 40 0 5 5 0 0\ncpu0 1 2 3\ncpu1 50 0 0 40 10 0 0 0 0 0\n";
+        let all = CoreTime::parse(stat, None).unwrap();
+        assert_eq!((all.busy, all.total, all.idle()), (1.6, 10.0, 8.4));
+        assert_eq!(CoreTime::parse(stat, Some(1)).unwrap().idle(), 0.5);
+        assert!(CoreTime::parse(stat, Some(2)).is_none());
+        assert!(CoreTime::parse("intr 1", None).is_none());
     }
 
     #[cfg(target_os = "linux")]
@@ -71,6 +80,6 @@ mod tests {
     fn this_process_has_used_some() {
         assert!(of_process(std::process::id()).is_some());
         assert!(of_this_and_children() >= of_process(std::process::id()));
-        assert!(Everything::now().unwrap().total > 0.0);
+        assert!(CoreTime::now(None).unwrap().total > 0.0);
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn measure(bench: &mut Bench, framework: &str) -> Result<Vec<Section>
     bench.upstream.reset(UPSTREAM_MILLISECONDS)?;
     let seconds = bench.seconds.max(3);
     for server in [&alone, &crowded] {
-        bench.wrk.run(server.address, Keys::Good(SEED), 1)?;
+        bench.wrk.run(server.address, Keys::Good(SEED), 1, bench.server_core)?;
     }
     let rounds = if bench.quick { 1 } else { bench.rounds.min(5) };
     let mut statuses = BTreeMap::new();

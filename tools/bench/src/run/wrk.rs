@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::processor_time::CoreTime;
+
 const CONNECTIONS: u32 = 32;
 /// How long one of several loads runs before the next takes its turn.
 const SLICE: Duration = Duration::from_millis(250);
@@ -37,6 +39,9 @@ pub(super) struct Seen {
     pub(super) median: f64,
     /// Microseconds. One request in a hundred takes longer.
     pub(super) high: f64,
+    /// Seconds that the server's cores had nothing to do, whichever process could have used them.
+    #[serde(skip)]
+    idle: Option<f64>,
 }
 
 impl Seen {
@@ -46,6 +51,33 @@ impl Seen {
 
     pub(super) fn rate(&self) -> f64 {
         self.requests as f64 / self.seconds()
+    }
+
+    /// How much of one core the server could have used, and did not.
+    pub(super) fn idle_part(&self) -> Option<f64> {
+        Some(self.idle? / self.seconds())
+    }
+}
+
+/// How long one server's load was active, and how long the server's cores were idle meanwhile.
+struct Activity {
+    core: Option<usize>,
+    time: Duration,
+    idle: Option<f64>,
+}
+
+impl Activity {
+    fn new(core: Option<usize>) -> Self {
+        Self { core, time: Duration::ZERO, idle: Some(0.0) }
+    }
+
+    fn during<T>(&mut self, active: impl FnOnce() -> T) -> T {
+        let (began, before) = (Instant::now(), CoreTime::now(self.core));
+        let result = active();
+        self.time += began.elapsed();
+        let idle = before.zip(CoreTime::now(self.core)).map(|(before, after)| after.idle() - before.idle());
+        self.idle = self.idle.zip(idle).map(|(earlier, idle)| earlier + idle);
+        result
     }
 }
 
@@ -63,9 +95,17 @@ impl Wrk {
         Ok(Self { script })
     }
 
-    /// Puts the server under load with these keys for some seconds.
-    pub(super) fn run(&self, server: SocketAddr, keys: Keys, seconds: u64) -> Result<Seen, String> {
-        self.start(server, keys, seconds)?.end()
+    /// Puts the server under load with these keys for some seconds. `core` is the server's, if it has one to itself.
+    pub(super) fn run(
+        &self,
+        server: SocketAddr,
+        keys: Keys,
+        seconds: u64,
+        core: Option<usize>,
+    ) -> Result<Seen, String> {
+        let mut activity = Activity::new(core);
+        let seen = activity.during(|| self.start(server, keys, seconds, core)?.end())?;
+        Ok(Seen { idle: activity.idle, ..seen })
     }
 
     /// Puts each of the servers under load for this many seconds, a quarter of a second at a time. A longer
@@ -74,41 +114,55 @@ impl Wrk {
         &self,
         loads: &[(SocketAddr, Keys)],
         seconds: u64,
+        core: Option<usize>,
     ) -> Result<Vec<Seen>, String> {
         let together = seconds * loads.len() as u64;
         let mut running = Vec::new();
         for (server, keys) in loads {
-            let began = Instant::now();
-            let load = self.start(*server, *keys, together)?;
-            load.signal("-STOP")?;
-            running.push((load, began.elapsed()));
+            let mut activity = Activity::new(core);
+            let load = activity.during(|| {
+                let load = self.start(*server, *keys, together, core)?;
+                load.signal("-STOP")?;
+                Ok::<_, String>(load)
+            })?;
+            running.push((load, activity));
         }
         let ends = Instant::now() + Duration::from_secs(together);
         // Whole turns only, so that all servers get the same.
         let turn = SLICE * running.len() as u32;
         while Instant::now() + turn < ends {
-            for (load, active) in &mut running {
-                let began = Instant::now();
-                load.signal("-CONT")?;
-                thread::sleep(SLICE);
-                load.signal("-STOP")?;
-                *active += began.elapsed();
+            for (load, activity) in &mut running {
+                activity.during(|| {
+                    load.signal("-CONT")?;
+                    thread::sleep(SLICE);
+                    load.signal("-STOP")
+                })?;
             }
         }
         thread::sleep(ends.saturating_duration_since(Instant::now()));
         // It notices within a tenth of a second that its time is over, and runs until then.
-        let end = |(load, active): (Load, Duration)| {
-            let began = Instant::now();
-            load.signal("-CONT")?;
-            let seen = load.end()?;
-            Ok(Seen { microseconds: (active + began.elapsed()).as_secs_f64() * 1e6, ..seen })
+        let end = |(load, mut activity): (Load, Activity)| {
+            let seen = activity.during(|| {
+                load.signal("-CONT")?;
+                load.end()
+            })?;
+            Ok(Seen { microseconds: activity.time.as_secs_f64() * 1e6, idle: activity.idle, ..seen })
         };
         running.into_iter().map(end).collect()
     }
 
-    fn start(&self, server: SocketAddr, keys: Keys, seconds: u64) -> Result<Load, String> {
+    fn start(
+        &self,
+        server: SocketAddr,
+        keys: Keys,
+        seconds: u64,
+        core: Option<usize>,
+    ) -> Result<Load, String> {
+        // One thread can't use up a server that has all cores.
+        let threads = if core.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+        let threads = threads.min(CONNECTIONS as usize).to_string();
         let mut command = Command::new("wrk");
-        command.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-d", &seconds.to_string()]);
+        command.args(["-t", &threads, "-c", &CONNECTIONS.to_string(), "-d", &seconds.to_string()]);
         // Longer than a load ever pauses.
         command.args(["--timeout", "30"]);
         command.arg("-s").arg(&self.script).arg(format!("http://{server}/users")).arg("--");
