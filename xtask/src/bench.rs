@@ -15,12 +15,14 @@ const CORE: &str = "core";
 const HELP: &str = "\
 cargo xtask bench [--quick] [--rounds N] [--seconds N] [filter]...
 
-Measures what a decision of the core costs (core), and what a guard costs over HTTP, compared with the bare route and
-with a hand-written middleware. The measurements over HTTP need wrk. With --install, this command installs it as root on
-Debian or Ubuntu.
+Measures what a decision of the core costs (core), and what a guard costs over HTTP, compared with the bare route, with
+a guard that only reads the header and the client's address (no-op), with the least that a guard with a cache does
+(least-cached), and with a hand-written middleware. The measurements over HTTP need wrk. With --install, this command
+installs it as root on Debian or Ubuntu.
 
 A filter is a part of a name such as cached/axum. The scenarios are core; cached, cold and stampede on every framework;
-and flood, slow and zipf on axum. On two cores everything takes 15 minutes, --quick takes three.
+and flood, slow and zipf on axum. In cached, servers run on all cores, which the load shares. In the others, they have a
+core to themselves. On two cores everything takes 23 minutes, --quick takes four.
 
 The tables are also written to target/bench, as JSON and SVG. The report shows broken bounds. The exit code is 1 only if
 something could not be measured.
