@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use apikey_core::{Authenticator, Policy, Verification};
-use decision_bench::{bearer, decide, filled, secret, verification};
+use decision_bench::{bearer, decide, filled, random_order, secret, verification};
 use serde::Serialize;
 
 /// Look-ups per round.
@@ -63,7 +63,7 @@ fn compare(keys: u64, rounds: usize, rows: &mut Vec<Row>) -> Result<(), String> 
     let policy = Policy::all(["read:users"]);
     let values: Vec<Vec<u8>> = (0..keys).map(bearer).collect();
     let secrets: Vec<String> = (0..keys).map(secret).collect();
-    let order = order(keys);
+    let order = random_order(keys, ROUND);
 
     let by_secret = moka::sync::Cache::builder().max_capacity(2 * keys).build();
     let by_number = moka::sync::Cache::builder().max_capacity(2 * keys).build();
@@ -186,19 +186,6 @@ fn nanoseconds(order: &[usize], mut look_up: impl FnMut(usize)) -> f64 {
         look_up(*number);
     }
     began.elapsed().as_nanos() as f64 / order.len() as f64
-}
-
-/// The same random order in every run.
-fn order(keys: u64) -> Vec<usize> {
-    let mut state = 88_172_645_463_325_252_u64;
-    (0..ROUND)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state % keys) as usize
-        })
-        .collect()
 }
 
 fn mixed(number: u64) -> u128 {

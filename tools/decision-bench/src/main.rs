@@ -1,8 +1,9 @@
-//! Measures the core. Callgrind counts `instructions` (`cargo xtask instructions`). `compare` measures in turns
+//! Measures the core. Callgrind counts `instructions` and `misses` (`cargo xtask instructions`). `compare` measures in turns
 //! within one run (`cargo xtask bench core`).
 
 mod compare;
 mod instructions;
+mod misses;
 
 use std::process::ExitCode;
 
@@ -11,8 +12,11 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ended = match arguments.as_slice() {
         ["instructions", case, times] => instructions::run(case, times),
+        ["misses", guard, keys, times, go] => misses::run(guard, keys, times, go.as_ref()),
         ["compare", rest @ ..] => compare::run(rest),
-        _ => Err("expected `instructions <case> <times>` or `compare [--quick] [--json <file>]`".to_owned()),
+        _ => Err("expected `instructions <case> <times>`, `misses <guard> <keys> <times> <file>` or \
+                      `compare [--quick] [--json <file>]`"
+            .to_owned()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,8 +10,8 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::web::{ReqData, ServiceConfig, get};
 use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpServer};
 use apikey_actix::{Authenticator, Policy, Scoped, VerifiedKey};
+use decision_bench::LeastCached;
 
-use super::least_cached::LeastCached;
 use super::{Guard, JSON, NO_KEY, ReadUsers, Settings, json, listener, no_hand_written_guard};
 use crate::wire::announce;
 
@@ -38,7 +38,7 @@ async fn routes(settings: &Settings) -> Result<Routes, String> {
             config.route("/users", get().to(no_op));
         }),
         Guard::LeastCached => {
-            let guard = LeastCached::seeded(settings.seed)?;
+            let guard = settings.least_cached()?;
             Arc::new(move |config| {
                 config.app_data(guard.clone()).route("/users", get().to(least_cached));
             })

@@ -12,10 +12,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use axum::{Extension, Router, middleware, routing::get};
+use decision_bench::LeastCached;
 use tokio::net::TcpListener;
 
 use super::hand_written::{self, HandWritten, Verification};
-use super::least_cached::LeastCached;
 use super::{Guard, JSON, NO_KEY, ReadUsers, Settings, json, listener, runtime};
 use crate::wire::announce;
 
@@ -39,7 +39,7 @@ async fn app(settings: &Settings) -> Result<Router, String> {
         Guard::Bare => Router::new().route("/users", get(bare)),
         Guard::NoOp => Router::new().route("/users", get(no_op)),
         Guard::LeastCached => {
-            Router::new().route("/users", get(least_cached)).with_state(LeastCached::seeded(settings.seed)?)
+            Router::new().route("/users", get(least_cached)).with_state(settings.least_cached()?)
         }
         Guard::Scoped => Router::new()
             .route("/users", get(scoped))

@@ -4,7 +4,6 @@
 mod actix;
 mod axum;
 mod hand_written;
-mod least_cached;
 mod rocket;
 mod warp;
 
@@ -12,6 +11,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use apikey_core::{AttemptLimit, Authenticator, KindeSettings, KindeVerifier, PresentedKey, scopes};
+use decision_bench::LeastCached;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -84,6 +84,14 @@ impl Settings {
             .attempt_limit(AttemptLimit::new(u32::MAX, Duration::from_secs(900)))
             .build()
             .map_err(|error| error.to_string())
+    }
+
+    /// The least cached guard, which knows the seeded keys.
+    fn least_cached(&self) -> Result<LeastCached, String> {
+        LeastCached::knowing((0..self.seed).map(keys::good).map(|key| {
+            let id = keys::id(&key);
+            (key, id)
+        }))
     }
 
     /// [`authenticator`](Self::authenticator), with the seeded keys in its cache.

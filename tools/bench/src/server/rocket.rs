@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use apikey_rocket::{ApiKey, ApiKeys, Policy, Scoped};
+use decision_bench::LeastCached;
 use rocket::config::{Config, LogLevel, Shutdown};
 use rocket::fairing::AdHoc;
 use rocket::http::Status;
@@ -11,7 +12,6 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::content::RawJson;
 use rocket::{Request, async_trait, get, routes};
 
-use super::least_cached::LeastCached;
 use super::{Guard, NO_KEY, ReadUsers, Settings, json, no_hand_written_guard};
 use crate::wire::announce;
 
@@ -30,7 +30,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
             Guard::Bare => rocket().mount("/", routes![bare]),
             Guard::NoOp => rocket().mount("/", routes![no_op]),
             Guard::LeastCached => {
-                let guard = LeastCached::seeded(settings.seed)?;
+                let guard = settings.least_cached()?;
                 rocket().manage(guard).mount("/", routes![least_cached])
             }
             Guard::Scoped => {

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use apikey_warp::{ApiKey, Policy, Scoped, api_key, scoped};
+use decision_bench::LeastCached;
 use tokio::net::TcpListener;
 use warp::http::{HeaderValue, StatusCode};
 use warp::{Filter, Rejection, Reply};
 
-use super::least_cached::LeastCached;
 use super::{Guard, JSON, NO_KEY, ReadUsers, Settings, json, listener, no_hand_written_guard, runtime};
 use crate::wire::announce;
 
@@ -21,7 +21,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), String> {
             Guard::Bare => run(path.map(|| answer(NO_KEY))).await,
             Guard::NoOp => run(path.and(no_op()).map(|| answer(NO_KEY)).recover(refuse)).await,
             Guard::LeastCached => {
-                let guard = LeastCached::seeded(settings.seed)?;
+                let guard = settings.least_cached()?;
                 let users = path.and(least_cached(guard)).map(|key_id: Arc<str>| answer(&key_id));
                 run(users.recover(refuse)).await
             }
