@@ -130,8 +130,18 @@ fn is_token68(byte: u8) -> bool {
 pub(crate) struct Fingerprint([u64; 2]);
 
 impl Fingerprint {
-    /// Well-mixed bits for decisions that need no secrecy, such as jitter.
-    pub(crate) fn bits(self) -> u64 {
+    /// Of no key. For an answer that is in no cache.
+    pub(crate) const NONE: Self = Self([0; 2]);
+
+    pub(crate) fn of_halves(lower: u64, upper: u64) -> Self {
+        Self([lower, upper])
+    }
+
+    pub(crate) fn lower(self) -> u64 {
+        self.0[0]
+    }
+
+    pub(crate) fn upper(self) -> u64 {
         self.0[1]
     }
 }
@@ -142,7 +152,7 @@ impl Hash for Fingerprint {
     }
 }
 
-/// Uses a fingerprint's own bits as its hash. They are uniform already, and no caller can choose them.
+/// Uses the bits of a fingerprint, or of its lower half, as its hash. They are uniform already, and no caller can choose them.
 pub(crate) type FingerprintHashing = BuildHasherDefault<FingerprintHasher>;
 
 #[derive(Default)]
@@ -223,7 +233,7 @@ mod tests {
         #[test]
         fn the_bits_for_jitter_are_none_that_tables_hash_by(upper: u64, lower: u64) {
             let fingerprint = Fingerprint([lower, upper]);
-            prop_assert_eq!(fingerprint.bits(), upper);
+            prop_assert_eq!((fingerprint.lower(), fingerprint.upper()), (lower, upper));
         }
     }
 

@@ -1,7 +1,6 @@
 //! What a verifier says about a key.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -125,15 +124,18 @@ pub enum Refusal {
 /// assert_eq!(verification.user_id(), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(C)]
 pub struct Verification {
+    /// A decision reads the scopes. It is the first field, so that a cached answer can have it in the line of memory
+    /// that a decision reads anyway.
+    shared: Arc<SharedParts>,
     /// The key's id, the organization's code, the user's id and, after [`MARK`], `last_verified_on`. A million of
     /// these may be kept, and one allocation costs less than four.
     text: Box<str>,
-    key_id_ends: usize,
-    organization_ends: usize,
-    user_ends: usize,
+    key_id_ends: u32,
+    organization_ends: u32,
+    user_ends: u32,
     verification_count: Option<u64>,
-    shared: Arc<SharedParts>,
 }
 
 /// Serializes as an object with the fields that the handlers in Kinde's guide return: `key_id`, `status`, `scopes`,
@@ -169,14 +171,14 @@ impl Verification {
     #[must_use]
     pub fn active(key_id: impl Into<Box<str>>) -> Self {
         let text = key_id.into();
-        let ends = text.len();
+        let ends = end(text.len());
         Self {
+            shared: Arc::default(),
             text,
             key_id_ends: ends,
             organization_ends: ends,
             user_ends: ends,
             verification_count: None,
-            shared: Arc::default(),
         }
     }
 
@@ -214,12 +216,12 @@ impl Verification {
         let organization_ends = key_id.len() + organization.len();
         let user_ends = organization_ends + user.len();
         self.text = [key_id, organization, user, &last].concat().into();
-        (self.organization_ends, self.user_ends) = (organization_ends, user_ends);
+        (self.organization_ends, self.user_ends) = (end(organization_ends), end(user_ends));
         self
     }
 
-    fn part(&self, range: Range<usize>) -> &str {
-        self.text.get(range).unwrap_or_default()
+    fn part(&self, from: u32, to: u32) -> &str {
+        self.text.get(from as usize..to as usize).unwrap_or_default()
     }
 
     /// Sets how often Kinde has verified the key.
@@ -246,7 +248,7 @@ impl Verification {
     /// The key's id, which is no secret and survives a rotation.
     #[must_use]
     pub fn key_id(&self) -> &str {
-        self.part(0..self.key_id_ends)
+        self.part(0, self.key_id_ends)
     }
 
     /// The key's status: always `active`, because no other key is let in.
@@ -269,19 +271,19 @@ impl Verification {
     /// The organization that owns the key, if one does. Never empty.
     #[must_use]
     pub fn organization_code(&self) -> Option<&str> {
-        Some(self.part(self.key_id_ends..self.organization_ends)).filter(|code| !code.is_empty())
+        Some(self.part(self.key_id_ends, self.organization_ends)).filter(|code| !code.is_empty())
     }
 
     /// The user who owns the key, if one does. Never empty.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
-        Some(self.part(self.organization_ends..self.user_ends)).filter(|id| !id.is_empty())
+        Some(self.part(self.organization_ends, self.user_ends)).filter(|id| !id.is_empty())
     }
 
     /// When Kinde verified the key the time before, as Kinde wrote it. Informational.
     #[must_use]
     pub fn last_verified_on(&self) -> Option<&str> {
-        self.part(self.user_ends..self.text.len()).strip_prefix(MARK)
+        self.text.get(self.user_ends as usize..)?.strip_prefix(MARK)
     }
 
     /// [`last_verified_on`](Self::last_verified_on) as a time. `None` if it is not ISO 8601 with an offset such as
@@ -309,9 +311,18 @@ impl Verification {
         self.shared.message.as_deref()
     }
 
+    /// How many of the first bytes a decision about scopes reads.
+    #[cfg(test)]
+    pub(crate) const DECIDED_BY: usize = std::mem::offset_of!(Self, text);
+
     pub(crate) fn shared_mut(&mut self) -> &mut Arc<SharedParts> {
         &mut self.shared
     }
+}
+
+/// The end of a part of the text. A part that ends past 4 GiB reads as empty.
+fn end(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

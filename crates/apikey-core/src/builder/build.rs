@@ -93,7 +93,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             max_in_flight: self.max_in_flight,
             slow_after: (!self.stale_if_error.is_zero()).then_some(self.stale_while_slow),
         };
-        let engine = Engine::new(engine, Fingerprinter::random()?);
+        let engine = Engine::new(engine, Fingerprinter::random()?, self.clock.now());
         self.verifier.use_clock(Arc::clone(&self.clock));
         let worker =
             Worker::new(self.verifier, Arc::clone(&engine), Arc::clone(&self.clock), runtime, worker);

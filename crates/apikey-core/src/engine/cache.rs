@@ -19,12 +19,15 @@ use parking_lot::{Mutex, MutexGuard};
 use super::cached_key::CachedKey;
 use super::usage::Spreading;
 use crate::key::{Fingerprint, FingerprintHashing};
-use slots::{Slot, Slots};
+use slots::Slots;
 
 /// How many entries a change handles under one lock. Changes of other entries wait meanwhile.
 const MOST_HELD: usize = 256;
 
-type Entries = papaya::HashMap<Fingerprint, Arc<CachedKey>, FingerprintHashing>;
+/// The answers by the lower half of their keys' fingerprints. The other half is in the answer, so that an entry of the
+/// map is small. If two keys had the same lower half, the later one would replace the earlier one. For a million keys
+/// the chance that any two do is 1 in 37 million.
+type Entries = papaya::HashMap<u64, Arc<CachedKey>, FingerprintHashing>;
 
 /// What the engine needs of a cache. Nothing else in the crate knows which map is behind it.
 pub(super) struct Cache {
@@ -61,18 +64,19 @@ impl Cache {
         is_wanted: impl FnOnce(&CachedKey) -> bool,
     ) -> Option<Arc<CachedKey>> {
         let entries = self.entries.pin();
-        let answer = entries.get(key).filter(|answer| is_wanted(answer))?;
-        Some(answer.usage.hand_out(answer, &self.spreading, CachedKey::copy))
+        let answer = entries.get(&key.lower())?;
+        (answer.has_upper_half_of(*key) && is_wanted(answer)).then(|| answer.hand_out(&self.spreading))
     }
 
     /// Keeps an answer. If a key id has one secret, an older secret of it is forgotten: it was rotated without
     /// a grace period.
-    pub(super) fn store(&self, key: Fingerprint, answer: Arc<CachedKey>) {
+    pub(super) fn store(&self, answer: Arc<CachedKey>) {
         let entries = self.entries.pin();
         let mut slots = self.slots();
-        let key_id = answer.verification.key_id();
-        let known =
-            entries.get(&key).map(|known| (known.usage.slot(), known.verification.key_id() == key_id));
+        let (key, key_id) = (answer.fingerprint(), answer.verification.key_id());
+        let known = entries
+            .get(&key.lower())
+            .map(|known| (known.usage.slot(), known.verification.key_id() == key_id));
         let held = match known {
             Some((slot, true)) => Some(slot),
             other => {
@@ -86,14 +90,15 @@ impl Cache {
         let slot = held.unwrap_or_else(|| {
             let (slot, gone) = slots.vacate();
             if let Some(gone) = gone {
-                entries.remove(&gone.key);
+                entries.remove(&gone.fingerprint().lower());
             }
             slots.enter(slot, key_id);
             slot
         });
-        if let Some(older) = self.put(&mut slots, slot, key, answer) {
-            if older.key != key {
-                entries.remove(&older.key);
+        if let Some(older) = self.put(&mut slots, slot, answer) {
+            let older = older.fingerprint().lower();
+            if older != key.lower() {
+                entries.remove(&older);
             }
         }
         self.count(&slots);
@@ -106,7 +111,7 @@ impl Cache {
             return None;
         }
         let slots = self.slots();
-        slots.at(slots.find(key_id)?).map(|slot| Arc::clone(&slot.answer))
+        slots.at(slots.find(key_id)?).cloned()
     }
 
     /// The answers that are kept for the secrets of this key id. If a key id may have several secrets, it looks at every entry.
@@ -115,9 +120,9 @@ impl Cache {
             return self.answer_for_id(key_id).into_iter().collect();
         }
         let mut answers = Vec::new();
-        self.walk(|slot| {
-            if slot.answer.verification.key_id() == key_id {
-                answers.push(Arc::clone(&slot.answer));
+        self.walk(|answer| {
+            if answer.verification.key_id() == key_id {
+                answers.push(Arc::clone(answer));
             }
             Change::Keep
         });
@@ -126,8 +131,10 @@ impl Cache {
 
     /// Forgets this key. Returns how many answers it forgot.
     pub(super) fn remove(&self, key: &Fingerprint) -> usize {
+        let entries = self.entries.pin();
         let mut slots = self.slots();
-        let gone = self.take_out(&mut slots, key);
+        let known = entries.get(&key.lower()).filter(|known| known.has_upper_half_of(*key));
+        let gone = known.and_then(|known| self.take_out(&mut slots, known.usage.slot()));
         self.count(&slots);
         drop(slots);
         usize::from(gone.is_some())
@@ -140,11 +147,8 @@ impl Cache {
             let entries = self.entries.pin();
             let mut slots = self.slots();
             while gone.len() < MOST_HELD {
-                let Some(key) = slots.find(key_id).and_then(|slot| slots.at(slot)).map(|slot| slot.key)
-                else {
-                    break;
-                };
-                gone.extend(self.take_out(&mut slots, &key));
+                let Some(slot) = slots.find(key_id) else { break };
+                gone.extend(self.take_out(&mut slots, slot));
             }
             self.count(&slots);
             MutexGuard::unlock_fair(slots);
@@ -159,8 +163,8 @@ impl Cache {
 
     /// Looks at every entry. It takes time in proportion to the size of the cache. Meanwhile other threads can read and
     /// change the cache. Returns how many answers it forgot.
-    pub(super) fn remove_where(&self, matches: impl Fn(&Fingerprint, &CachedKey) -> bool) -> usize {
-        self.walk(|slot| if matches(&slot.key, &slot.answer) { Change::Remove } else { Change::Keep })
+    pub(super) fn remove_where(&self, matches: impl Fn(&CachedKey) -> bool) -> usize {
+        self.walk(|answer| if matches(answer) { Change::Remove } else { Change::Keep })
     }
 
     /// Forgets everything. Returns how many answers it forgot.
@@ -171,16 +175,17 @@ impl Cache {
     /// Corrects the answers after the machine slept for this long, because their ages don't count sleep. No answer
     /// stays fresh, and each may serve as stale for that much less time.
     pub(super) fn make_all_stale(&self, slept: Duration) {
-        self.walk(|slot| Change::Replace(Arc::new(slot.answer.slept(slept))));
+        self.walk(|answer| Change::Replace(Arc::new(answer.slept(slept))));
     }
 
     /// The answer about this key may no longer serve as stale, because Kinde could not judge the key.
     pub(super) fn end_extension(&self, key: &Fingerprint) {
         let entries = self.entries.pin();
         let mut slots = self.slots();
-        let Some(answer) = entries.get(key) else { return };
+        let known = entries.get(&key.lower()).filter(|known| known.has_upper_half_of(*key));
+        let Some(answer) = known else { return };
         if let Some(shorter) = answer.without_extension() {
-            let _older = self.put(&mut slots, answer.usage.slot(), *key, Arc::new(shorter));
+            let _older = self.put(&mut slots, answer.usage.slot(), Arc::new(shorter));
         }
     }
 
@@ -191,7 +196,7 @@ impl Cache {
     /// Goes through the slots that are taken when it begins, a few at a time. Entries don't move, so it visits each of
     /// them that is still there. It may miss entries that are stored meanwhile. Returns how many it removed or
     /// replaced.
-    fn walk(&self, mut change: impl FnMut(&Slot) -> Change) -> usize {
+    fn walk(&self, mut change: impl FnMut(&Arc<CachedKey>) -> Change) -> usize {
         let mut gone = Vec::with_capacity(MOST_HELD);
         let (mut next, mut changed) = (0, 0);
         loop {
@@ -202,11 +207,10 @@ impl Cache {
             let end = slots.len();
             for slot in next..end.min(next + MOST_HELD) {
                 let Some(held) = slots.at(slot) else { continue };
-                let key = held.key;
                 match change(held) {
                     Change::Keep => {}
-                    Change::Remove => gone.extend(self.take_out(&mut slots, &key)),
-                    Change::Replace(answer) => gone.extend(self.put(&mut slots, slot, key, answer)),
+                    Change::Remove => gone.extend(self.take_out(&mut slots, slot)),
+                    Change::Replace(answer) => gone.extend(self.put(&mut slots, slot, answer)),
                 }
             }
             self.count(&slots);
@@ -224,17 +228,17 @@ impl Cache {
     }
 
     /// Puts an entry into a slot that is in the index. Returns the entry that was there.
-    fn put(&self, slots: &mut Slots, slot: usize, key: Fingerprint, answer: Arc<CachedKey>) -> Option<Slot> {
-        let older = slots.hold(slot, key, Arc::clone(&answer));
-        self.entries.pin().insert(key, answer);
+    fn put(&self, slots: &mut Slots, slot: usize, answer: Arc<CachedKey>) -> Option<Arc<CachedKey>> {
+        let older = slots.hold(slot, Arc::clone(&answer));
+        self.entries.pin().insert(answer.fingerprint().lower(), answer);
         older
     }
 
-    /// Takes the entry of this key out of the map and out of its slot.
-    fn take_out(&self, slots: &mut Slots, key: &Fingerprint) -> Option<Slot> {
-        let entries = self.entries.pin();
-        let slot = entries.remove(key)?.usage.slot();
-        slots.free(slot)
+    /// Takes the entry out of its slot and out of the map.
+    fn take_out(&self, slots: &mut Slots, slot: usize) -> Option<Arc<CachedKey>> {
+        let gone = slots.free(slot)?;
+        self.entries.pin().remove(&gone.fingerprint().lower());
+        Some(gone)
     }
 
     /// Publishes how many slots are taken.

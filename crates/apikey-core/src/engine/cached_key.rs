@@ -1,9 +1,11 @@
 //! An answer about an accepted key, and until when it may serve.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::usage::Usage;
+use super::usage::{Copies, Spreading, Usage, hand_out};
+use crate::key::Fingerprint;
 use crate::verification::Verification;
 
 /// The jitter shortens the time to live by at most a tenth, in this many steps. So keys that are cached
@@ -14,17 +16,51 @@ const REFRESH_PART: u32 = 20;
 /// How long after a renewal began the next one may begin, if the first one failed.
 const REFRESH_RETRY: Duration = Duration::from_secs(5);
 
-/// An answer about an accepted key. All times count from when the question was asked, in nanoseconds.
+/// An answer about an accepted key. All spans of time count from when the question was asked, in nanoseconds.
+///
+/// The order of the fields is part of the design. The memory of an `Arc` begins with 16 bytes of counts, at an address
+/// that is a multiple of 16. A decision that finds a fresh answer reads the counts and the first 32 bytes after them.
+/// At half of the addresses, that is one line of memory of 64 bytes, and else two. With one byte more, it would be one
+/// at a quarter of them.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct CachedKey {
+    /// The upper half of the key's fingerprint. The cache finds the answer by the lower half.
+    upper: u64,
+    /// Before this moment the answer is fresh, and nothing else is due. In nanoseconds since the cache's beginning.
+    quiet_until: AtomicU64,
+    pub(super) usage: Usage,
+    /// It begins with the scopes. Here ends what every decision reads.
     pub(crate) verification: Verification,
+    lower: u64,
     asked_at: Instant,
     fresh_for: u64,
     /// Never less than `fresh_for`.
     serves_for: u64,
-    /// From when on the next renewal in the background may begin.
-    refresh_from: AtomicU64,
-    pub(super) usage: Usage<CachedKey>,
+    copies: Copies<Self>,
+}
+
+/// What the settings and the clock say about every answer of a cache.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetime {
+    /// When the cache began. Moments are counted from here.
+    pub(crate) beginning: Instant,
+    pub(crate) time_to_live: Duration,
+    pub(crate) stale_if_error: Duration,
+}
+
+impl Lifetime {
+    /// The moment, in nanoseconds since the cache's beginning.
+    pub(super) fn moment(&self, now: Instant) -> u64 {
+        nanoseconds(now.saturating_duration_since(self.beginning))
+    }
+
+    /// The moment that comes this many nanoseconds after a question was asked. A question may be older than the cache,
+    /// if a verifier passes on an older answer.
+    fn moment_after(&self, asked_at: Instant, span: u64) -> u64 {
+        let older = nanoseconds(self.beginning.saturating_duration_since(asked_at));
+        self.moment(asked_at).saturating_add(span).saturating_sub(older)
+    }
 }
 
 /// How an answer may serve.
@@ -39,34 +75,59 @@ pub(crate) enum Freshness {
 }
 
 impl CachedKey {
-    /// `bits` are uniform over keys, and decide the jitter. If the key itself expires, the answer serves no
-    /// longer than the key, neither fresh nor stale.
+    /// The key's fingerprint decides the jitter. If the key itself expires, the answer serves no longer than the key,
+    /// neither fresh nor stale.
     pub(super) fn new(
+        key: Fingerprint,
         verification: Verification,
         asked_at: Instant,
-        bits: u64,
-        time_to_live: Duration,
-        stale_if_error: Duration,
         expires_at: Option<Instant>,
+        lifetime: &Lifetime,
     ) -> Self {
-        let step = (bits % u64::from(JITTER_STEPS)) as u32;
+        let Lifetime { time_to_live, stale_if_error, .. } = *lifetime;
+        let step = (key.upper() % u64::from(JITTER_STEPS)) as u32;
         let lives_for = expires_at.map_or(Duration::MAX, |end| end.saturating_duration_since(asked_at));
         let fresh_for = (time_to_live - (time_to_live / (10 * JITTER_STEPS)) * step).min(lives_for);
         let off = stale_if_error.is_zero() || fresh_for.is_zero();
         let serves_for = if off { fresh_for } else { (time_to_live + stale_if_error).min(lives_for) };
-        let refresh_from = AtomicU64::new(nanoseconds(fresh_for - fresh_for / REFRESH_PART));
-        let (fresh_for, serves_for) = (nanoseconds(fresh_for), nanoseconds(serves_for));
-        Self { verification, asked_at, fresh_for, serves_for, refresh_from, usage: Usage::default() }
+        let quiet_for = nanoseconds(fresh_for - fresh_for / REFRESH_PART);
+        Self {
+            upper: key.upper(),
+            quiet_until: AtomicU64::new(lifetime.moment_after(asked_at, quiet_for)),
+            usage: Usage::default(),
+            verification,
+            lower: key.lower(),
+            asked_at,
+            fresh_for: nanoseconds(fresh_for),
+            serves_for: nanoseconds(serves_for),
+            copies: Copies::default(),
+        }
     }
 
     /// An answer that is in no cache, so it serves one caller only.
     pub(crate) fn outside_of_any_cache(verification: Verification, asked_at: Instant) -> Self {
-        Self::new(verification, asked_at, 0, Duration::ZERO, Duration::ZERO, None)
+        let lifetime =
+            Lifetime { beginning: asked_at, time_to_live: Duration::ZERO, stale_if_error: Duration::ZERO };
+        Self::new(Fingerprint::NONE, verification, asked_at, None, &lifetime)
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_halves(self.lower, self.upper)
+    }
+
+    /// Whether this is the answer about the key, if the lower half of its fingerprint is the same.
+    pub(super) fn has_upper_half_of(&self, key: Fingerprint) -> bool {
+        self.upper == key.upper()
+    }
+
+    /// A reference to the answer, or to a copy of it.
+    pub(super) fn hand_out(self: &Arc<Self>, spreading: &Spreading) -> Arc<Self> {
+        hand_out(self, &self.usage, &self.copies, spreading, Self::copy)
     }
 
     /// A separate copy of the answer. If a caller then claims the renewal of one, it has not claimed that of the
     /// other.
-    pub(super) fn copy(&self) -> Self {
+    fn copy(&self) -> Self {
         self.copy_that_serves(self.fresh_for, self.serves_for)
     }
 
@@ -89,14 +150,23 @@ impl CachedKey {
     }
 
     fn copy_that_serves(&self, fresh_for: u64, serves_for: u64) -> Self {
+        let quiet_until = if fresh_for == 0 { 0 } else { self.quiet_until.load(Ordering::Relaxed) };
         Self {
+            upper: self.upper,
+            quiet_until: AtomicU64::new(quiet_until),
+            usage: self.usage.of_successor(),
             verification: self.verification.clone(),
+            lower: self.lower,
             asked_at: self.asked_at,
             fresh_for,
             serves_for,
-            refresh_from: AtomicU64::new(self.refresh_from.load(Ordering::Relaxed)),
-            usage: self.usage.of_successor(),
+            copies: Copies::default(),
         }
+    }
+
+    /// Whether the answer is fresh and nothing else is due. If not, the other rules decide.
+    pub(super) fn is_quiet(&self, moment: u64) -> bool {
+        moment < self.quiet_until.load(Ordering::Relaxed)
     }
 
     pub(crate) fn age(&self, now: Instant) -> Duration {
@@ -113,36 +183,22 @@ impl CachedKey {
     }
 
     pub(crate) fn freshness(&self, now: Instant) -> Freshness {
-        match self.nanoseconds_old(now) {
-            age if self.is_fresh_at(age) => Freshness::Fresh,
+        match nanoseconds(self.age(now)) {
+            age if age < self.fresh_for => Freshness::Fresh,
             age if age < self.serves_for => Freshness::Stale,
             _ => Freshness::Expired,
         }
     }
 
-    /// The [`age`](Self::age) as the rules here count it. A request computes it once, because the arithmetic of
-    /// times costs as much as all these rules.
-    pub(super) fn nanoseconds_old(&self, now: Instant) -> u64 {
-        nanoseconds(self.age(now))
-    }
-
-    pub(super) fn is_fresh_at(&self, nanoseconds_old: u64) -> bool {
-        nanoseconds_old < self.fresh_for
-    }
-
-    /// Whether this caller must renew the answer in the background. Only one caller gets a yes.
-    pub(super) fn claims_refresh(&self, age: u64) -> bool {
-        let from = self.refresh_from.load(Ordering::Relaxed);
-        age >= from
-            && self
-                .refresh_from
-                .compare_exchange(
-                    from,
-                    age.saturating_add(nanoseconds(REFRESH_RETRY)),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                )
-                .is_ok()
+    /// Whether this caller must renew the fresh answer in the background. Only one caller gets a yes. The answer is
+    /// quiet again until the next one may begin, or until it is no longer fresh.
+    pub(super) fn claims_refresh(&self, now: Instant, lifetime: &Lifetime) -> bool {
+        let moment = lifetime.moment(now);
+        let next = moment.saturating_add(nanoseconds(REFRESH_RETRY));
+        let next = next.min(lifetime.moment_after(self.asked_at, self.fresh_for));
+        let due = self.quiet_until.load(Ordering::Relaxed);
+        let claim = || self.quiet_until.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
+        moment >= due && claim().is_ok()
     }
 }
 

@@ -75,6 +75,7 @@ pub(crate) struct EngineSettings {
 
 pub(crate) struct Engine {
     settings: EngineSettings,
+    lifetime: cached_key::Lifetime,
     fingerprinter: Fingerprinter,
     cache: cache::Cache,
     interner: interner::Interner,
@@ -93,11 +94,21 @@ pub(crate) struct Engine {
 pub(crate) const CROWDED: Duration = Duration::from_secs(1);
 
 impl Engine {
-    pub(crate) fn new(settings: EngineSettings, fingerprinter: Fingerprinter) -> Arc<Self> {
+    /// `beginning`: no later than any time that callers hand in.
+    pub(crate) fn new(
+        settings: EngineSettings,
+        fingerprinter: Fingerprinter,
+        beginning: Instant,
+    ) -> Arc<Self> {
         let admission = admission::AdmissionSettings {
             most_places: settings.max_in_flight,
             most_queued: settings.max_queued,
             patience: settings.queue_patience,
+        };
+        let lifetime = cached_key::Lifetime {
+            beginning,
+            time_to_live: settings.time_to_live,
+            stale_if_error: settings.stale_if_error,
         };
         let outages = Arc::default();
         Arc::new(Self {
@@ -114,6 +125,7 @@ impl Engine {
             flights: flights::Flights::default(),
             interner: interner::Interner::default(),
             fingerprinter,
+            lifetime,
             settings,
         })
     }

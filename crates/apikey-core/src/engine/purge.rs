@@ -207,9 +207,9 @@ impl Engine {
                 return removed;
             }
             Purge::KeyId(id) => self.cache.remove_id(id),
-            Purge::User(_) | Purge::Organization(_) => {
-                self.cache.remove_where(|key, answer| purge.matches(*key, Some(&answer.verification)))
-            }
+            Purge::User(_) | Purge::Organization(_) => self
+                .cache
+                .remove_where(|answer| purge.matches(answer.fingerprint(), Some(&answer.verification))),
         };
         // A refusal names no id and no owner, so it may be of any key.
         self.negative.clear();

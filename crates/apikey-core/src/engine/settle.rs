@@ -8,7 +8,7 @@ use super::cached_key::{CachedKey, Freshness};
 use super::flights::{FlightId, Table};
 use super::outcome::Outcome;
 use super::report::Report;
-use super::{CROWDED, Engine, EngineSettings};
+use super::{CROWDED, Engine};
 use crate::evidence::StaleAnswer;
 use crate::key::Fingerprint;
 use crate::verification::{Judgement, Refusal, Verdict};
@@ -70,10 +70,8 @@ impl Engine {
             Verdict::Refused(refusal) => return Err(refusal),
         };
         self.interner.intern(&mut verification);
-        let Self { settings: EngineSettings { time_to_live, stale_if_error, .. }, .. } = self;
-        let bits = question.flight.key.bits();
-        let answer = CachedKey::new(verification, asked_at, bits, *time_to_live, *stale_if_error, expires_at);
-        Ok(Arc::new(answer))
+        let key = question.flight.key;
+        Ok(Arc::new(CachedKey::new(key, verification, asked_at, expires_at, &self.lifetime)))
     }
 
     fn accepted(&self, question: &Question, answer: Arc<CachedKey>) -> Settled {
@@ -89,7 +87,7 @@ impl Engine {
             return ask_again(flights, question);
         }
         if answer.freshness(answer.asked_at()) == Freshness::Fresh {
-            self.cache.store(key, Arc::clone(&answer));
+            self.cache.store(Arc::clone(&answer));
         }
         flights.end(question.flight);
         drop(flights);

@@ -107,10 +107,14 @@ impl Engine {
         now: Instant,
     ) -> Option<(Arc<CachedKey>, bool)> {
         let mut must_refresh = false;
+        let moment = self.lifetime.moment(now);
         let answer = self.cache.answer(key, |answer| {
-            let age = answer.nanoseconds_old(now);
-            let serves = answer.is_fresh_at(age) && is_young_enough(answer);
-            must_refresh = serves && self.settings.refresh_ahead && answer.claims_refresh(age);
+            if answer.is_quiet(moment) {
+                return is_young_enough(answer);
+            }
+            let serves = answer.freshness(now) == Freshness::Fresh && is_young_enough(answer);
+            must_refresh =
+                serves && self.settings.refresh_ahead && answer.claims_refresh(now, &self.lifetime);
             serves
         })?;
         Some((answer, must_refresh))

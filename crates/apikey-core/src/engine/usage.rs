@@ -1,4 +1,4 @@
-//! The use of a cached value: whether it is used at all, and whether so many threads use it at once that its
+//! The use of a cached answer: whether it is used at all, and whether so many threads use it at once that its
 //! reference count slows them down.
 //!
 //! Every request holds a reference to its answer. If many threads use one key, they take turns at one reference
@@ -19,30 +19,31 @@ const MOST_SPREAD: usize = 256;
 /// How many copies are made of one value at most.
 const MOST_COPIES: usize = 64;
 
-/// The use of the value that it is a part of. It is written while the value is new, and hardly ever after.
+/// The use of the value that it is a part of. It is written while the value is new, and hardly ever after. Its eight
+/// bytes are read by every request.
 #[derive(Debug)]
-pub(super) struct Usage<T> {
+pub(super) struct Usage {
     used: AtomicBool,
+    is_spread: AtomicBool,
     sightings: AtomicU8,
     /// The cache's slot that holds the value. The cache reads and writes it under its lock. It takes no extra
     /// memory, because it fills padding, and the cache needs no other index.
     slot: AtomicU32,
-    copies: OnceLock<Box<Copies<T>>>,
 }
 
-impl<T> Default for Usage<T> {
+impl Default for Usage {
     fn default() -> Self {
         Self::new(false)
     }
 }
 
-impl<T> Usage<T> {
+impl Usage {
     fn new(used: bool) -> Self {
         Self {
             used: AtomicBool::new(used),
+            is_spread: AtomicBool::default(),
             sightings: AtomicU8::default(),
             slot: AtomicU32::default(),
-            copies: OnceLock::new(),
         }
     }
 
@@ -65,47 +66,66 @@ impl<T> Usage<T> {
         self.slot.store(u32::try_from(slot).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    /// A reference to the value, or to a copy of it. `value` is the value that this is a part of.
-    pub(super) fn hand_out(&self, value: &Arc<T>, spreading: &Spreading, copy: impl Fn(&T) -> T) -> Arc<T> {
-        if !self.used.load(Ordering::Relaxed) {
-            self.used.store(true, Ordering::Relaxed);
-        }
-        if let Some(copy) = self.copies.get().and_then(|copies| copies.of_this_thread()) {
-            return Arc::clone(copy);
-        }
-        if Arc::strong_count(value) > OF_THE_CACHE {
-            self.sight(value, spreading, copy);
-        }
-        Arc::clone(value)
-    }
-
     /// Notes that another request uses the value now.
     #[cold]
-    fn sight(&self, value: &T, spreading: &Spreading, copy: impl Fn(&T) -> T) {
+    fn sight<T>(&self, copies: &Copies<T>, spreading: &Spreading, copy: impl Fn() -> T) {
         let sightings = self.sightings.load(Ordering::Relaxed);
         if sightings < SIGHTINGS {
             // If two threads overwrite each other's count, the next call makes up for it.
             self.sightings.store(sightings + 1, Ordering::Relaxed);
         } else if let Some(slot) = spreading.slot() {
-            self.copies.get_or_init(|| {
-                let values = (0..spreading.copies).map(|_| Arc::new(copy(value))).collect();
-                Box::new(Copies { values, _slot: slot })
+            copies.0.get_or_init(|| {
+                let values = (0..spreading.copies).map(|_| Arc::new(copy())).collect();
+                Box::new(Made { values, _slot: slot })
             });
+            self.is_spread.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// One copy for each processor.
+/// A reference to the value, or to a copy of it. `usage` and `copies` are parts of the value.
+pub(super) fn hand_out<T>(
+    value: &Arc<T>,
+    usage: &Usage,
+    copies: &Copies<T>,
+    spreading: &Spreading,
+    copy: impl Fn(&T) -> T,
+) -> Arc<T> {
+    if !usage.used.load(Ordering::Relaxed) {
+        usage.used.store(true, Ordering::Relaxed);
+    }
+    if usage.is_spread.load(Ordering::Relaxed) {
+        if let Some(copy) = copies.of_this_thread() {
+            return Arc::clone(copy);
+        }
+    }
+    if Arc::strong_count(value) > OF_THE_CACHE {
+        usage.sight(copies, spreading, || copy(value));
+    }
+    Arc::clone(value)
+}
+
+/// One copy for each processor, if the value needs copies.
 #[derive(Debug)]
-struct Copies<T> {
+pub(super) struct Copies<T>(OnceLock<Box<Made<T>>>);
+
+#[derive(Debug)]
+struct Made<T> {
     values: Box<[Arc<T>]>,
     _slot: SpreadSlot,
 }
 
+impl<T> Default for Copies<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
 impl<T> Copies<T> {
     fn of_this_thread(&self) -> Option<&Arc<T>> {
+        let values = &self.0.get()?.values;
         // The number of copies is a power of two.
-        self.values.get(thread_number() & (self.values.len() - 1))
+        values.get(thread_number() & (values.len() - 1))
     }
 }
 

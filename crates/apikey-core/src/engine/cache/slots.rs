@@ -7,7 +7,6 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::engine::cached_key::CachedKey;
-use crate::key::Fingerprint;
 
 /// How many entries an eviction inspects before it evicts the next one regardless of use. It bounds the time
 /// that the lock is held.
@@ -23,7 +22,7 @@ const MOST_TABLES: usize = 65_536;
 /// other one.
 pub(super) struct Slots {
     capacity: usize,
-    entries: Vec<Option<Slot>>,
+    entries: Vec<Option<Arc<CachedKey>>>,
     vacant: Vec<usize>,
     hand: usize,
     /// Finds one slot of a key id. The other slots of this id are its siblings. There are many small tables,
@@ -34,11 +33,6 @@ pub(super) struct Slots {
     hashing: RandomState,
     #[cfg(test)]
     pub(super) looks: super::tests::Looks,
-}
-
-pub(super) struct Slot {
-    pub(super) key: Fingerprint,
-    pub(super) answer: Arc<CachedKey>,
 }
 
 /// The slots that hold secrets of one key id form a ring.
@@ -75,7 +69,7 @@ impl Slots {
         self.entries.len() - self.vacant.len()
     }
 
-    pub(super) fn at(&self, slot: usize) -> Option<&Slot> {
+    pub(super) fn at(&self, slot: usize) -> Option<&Arc<CachedKey>> {
         #[cfg(test)]
         self.looks.look();
         self.entries.get(slot)?.as_ref()
@@ -89,7 +83,7 @@ impl Slots {
     }
 
     /// A free slot for one more entry. If all were taken, also the entry that was evicted.
-    pub(super) fn vacate(&mut self) -> (usize, Option<Slot>) {
+    pub(super) fn vacate(&mut self) -> (usize, Option<Arc<CachedKey>>) {
         if let Some(slot) = self.vacant.pop() {
             return (slot, None);
         }
@@ -118,7 +112,7 @@ impl Slots {
         let Self { entries, by_key_id, hashing, .. } = self;
         let hash_of = |slot: &usize| {
             let held = entries.get(*slot).and_then(Option::as_ref);
-            hashing.hash_one(held.map_or(key_id, |held| held.answer.verification.key_id()))
+            hashing.hash_one(held.map_or(key_id, |held| held.verification.key_id()))
         };
         let hash = hashing.hash_one(key_id);
         if let Some(table) = by_key_id.get_mut(table_of(hash, by_key_id.len())) {
@@ -128,23 +122,23 @@ impl Slots {
 
     /// Puts an entry into a slot that is in the index under the key id of this answer. Returns the entry that
     /// was there.
-    pub(super) fn hold(&mut self, slot: usize, key: Fingerprint, answer: Arc<CachedKey>) -> Option<Slot> {
+    pub(super) fn hold(&mut self, slot: usize, answer: Arc<CachedKey>) -> Option<Arc<CachedKey>> {
         answer.usage.set_slot(slot);
-        self.entries.get_mut(slot)?.replace(Slot { key, answer })
+        self.entries.get_mut(slot)?.replace(answer)
     }
 
     /// Takes the entry out of its slot and out of the index. Then the slot is vacant.
-    pub(super) fn free(&mut self, slot: usize) -> Option<Slot> {
+    pub(super) fn free(&mut self, slot: usize) -> Option<Arc<CachedKey>> {
         let gone = self.leave(slot)?;
         self.vacant.push(slot);
         Some(gone)
     }
 
     /// Takes the entry out of its slot and out of the index.
-    fn leave(&mut self, slot: usize) -> Option<Slot> {
+    fn leave(&mut self, slot: usize) -> Option<Arc<CachedKey>> {
         let Siblings { previous, next } = self.siblings_of(slot);
         let Self { entries, by_key_id, hashing, .. } = self;
-        let key_id = entries.get(slot)?.as_ref()?.answer.verification.key_id();
+        let key_id = entries.get(slot)?.as_ref()?.verification.key_id();
         let hash = hashing.hash_one(key_id);
         // Of siblings, only one is in the table.
         let table = by_key_id.get_mut(table_of(hash, by_key_id.len()));
@@ -183,7 +177,7 @@ impl Slots {
             let slot = self.hand;
             self.hand = if slot + 1 < self.entries.len() { slot + 1 } else { 0 };
             looked_at += 1;
-            let spared = self.at(slot).is_some_and(|slot| slot.answer.usage.was_used());
+            let spared = self.at(slot).is_some_and(|answer| answer.usage.was_used());
             if !spared || looked_at > MOST_LOOKED_AT {
                 return slot;
             }
@@ -214,7 +208,7 @@ fn table_of(hash: u64, tables: usize) -> usize {
     (hash >> 32) as usize & (tables - 1)
 }
 
-fn holds(entries: &[Option<Slot>], slot: usize, key_id: &str) -> bool {
+fn holds(entries: &[Option<Arc<CachedKey>>], slot: usize, key_id: &str) -> bool {
     let held = entries.get(slot).and_then(Option::as_ref);
-    held.is_some_and(|held| held.answer.verification.key_id() == key_id)
+    held.is_some_and(|held| held.verification.key_id() == key_id)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::slots::{MOST_LOOKED_AT, TABLE};
 use super::*;
 use crate::engine::Freshness;
-use crate::key::Fingerprinter;
+use crate::engine::cached_key::Lifetime;
 use crate::verification::Verification;
 use proptest::prelude::*;
 
@@ -33,10 +33,19 @@ impl Looks {
     }
 }
 
-/// An answer with a number of its own, which its copies share.
-fn answer(key_id: &str, number: u64) -> Arc<CachedKey> {
+/// An answer with a number of its own, which its copies share. Its time to live has no jitter.
+fn answer(key: Fingerprint, key_id: &str, number: u64) -> Arc<CachedKey> {
     let verification = Verification::active(key_id).with_verification_count(number);
-    Arc::new(CachedKey::new(verification, Instant::now(), 0, TTL, STALE, None))
+    let now = Instant::now();
+    let lifetime = Lifetime { beginning: now, time_to_live: TTL, stale_if_error: STALE };
+    Arc::new(CachedKey::new(key, verification, now, None, &lifetime))
+}
+
+/// The fingerprint of this secret.
+fn key(secret: usize) -> Fingerprint {
+    let secret = secret as u64 + 1;
+    // The upper half decides the jitter, and here it means none.
+    Fingerprint::of_halves(secret.wrapping_mul(0x9e37_79b9_7f4a_7c15), secret << 32)
 }
 
 fn number(answer: &CachedKey) -> u64 {
@@ -123,8 +132,7 @@ proptest! {
         one_secret_per_key_id: bool,
         deeds in prop::collection::vec(deed(), 0..80),
     ) {
-        let fingerprinter = Fingerprinter::random().unwrap();
-        let keys: Vec<_> = (0..SECRETS).map(|secret| fingerprinter.fingerprint(&[secret as u8])).collect();
+        let keys: Vec<_> = (0..SECRETS).map(key).collect();
         let key_ids: Vec<_> = (0..KEY_IDS).map(|key_id| format!("id{key_id}")).collect();
         let cache = Cache::new(capacity, one_secret_per_key_id);
         let mut list: Vec<Known> = Vec::new();
@@ -132,7 +140,7 @@ proptest! {
             match deed {
                 Deed::Store { secret, key_id } => {
                     let serial = serial as u64;
-                    cache.store(keys[secret], answer(&key_ids[key_id], serial));
+                    cache.store(answer(keys[secret], &key_ids[key_id], serial));
                     list.retain(|known| {
                         known.secret != secret && !(one_secret_per_key_id && known.key_id == key_id)
                     });
@@ -172,7 +180,7 @@ proptest! {
                     list.retain(|known| known.key_id != key_id);
                 }
                 Deed::RemoveHalf(half) => {
-                    cache.remove_where(|_, answer| number(answer) % 2 == half);
+                    cache.remove_where(|answer| number(answer) % 2 == half);
                     list.retain(|known| known.number % 2 != half);
                 }
                 Deed::Clear => {
@@ -213,26 +221,25 @@ proptest! {
 
 #[test]
 fn a_newcomer_waits_for_no_more_looks_than_are_allowed() {
-    let (cache, fingerprinter) = (Cache::new(1000, true), Fingerprinter::random().unwrap());
-    let enter = |name: &str| {
-        let key = fingerprinter.fingerprint(name.as_bytes());
-        cache.store(key, answer(name, 0));
-        key
+    let cache = Cache::new(1000, true);
+    let enter = |secret: usize| {
+        cache.store(answer(key(secret), &format!("id{secret}"), 0));
+        key(secret)
     };
-    let keys: Vec<_> = (0..1000).map(|number| enter(&format!("id{number}"))).collect();
+    let keys: Vec<_> = (0..1000).map(enter).collect();
     assert!(keys.iter().all(|key| cache.answer(key, |_| true).is_some()));
-    enter("newcomer");
+    enter(1000);
     let gone: Vec<_> = (0..1000).filter(|number| cache.look(&keys[*number], |_| ()).is_none()).collect();
     assert_eq!(gone, [MOST_LOOKED_AT], "so many are spared, and the next one goes");
 }
 
 #[test]
 fn a_request_alone_gets_the_answer_itself_and_many_get_copies() {
-    let (mut cache, fingerprinter) = (Cache::new(10, true), Fingerprinter::random().unwrap());
+    let mut cache = Cache::new(10, true);
     cache.spreading = Spreading::over(2);
-    let (key, kept) = (fingerprinter.fingerprint(b"k1"), answer("id1", 1));
+    let (key, kept) = (key(1), answer(key(1), "id1", 1));
     let kept_at = Arc::as_ptr(&kept);
-    cache.store(key, kept);
+    cache.store(kept);
     let is_itself = |answer: &Arc<CachedKey>| Arc::as_ptr(answer) == kept_at;
     for _ in 0..1000 {
         assert!(is_itself(&cache.answer(&key, |_| true).unwrap()));
@@ -242,12 +249,28 @@ fn a_request_alone_gets_the_answer_itself_and_many_get_copies() {
     assert!(crowd.iter().all(|answer| number(answer) == 1));
 }
 
+#[test]
+fn a_key_with_half_a_fingerprint_in_common_is_not_let_in() {
+    let cache = Cache::new(10, true);
+    let (one, other) = (Fingerprint::of_halves(7, 1), Fingerprint::of_halves(7, 2));
+    cache.store(answer(one, "id1", 1));
+    assert!(cache.answer(&other, |_| true).is_none());
+    cache.end_extension(&other);
+    assert_eq!((cache.remove(&other), cache.look(&one, number)), (0, Some(1)));
+    // The cache has one place for both.
+    cache.store(answer(other, "id2", 2));
+    assert_eq!((cache.look(&one, number), cache.look(&other, number)), (None, Some(2)));
+    assert!(cache.answer_for_id("id1").is_none());
+    assert_eq!((cache.len(), cache.sizes()), (1, [1; 3]));
+    assert_eq!((cache.remove(&one), cache.remove(&other), cache.sizes()), (0, 1, [0; 3]));
+}
+
 /// A cache with this many entries, of this many key ids.
 fn filled(entries: usize, key_ids: usize) -> (Cache, Vec<Fingerprint>) {
-    let (cache, fingerprinter) = (Cache::new(entries, false), Fingerprinter::random().unwrap());
-    let keys: Vec<_> = (0..entries).map(|secret| fingerprinter.fingerprint(&secret.to_le_bytes())).collect();
+    let cache = Cache::new(entries, false);
+    let keys: Vec<_> = (0..entries).map(key).collect();
     for (secret, key) in keys.iter().enumerate() {
-        cache.store(*key, answer(&format!("id{}", secret % key_ids), secret as u64));
+        cache.store(answer(*key, &format!("id{}", secret % key_ids), secret as u64));
     }
     (cache, keys)
 }
@@ -256,7 +279,7 @@ fn filled(entries: usize, key_ids: usize) -> (Cache, Vec<Fingerprint>) {
 fn no_change_of_all_holds_the_lock_for_too_many_entries() {
     const ENTRIES: usize = 10 * MOST_HELD + 1;
     let changes: [fn(&Cache) -> usize; 4] = [
-        |cache| cache.remove_where(|_, answer| number(answer).is_multiple_of(2)),
+        |cache| cache.remove_where(|answer| number(answer).is_multiple_of(2)),
         Cache::clear,
         |cache| {
             cache.make_all_stale(SLEEP);
@@ -290,7 +313,7 @@ fn many_secrets_of_one_key_id_are_found_and_forgotten_by_it() {
     let (cache, keys) = filled(1000, 4);
     assert_eq!(cache.sizes(), [1000; 3]);
     cache.remove(&keys[4]);
-    cache.store(keys[5], answer("id0", 5));
+    cache.store(answer(keys[5], "id0", 5));
     cache.remove_id("id0");
     for (secret, key) in keys.iter().enumerate() {
         assert_eq!(cache.look(key, |_| ()).is_some(), secret % 4 != 0 && secret != 5, "{secret}");
@@ -327,7 +350,7 @@ fn entries_come_and_go_while_others_are_removed() {
                                 cache.remove(key);
                             }
                             1 => cache.end_extension(key),
-                            _ => cache.store(*key, answer(&format!("id{}", secret % 5), round as u64)),
+                            _ => cache.store(answer(*key, &format!("id{}", secret % 5), round as u64)),
                         }
                     }
                 }
@@ -336,7 +359,7 @@ fn entries_come_and_go_while_others_are_removed() {
         for round in 0..20 {
             match round % 4 {
                 0 => {
-                    cache.remove_where(|_, answer| number(answer).is_multiple_of(2));
+                    cache.remove_where(|answer| number(answer).is_multiple_of(2));
                 }
                 1 => cache.make_all_stale(SLEEP),
                 2 => {
@@ -351,7 +374,7 @@ fn entries_come_and_go_while_others_are_removed() {
     assert_eq!(cache.sizes(), [cache.len(); 3]);
     for key in &keys {
         if let Some(shared) = cache.look(key, |answer| answer.usage.slot()) {
-            assert_eq!(cache.slots().at(shared).map(|slot| slot.key), Some(*key));
+            assert_eq!(cache.slots().at(shared).map(|answer| answer.fingerprint()), Some(*key));
         }
     }
     cache.clear();

@@ -3,8 +3,18 @@ use proptest::prelude::*;
 
 const NANOSECOND: Duration = Duration::from_nanos(1);
 
+fn lifetime(time_to_live: Duration, stale_if_error: Duration) -> Lifetime {
+    Lifetime { beginning: Instant::now(), time_to_live, stale_if_error }
+}
+
+/// An answer about a key whose fingerprint has these bits in its upper half, asked for when its cache began.
+fn answer_of(bits: u64, lifetime: &Lifetime, expires_at: Option<Instant>) -> CachedKey {
+    let verification = Verification::active("id1");
+    CachedKey::new(Fingerprint::of_halves(7, bits), verification, lifetime.beginning, expires_at, lifetime)
+}
+
 fn answer(bits: u64, time_to_live: Duration, stale_if_error: Duration) -> CachedKey {
-    CachedKey::new(Verification::active("id1"), Instant::now(), bits, time_to_live, stale_if_error, None)
+    answer_of(bits, &lifetime(time_to_live, stale_if_error), None)
 }
 
 fn freshness(answer: &CachedKey, age: Duration) -> Freshness {
@@ -60,35 +70,61 @@ proptest! {
     #[test]
     fn one_caller_renews_in_the_last_twentieth_and_then_after_5_s(
         bits: u64,
-        time_to_live in span(),
-        late in span(),
+        time_to_live in (200_000_000_u64..100_000_000_000).prop_map(Duration::from_micros),
+        late in 0.0..0.4,
     ) {
-        let answer = answer(bits, time_to_live, Duration::ZERO);
+        let lifetime = lifetime(time_to_live, Duration::ZERO);
+        let answer = answer_of(bits, &lifetime, None);
         let fresh_for = fresh_for(&answer);
-        let from = nanoseconds(fresh_for - fresh_for / 20);
-        prop_assert!(!answer.claims_refresh(from - 1));
-        let claimed = from + nanoseconds(late);
-        prop_assert!(answer.copy().claims_refresh(from), "what is claimed of a copy is not claimed of this");
-        prop_assert!(answer.claims_refresh(claimed));
+        let from = lifetime.beginning + fresh_for - fresh_for / 20;
+        prop_assert!(!answer.claims_refresh(from - NANOSECOND, &lifetime));
+        let claimed = from + (fresh_for / 20).mul_f64(late);
+        prop_assert!(answer.copy().claims_refresh(from, &lifetime), "what is claimed of a copy is not claimed of this");
+        prop_assert!(answer.claims_refresh(claimed, &lifetime));
         for answer in [&answer, &answer.copy()] {
-            prop_assert!(!answer.claims_refresh(claimed));
-            prop_assert!(!answer.claims_refresh(claimed + nanoseconds(REFRESH_RETRY) - 1));
-            prop_assert!(answer.claims_refresh(claimed + nanoseconds(REFRESH_RETRY)));
+            prop_assert!(!answer.claims_refresh(claimed, &lifetime));
+            prop_assert!(!answer.claims_refresh(claimed + REFRESH_RETRY - NANOSECOND, &lifetime));
+            prop_assert!(answer.claims_refresh(claimed + REFRESH_RETRY, &lifetime));
+        }
+    }
+
+    #[test]
+    fn a_quiet_answer_is_fresh_and_needs_no_renewal(
+        bits: u64,
+        ttl in span(),
+        end in span(),
+        older in prop_oneof![Just(Duration::ZERO), span()],
+        ages in prop::collection::vec(0.0..1.2, 1..9),
+    ) {
+        let lifetime = lifetime(ttl, Duration::ZERO);
+        let Some(asked_at) = lifetime.beginning.checked_sub(older) else { return Ok(()) };
+        let key = Fingerprint::of_halves(7, bits);
+        let answer = CachedKey::new(key, Verification::active("id1"), asked_at, Some(asked_at + end), &lifetime);
+        for now in ages.into_iter().map(|age| asked_at + ttl.min(end).mul_f64(age)) {
+            for answer in [&answer, &answer.copy()] {
+                if answer.is_quiet(lifetime.moment(now)) {
+                    prop_assert_eq!(answer.freshness(now), Freshness::Fresh);
+                    prop_assert!(!answer.claims_refresh(now, &lifetime));
+                }
+            }
+            answer.claims_refresh(now, &lifetime);
+            prop_assert!(!answer.slept(NANOSECOND).is_quiet(lifetime.moment(now)));
         }
     }
 
     #[test]
     fn no_answer_serves_past_the_end_of_its_key(bits: u64, ttl in span(), stale in span(), end in span()) {
-        let asked_at = Instant::now();
-        let expiring = |at| CachedKey::new(Verification::active("id1"), asked_at, bits, ttl, stale, Some(at));
-        let free = answer(bits, ttl, stale).times();
+        let lifetime = lifetime(ttl, stale);
+        let asked_at = lifetime.beginning;
+        let expiring = |at| answer_of(bits, &lifetime, Some(at));
+        let free = answer_of(bits, &lifetime, None).times();
         prop_assert_eq!(expiring(asked_at + end).times(), free.map(|time| time.min(end)));
         prop_assert_eq!(expiring(asked_at + ttl + stale).times(), free, "what ends later changes nothing");
         prop_assert_eq!(freshness(&expiring(asked_at + end), end), Freshness::Expired);
         prop_assert_eq!(expiring(asked_at).times(), [Duration::ZERO; 2]);
         prop_assert_eq!(expiring(asked_at.checked_sub(end).unwrap_or(asked_at)).times(), [Duration::ZERO; 2]);
-        let renewed_from = fresh_for(&expiring(asked_at + end)).mul_f64(0.95);
-        prop_assert!(expiring(asked_at + end).claims_refresh(nanoseconds(renewed_from + Duration::from_micros(1))));
+        let renewed_from = fresh_for(&expiring(asked_at + end)).mul_f64(0.95) + Duration::from_micros(1);
+        prop_assert!(expiring(asked_at + end).claims_refresh(asked_at + renewed_from, &lifetime));
     }
 
     #[test]
@@ -139,7 +175,15 @@ proptest! {
 
 #[test]
 fn times_without_end_do_not_wrap_around() {
-    let answer = answer(0, Duration::MAX / 4, Duration::MAX / 4);
-    assert_eq!(freshness(&answer, Duration::from_secs(1 << 30)), Freshness::Fresh);
-    assert!(!answer.claims_refresh(1 << 62));
+    let lifetime = lifetime(Duration::MAX / 4, Duration::MAX / 4);
+    let (answer, later) = (answer_of(0, &lifetime, None), Duration::from_secs(1 << 30));
+    assert_eq!(freshness(&answer, later), Freshness::Fresh);
+    assert!(!answer.claims_refresh(lifetime.beginning + later, &lifetime));
+    assert!(answer.is_quiet(lifetime.moment(lifetime.beginning + later)));
+}
+
+/// With more bytes before its end, a decision would read another line of memory more often.
+#[test]
+fn a_decision_reads_the_first_32_bytes_of_an_answer() {
+    assert_eq!(std::mem::offset_of!(CachedKey, verification) + Verification::DECIDED_BY, 32);
 }

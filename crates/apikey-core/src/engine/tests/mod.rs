@@ -63,7 +63,8 @@ enum Kind {
 
 impl World {
     pub(super) fn new(settings: EngineSettings) -> Self {
-        Self { engine: Engine::new(settings, Fingerprinter::random().unwrap()), clock: ManualClock::new() }
+        let clock = ManualClock::new();
+        Self { engine: Engine::new(settings, Fingerprinter::random().unwrap(), clock.now()), clock }
     }
 
     fn step(&self, key: &str) -> Step {

@@ -5,23 +5,24 @@ use super::*;
 /// A value that can be told from another one.
 struct Value {
     number: u64,
-    usage: Usage<Value>,
+    usage: Usage,
+    copies: Copies<Value>,
 }
 
 impl Value {
     fn copy(&self) -> Self {
-        Self { number: self.number, usage: self.usage.of_successor() }
+        Self { number: self.number, usage: self.usage.of_successor(), copies: Copies::default() }
     }
 }
 
 /// A value with the references that the cache holds. Nobody else uses it.
 fn cached() -> [Arc<Value>; OF_THE_CACHE] {
-    let value = Arc::new(Value { number: 7, usage: Usage::default() });
+    let value = Arc::new(Value { number: 7, usage: Usage::default(), copies: Copies::default() });
     [Arc::clone(&value), value]
 }
 
 fn hand_out(value: &Arc<Value>, spreading: &Spreading) -> Arc<Value> {
-    value.usage.hand_out(value, spreading, Value::copy)
+    super::hand_out(value, &value.usage, &value.copies, spreading, Value::copy)
 }
 
 /// Hands the value out to two requests at once, so often that it is copied if it may be.
@@ -33,7 +34,7 @@ fn use_from_two([value, _]: &[Arc<Value>; OF_THE_CACHE], spreading: &Spreading) 
 }
 
 fn is_spread([value, _]: &[Arc<Value>; OF_THE_CACHE]) -> bool {
-    value.usage.copies.get().is_some()
+    value.usage.is_spread.load(Ordering::Relaxed)
 }
 
 #[test]
