@@ -135,7 +135,9 @@ pub struct Verification {
     key_id_ends: u32,
     organization_ends: u32,
     user_ends: u32,
-    verification_count: Option<u64>,
+    has_count: bool,
+    /// 0 without a count.
+    verification_count: u64,
 }
 
 /// Serializes as an object with the fields that the handlers in Kinde's guide return: `key_id`, `status`, `scopes`,
@@ -178,7 +180,8 @@ impl Verification {
             key_id_ends: ends,
             organization_ends: ends,
             user_ends: ends,
-            verification_count: None,
+            has_count: false,
+            verification_count: 0,
         }
     }
 
@@ -227,7 +230,7 @@ impl Verification {
     /// Sets how often Kinde has verified the key.
     #[must_use]
     pub fn with_verification_count(mut self, count: u64) -> Self {
-        self.verification_count = Some(count);
+        (self.has_count, self.verification_count) = (true, count);
         self
     }
 
@@ -296,7 +299,7 @@ impl Verification {
     /// How often Kinde has verified the key, if Kinde says so. Informational.
     #[must_use]
     pub fn verification_count(&self) -> Option<u64> {
-        self.verification_count
+        self.has_count.then_some(self.verification_count)
     }
 
     /// The code of Kinde's answer. `API_KEY_VERIFIED` is the only one that Kinde has published.

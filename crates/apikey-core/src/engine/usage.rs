@@ -7,8 +7,10 @@
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+
+use once_cell::race::OnceBox;
 
 /// How many references the cache itself holds to a value: one in its map, one in its slot.
 const OF_THE_CACHE: usize = 2;
@@ -107,7 +109,7 @@ pub(super) fn hand_out<T>(
 
 /// One copy for each processor, if the value needs copies.
 #[derive(Debug)]
-pub(super) struct Copies<T>(OnceLock<Box<Made<T>>>);
+pub(super) struct Copies<T>(OnceBox<Made<T>>);
 
 #[derive(Debug)]
 struct Made<T> {
@@ -117,7 +119,7 @@ struct Made<T> {
 
 impl<T> Default for Copies<T> {
     fn default() -> Self {
-        Self(OnceLock::new())
+        Self(OnceBox::new())
     }
 }
 

@@ -12,9 +12,9 @@ use crate::engine::cached_key::CachedKey;
 /// that the lock is held.
 pub(super) const MOST_LOOKED_AT: usize = 64;
 
-/// About how many key ids share one table of the index. When a table grows, all its key ids are entered anew,
-/// while changes wait.
-pub(super) const TABLE: usize = 1024;
+/// About how many key ids share one table of the index, if the cache is full. When a table grows, all its key ids are
+/// entered anew, while changes wait. With this many, nearly no table has more than 1,024 places, of 5 bytes each.
+const TABLE: usize = 768;
 const MOST_TABLES: usize = 65_536;
 
 /// One slot for each entry of the map. If all slots are taken, the clock algorithm decides which entry is
@@ -27,7 +27,7 @@ pub(super) struct Slots {
     hand: usize,
     /// Finds one slot of a key id. The other slots of this id are its siblings. There are many small tables,
     /// because one large table would take 0.4 s to grow past a million key ids.
-    by_key_id: Box<[HashTable<usize>]>,
+    by_key_id: Box<[HashTable<u32>]>,
     /// The siblings of each slot. `None` if a key id has one secret, because then no slot has a sibling.
     siblings: Option<Vec<Siblings>>,
     hashing: RandomState,
@@ -46,7 +46,7 @@ impl Slots {
     pub(super) fn new(capacity: usize, one_secret_per_key_id: bool) -> Self {
         // The number of a slot is kept in 32 bits.
         let capacity = capacity.min(u32::MAX as usize);
-        let tables = (capacity / TABLE).clamp(1, MOST_TABLES).next_power_of_two();
+        let tables = (capacity / TABLE).clamp(1, MOST_TABLES);
         Self {
             capacity,
             entries: Vec::new(),
@@ -79,7 +79,7 @@ impl Slots {
     pub(super) fn find(&self, key_id: &str) -> Option<usize> {
         let hash = self.hashing.hash_one(key_id);
         let table = self.by_key_id.get(table_of(hash, self.by_key_id.len()))?;
-        table.find(hash, |slot| holds(&self.entries, *slot, key_id)).copied()
+        table.find(hash, |slot| holds(&self.entries, *slot, key_id)).map(|slot| *slot as usize)
     }
 
     /// A free slot for one more entry. If all were taken, also the entry that was evicted.
@@ -110,13 +110,13 @@ impl Slots {
         }
         self.join(slot, slot);
         let Self { entries, by_key_id, hashing, .. } = self;
-        let hash_of = |slot: &usize| {
-            let held = entries.get(*slot).and_then(Option::as_ref);
+        let hash_of = |slot: &u32| {
+            let held = entries.get(*slot as usize).and_then(Option::as_ref);
             hashing.hash_one(held.map_or(key_id, |held| held.verification.key_id()))
         };
         let hash = hashing.hash_one(key_id);
         if let Some(table) = by_key_id.get_mut(table_of(hash, by_key_id.len())) {
-            table.insert_unique(hash, slot, hash_of);
+            table.insert_unique(hash, number_of(slot), hash_of);
         }
     }
 
@@ -142,11 +142,12 @@ impl Slots {
         let hash = hashing.hash_one(key_id);
         // Of siblings, only one is in the table.
         let table = by_key_id.get_mut(table_of(hash, by_key_id.len()));
-        if let Some(Ok(mut entry)) = table.map(|table| table.find_entry(hash, |held| *held == slot)) {
+        if let Some(Ok(mut entry)) = table.map(|table| table.find_entry(hash, |held| *held as usize == slot))
+        {
             if next == slot {
                 entry.remove();
             } else {
-                *entry.get_mut() = next;
+                *entry.get_mut() = number_of(next);
             }
         }
         self.join(previous, next);
@@ -191,7 +192,7 @@ impl Slots {
             let next = |slot: &usize| Some(self.siblings_of(*slot).next).filter(|next| *next != first);
             std::iter::successors(Some(first), next).count()
         };
-        let indexed = self.by_key_id.iter().flatten().map(|slot| ring(*slot)).sum();
+        let indexed = self.by_key_id.iter().flatten().map(|slot| ring(*slot as usize)).sum();
         [self.entries.iter().flatten().count(), indexed]
     }
 
@@ -202,13 +203,18 @@ impl Slots {
     }
 }
 
-/// The table of a hash. The number of tables is a power of two. A table itself uses the lowest and the highest
-/// bits of the hash, so this uses bits between.
+/// The table of a hash. A table itself uses the lowest and the highest bits of the hash, so this uses bits between.
 fn table_of(hash: u64, tables: usize) -> usize {
-    (hash >> 32) as usize & (tables - 1)
+    let bits = (hash >> 16) & u64::from(u32::MAX);
+    ((bits * tables as u64) >> 32) as usize
 }
 
-fn holds(entries: &[Option<Arc<CachedKey>>], slot: usize, key_id: &str) -> bool {
-    let held = entries.get(slot).and_then(Option::as_ref);
+/// A slot as the index keeps it. There are never more slots.
+fn number_of(slot: usize) -> u32 {
+    u32::try_from(slot).unwrap_or(u32::MAX)
+}
+
+fn holds(entries: &[Option<Arc<CachedKey>>], slot: u32, key_id: &str) -> bool {
+    let held = entries.get(slot as usize).and_then(Option::as_ref);
     held.is_some_and(|held| held.verification.key_id() == key_id)
 }
