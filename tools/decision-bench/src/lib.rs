@@ -54,12 +54,21 @@ impl Verifier for Everyone {
     }
 }
 
-/// An authenticator with this many cached keys, numbered from 0.
+/// An authenticator with this many cached keys, numbered from 0. One is verified after the other.
 ///
 /// # Errors
 ///
 /// If it cannot be built or filled, in words.
 pub fn filled(keys: u64) -> Result<Authenticator, String> {
+    filled_by(keys, 1)
+}
+
+/// The same, with this many keys verified at once. Under valgrind, each switch between threads takes long.
+///
+/// # Errors
+///
+/// As [`filled`].
+pub fn filled_by(keys: u64, at_once: u64) -> Result<Authenticator, String> {
     let capacity = usize::try_from(keys).unwrap_or(usize::MAX).max(1_000);
     let authenticator = Authenticator::builder(Everyone::default())
         .cache_capacity(capacity)
@@ -69,10 +78,9 @@ pub fn filled(keys: u64) -> Result<Authenticator, String> {
         .map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
-        let secrets: Vec<String> = (0..keys).map(secret).collect();
-        // Many at once, because each switch between threads takes long under valgrind.
-        for some in secrets.chunks(256) {
-            let answers = authenticator.verify_many(some).await.into_iter();
+        for first in (0..keys).step_by(at_once as usize) {
+            let some = first..keys.min(first + at_once);
+            let answers = authenticator.verify_many(some.map(secret)).await.into_iter();
             answers.collect::<Result<Vec<_>, _>>().map_err(|denial| denial.to_string())?;
         }
         Ok::<(), String>(())

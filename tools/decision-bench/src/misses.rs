@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use apikey_core::Policy;
-use decision_bench::{LeastCached, bearer, decide, filled, random_order, secret, verification};
+use decision_bench::{LeastCached, bearer, decide, filled_by, random_order, secret, verification};
 
 /// The header value of a request, in one line of the processor's cache. So each request brings exactly one line with
 /// it, which is not the guard's.
@@ -44,7 +44,7 @@ pub(crate) fn run(guard: &str, keys: &str, times: &str, go: &Path) -> Result<(),
 fn filled_guard(guard: &str, keys: u64) -> Result<Guard, String> {
     match guard {
         "ours" => {
-            let (authenticator, policy) = (filled(keys)?, Policy::all(["read:users"]));
+            let (authenticator, policy) = (filled_by(keys, 256)?, Policy::all(["read:users"]));
             Ok(Box::new(move |value| {
                 decide(&authenticator, &policy, value).is_some_and(|decided| black_box(decided).is_ok())
             }))
