@@ -11,6 +11,7 @@ use crate::denial::Denial;
 use crate::engine::{CROWDED, News, Outcome, Step, Waiter};
 use crate::extract::Malformed;
 use crate::key::{Credential, Fingerprint};
+use crate::telemetry::AnswerSource;
 use crate::verified_key::VerifiedKey;
 use crate::verifier::ServerFault;
 use crate::view::View;
@@ -147,26 +148,32 @@ impl View {
                 Ok(VerifiedKey::fresh(answer, now))
             }
             Step::Stale(answer) => Ok(VerifiedKey::from_cache(answer, now)),
-            Step::Refused(refusal) => Err(style.refused(refusal)),
+            Step::Refused(refusal) => Err(style.refused(refusal).from_source(AnswerSource::Negative)),
             Step::Unavailable(wait) => Err(style.unavailable(wait)),
             Step::SetUp => Err(style.server_fault(ServerFault::Internal)),
-            Step::Limited(limited) => Err(style.limited(limited)),
+            Step::Limited(limited) => {
+                self.telemetry.limited();
+                Err(style.limited(limited))
+            }
             Step::Crowded => return None,
-            Step::Wait(waiter) => return Some(self.pending(fingerprint, waiter)),
+            Step::Wait(waiter) => {
+                return Some(self.pending(fingerprint, waiter, AnswerSource::Coalesced));
+            }
             Step::Verify(flight, waiter) => {
                 worker.launch(flight, key.into_presented_key());
-                return Some(self.pending(fingerprint, waiter));
+                return Some(self.pending(fingerprint, waiter, AnswerSource::Verified));
             }
         };
         Some(self.attempt(State::Decided(decision)))
     }
 
-    fn pending(self: &Arc<Self>, fingerprint: Fingerprint, waiter: Waiter) -> Attempt {
+    fn pending(self: &Arc<Self>, fingerprint: Fingerprint, waiter: Waiter, source: AnswerSource) -> Attempt {
         let view = Arc::clone(self);
         self.attempt(State::Pending(Box::new(PendingVerification {
             view,
             fingerprint,
             waiter,
+            source,
             takes_stale: true,
             answer: None,
         })))
@@ -178,6 +185,7 @@ impl View {
         self: Arc<Self>,
         key: Fingerprint,
         waiter: Waiter,
+        source: AnswerSource,
         takes_stale: bool,
     ) -> Result<VerifiedKey, Denial> {
         let Self { engine, clock, style, rules, timeout, .. } = &*self;
@@ -202,16 +210,19 @@ impl View {
                 // The verification may have begun before this request, and then its answer is older than the request.
                 let largest = max_age.map(|max_age| max_age.saturating_add(*timeout));
                 if answer.is_within(largest, now) {
-                    Ok(VerifiedKey::from_verifier(answer, now))
+                    Ok(VerifiedKey::from_verifier(answer, source, now))
                 } else {
-                    Err(style.server_fault(ServerFault::UNAVAILABLE))
+                    Err(style.server_fault(ServerFault::UNAVAILABLE).from_source(source))
                 }
             }
-            Outcome::Refused(refusal) => Err(style.refused(refusal)),
-            Outcome::Limited(limited) => Err(style.limited(limited)),
+            Outcome::Refused(refusal) => Err(style.refused(refusal).from_source(source)),
+            Outcome::Limited(limited) => {
+                self.telemetry.limited();
+                Err(style.limited(limited).from_source(source))
+            }
             Outcome::Failed { fault, stale_may_serve } => {
                 let older = if stale_may_serve { older(clock.now()) } else { None };
-                older.ok_or_else(|| style.server_fault(fault))
+                older.ok_or_else(|| style.server_fault(fault).from_source(source))
             }
         }
     }
@@ -224,6 +235,8 @@ pub(crate) struct PendingVerification {
     view: Arc<View>,
     fingerprint: Fingerprint,
     waiter: Waiter,
+    /// Who started the verification.
+    source: AnswerSource,
     takes_stale: bool,
     answer: Option<Pin<Box<Answering>>>,
 }
@@ -245,11 +258,12 @@ impl PendingVerification {
 
 impl Clone for PendingVerification {
     fn clone(&self) -> Self {
-        let Self { view, fingerprint, waiter, takes_stale, answer: _ } = self;
+        let Self { view, fingerprint, waiter, source, takes_stale, answer: _ } = self;
         Self {
             view: Arc::clone(view),
             fingerprint: *fingerprint,
             waiter: waiter.clone(),
+            source: *source,
             takes_stale: *takes_stale,
             answer: None,
         }
@@ -260,10 +274,10 @@ impl Future for PendingVerification {
     type Output = Result<VerifiedKey, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { view, fingerprint, waiter, takes_stale, answer } = &mut *self;
+        let Self { view, fingerprint, waiter, source, takes_stale, answer } = &mut *self;
         let answer = answer.get_or_insert_with(|| {
             waiter.enter();
-            Box::pin(Arc::clone(view).outcome(*fingerprint, waiter.clone(), *takes_stale))
+            Box::pin(Arc::clone(view).outcome(*fingerprint, waiter.clone(), *source, *takes_stale))
         });
         let answer = ready!(answer.as_mut().poll(context));
         waiter.leave();

@@ -9,6 +9,7 @@ use crate::engine::Purge;
 use crate::key::{Credential, MalformedKey, PresentedKey};
 use crate::policy::Policy;
 use crate::request::RequestHead;
+use crate::telemetry::Statistics;
 use crate::verified_key::VerifiedKey;
 use crate::verifier::Health;
 use crate::view::View;
@@ -76,7 +77,9 @@ impl Authenticator {
     /// # Errors
     /// [`Denial`], if the key lacks scopes or an owner, or if the answer about it is stale.
     pub fn authorize(&self, key: &VerifiedKey, policy: &Policy) -> Result<(), Denial> {
-        self.0.authorize(key, policy).inspect_err(|denial| decision_log::denied(denial, Some(key)))
+        self.0.authorize(key, policy).inspect_err(|denial| {
+            decision_log::denied(&self.0, denial, Some(key), Some(policy), None);
+        })
     }
 
     /// Checks whether verifying works, with no customer's key. It reaches Kinde, gets a token, and proves that the
@@ -160,6 +163,19 @@ impl Authenticator {
         let now = self.0.clock.now();
         let answers = self.0.engine.cached(key_id, now);
         answers.into_iter().map(|answer| VerifiedKey::from_cache(answer, now)).collect()
+    }
+
+    /// A snapshot of everything that this authenticator counts: decisions, verifications, calls to Kinde, and the state of
+    /// its parts. Views that are made with [`with_options`](Self::with_options) count in the same place.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let View { telemetry, engine, worker, .. } = &*self.0;
+        let mut samples = Vec::new();
+        telemetry.decisions(&mut samples);
+        engine.gauges(&mut samples);
+        worker.gauges(&mut samples);
+        telemetry.rest(&mut samples);
+        Statistics::new(samples)
     }
 
     /// How many keys are cached. An expired answer counts until the cache needs its room.

@@ -1,18 +1,32 @@
-//! What each decision leaves in the log and in the caller's span.
+//! What each decision leaves: it is counted, and it is noted in the log, in the caller's span, and with the observer.
+
+mod facts;
 
 use tracing::Span;
 
 use crate::denial::Denial;
+use crate::policy::Policy;
+use crate::telemetry::{DecisionOutcome, DecisionRecord, Event};
 use crate::verified_key::VerifiedKey;
+use crate::view::View;
+pub(crate) use facts::Facts;
 
-/// The name of the outcome in events and spans. A span must have declared the fields to record them.
-const ACCEPTED: &str = "accepted";
-const ANONYMOUS: &str = "anonymous";
-const DENIED: &str = "denied";
+/// The names of the outcome in events and spans. A span must have declared the fields to record them.
+const ACCEPTED: &str = DecisionOutcome::Accepted.as_str();
+const ANONYMOUS: &str = DecisionOutcome::Anonymous.as_str();
+const DENIED: &str = DecisionOutcome::Denied.as_str();
 
-/// Notes that a request passes with this key.
+/// Notes that a request passes with this key. `facts` are asked for only if the observer hears of it.
 #[inline]
-pub(crate) fn accepted(key: &VerifiedKey) {
+pub(crate) fn accepted(
+    view: &View,
+    key: &VerifiedKey,
+    policy: &Policy,
+    facts: impl FnOnce() -> Option<Box<Facts>>,
+) {
+    if view.telemetry.accepted(key.source()) {
+        tell(view, DecisionOutcome::Accepted, None, Some(key), Some(policy), facts().as_deref());
+    }
     // Without any subscriber, a hit pays no more than this look.
     if tracing::dispatcher::has_been_set() {
         let key_id = key.key_id();
@@ -22,7 +36,10 @@ pub(crate) fn accepted(key: &VerifiedKey) {
 }
 
 /// Notes that a request passes without a key.
-pub(crate) fn anonymous() {
+pub(crate) fn anonymous(view: &View, policy: &Policy, facts: impl FnOnce() -> Option<Box<Facts>>) {
+    if view.telemetry.anonymous() {
+        tell(view, DecisionOutcome::Anonymous, None, None, Some(policy), facts().as_deref());
+    }
     if tracing::dispatcher::has_been_set() {
         Span::current().record("apikey.outcome", ANONYMOUS);
         tracing::trace!(apikey.outcome = ANONYMOUS, "no API key presented");
@@ -30,7 +47,17 @@ pub(crate) fn anonymous() {
 }
 
 /// Notes that a request is refused. `key` is the key, if it was verified.
-pub(crate) fn denied(denial: &Denial, key: Option<&VerifiedKey>) {
+pub(crate) fn denied(
+    view: &View,
+    denial: &Denial,
+    key: Option<&VerifiedKey>,
+    policy: Option<&Policy>,
+    facts: Option<&Facts>,
+) {
+    let source = key.map(VerifiedKey::source).or(denial.source());
+    if view.telemetry.denied(denial.code(), source) {
+        tell(view, DecisionOutcome::Denied, Some(denial), key, policy, facts);
+    }
     if !tracing::dispatcher::has_been_set() {
         return;
     }
@@ -55,4 +82,26 @@ pub(crate) fn denied(denial: &Denial, key: Option<&VerifiedKey>) {
         503 => tell!(warn),
         _ => tell!(debug),
     }
+}
+
+#[cold]
+fn tell(
+    view: &View,
+    outcome: DecisionOutcome,
+    denial: Option<&Denial>,
+    key: Option<&VerifiedKey>,
+    policy: Option<&Policy>,
+    facts: Option<&Facts>,
+) {
+    view.telemetry.tell(&Event::Decided(DecisionRecord {
+        outcome,
+        code: denial.map(Denial::code),
+        source: key.map(VerifiedKey::source).or_else(|| denial.and_then(Denial::source)),
+        age: key.map(VerifiedKey::age),
+        key: key.map(VerifiedKey::verification),
+        policy,
+        route: facts.and_then(|facts| facts.route.as_deref()),
+        request_id: facts.and_then(|facts| facts.request_id.as_deref()),
+        client: facts.and_then(|facts| facts.client.as_deref()),
+    }));
 }

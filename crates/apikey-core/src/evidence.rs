@@ -36,6 +36,17 @@ pub(crate) enum Retry {
 }
 
 impl FailureClass {
+    /// The text in labels and fields.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overload => "overload",
+            Self::Outage => "outage",
+            Self::SetUp => "set_up",
+            Self::ServiceRefused => "service_refused",
+            Self::Unjudged => "unjudged",
+        }
+    }
+
     pub(crate) const fn rule(self) -> Rule {
         use Retry::{AfterTheMoment, Never, OnANewConnection};
         use StaleAnswer::{Serves, ServesWhileOpen};

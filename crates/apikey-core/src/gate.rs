@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::attempt::{Attempt, PendingVerification, State};
 use crate::authenticator::Authenticator;
-use crate::decision_log;
+use crate::decision_log::{self, Facts};
 use crate::denial::{Audience, Denial};
 use crate::policy::Policy;
 use crate::request::RequestHead;
@@ -113,7 +113,8 @@ impl Gate<'_> {
         match self.open(attempt) {
             State::Decided(Ok(key)) => Decision::Decided(self.pass(key, request).map(|key| wrap(Some(key)))),
             State::Anonymous => {
-                decision_log::anonymous();
+                let view = &self.authenticator.0;
+                decision_log::anonymous(view, self.policy, || Facts::of(view, request));
                 Decision::Decided(Ok(wrap(None)))
             }
             State::Decided(Err(denial)) => self.refuse(denial, request),
@@ -131,17 +132,24 @@ impl Gate<'_> {
         let view = &self.authenticator.0;
         match view.authorize(&key, self.policy) {
             Ok(()) => {
-                decision_log::accepted(&key);
+                decision_log::accepted(view, &key, self.policy, || Facts::of(view, request));
                 Ok(key)
             }
-            Err(denial) => Err(denied(view, denial, view.style.audience(request), Some(&key))),
+            Err(denial) => Err(self.denied(denial, request, Some(&key))),
         }
     }
 
     #[cold]
     fn refuse<K>(&self, denial: Denial, request: &impl RequestHead) -> Decision<K> {
+        Decision::Decided(Err(self.denied(denial, request, None)))
+    }
+
+    #[cold]
+    fn denied(&self, denial: Denial, request: &impl RequestHead, key: Option<&VerifiedKey>) -> Denial {
         let view = &self.authenticator.0;
-        Decision::Decided(Err(denied(view, denial, view.style.audience(request), None)))
+        let facts = Facts::of(view, request);
+        let asker = Asker { policy: self.policy, facts: facts.as_deref() };
+        denied(view, denial, view.style.audience(request), key, asker)
     }
 
     #[cold]
@@ -155,8 +163,9 @@ impl Gate<'_> {
             pending.refuse_stale_answers();
         }
         let policy = self.policy.clone();
-        let audience = pending.view().style.audience(request);
-        Decision::Pending(PendingDecision(Box::new(Waiting { pending, policy, audience, wrap })))
+        let view = pending.view();
+        let (audience, facts) = (view.style.audience(request), Facts::of(view, request));
+        Decision::Pending(PendingDecision(Box::new(Waiting { pending, policy, audience, facts, wrap })))
     }
 }
 
@@ -167,10 +176,23 @@ fn of_another_authenticator() -> State {
     )))
 }
 
+/// What asked for the decision.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    policy: &'a Policy,
+    facts: Option<&'a Facts>,
+}
+
 /// The denial as it leaves the gate.
 #[cold]
-fn denied(view: &View, denial: Denial, audience: Option<Box<Audience>>, key: Option<&VerifiedKey>) -> Denial {
-    decision_log::denied(&denial, key);
+fn denied(
+    view: &View,
+    denial: Denial,
+    audience: Option<Box<Audience>>,
+    key: Option<&VerifiedKey>,
+    Asker { policy, facts }: Asker<'_>,
+) -> Denial {
+    decision_log::denied(view, &denial, key, Some(policy), facts);
     denial.presented_as(&view.style, audience)
 }
 
@@ -185,6 +207,7 @@ struct Waiting<K> {
     pending: PendingVerification,
     policy: Policy,
     audience: Option<Box<Audience>>,
+    facts: Option<Box<Facts>>,
     wrap: Wrap<K>,
 }
 
@@ -197,17 +220,17 @@ impl<K> Future for PendingDecision<K> {
     type Output = Result<K, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Waiting { pending, policy, audience, wrap } = &mut *self.0;
+        let Waiting { pending, policy, audience, facts, wrap } = &mut *self.0;
         let decision = ready!(Pin::new(&mut *pending).poll(context));
-        let view = pending.view();
+        let (view, asker) = (pending.view(), Asker { policy, facts: facts.as_deref() });
         let key = match decision {
             Ok(key) => key,
-            Err(denial) => return Poll::Ready(Err(denied(view, denial, audience.take(), None))),
+            Err(denial) => return Poll::Ready(Err(denied(view, denial, audience.take(), None, asker))),
         };
         if let Err(denial) = view.authorize(&key, policy) {
-            return Poll::Ready(Err(denied(view, denial, audience.take(), Some(&key))));
+            return Poll::Ready(Err(denied(view, denial, audience.take(), Some(&key), asker)));
         }
-        decision_log::accepted(&key);
+        decision_log::accepted(view, &key, policy, || facts.take());
         Poll::Ready(Ok(match wrap {
             Wrap::Key(wrap) => wrap(key),
             Wrap::Optional(wrap) => wrap(Some(key)),

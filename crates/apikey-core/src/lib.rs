@@ -95,6 +95,8 @@ mod request;
 mod retry;
 mod runtime;
 mod tally;
+mod telemetry;
+mod thread_number;
 mod uploads;
 mod verification;
 mod verified_key;
@@ -128,6 +130,11 @@ pub use memo::Memo;
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
 pub use request::{PeerAddress, PlainRequest, RequestHead, is_preflight};
+pub use telemetry::{
+    AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Endpoint, Event,
+    Histogram, Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, Recorder, Sample,
+    SampleValue, Statistics, TokenRenewal, VerificationRecord, VerificationResult,
+};
 pub use verification::{Judgement, Refusal, Verdict, Verification};
 pub use verified_key::VerifiedKey;
 pub use verifier::{FailureClass, FirstTry, Health, Verifier, VerifierError};

@@ -1,5 +1,6 @@
 //! The parts of a request that the core reads.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// The parts of a request that the core reads. Each adapter implements it for its framework's own request.
@@ -21,6 +22,12 @@ pub trait RequestHead {
     /// `None` if the server does not know it, or if the connection is a Unix socket. Then nobody counts this request's
     /// attempts, unless [`TrustedProxies`](crate::TrustedProxies) name `unix`.
     fn peer(&self) -> Option<IpAddr>;
+
+    /// The template of the matched route, such as `/users/{id}`, for an [`Observer`](crate::Observer). `None` if the
+    /// framework does not tell it.
+    fn route(&self) -> Option<Cow<'_, str>> {
+        None
+    }
 }
 
 /// The address at the other end of the connection, if the application supplies it.

@@ -40,6 +40,11 @@ impl RetryBudget {
         let _never_fails = self.saved.fetch_update(Ordering::AcqRel, Ordering::Acquire, earn);
     }
 
+    /// How many retries are left.
+    pub(crate) fn left(&self) -> u64 {
+        u64::from(self.saved.load(Ordering::Relaxed) / COST)
+    }
+
     fn spend(&self) -> bool {
         self.saved.fetch_update(Ordering::AcqRel, Ordering::Acquire, |saved| saved.checked_sub(COST)).is_ok()
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::{CachedKey, Freshness};
+use crate::telemetry::AnswerSource;
 use crate::verification::Verification;
 
 /// A key that Kinde says is valid and active: the caller's identity. Cheap to clone.
@@ -14,22 +15,23 @@ use crate::verification::Verification;
 pub struct VerifiedKey {
     answer: Arc<CachedKey>,
     decided_at: Instant,
-    from_cache: bool,
-    stale: bool,
+    source: AnswerSource,
 }
 
 impl VerifiedKey {
     pub(crate) fn fresh(answer: Arc<CachedKey>, now: Instant) -> Self {
-        Self { answer, decided_at: now, from_cache: true, stale: false }
+        Self { answer, decided_at: now, source: AnswerSource::Hit }
     }
 
     pub(crate) fn from_cache(answer: Arc<CachedKey>, now: Instant) -> Self {
-        let stale = answer.freshness(now) != Freshness::Fresh;
-        Self { answer, decided_at: now, from_cache: true, stale }
+        let is_fresh = answer.freshness(now) == Freshness::Fresh;
+        let source = if is_fresh { AnswerSource::Hit } else { AnswerSource::Stale };
+        Self { answer, decided_at: now, source }
     }
 
-    pub(crate) fn from_verifier(answer: Arc<CachedKey>, now: Instant) -> Self {
-        Self { answer, decided_at: now, from_cache: false, stale: false }
+    /// `source` says who started the verification.
+    pub(crate) fn from_verifier(answer: Arc<CachedKey>, source: AnswerSource, now: Instant) -> Self {
+        Self { answer, decided_at: now, source }
     }
 
     /// A key that nobody has verified, for tests of handlers. The code that calls this vouches for the key, so an
@@ -49,7 +51,7 @@ impl VerifiedKey {
     pub fn assume_verified(verification: Verification) -> Self {
         let now = Instant::now();
         let answer = Arc::new(CachedKey::outside_of_any_cache(verification, now));
-        Self { answer, decided_at: now, from_cache: false, stale: false }
+        Self { answer, decided_at: now, source: AnswerSource::Verified }
     }
 
     /// Everything that Kinde said about the key.
@@ -96,14 +98,20 @@ impl VerifiedKey {
     /// Whether the answer came from the cache. Otherwise Kinde gave it for this request.
     #[must_use]
     pub fn is_from_cache(&self) -> bool {
-        self.from_cache
+        matches!(self.source, AnswerSource::Hit | AnswerSource::Stale)
     }
 
     /// Whether the answer is older than the cache's time to live. Such an answer serves only if Kinde can't answer, does
     /// not answer soon, or must not be asked now ([`stale_if_error`](crate::AuthenticatorBuilder::stale_if_error)).
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.stale
+        self.source == AnswerSource::Stale
+    }
+
+    /// Where the answer comes from.
+    #[must_use]
+    pub fn source(&self) -> AnswerSource {
+        self.source
     }
 
     /// How long before this request Kinde was asked for the answer.
@@ -116,7 +124,7 @@ impl VerifiedKey {
 /// Two keys are equal if Kinde said the same about them, and both are stale or neither is.
 impl PartialEq for VerifiedKey {
     fn eq(&self, other: &Self) -> bool {
-        self.verification() == other.verification() && self.stale == other.stale
+        self.verification() == other.verification() && self.is_stale() == other.is_stale()
     }
 }
 

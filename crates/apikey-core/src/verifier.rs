@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use crate::clock::Clock;
 use crate::key::PresentedKey;
+use crate::telemetry::Recorder;
 use crate::verification::Judgement;
 
 /// Judges a presented key. [`KindeVerifier`](crate::KindeVerifier) asks Kinde. Tests bring a fake.
@@ -75,6 +76,12 @@ pub trait Verifier: Send + Sync + 'static {
         let _ = clock;
     }
 
+    /// Gives the verifier the place where it notes the calls that it makes. The authenticator calls this once, when it is
+    /// built and before the first verification. Default: it does nothing, and no calls are noted.
+    fn use_recorder(&self, recorder: Recorder) {
+        let _ = recorder;
+    }
+
     /// Whether one key id may have several good secrets at the same time. Default: no, as at Kinde, where a rotation
     /// ends the old secret at once. Then the cache forgets the earlier secrets of an id when a later one is accepted.
     fn allows_several_secrets_per_key_id(&self) -> bool {
@@ -100,6 +107,10 @@ macro_rules! forward_to_the_inner_verifier {
 
             fn use_clock(&self, clock: Arc<dyn Clock>) {
                 (**self).use_clock(clock);
+            }
+
+            fn use_recorder(&self, recorder: Recorder) {
+                (**self).use_recorder(recorder);
             }
 
             fn allows_several_secrets_per_key_id(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::extract::Extraction;
 use crate::options::Options;
 use crate::policy::Policy;
 use crate::request::RequestHead;
+use crate::telemetry::Telemetry;
 use crate::uploads::RefusedUploads;
 use crate::verified_key::VerifiedKey;
 use crate::worker::Worker;
@@ -29,6 +30,7 @@ pub(crate) struct View {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) worker: Arc<Worker>,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) refused_uploads: Arc<RefusedUploads>,
     /// How long a batch tries to begin a verification if too many callers ask already.
     pub(crate) timeout: Duration,
@@ -60,6 +62,7 @@ impl View {
             clock: Arc::clone(&self.clock),
             clients: Arc::clone(&self.clients),
             worker: Arc::clone(&self.worker),
+            telemetry: Arc::clone(&self.telemetry),
             refused_uploads: Arc::clone(&self.refused_uploads),
             timeout: self.timeout,
         })

@@ -18,6 +18,7 @@ use crate::key::PresentedKey;
 use crate::log_gate::LogGate;
 use crate::retry::RetryBudget;
 use crate::runtime::VerificationRuntime;
+use crate::telemetry::{Sample, gauge, vocabulary};
 use crate::verifier::{Health, Verifier, VerifierError};
 use checker::Checker;
 pub(crate) use checker::health_check_timeout;
@@ -78,6 +79,11 @@ impl Worker {
         let span = tracing::info_span!(parent: None, "apikey.verification");
         span.follows_from(tracing::Span::current());
         self.spawn(Arc::clone(&self.pilot).fly(flight, key).instrument(span));
+    }
+
+    /// The levels that an operator watches.
+    pub(crate) fn gauges(&self, samples: &mut Vec<Sample>) {
+        samples.push(gauge(&vocabulary::RETRY_BUDGET, self.pilot.tries.budget()));
     }
 
     /// Checks for the application whether verifying works.

@@ -11,6 +11,7 @@ use crate::engine::{Engine, EngineSettings};
 use crate::key::Fingerprinter;
 use crate::options::LONGEST_TIME_TO_LIVE;
 use crate::runtime::VerificationRuntime;
+use crate::telemetry::{Recorder, Telemetry};
 use crate::uploads::RefusedUploads;
 use crate::view::View;
 use crate::worker::{Worker, WorkerSettings, health_check_timeout};
@@ -93,8 +94,10 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             max_in_flight: self.max_in_flight,
             slow_after: (!self.stale_if_error.is_zero()).then_some(self.stale_while_slow),
         };
-        let engine = Engine::new(engine, Fingerprinter::random()?, self.clock.now());
+        let telemetry = Arc::new(Telemetry::told_to(self.observer));
+        let engine = Engine::new(engine, Fingerprinter::random()?, Arc::clone(&telemetry), self.clock.now());
         self.verifier.use_clock(Arc::clone(&self.clock));
+        self.verifier.use_recorder(Recorder::new(Arc::clone(&telemetry)));
         let worker =
             Worker::new(self.verifier, Arc::clone(&engine), Arc::clone(&self.clock), runtime, worker);
         let view = View {
@@ -106,6 +109,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             clock: self.clock,
             clients: Arc::new(Clients::new(self.trusted_proxies, self.ipv6_prefix)),
             worker: Arc::new(worker),
+            telemetry,
             refused_uploads: Arc::new(RefusedUploads::new(self.refused_uploads)),
             timeout: self.verification_timeout,
         };

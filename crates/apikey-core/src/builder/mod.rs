@@ -18,6 +18,7 @@ use crate::denial::{Audience, Denial, DenialBody, DenialRenderer};
 use crate::engine::AttemptLimit;
 use crate::extract::CredentialSource;
 use crate::options::Options;
+use crate::telemetry::Observer;
 use crate::uploads::UploadLimit;
 use crate::verifier::Verifier;
 
@@ -61,6 +62,7 @@ pub struct AuthenticatorBuilder<A = Authenticator> {
     trusted_proxies: TrustedProxies,
     ipv6_prefix: u8,
     refused_uploads: UploadLimit,
+    observer: Option<Arc<dyn Observer>>,
     makes: PhantomData<fn() -> A>,
 }
 
@@ -104,6 +106,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             trusted_proxies: TrustedProxies::none(),
             ipv6_prefix: DEFAULT_IPV6_PREFIX,
             refused_uploads: UploadLimit::default(),
+            observer: None,
             makes: PhantomData,
         }
     }
@@ -340,6 +343,12 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         render: impl Fn(&Denial, &Audience) -> DenialBody + Send + Sync + 'static,
     ) -> Self {
         self.options.denial_renderer = Some(DenialRenderer::new(render));
+        self
+    }
+
+    /// Tells this observer what happens, for example for an audit log. There is none by default.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 

@@ -13,6 +13,7 @@ use crate::engine::Limited;
 use crate::extract::Malformed;
 use crate::policy::{MissingOwner, Shortfall};
 use crate::request::RequestHead;
+use crate::telemetry::AnswerSource;
 use crate::verification::{Refusal, Verification};
 use crate::verifier::ServerFault;
 
@@ -60,6 +61,8 @@ struct Inner {
     style: Arc<DenialStyle>,
     /// `None` if nothing that the request says changes the answer.
     audience: Option<Box<Audience>>,
+    /// Where the answer comes from that it is about. `None` if there was none.
+    source: Option<AnswerSource>,
     /// Whether the renderer words it. It does not word what it is given itself, so it can't call itself.
     is_rendered: bool,
 }
@@ -79,7 +82,8 @@ impl DenialStyle {
     }
 
     fn denial_with(self: &Arc<Self>, code: DenialCode, detail: Detail) -> Denial {
-        Denial(Box::new(Inner { code, detail, style: Arc::clone(self), audience: None, is_rendered: true }))
+        let style = Arc::clone(self);
+        Denial(Box::new(Inner { code, detail, style, audience: None, source: None, is_rendered: true }))
     }
 
     /// What the request says about the answers that it understands, if that changes the answer.
@@ -151,6 +155,16 @@ impl Denial {
 }
 
 impl Denial {
+    /// The same denial, about an answer from there.
+    pub(crate) fn from_source(mut self, source: AnswerSource) -> Self {
+        self.0.source = Some(source);
+        self
+    }
+
+    pub(crate) fn source(&self) -> Option<AnswerSource> {
+        self.0.source
+    }
+
     /// The same denial in this style, for this audience.
     pub(crate) fn presented_as(mut self, style: &Arc<DenialStyle>, audience: Option<Box<Audience>>) -> Self {
         self.0.style = Arc::clone(style);

@@ -146,6 +146,11 @@ impl Attempts {
         Self { settings, windows, outages }
     }
 
+    /// How many clients are remembered, about.
+    pub(super) fn clients(&self) -> u64 {
+        self.windows.entry_count()
+    }
+
     /// The window of this client.
     pub(super) fn window(&self, client: Client, now: Instant) -> Window {
         let counts = self.windows.get_with(client, || Arc::new(Mutex::new(Counts::new(now))));

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::client::Client;
+use crate::telemetry::BreakerState;
 use crate::verifier::{FailureClass, Health};
 use samples::Samples;
 use set_up::SetUp;
@@ -124,6 +125,15 @@ impl Breaker {
     pub(super) fn is_closed(&self, now: Instant) -> bool {
         self.lock()
             .is_none_or(|inner| inner.state.blocks_until().is_none() && !inner.set_up.is_known_wrong(now))
+    }
+
+    pub(super) fn state(&self) -> BreakerState {
+        let Some(inner) = self.lock() else { return BreakerState::Closed };
+        match &inner.state {
+            State::Well | State::Suspected { .. } => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::Paused { .. } => BreakerState::Paused,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {

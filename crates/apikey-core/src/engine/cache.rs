@@ -11,7 +11,7 @@
 mod slots;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -35,6 +35,8 @@ pub(super) struct Cache {
     slots: Mutex<Slots>,
     /// How many slots are taken.
     length: AtomicUsize,
+    /// How many entries made room for others.
+    evictions: AtomicU64,
     one_secret_per_key_id: bool,
     spreading: Spreading,
 }
@@ -52,6 +54,7 @@ impl Cache {
             entries: papaya::HashMap::with_hasher(FingerprintHashing::default()),
             slots: Mutex::new(Slots::new(capacity, one_secret_per_key_id)),
             length: AtomicUsize::new(0),
+            evictions: AtomicU64::new(0),
             one_secret_per_key_id,
             spreading: Spreading::over_the_processors(),
         }
@@ -69,8 +72,8 @@ impl Cache {
     }
 
     /// Keeps an answer. If a key id has one secret, an older secret of it is forgotten: it was rotated without
-    /// a grace period.
-    pub(super) fn store(&self, answer: Arc<CachedKey>) {
+    /// a grace period. Returns whether that happened.
+    pub(super) fn store(&self, answer: Arc<CachedKey>) -> bool {
         let entries = self.entries.pin();
         let mut slots = self.slots();
         let (key, key_id) = (answer.fingerprint(), answer.verification.key_id());
@@ -90,18 +93,23 @@ impl Cache {
         let slot = held.unwrap_or_else(|| {
             let (slot, gone) = slots.vacate();
             if let Some(gone) = gone {
+                self.evictions.fetch_add(1, Ordering::Relaxed);
                 entries.remove(&gone.fingerprint().lower());
             }
             slots.enter(slot, key_id);
             slot
         });
-        if let Some(older) = self.put(&mut slots, slot, answer) {
-            let older = older.fingerprint().lower();
-            if older != key.lower() {
-                entries.remove(&older);
-            }
+        let older = self.put(&mut slots, slot, answer).map(|older| older.fingerprint().lower());
+        let is_rotation = older.is_some_and(|older| older != key.lower());
+        if let Some(older) = older.filter(|_| is_rotation) {
+            entries.remove(&older);
         }
         self.count(&slots);
+        is_rotation
+    }
+
+    pub(super) fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
     }
 
     /// The answer about this key id, whatever its secret. `None` if a key id may have several secrets, because

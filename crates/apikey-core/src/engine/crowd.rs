@@ -41,7 +41,7 @@ impl Crowd {
         Some(WaitingSlot { client, waiting: Arc::clone(&self.waiting), left: AtomicBool::new(false) })
     }
 
-    #[cfg(test)]
+    /// How many callers wait.
     pub(super) fn len(&self) -> usize {
         lock(&self.waiting).all()
     }

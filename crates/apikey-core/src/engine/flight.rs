@@ -7,10 +7,11 @@ use super::Engine;
 use super::admission::{Applicant, Decided, Turn, Used};
 use super::attempts::{CountedAttempt, Limited};
 use super::flights::FlightId;
-use super::outcome::SharedOutcome;
+use super::outcome::{Outcome, SharedOutcome};
 use super::report::{Lessons, Report};
 use super::settle::{Question, Settled};
 use crate::client::Client;
+use crate::telemetry::VerificationRecord;
 use crate::verifier::ServerFault;
 
 /// How often one flight asks Kinde at most. It asks again if a purge came between question and answer. Then it
@@ -22,6 +23,7 @@ const MOST_QUESTIONS: u32 = 4;
 pub(crate) struct Flight {
     engine: Arc<Engine>,
     id: FlightId,
+    began: Instant,
     asked_at: Instant,
     questions: u32,
     outcome: Arc<SharedOutcome>,
@@ -63,6 +65,7 @@ impl Flight {
         Self {
             engine,
             id,
+            began: now,
             asked_at: now,
             questions: 1,
             outcome,
@@ -177,6 +180,7 @@ impl Flight {
             may_be_repeated: self.questions < MOST_QUESTIONS,
         };
         let Lessons { used, seen, ended } = report.lessons(now.saturating_duration_since(self.asked_at));
+        let (result, error_type) = report.verdict();
         match self.engine.settle(&question, report, now) {
             Settled::AskAgain => {
                 self.questions += 1;
@@ -189,6 +193,15 @@ impl Flight {
                 }
                 self.leave(used, now);
                 self.engine.learn(seen, self.client, self.is_probe, now);
+                self.engine.telemetry.verification_ended(&VerificationRecord {
+                    result,
+                    error_type,
+                    key: match &outcome {
+                        Outcome::Accepted(answer) => Some(&answer.verification),
+                        _ => None,
+                    },
+                    took: now.saturating_duration_since(self.began),
+                });
                 self.outcome.publish(outcome);
                 self.has_landed = true;
             }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::breaker::{Consequences, Seen, Transition};
 use crate::client::Client;
+use crate::telemetry::BreakerState;
 use crate::verifier::Health;
 
 impl Engine {
@@ -41,11 +42,20 @@ impl Engine {
         }
         if let Some(transition) = consequences.transition {
             transition.tell();
+            self.telemetry.breaker_changed(transition.state());
         }
     }
 }
 
 impl Transition {
+    fn state(&self) -> BreakerState {
+        match self {
+            Self::Opened(_) | Self::OpenedByOutcomes => BreakerState::Open,
+            Self::Closed => BreakerState::Closed,
+            Self::Paused(_) => BreakerState::Paused,
+        }
+    }
+
     /// Writes the log line. It must not be called under a lock.
     fn tell(&self) {
         match self {

@@ -23,6 +23,7 @@ mod step;
 mod turn;
 mod usage;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::futures::Notified;
 
 use crate::key::{Fingerprint, Fingerprinter};
+use crate::telemetry::{BreakerState, Sample, SampleValue, Telemetry, counter, gauge, vocabulary};
 
 pub use attempts::AttemptLimit;
 pub(crate) use attempts::{Attempts, Limited};
@@ -76,6 +78,7 @@ pub(crate) struct EngineSettings {
 pub(crate) struct Engine {
     settings: EngineSettings,
     lifetime: cached_key::Lifetime,
+    telemetry: Arc<Telemetry>,
     fingerprinter: Fingerprinter,
     cache: cache::Cache,
     interner: interner::Interner,
@@ -98,6 +101,7 @@ impl Engine {
     pub(crate) fn new(
         settings: EngineSettings,
         fingerprinter: Fingerprinter,
+        telemetry: Arc<Telemetry>,
         beginning: Instant,
     ) -> Arc<Self> {
         let admission = admission::AdmissionSettings {
@@ -125,6 +129,7 @@ impl Engine {
             flights: flights::Flights::default(),
             interner: interner::Interner::default(),
             fingerprinter,
+            telemetry,
             lifetime,
             settings,
         })
@@ -132,6 +137,10 @@ impl Engine {
 
     pub(crate) fn fingerprint(&self, key: impl AsRef<[u8]>) -> Fingerprint {
         self.fingerprinter.fingerprint(key.as_ref())
+    }
+
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// How long a flight waits in the queue for its first turn.
@@ -178,6 +187,26 @@ impl Engine {
 
     pub(crate) fn cached_keys(&self) -> usize {
         self.cache.len()
+    }
+
+    /// The levels that an operator watches.
+    pub(crate) fn gauges(&self, samples: &mut Vec<Sample>) {
+        samples.extend([
+            gauge(&vocabulary::VERIFICATIONS_IN_FLIGHT, self.calls_under_way() as u64),
+            gauge(&vocabulary::VERIFICATIONS_LIMIT, self.places() as u64),
+            gauge(&vocabulary::CALLERS_WAITING, self.crowd.len() as u64),
+            gauge(&vocabulary::CACHE_ENTRIES, self.cache.len() as u64),
+            gauge(&vocabulary::CACHE_CAPACITY, self.settings.cache_capacity as u64),
+            counter(&vocabulary::CACHE_EVICTIONS, self.cache.evictions()),
+        ]);
+        let (metric, current) = (&vocabulary::BREAKER_STATE, self.breaker.state());
+        samples.extend(BreakerState::ALL.iter().map(|state| Sample {
+            metric,
+            labels: vec![(vocabulary::STATE.name, Cow::Borrowed(state.as_str()))],
+            value: SampleValue::Gauge(u64::from(*state == current)),
+        }));
+        let clients = self.attempts.as_ref().map_or(0, |attempts| attempts.clients());
+        samples.push(gauge(&vocabulary::CLIENTS_REMEMBERED, clients));
     }
 }
 

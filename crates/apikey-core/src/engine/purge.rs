@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::key::{Fingerprint, FingerprintHashing};
+use crate::telemetry::PurgedBy;
 use crate::verification::Verification;
 
 /// How many purges are noted at most while a question is open. Past it, everything counts as purged.
@@ -199,7 +200,13 @@ impl Engine {
     /// Returns how many answers were cached.
     pub(crate) fn purge(&self, purge: Purge) -> usize {
         self.note(std::slice::from_ref(&purge));
-        let removed = match &purge {
+        let removed = self.forget(&purge);
+        self.tell(&purge, removed);
+        removed
+    }
+
+    fn forget(&self, purge: &Purge) -> usize {
+        let removed = match purge {
             Purge::Everything => self.cache.clear(),
             Purge::Key(key) => {
                 let removed = self.cache.remove(key);
@@ -226,8 +233,10 @@ impl Engine {
             some.extend(ids.by_ref().take(MOST_NOTED_AT_ONCE));
             self.note(&some);
             for purge in some.drain(..) {
-                if let Purge::KeyId(id) = purge {
-                    removed += self.cache.remove_id(&id);
+                if let Purge::KeyId(id) = &purge {
+                    let of_this_id = self.cache.remove_id(id);
+                    self.tell(&purge, of_this_id);
+                    removed += of_this_id;
                 }
             }
             self.negative.clear();
@@ -241,6 +250,17 @@ impl Engine {
         self.note(&[Purge::Everything]);
         self.cache.make_all_stale(slept);
         self.negative.clear();
+    }
+
+    fn tell(&self, purge: &Purge, removed: usize) {
+        let (by, name): (_, Option<&str>) = match purge {
+            Purge::Everything => (PurgedBy::Everything, None),
+            Purge::Key(_) => (PurgedBy::Key, None),
+            Purge::KeyId(id) => (PurgedBy::KeyId, Some(id)),
+            Purge::User(id) => (PurgedBy::User, Some(id)),
+            Purge::Organization(code) => (PurgedBy::Organization, Some(code)),
+        };
+        self.telemetry.purged(by, name, removed);
     }
 
     fn note(&self, purges: &[Purge]) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::admission::Used;
 use super::attempts::{Ended, Limited};
 use super::breaker::Seen;
+use crate::telemetry::VerificationResult;
 use crate::verification::Judgement;
 use crate::verifier::ServerFault;
 use crate::verifier::{FailureClass, VerifierError};
@@ -32,6 +33,23 @@ pub(super) struct Lessons {
 }
 
 impl Report {
+    /// How an operator sees it, and what went wrong if the key was not judged.
+    pub(super) fn verdict(&self) -> (VerificationResult, Option<&'static str>) {
+        use VerificationResult::{Accepted, Misconfigured, Refused, Unjudged};
+        match self {
+            Self::Judged(judgement) => (if judgement.is_accepted() { Accepted } else { Refused }, None),
+            Self::Failed(error) => {
+                let result = if error.class().rule().is_set_up { Misconfigured } else { Unjudged };
+                (result, Some(error.class().as_str()))
+            }
+            Self::Crowded => (Unjudged, Some("crowded")),
+            Self::NotYet(_) => (Unjudged, Some("paused")),
+            Self::Limited(_) => (Unjudged, Some("limited")),
+            Self::Lost(ServerFault::Internal) => (Misconfigured, Some("panic")),
+            Self::Lost(_) => (Unjudged, Some("ended")),
+        }
+    }
+
     /// `took` is the time since the flight asked.
     pub(super) fn lessons(&self, took: Duration) -> Lessons {
         match self {

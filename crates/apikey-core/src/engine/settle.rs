@@ -11,6 +11,7 @@ use super::report::Report;
 use super::{CROWDED, Engine};
 use crate::evidence::StaleAnswer;
 use crate::key::Fingerprint;
+use crate::telemetry::PurgedBy;
 use crate::verification::{Judgement, Refusal, Verdict};
 use crate::verifier::FailureClass;
 use crate::verifier::ServerFault;
@@ -86,11 +87,13 @@ impl Engine {
         if is_void {
             return ask_again(flights, question);
         }
-        if answer.freshness(answer.asked_at()) == Freshness::Fresh {
-            self.cache.store(Arc::clone(&answer));
-        }
+        let is_kept = answer.freshness(answer.asked_at()) == Freshness::Fresh;
+        let is_rotation = is_kept && self.cache.store(Arc::clone(&answer));
         flights.end(question.flight);
         drop(flights);
+        if is_rotation {
+            self.telemetry.purged(PurgedBy::Rotation, Some(answer.verification.key_id()), 1);
+        }
         self.negative.remove(&key);
         Settled::Landed(Outcome::Accepted(answer))
     }

@@ -5,12 +5,13 @@
 //! count, and two threads get less done than one. So a value that is often in use by two at once is copied,
 //! once for each processor. Then each thread counts references to a copy of its own.
 
-use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use once_cell::race::OnceBox;
+
+use crate::thread_number::thread_number;
 
 /// How many references the cache itself holds to a value: one in its map, one in its slot.
 const OF_THE_CACHE: usize = 2;
@@ -165,22 +166,6 @@ impl Drop for SpreadSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The number of this thread. Threads that use copied values are numbered from 1, in the order in which they
-/// come.
-fn thread_number() -> usize {
-    static LATEST: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: Cell<usize> = const { Cell::new(0) };
-    }
-    let number = NUMBER.try_with(|number| {
-        if number.get() == 0 {
-            number.set(LATEST.fetch_add(1, Ordering::Relaxed) + 1);
-        }
-        number.get()
-    });
-    number.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -60,7 +60,16 @@ impl Tries {
 
     /// Whether one more try may be made.
     pub(super) fn may_retry(&self, allowance: &mut Allowance) -> bool {
-        self.retries.as_ref().is_some_and(|retries| allowance.take(retries))
+        let may = self.retries.as_ref().is_some_and(|retries| allowance.take(retries));
+        if may {
+            self.engine.telemetry().retried();
+        }
+        may
+    }
+
+    /// How many retries are left in the budget that all verifications share.
+    pub(super) fn budget(&self) -> u64 {
+        self.retries.as_ref().map_or(0, RetryBudget::left)
     }
 
     /// Asks until Kinde judges the key, until a failure comes that is not tried again, or until the budget is

@@ -16,5 +16,6 @@ mod network;
 mod overload;
 mod resilience;
 mod route_options;
+mod statistics;
 mod tokens;
 mod worker;

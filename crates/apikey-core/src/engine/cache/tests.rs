@@ -350,7 +350,9 @@ fn entries_come_and_go_while_others_are_removed() {
                                 cache.remove(key);
                             }
                             1 => cache.end_extension(key),
-                            _ => cache.store(answer(*key, &format!("id{}", secret % 5), round as u64)),
+                            _ => {
+                                cache.store(answer(*key, &format!("id{}", secret % 5), round as u64));
+                            }
                         }
                     }
                 }

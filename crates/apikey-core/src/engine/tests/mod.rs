@@ -64,7 +64,10 @@ enum Kind {
 impl World {
     pub(super) fn new(settings: EngineSettings) -> Self {
         let clock = ManualClock::new();
-        Self { engine: Engine::new(settings, Fingerprinter::random().unwrap(), clock.now()), clock }
+        Self {
+            engine: Engine::new(settings, Fingerprinter::random().unwrap(), Arc::default(), clock.now()),
+            clock,
+        }
     }
 
     fn step(&self, key: &str) -> Step {

@@ -1,0 +1,276 @@
+//! What an authenticator counts.
+//!
+//! Every request counts its decision, so these counters are striped: each thread counts on its own, as long as there
+//! are not more threads than stripes. Everything else is rare beside a call to Kinde.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::observer::{Event, Observer, VerificationRecord};
+use super::statistics::{Histogram, Sample, SampleValue};
+use super::vocabulary::{
+    self, AnswerSource, BreakerState, DecisionOutcome, Endpoint, Metric, PurgedBy, TokenRenewal,
+    VerificationResult,
+};
+use crate::denial::DenialCode;
+use crate::thread_number::thread_number;
+
+/// How many stripes there are. It is a power of two.
+const STRIPES: usize = 16;
+/// Accepted, anonymous, and one row for each code of a denial.
+const ROWS: usize = 2 + DenialCode::ALL.len();
+/// One column for each source, and one for a decision without one.
+const COLUMNS: usize = 1 + AnswerSource::ALL.len();
+
+/// The counters of one thread. Stripes are so far apart that no two threads write to one line of memory.
+#[repr(align(128))]
+struct Stripe([[AtomicU64; COLUMNS]; ROWS]);
+
+impl Default for Stripe {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Default::default()))
+    }
+}
+
+/// Everything that an authenticator counts, and whom it tells.
+#[derive(Default)]
+pub(crate) struct Telemetry {
+    decisions: Box<[Stripe; STRIPES]>,
+    verifications: Mutex<BTreeMap<(VerificationResult, Option<&'static str>), Histogram>>,
+    calls: Mutex<BTreeMap<CallLabels, Histogram>>,
+    breaker_changes: [AtomicU64; BreakerState::ALL.len()],
+    token_renewals: [AtomicU64; TokenRenewal::ALL.len()],
+    purges: [AtomicU64; PurgedBy::ALL.len()],
+    attempts_limited: AtomicU64,
+    retries: AtomicU64,
+    observer: Option<Arc<dyn Observer>>,
+    hears_every_decision: bool,
+}
+
+/// The endpoint, the status if there was a response, and what went wrong if something did.
+type CallLabels = (Endpoint, Option<u16>, Option<Cow<'static, str>>);
+
+impl Telemetry {
+    pub(crate) fn told_to(observer: Option<Arc<dyn Observer>>) -> Self {
+        let hears_every_decision = observer.as_ref().is_some_and(|observer| observer.hears_every_decision());
+        Self { observer, hears_every_decision, ..Self::default() }
+    }
+
+    /// Counts an accepted request. Returns whether the observer wants to hear of it.
+    #[inline]
+    pub(crate) fn accepted(&self, source: AnswerSource) -> bool {
+        self.count(0, Some(source));
+        self.hears_every_decision
+    }
+
+    /// Counts a request that passes without a key. Returns whether the observer wants to hear of it.
+    pub(crate) fn anonymous(&self) -> bool {
+        self.count(1, None);
+        self.hears_every_decision
+    }
+
+    /// Counts a denial. Returns whether there is an observer to hear of it.
+    pub(crate) fn denied(&self, code: DenialCode, source: Option<AnswerSource>) -> bool {
+        self.count(2 + code as usize, source);
+        self.observer.is_some()
+    }
+
+    #[inline]
+    fn count(&self, row: usize, source: Option<AnswerSource>) {
+        let column = source.map_or(0, |source| 1 + source as usize);
+        let stripe = self.decisions.get(thread_number() & (STRIPES - 1));
+        if let Some(counter) = stripe.and_then(|stripe| stripe.0.get(row)?.get(column)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether there is an observer.
+    pub(crate) fn has_observer(&self) -> bool {
+        self.observer.is_some()
+    }
+
+    /// Tells the observer. It must not be called under a lock, because the observer is the application's code.
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(event);
+        }
+    }
+
+    pub(crate) fn verification_ended(&self, record: &VerificationRecord<'_>) {
+        let labels = (record.result, record.error_type);
+        self.verifications.lock().entry(labels).or_default().add(record.took.as_secs_f64());
+        self.tell(&Event::VerificationEnded(*record));
+    }
+
+    pub(super) fn called(
+        &self,
+        endpoint: Endpoint,
+        status: Option<u16>,
+        error_type: Option<Cow<'static, str>>,
+        took: Duration,
+    ) {
+        self.calls.lock().entry((endpoint, status, error_type)).or_default().add(took.as_secs_f64());
+    }
+
+    pub(crate) fn breaker_changed(&self, state: BreakerState) {
+        count(&self.breaker_changes, state as usize);
+        self.tell(&Event::BreakerChanged(state));
+    }
+
+    pub(super) fn token_renewal(&self, renewal: TokenRenewal) {
+        count(&self.token_renewals, renewal as usize);
+        self.tell(&Event::TokenRenewal(renewal));
+    }
+
+    /// `name` is what the purge names, if that is no secret.
+    pub(crate) fn purged(&self, by: PurgedBy, name: Option<&str>, removed: usize) {
+        count(&self.purges, by as usize);
+        self.tell(&Event::Purged { by, name, removed });
+    }
+
+    pub(crate) fn limited(&self) {
+        self.attempts_limited.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The decisions, of which those that never happen are left out.
+    pub(crate) fn decisions(&self, samples: &mut Vec<Sample>) {
+        let outcomes = [(DecisionOutcome::Accepted, None), (DecisionOutcome::Anonymous, None)];
+        let denials = DenialCode::ALL.iter().map(|code| (DecisionOutcome::Denied, Some(*code)));
+        for (row, (outcome, code)) in outcomes.into_iter().chain(denials).enumerate() {
+            let sources = AnswerSource::ALL.iter().copied().map(Some);
+            for (column, source) in [None].into_iter().chain(sources).enumerate() {
+                let counters = self.decisions.iter().filter_map(|stripe| stripe.0.get(row)?.get(column));
+                let total = counters.map(|counter| counter.load(Ordering::Relaxed)).sum();
+                if total == 0 && !is_usual(outcome, code, source) {
+                    continue;
+                }
+                let labels = [
+                    Some((vocabulary::OUTCOME.name, Cow::Borrowed(outcome.as_str()))),
+                    code.map(|code| (vocabulary::CODE.name, Cow::Borrowed(code.as_str()))),
+                    source.map(|source| (vocabulary::SOURCE.name, Cow::Borrowed(source.as_str()))),
+                ];
+                let labels = labels.into_iter().flatten().collect();
+                samples.push(Sample {
+                    metric: &vocabulary::DECISIONS,
+                    labels,
+                    value: SampleValue::Counter(total),
+                });
+            }
+        }
+    }
+
+    /// Everything else that is counted here.
+    pub(crate) fn rest(&self, samples: &mut Vec<Sample>) {
+        let mut verifications = self.verifications.lock().clone();
+        for labels in USUAL_VERIFICATIONS {
+            verifications.entry(*labels).or_default();
+        }
+        for ((result, error_type), histogram) in verifications {
+            let labels = [
+                Some((vocabulary::RESULT.name, Cow::Borrowed(result.as_str()))),
+                error_type.map(|error| (vocabulary::ERROR_TYPE.name, Cow::Borrowed(error))),
+            ];
+            let labels = labels.into_iter().flatten().collect();
+            let (metric, value) = (&vocabulary::VERIFICATION_DURATION, SampleValue::Histogram(histogram));
+            samples.push(Sample { metric, labels, value });
+        }
+        let calls = self.calls.lock().clone();
+        for ((endpoint, status, error_type), histogram) in calls {
+            let labels = [
+                Some((vocabulary::ENDPOINT.name, Cow::Borrowed(endpoint.as_str()))),
+                Some((vocabulary::METHOD.name, Cow::Borrowed("POST"))),
+                status.map(|status| (vocabulary::STATUS.name, Cow::Owned(status.to_string()))),
+                error_type.map(|error| (vocabulary::CALL_ERROR_TYPE.name, error)),
+            ];
+            let labels = labels.into_iter().flatten().collect();
+            samples.push(Sample {
+                metric: &vocabulary::CALLS,
+                labels,
+                value: SampleValue::Histogram(histogram),
+            });
+        }
+        let texts = BreakerState::ALL.iter().map(|state| state.as_str());
+        family(samples, &vocabulary::BREAKER_CHANGES, texts, &self.breaker_changes);
+        let texts = TokenRenewal::ALL.iter().map(|renewal| renewal.as_str());
+        family(samples, &vocabulary::TOKEN_RENEWALS, texts, &self.token_renewals);
+        family(samples, &vocabulary::PURGES, PurgedBy::ALL.iter().map(|by| by.as_str()), &self.purges);
+        samples.push(counter(&vocabulary::ATTEMPTS_LIMITED, self.attempts_limited.load(Ordering::Relaxed)));
+        samples.push(counter(&vocabulary::RETRIES, self.retries.load(Ordering::Relaxed)));
+        let dropped = self.observer.as_ref().map_or(0, |observer| observer.dropped_events());
+        samples.push(counter(&vocabulary::EVENTS_DROPPED, dropped));
+    }
+}
+
+/// A series is there from the start if it may come any time, because a rate needs the zero before the first one.
+fn is_usual(outcome: DecisionOutcome, code: Option<DenialCode>, source: Option<AnswerSource>) -> bool {
+    use AnswerSource::{Coalesced, Hit, Negative, Stale, Verified};
+    match (outcome, code, source) {
+        (DecisionOutcome::Anonymous, _, source) => source.is_none(),
+        (DecisionOutcome::Accepted, _, source) => {
+            matches!(source, Some(Hit | Stale | Coalesced | Verified))
+        }
+        (_, Some(DenialCode::MissingKey | DenialCode::InvalidFormat | DenialCode::MultipleKeys), source) => {
+            source.is_none()
+        }
+        (_, Some(DenialCode::InvalidKey | DenialCode::KeyRevoked | DenialCode::KeyInactive), source) => {
+            matches!(source, Some(Negative | Coalesced | Verified))
+        }
+        (
+            _,
+            Some(DenialCode::RateLimited | DenialCode::InternalError | DenialCode::VerificationUnavailable),
+            source,
+        ) => {
+            matches!(source, None | Some(Coalesced | Verified))
+        }
+        (_, _, source) => matches!(source, Some(Hit | Stale | Coalesced | Verified)),
+    }
+}
+
+/// See [`is_usual`].
+const USUAL_VERIFICATIONS: &[(VerificationResult, Option<&str>)] = &[
+    (VerificationResult::Accepted, None),
+    (VerificationResult::Refused, None),
+    (VerificationResult::Unjudged, Some("overload")),
+    (VerificationResult::Unjudged, Some("outage")),
+    (VerificationResult::Unjudged, Some("unjudged")),
+    (VerificationResult::Unjudged, Some("crowded")),
+    (VerificationResult::Misconfigured, Some("set_up")),
+    (VerificationResult::Misconfigured, Some("service_refused")),
+];
+
+fn count(counters: &[AtomicU64], which: usize) {
+    if let Some(counter) = counters.get(which) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn counter(metric: &'static Metric, value: u64) -> Sample {
+    Sample { metric, labels: Vec::new(), value: SampleValue::Counter(value) }
+}
+
+pub(crate) fn gauge(metric: &'static Metric, value: u64) -> Sample {
+    Sample { metric, labels: Vec::new(), value: SampleValue::Gauge(value) }
+}
+
+/// The samples of a counter with one label.
+fn family(
+    samples: &mut Vec<Sample>,
+    metric: &'static Metric,
+    texts: impl Iterator<Item = &'static str>,
+    counters: &[AtomicU64],
+) {
+    let label = metric.labels.first().map_or("", |label| label.name);
+    for (text, counter) in texts.zip(counters) {
+        let value = SampleValue::Counter(counter.load(Ordering::Relaxed));
+        samples.push(Sample { metric, labels: vec![(label, Cow::Borrowed(text))], value });
+    }
+}

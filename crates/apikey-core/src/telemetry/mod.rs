@@ -1,0 +1,17 @@
+//! What an operator can see of the decisions: counters, snapshots of them, and events for observers.
+
+mod counters;
+mod observer;
+mod prometheus;
+mod recorder;
+mod statistics;
+pub(crate) mod vocabulary;
+
+pub(crate) use counters::{Telemetry, counter, gauge};
+pub use observer::{DecisionRecord, Event, Observer, VerificationRecord};
+pub use recorder::Recorder;
+pub use statistics::{Histogram, Sample, SampleValue, Statistics};
+pub use vocabulary::{
+    AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, Endpoint, Label, METRICS, Metric,
+    MetricKind, MetricUnit, PurgedBy, TokenRenewal, VerificationResult,
+};
