@@ -148,7 +148,7 @@ impl View {
                 Ok(VerifiedKey::fresh(answer, now))
             }
             Step::Stale(answer) => Ok(VerifiedKey::from_cache(answer, now)),
-            Step::Refused(refusal) => Err(style.refused(refusal).from_source(AnswerSource::Negative)),
+            Step::Refused(refusal) => Err(style.refused(refusal).about(AnswerSource::Negative)),
             Step::Unavailable(wait) => Err(style.unavailable(wait)),
             Step::SetUp => Err(style.server_fault(ServerFault::Internal)),
             Step::Limited(limited) => {
@@ -212,17 +212,17 @@ impl View {
                 if answer.is_within(largest, now) {
                     Ok(VerifiedKey::from_verifier(answer, source, now))
                 } else {
-                    Err(style.server_fault(ServerFault::UNAVAILABLE).from_source(source))
+                    Err(style.server_fault(ServerFault::UNAVAILABLE).about(source))
                 }
             }
-            Outcome::Refused(refusal) => Err(style.refused(refusal).from_source(source)),
+            Outcome::Refused(refusal) => Err(style.refused(refusal).about(source)),
             Outcome::Limited(limited) => {
                 self.telemetry.limited();
-                Err(style.limited(limited).from_source(source))
+                Err(style.limited(limited).about(source))
             }
             Outcome::Failed { fault, stale_may_serve } => {
                 let older = if stale_may_serve { older(clock.now()) } else { None };
-                older.ok_or_else(|| style.server_fault(fault).from_source(source))
+                older.ok_or_else(|| style.server_fault(fault).about(source))
             }
         }
     }

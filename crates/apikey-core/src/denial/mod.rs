@@ -155,8 +155,8 @@ impl Denial {
 }
 
 impl Denial {
-    /// The same denial, about an answer from there.
-    pub(crate) fn from_source(mut self, source: AnswerSource) -> Self {
+    /// The same denial, about an answer from this source.
+    pub(crate) fn about(mut self, source: AnswerSource) -> Self {
         self.0.source = Some(source);
         self
     }

@@ -256,8 +256,7 @@ async fn heard(all: bool) -> Vec<String> {
     decide(&keys, &Policy::scope("admin"), &request(Some("good1"))).await;
     decide(&keys, &Policy::any_key(), &request(None)).await;
     keys.remove("good1").unwrap();
-    let heard = diary.heard.lock().unwrap().clone();
-    heard
+    diary.heard.lock().unwrap().clone()
 }
 
 #[tokio::test]
