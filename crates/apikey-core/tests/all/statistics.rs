@@ -102,6 +102,8 @@ async fn each_source_is_told_from_the_others() {
     let keys = patient(Fake::new(judge).0)
         .clock(Arc::clone(&clock) as _)
         .negative_time_to_live(TTL)
+        // No verification runs before this test waits.
+        .verification_runtime(tokio::runtime::Handle::current())
         .build()
         .unwrap();
     let any = Policy::any_key();
