@@ -21,11 +21,12 @@ pub(crate) struct RetryBudget {
     most: u32,
 }
 
-/// The retries that one verification has taken.
+/// The retries that one verification has taken, and whether it has made a call.
 #[derive(Debug, Default)]
 pub(crate) struct Allowance {
     taken: u32,
     after_outage: u32,
+    has_called: bool,
 }
 
 impl RetryBudget {
@@ -56,6 +57,11 @@ impl Allowance {
         let is_allowed = self.taken == 0 || budget.spend();
         self.taken += u32::from(is_allowed);
         is_allowed
+    }
+
+    /// Notes a call. Returns whether there was one before.
+    pub(crate) fn is_another_call(&mut self) -> bool {
+        std::mem::replace(&mut self.has_called, true)
     }
 
     /// How long to wait before the next retry after an outage. `None` if there is no further retry. `random` is
@@ -101,7 +107,7 @@ mod tests {
         for (max_in_flight, saved) in [(1, 10), (10, 10), (64, 64), (1000, 1000)] {
             let budget = RetryBudget::new(max_in_flight);
             for _ in 0..2 {
-                let mut allowance = Allowance { taken: 1, after_outage: 0 };
+                let mut allowance = Allowance { taken: 1, ..Allowance::default() };
                 assert_eq!((0..2000).take_while(|_| allowance.take(&budget)).count(), saved);
                 (0..20_000).for_each(|_| budget.earn());
             }

@@ -60,11 +60,14 @@ impl Tries {
 
     /// Whether one more try may be made.
     pub(super) fn may_retry(&self, allowance: &mut Allowance) -> bool {
-        let may = self.retries.as_ref().is_some_and(|retries| allowance.take(retries));
-        if may {
+        self.retries.as_ref().is_some_and(|retries| allowance.take(retries))
+    }
+
+    /// Counts a call that begins now.
+    fn count_call(&self, allowance: &mut Allowance) {
+        if allowance.is_another_call() {
             self.engine.telemetry().retried();
         }
-        may
     }
 
     /// How many retries are left in the budget that all verifications share.
@@ -83,6 +86,7 @@ impl Tries {
     ) -> Result<Judgement, VerifierError> {
         let mut earlier: Option<VerifierError> = None;
         loop {
+            self.count_call(allowance);
             let first = match earlier {
                 None => self.verifier.verify(key),
                 Some(_) => self.verifier.verify_again(key, FirstTry::Failed),
@@ -133,6 +137,7 @@ impl Tries {
                     let is_useful = self.hedges.are_useful(Instant::now());
                     may_begin_another = is_useful && self.may_retry(allowance);
                     if may_begin_another {
+                        self.count_call(allowance);
                         let call = self.verifier.verify_again(key, FirstTry::Silent);
                         tries.push(Try { began: Instant::now(), call, _permit: Some(permit) });
                         may_begin_another = tries.len() < MOST_AT_ONCE;

@@ -5,6 +5,7 @@ mod support;
 mod allocations;
 mod batch;
 mod cache;
+mod calls;
 mod config;
 mod flights;
 mod gate;
