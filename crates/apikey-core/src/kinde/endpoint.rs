@@ -16,6 +16,7 @@ use super::verify_response::{Doubt, Meaning, read_verify_response, scope_advice}
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::key::{Fingerprint, Fingerprinter, PresentedKey};
+use crate::telemetry::Endpoint;
 use crate::verification::Judgement;
 use crate::verifier::VerifierError;
 
@@ -79,6 +80,7 @@ impl VerifyEndpoint {
         key: &PresentedKey,
         authorization: Option<&HeaderValue>,
         connection: Connection<'_>,
+        endpoint: Endpoint,
     ) -> Result<Response, VerifierError> {
         // A key is token68, so nothing in it needs escaping.
         let (before, after) = (br#"{"api_key":""#, br#""}"#);
@@ -86,7 +88,8 @@ impl VerifyEndpoint {
         body.extend_from_slice(before);
         body.extend_from_slice(key.expose().as_bytes());
         body.extend_from_slice(after);
-        let outgoing = Outgoing { url: &self.url, content_type: "application/json", body, authorization };
+        let content_type = "application/json";
+        let outgoing = Outgoing { endpoint, url: &self.url, content_type, body, authorization };
         self.http.post(connection, outgoing).await
     }
 
@@ -104,9 +107,11 @@ impl VerifyEndpoint {
         token: Option<&Token>,
         connection: Connection<'_>,
     ) -> Result<Asked, VerifierError> {
-        let response = self.call(key, token.map(|token| &token.authorization), connection).await?;
+        let authorization = token.map(|token| &token.authorization);
+        let mut response = self.call(key, authorization, connection, Endpoint::Verify).await?;
         match self.read(&response) {
             Meaning::Judged(judgement) => {
+                response.was_usable();
                 self.was_accepted(token, self.fingerprint(key));
                 Ok(Asked::Judged(judgement))
             }

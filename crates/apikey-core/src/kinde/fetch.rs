@@ -9,7 +9,7 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::age::Age;
@@ -17,13 +17,15 @@ use super::config::MachineToMachine;
 use super::http::{Connection, Http, Outgoing};
 use super::setting_names::SettingNames;
 use super::token_response::{Grant, read_token_response};
+use crate::telemetry::Endpoint;
+use crate::telemetry::calls::together;
 use crate::verifier::{FailureClass, VerifierError};
 
 /// The longest that a fetch may take. Many callers wait for one fetch, so none of their deadlines fits.
 pub(super) const LONGEST_FETCH: Duration = Duration::from_secs(5);
 /// If a try has no response after this time, the next one starts on a new connection. The earlier ones go on.
 const SILENCE: Duration = Duration::from_millis(750);
-const MOST_TRIES: usize = 4;
+const MOST_TRIES: u64 = 4;
 
 /// Used if Kinde names no lifetime. It is the shortest lifetime that was seen.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
@@ -73,17 +75,20 @@ impl TokenFetcher {
     /// The first try uses the same kind of connection as the verification that waits for it, so that both can share one.
     pub(super) async fn fetch(self: &Arc<Self>, first: Connection<'static>) -> Granted {
         let silent = || VerifierError::outage("Kinde's token endpoint did not answer");
-        timeout(LONGEST_FETCH, self.with_second_tries(first)).await.unwrap_or_else(|_elapsed| Err(silent()))
+        let deadline = Instant::now() + LONGEST_FETCH;
+        let tries = self.with_second_tries(first, deadline);
+        timeout_at(deadline, tries).await.unwrap_or_else(|_elapsed| Err(silent()))
     }
 
-    async fn with_second_tries(self: &Arc<Self>, first: Connection<'static>) -> Granted {
+    async fn with_second_tries(self: &Arc<Self>, first: Connection<'static>, deadline: Instant) -> Granted {
         let mut tries = JoinSet::new();
         let mut begun = 0;
         loop {
             if begun < MOST_TRIES {
                 let connection = if begun == 0 { first } else { Connection::New };
                 let fetcher = Arc::clone(self);
-                tries.spawn(async move { fetcher.request(connection).await });
+                let request = async move { fetcher.request(connection).await };
+                tries.spawn(together(begun, deadline, request));
                 begun += 1;
             }
             let patience = if begun < MOST_TRIES { SILENCE } else { LONGEST_FETCH };
@@ -108,9 +113,11 @@ impl TokenFetcher {
             ("audience", &self.audience),
         ]);
         let content_type = "application/x-www-form-urlencoded";
-        let outgoing = Outgoing { url: &self.url, content_type, body, authorization: None };
-        let response = self.http.post(connection, outgoing).await?;
+        let (endpoint, authorization) = (Endpoint::Token, None);
+        let outgoing = Outgoing { endpoint, url: &self.url, content_type, body, authorization };
+        let mut response = self.http.post(connection, outgoing).await?;
         let Grant { token, expires_in } = read_token_response(response.head, response.body(), self.names)?;
+        response.was_usable();
         let lifetime = expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
         let mut value = Zeroizing::new(Vec::with_capacity(7 + token.expose().len()));
         value.extend_from_slice(b"Bearer ");

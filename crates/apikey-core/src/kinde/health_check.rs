@@ -10,6 +10,7 @@ use super::http::{Connection, Response};
 use super::json::is_object;
 use super::verify_response::{Doubt, Meaning};
 use crate::key::{Fingerprint, PresentedKey};
+use crate::telemetry::Endpoint;
 use crate::verifier::{FailureClass, Health, VerifierError};
 
 /// Keeps a client for health checks only. A check takes the client out, and puts it back only if Kinde is up. So a check
@@ -44,8 +45,12 @@ async fn ask(endpoint: &VerifyEndpoint, client: &Client) -> Result<Health, Verif
     let token = token.as_deref();
     let key = made_up_key()?;
     let authorization = token.map(|token| &token.authorization);
-    let response = endpoint.call(&key, authorization, Connection::Own(client)).await?;
-    Ok(health(endpoint, &response, token, endpoint.fingerprint(&key)))
+    let mut response = endpoint.call(&key, authorization, Connection::Own(client), Endpoint::Health).await?;
+    let health = health(endpoint, &response, token, endpoint.fingerprint(&key));
+    if health == Health::Up {
+        response.was_usable();
+    }
+    Ok(health)
 }
 
 fn health(endpoint: &VerifyEndpoint, response: &Response, token: Option<&Token>, key: Fingerprint) -> Health {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,11 +12,13 @@ use zeroize::Zeroizing;
 
 use super::client_factory::ClientFactory;
 use super::config::CheckedSettings;
+use super::noted_call::NotedCall;
 use super::pool::{Call, Pool};
 use super::retry_after::RetryAfter;
 use super::status::{Head, LONGEST_BODY, status_decides};
 use crate::config_error::ConfigError;
 use crate::key::Fingerprint;
+use crate::telemetry::{Endpoint, Recorder};
 use crate::verifier::VerifierError;
 
 /// The first capacity for a body whose length is not announced, in bytes.
@@ -29,6 +31,7 @@ pub(super) struct Http {
     /// Keeps no idle connections.
     fresh: Client,
     factory: ClientFactory,
+    recorder: OnceLock<Recorder>,
 }
 
 /// Chooses the connection for a request.
@@ -54,6 +57,7 @@ impl Connection<'_> {
 
 /// A request.
 pub(super) struct Outgoing<'r> {
+    pub(super) endpoint: Endpoint,
     pub(super) url: &'r Url,
     pub(super) content_type: &'static str,
     pub(super) body: Zeroizing<Vec<u8>>,
@@ -65,9 +69,16 @@ pub(super) struct Response {
     pub(super) head: Head,
     /// `None` if it is longer than [`LONGEST_BODY`]; empty if the status decides alone.
     body: Option<Zeroizing<Vec<u8>>>,
+    /// The call ends when its response has been looked at.
+    noted: NotedCall,
 }
 
 impl Response {
+    /// Notes that the response says what was asked.
+    pub(super) fn was_usable(&mut self) {
+        self.noted.was_usable();
+    }
+
     pub(super) fn body(&self) -> Option<&[u8]> {
         self.body.as_ref().map(|body| body.as_slice())
     }
@@ -81,7 +92,7 @@ impl Http {
         };
         let fresh = factory.without_idle_connections().client().map_err(wrong)?;
         let pool = Pool::new(factory.clone()).map_err(wrong)?;
-        Ok(Arc::new(Self { pool, fresh, factory }))
+        Ok(Arc::new(Self { pool, fresh, factory, recorder: OnceLock::new() }))
     }
 
     /// Makes a client that shares no connection with any other.
@@ -94,6 +105,15 @@ impl Http {
         self.pool.was_silent(key);
     }
 
+    /// Keeps the first recorder that it is given.
+    pub(super) fn use_recorder(&self, recorder: Recorder) {
+        self.recorder.get_or_init(|| recorder);
+    }
+
+    pub(super) fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.get()
+    }
+
     /// Sends a request and reads its response.
     ///
     /// # Errors
@@ -103,6 +123,7 @@ impl Http {
         connection: Connection<'_>,
         outgoing: Outgoing<'_>,
     ) -> Result<Response, VerifierError> {
+        let mut noted = NotedCall::begin(self.recorder(), outgoing.endpoint);
         let mut request = Request::new(Method::POST, outgoing.url.clone());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(outgoing.content_type));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -120,11 +141,12 @@ impl Http {
             (None, Connection::Own(client)) => client.execute(request).await,
             (None, _) => self.fresh.execute(request).await,
         };
-        let response = sent.map_err(|error| broken(&mut call, error))?;
+        let response = sent.map_err(|error| broken(&mut call, &mut noted, error))?;
         if let Some(call) = &mut call {
             call.answered();
         }
         let status = response.status().as_u16();
+        noted.answered(status);
         let retry_after = RetryAfter::read(status, response.headers(), jiff::Timestamp::now());
         let body = if status_decides(status) {
             if !matches!(connection, Connection::New) {
@@ -132,18 +154,36 @@ impl Http {
             }
             Some(Zeroizing::default())
         } else {
-            read(response).await.map_err(|error| broken(&mut call, error))?
+            read(response).await.map_err(|error| broken(&mut call, &mut noted, error))?
         };
-        Ok(Response { head: Head { status, retry_after }, body })
+        Ok(Response { head: Head { status, retry_after }, body, noted })
     }
 }
 
-fn broken(call: &mut Option<Call<'_>>, error: reqwest::Error) -> VerifierError {
+fn broken(call: &mut Option<Call<'_>>, noted: &mut NotedCall, error: reqwest::Error) -> VerifierError {
+    noted.failed(error_type(&error));
     if let Some(call) = call {
         call.broke();
     }
     let what = if error.is_connect() { "no connection to Kinde" } else { "the connection to Kinde broke" };
     describe(error, what)
+}
+
+/// How an operator sees the error.
+fn error_type(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        return "timeout";
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // The type of this error has no public name, either.
+        let text = error.to_string();
+        if text.contains(" parsed") || text == "message head is too large" {
+            return "response";
+        }
+        cause = error.source();
+    }
+    "connection"
 }
 
 /// Reads a body; returns `None` if it is longer than [`LONGEST_BODY`].

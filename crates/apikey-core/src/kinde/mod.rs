@@ -14,6 +14,7 @@ mod fetch;
 mod health_check;
 mod http;
 mod json;
+mod noted_call;
 mod pool;
 mod proxy;
 mod retry_after;

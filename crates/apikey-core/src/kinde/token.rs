@@ -14,6 +14,7 @@ use super::age::{Age, AgeClock};
 use super::fetch::{Fetch, Fetched, LONGEST_FETCH, Token, TokenFetcher};
 use super::http::Connection;
 use crate::log_gate::LogGate;
+use crate::telemetry::TokenRenewal;
 use crate::verifier::{FailureClass, VerifierError};
 
 /// A token is renewed when a tenth of its lifetime is left.
@@ -304,9 +305,7 @@ impl Inner {
                 token
             });
             inner.conclude(number, fetched.as_ref().err());
-            if let Err(error) = &fetched {
-                inner.tell(error);
-            }
+            inner.tell(fetched.as_ref().err());
             sender.send_replace(Some(fetched));
         });
         state.fetch =
@@ -314,8 +313,14 @@ impl Inner {
         receiver
     }
 
-    /// Logs a failed fetch. Otherwise only the callers that wait for it would learn of the error.
-    fn tell(&self, error: &VerifierError) {
+    /// Notes the end of a fetch. A failed one is logged, because otherwise only the callers that wait for it would learn of
+    /// the error.
+    fn tell(&self, error: Option<&VerifierError>) {
+        let renewal = if error.is_some() { TokenRenewal::Failed } else { TokenRenewal::Renewed };
+        if let Some(recorder) = self.fetcher.http.recorder() {
+            recorder.token_renewal(renewal);
+        }
+        let Some(error) = error else { return };
         let reason = format!("no token for the service itself: {}", error.reason());
         self.log.tell(&VerifierError::new(error.class(), reason), self.age.instant());
     }

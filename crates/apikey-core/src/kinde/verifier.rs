@@ -16,6 +16,7 @@ use super::verify_response::Doubt;
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::key::PresentedKey;
+use crate::telemetry::Recorder;
 use crate::verification::Judgement;
 use crate::verifier::{FirstTry, Health, Verifier, VerifierError};
 
@@ -127,6 +128,12 @@ impl Verifier for KindeVerifier {
     /// Measures the age of the token on this clock. If several authenticators share the verifier, it keeps the first clock.
     fn use_clock(&self, clock: Arc<dyn Clock>) {
         self.endpoint.use_clock(clock);
+    }
+
+    /// Notes every call here, those for tokens and of health checks, too. If several authenticators share the verifier, it
+    /// keeps the first recorder.
+    fn use_recorder(&self, recorder: Recorder) {
+        self.endpoint.http().use_recorder(recorder);
     }
 }
 

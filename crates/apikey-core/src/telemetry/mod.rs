@@ -1,5 +1,6 @@
 //! What an operator can see of the decisions: counters, snapshots of them, and events for observers.
 
+pub(crate) mod calls;
 mod counters;
 mod observer;
 mod prometheus;

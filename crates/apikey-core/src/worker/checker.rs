@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout_at};
 
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::log_gate::LogGate;
+use crate::telemetry::calls::together;
 use crate::verifier::{Health, Verifier, VerifierError};
 
 /// A health check may always take this long, because no request waits for it.
@@ -93,8 +94,9 @@ impl Checker {
         let verifier = Arc::clone(&self.verifier);
         // It runs in a task of its own, so that a panic of the verifier ends this check, and not the worker.
         let mut task = JoinSet::new();
-        task.spawn(async move { verifier.check().await });
-        let problem = match timeout(self.timeout, task.join_next()).await {
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        task.spawn(together(0, deadline, async move { verifier.check().await }));
+        let problem = match timeout_at(deadline, task.join_next()).await {
             Ok(Some(Ok(health))) => return health,
             Ok(_) => "the verifier's check panicked".to_owned(),
             Err(_elapsed) => format!("no answer to the health check within {} ms", self.timeout.as_millis()),

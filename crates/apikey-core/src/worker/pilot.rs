@@ -12,6 +12,7 @@ use crate::evidence::Retry;
 use crate::key::PresentedKey;
 use crate::log_gate::LogGate;
 use crate::retry::Allowance;
+use crate::telemetry::calls::together;
 use crate::verification::Judgement;
 use crate::verifier::VerifierError;
 
@@ -34,8 +35,12 @@ pub(super) struct Pilot {
 
 impl Pilot {
     /// Flies until the flight has landed.
-    pub(super) async fn fly(self: Arc<Self>, mut flight: Flight, key: PresentedKey) {
+    pub(super) async fn fly(self: Arc<Self>, flight: Flight, key: PresentedKey) {
         let deadline = Instant::now() + self.timeout;
+        together(0, deadline, self.fly_until(deadline, flight, key)).await;
+    }
+
+    async fn fly_until(&self, deadline: Instant, mut flight: Flight, key: PresentedKey) {
         let mut allowance = self.tries.begin();
         let mut turn_until = Instant::now() + self.engine.queue_patience().min(self.timeout);
         let mut overload = None;

@@ -18,7 +18,8 @@ async fn post(url: &str) -> VerifierError {
     let settings = KindeSettings::new("http://127.0.0.1:1").without_token().check().unwrap();
     let http = Http::new(&settings).unwrap();
     let (url, body) = (url.parse().unwrap(), Zeroizing::default());
-    let outgoing = Outgoing { url: &url, content_type: "text/plain", body, authorization: None };
+    let (endpoint, content_type, authorization) = (Endpoint::Verify, "text/plain", None);
+    let outgoing = Outgoing { endpoint, url: &url, content_type, body, authorization };
     http.post(Connection::New, outgoing).await.err().unwrap()
 }
 
