@@ -132,8 +132,8 @@ pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
 pub use request::{PeerAddress, PlainRequest, RequestHead, is_preflight};
 pub use telemetry::{
     AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Endpoint, Event,
-    Histogram, Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, Recorder, Sample,
-    SampleValue, Statistics, TokenRenewal, VerificationRecord, VerificationResult,
+    Histogram, Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, Recorder, SPAN_FIELDS,
+    Sample, SampleValue, SpanField, Statistics, TokenRenewal, VerificationRecord, VerificationResult,
 };
 pub use verification::{Judgement, Refusal, Verdict, Verification};
 pub use verified_key::VerifiedKey;

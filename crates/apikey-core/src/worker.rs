@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::clock::Clock;
 use crate::engine::{Engine, Flight};
@@ -76,7 +77,14 @@ impl Worker {
     /// the flight still get its outcome.
     pub(crate) fn launch(&self, flight: Flight, key: PresentedKey) {
         // The verification may outlive its caller, so its span must not be a child of the caller's span.
-        let span = tracing::info_span!(parent: None, "apikey.verification");
+        let span = tracing::info_span!(
+            parent: None,
+            "apikey.verification",
+            otel.status_code = Empty,
+            apikey.result = Empty,
+            apikey.key_id = Empty,
+            error.type = Empty,
+        );
         span.follows_from(tracing::Span::current());
         self.spawn(Arc::clone(&self.pilot).fly(flight, key).instrument(span));
     }

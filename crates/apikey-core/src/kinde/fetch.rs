@@ -10,6 +10,7 @@ use reqwest::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::age::Age;
@@ -88,7 +89,7 @@ impl TokenFetcher {
                 let connection = if begun == 0 { first } else { Connection::New };
                 let fetcher = Arc::clone(self);
                 let request = async move { fetcher.request(connection).await };
-                tries.spawn(together(begun, deadline, request));
+                tries.spawn(together(begun, deadline, request).in_current_span());
                 begun += 1;
             }
             let patience = if begun < MOST_TRIES { SILENCE } else { LONGEST_FETCH };

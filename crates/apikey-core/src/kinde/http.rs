@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Request, Url};
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::client_factory::ClientFactory;
@@ -123,7 +124,17 @@ impl Http {
         connection: Connection<'_>,
         outgoing: Outgoing<'_>,
     ) -> Result<Response, VerifierError> {
-        let mut noted = NotedCall::begin(self.recorder(), outgoing.endpoint);
+        let noted = NotedCall::begin(self.recorder(), outgoing.endpoint, outgoing.url);
+        let span = noted.span().clone();
+        self.send(connection, outgoing, noted).instrument(span).await
+    }
+
+    async fn send(
+        &self,
+        connection: Connection<'_>,
+        outgoing: Outgoing<'_>,
+        mut noted: NotedCall,
+    ) -> Result<Response, VerifierError> {
         let mut request = Request::new(Method::POST, outgoing.url.clone());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(outgoing.content_type));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::age::{Age, AgeClock};
 use super::fetch::{Fetch, Fetched, LONGEST_FETCH, Token, TokenFetcher};
@@ -294,7 +296,16 @@ impl Inner {
         let (sender, receiver) = watch::channel(None);
         state.fetches += 1;
         let (inner, number) = (Arc::clone(self), state.fetches);
-        let task = tokio::spawn(async move {
+        // Many verifications may wait for the fetch, so its span is a child of none.
+        let span = tracing::info_span!(
+            parent: None,
+            "apikey.token",
+            otel.status_code = Empty,
+            apikey.result = Empty,
+            error.type = Empty,
+        );
+        span.follows_from(Span::current());
+        let fetching = async move {
             let granted = inner.fetcher.fetch(connection).await;
             let fetched = granted.map(|(authorization, lifetime)| {
                 let token = Arc::new(Token { authorization, number });
@@ -307,7 +318,8 @@ impl Inner {
             inner.conclude(number, fetched.as_ref().err());
             inner.tell(fetched.as_ref().err());
             sender.send_replace(Some(fetched));
-        });
+        };
+        let task = tokio::spawn(fetching.instrument(span));
         state.fetch =
             Some(Fetch { number, began: now, outcome: receiver.clone(), task: task.abort_handle() });
         receiver
@@ -317,10 +329,13 @@ impl Inner {
     /// the error.
     fn tell(&self, error: Option<&VerifierError>) {
         let renewal = if error.is_some() { TokenRenewal::Failed } else { TokenRenewal::Renewed };
+        let span = Span::current();
+        span.record("apikey.result", renewal.as_str());
         if let Some(recorder) = self.fetcher.http.recorder() {
             recorder.token_renewal(renewal);
         }
         let Some(error) = error else { return };
+        span.record("error.type", error.class().as_str()).record("otel.status_code", "ERROR");
         let reason = format!("no token for the service itself: {}", error.reason());
         self.log.tell(&VerifierError::new(error.class(), reason), self.age.instant());
     }

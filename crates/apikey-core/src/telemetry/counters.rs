@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tracing::Span;
 
 use super::observer::{Event, Observer, VerificationRecord};
 use super::statistics::{Histogram, Sample, SampleValue};
@@ -101,7 +102,16 @@ impl Telemetry {
         }
     }
 
+    /// Notes it in the current span, too, which is that of the verification.
     pub(crate) fn verification_ended(&self, record: &VerificationRecord<'_>) {
+        let span = Span::current();
+        span.record("apikey.result", record.result.as_str());
+        if let Some(key) = record.key {
+            span.record("apikey.key_id", key.key_id());
+        }
+        if let Some(error_type) = record.error_type {
+            span.record("error.type", error_type).record("otel.status_code", "ERROR");
+        }
         let labels = (record.result, record.error_type);
         self.verifications.lock().entry(labels).or_default().add(record.took.as_secs_f64());
         self.tell(&Event::VerificationEnded(*record));

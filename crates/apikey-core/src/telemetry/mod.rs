@@ -11,8 +11,10 @@ pub(crate) mod vocabulary;
 pub(crate) use counters::{Telemetry, counter, gauge};
 pub use observer::{DecisionRecord, Event, Observer, VerificationRecord};
 pub use recorder::Recorder;
+#[cfg(feature = "kinde")]
+pub(crate) use recorder::error_type_of_response;
 pub use statistics::{Histogram, Sample, SampleValue, Statistics};
 pub use vocabulary::{
     AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, Endpoint, Label, METRICS, Metric,
-    MetricKind, MetricUnit, PurgedBy, TokenRenewal, VerificationResult,
+    MetricKind, MetricUnit, PurgedBy, SPAN_FIELDS, SpanField, TokenRenewal, VerificationResult,
 };

@@ -20,13 +20,7 @@ impl Recorder {
 
     /// Notes a call that got a response with this status. `is_usable` says whether the response could be read.
     pub fn answered(&self, endpoint: Endpoint, status: u16, is_usable: bool, took: Duration) {
-        let error_type = match status {
-            // The status of an error is its type (OpenTelemetry's semantic conventions for HTTP).
-            400.. => Some(Cow::Owned(status.to_string())),
-            _ if !is_usable => Some(Cow::Borrowed("response")),
-            _ => None,
-        };
-        self.0.called(endpoint, Some(status), error_type, took);
+        self.0.called(endpoint, Some(status), error_type_of_response(status, is_usable), took);
     }
 
     /// Notes a call without a response. `error_type` is one of `connection`, `timeout`, `response` and `cancelled`.
@@ -37,6 +31,15 @@ impl Recorder {
     /// Notes that this service's own token was fetched, or could not be fetched.
     pub fn token_renewal(&self, renewal: TokenRenewal) {
         self.0.token_renewal(renewal);
+    }
+}
+
+/// The status of an error is its type (OpenTelemetry's semantic conventions for HTTP).
+pub(crate) fn error_type_of_response(status: u16, is_usable: bool) -> Option<Cow<'static, str>> {
+    match status {
+        400.. => Some(Cow::Owned(status.to_string())),
+        _ if !is_usable => Some(Cow::Borrowed("response")),
+        _ => None,
     }
 }
 

@@ -292,3 +292,46 @@ metrics! {
     EVENTS_DROPPED: Counter One "apikey.events.dropped" "apikey_events_dropped_total" []
         "Events that an observer could not take in time.";
 }
+
+/// A field of a span or an event.
+#[derive(Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct SpanField {
+    /// The name in `tracing` and in OpenTelemetry.
+    pub name: &'static str,
+    /// What it tells, in one sentence.
+    pub help: &'static str,
+}
+
+macro_rules! fields {
+    ($($name:literal $help:literal;)*) => {
+        /// Every field that this library records in spans and events. The spans are `apikey.verification`, inside it one
+        /// `POST` for each call to Kinde, and `apikey.token` for a fetch of this service's own token. A span of the
+        /// application gets `apikey.outcome`, `apikey.code` and `apikey.key_id`, if it has declared them.
+        ///
+        /// ```
+        /// use apikey_core::SPAN_FIELDS;
+        ///
+        /// assert!(SPAN_FIELDS.iter().any(|field| field.name == "apikey.key_id"));
+        /// ```
+        pub static SPAN_FIELDS: &[SpanField] = &[$(SpanField { name: $name, help: $help }),*];
+    };
+}
+
+fields! {
+    "apikey.outcome" "How the decision about the request ended: accepted, denied or anonymous.";
+    "apikey.code" "The code of the denial.";
+    "apikey.key_id" "The id of the key, if it was verified.";
+    "apikey.result" "How the verification, or the fetch of the token, ended.";
+    "apikey.endpoint" "What the call to Kinde asks: verify, token or health.";
+    "error.type" "What went wrong, if something did; the status, if the response has one of at least 400.";
+    "http.request.method" "The method of the call, which is always POST.";
+    "http.request.resend_count" "How many calls with the same question came before, if there were any.";
+    "http.response.status_code" "The status of the response, if there was one.";
+    "server.address" "Kinde's host, as it is set up.";
+    "server.port" "Kinde's port, as it is set up.";
+    "url.full" "The URL of the call, which holds no secret.";
+    "otel.kind" "Says to OpenTelemetry that the span is a client's.";
+    "otel.name" "The name of the span in OpenTelemetry.";
+    "otel.status_code" "ERROR, if something went wrong.";
+}

@@ -260,13 +260,12 @@ impl Stage {
         Self { emulator, issued, client_secret, watch }
     }
 
-    /// The time limits are short, because some faults end only with them.
-    fn authenticator(&mut self) -> Authenticator {
+    fn authenticator(&mut self, timeout: Duration) -> Authenticator {
         let settings = settings(&self.emulator);
         self.watch.show(&settings);
         let verifier = KindeVerifier::new(settings).unwrap();
         self.watch.show(&verifier);
-        let builder = Authenticator::builder(verifier).verification_timeout(Duration::from_millis(100));
+        let builder = Authenticator::builder(verifier).verification_timeout(timeout);
         self.watch.show(&builder);
         builder.build().unwrap()
     }
@@ -348,7 +347,7 @@ fn what_a_canary_looks_like_is_recognised() {
 #[tokio::test]
 async fn no_secret_shows_on_the_good_path_or_where_kinde_refuses() {
     let mut stage = Stage::new().await;
-    let authenticator = stage.authenticator();
+    let authenticator = stage.authenticator(PATIENT);
     stage.present(&authenticator).await;
     for style in [
         NegativeAnswer::Ok200,
@@ -371,12 +370,13 @@ async fn no_secret_shows_on_the_good_path_or_where_kinde_refuses() {
     authenticator.clear();
     stage.present(&authenticator).await;
     stage.emulator.deny_scope(false);
-    let authenticator = stage.authenticator();
+    let authenticator = stage.authenticator(PATIENT);
     let verified = authenticator.verify(key(&stage.issued.secret)).await.unwrap();
     let denial = authenticator.authorize(&verified, &Policy::all(["write:users"])).unwrap_err();
     stage.watch.show_denial(&denial);
     assert!(stage.emulator.issued_tokens().len() >= 3);
-    stage.conclude(&["reqwest", "apikey_core", "read:api_keys"]);
+    let spans = ["apikey.verification{", "apikey.token{", "POST{", "url.full=", "apikey.key_id="];
+    stage.conclude(&[&["reqwest", "apikey_core", "read:api_keys"][..], &spans[..]].concat());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -391,12 +391,19 @@ async fn no_secret_shows_whatever_goes_wrong_at_kinde() {
             stage.emulator.set_fault(endpoint, Some(fault));
             let verifier = KindeVerifier::new(settings(&stage.emulator)).unwrap();
             stage.ask(&verifier).await;
-            let authenticator = stage.authenticator();
+            // Some faults end only with the time limit.
+            let authenticator = stage.authenticator(Duration::from_millis(100));
             stage.present(&authenticator).await;
             stage.emulator.set_fault(endpoint, None);
         }
     }
-    stage.conclude(&["token endpoint", "can't be verified right now", "until its set-up is changed"]);
+    stage.conclude(&[
+        "token endpoint",
+        "can't be verified right now",
+        "until its set-up is changed",
+        "error.type=\"connection\"",
+        "http.response.status_code=429",
+    ]);
 }
 
 #[tokio::test]
@@ -437,7 +444,7 @@ async fn no_secret_shows_where_the_settings_are_wrong() {
     stage.watch.show(&error);
     writeln!(stage.watch.shown, "{error}").unwrap();
     // Without a runtime, and with keys in settings that take none.
-    let authenticator = stage.authenticator();
+    let authenticator = stage.authenticator(PATIENT);
     let elsewhere = Authenticator::builder(kinde(&stage.emulator))
         .credential_sources([
             CredentialSource::header("x-api-key"),

@@ -9,13 +9,15 @@ use apikey_testkit::FakeVerifier;
 use tokio::runtime::Handle;
 use tracing::Level;
 use tracing::field::{Empty, Field, Visit};
+use tracing::span::{Id, Record};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::log::listen;
 
 type Fields = BTreeMap<&'static str, String>;
 
-/// Records the `apikey.*` fields of events, and those that are recorded in spans.
+/// Records the `apikey.*` fields of events, and those that are recorded in the caller's span.
 #[derive(Clone, Default)]
 struct Noted {
     events: Arc<Mutex<Vec<(Level, Fields)>>>,
@@ -34,9 +36,11 @@ impl Visit for Collect<'_> {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Noted {
-    fn on_record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
-        values.record(&mut Collect(&mut self.span.lock().unwrap()));
+impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Noted {
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if context.metadata(id).is_some_and(|span| span.name() == "request") {
+            values.record(&mut Collect(&mut self.span.lock().unwrap()));
+        }
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
