@@ -1,5 +1,6 @@
 //! What a route asks of a key, scopes and owner, as values that one function evaluates.
 
+mod display;
 mod typed;
 
 use std::borrow::Cow;
@@ -24,6 +25,8 @@ use crate::verification::Verification;
 /// assert!(policy.is_satisfied_by(&key));
 /// assert!(!policy.is_satisfied_by(&Verification::active("api_key_2").with_scopes(["admin"])));
 /// ```
+///
+/// Its `to_string` puts it into words: `organization key and (admin or read:users)`.
 ///
 /// A list from a configuration may be empty: [`all`](Self::all) of nothing lets every valid, active key in, and
 /// [`any`](Self::any) of nothing refuses every key.

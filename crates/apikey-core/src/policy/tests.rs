@@ -253,3 +253,27 @@ fn a_policy_refuses_stale_answers_where_any_part_of_it_does() {
         assert!(!takes.refuses_stale(), "{takes:?}");
     }
 }
+
+#[test]
+fn a_policy_reads_as_words() {
+    let either = Policy::any(["admin", "read:users"]);
+    for (policy, words) in [
+        (Policy::any_key(), "any key"),
+        (Policy::any::<Policy>([]), "no key"),
+        (Policy::scope("read:users"), "read:users"),
+        (Policy::all(["read:users", "write:users"]), "read:users and write:users"),
+        (either.clone(), "admin or read:users"),
+        (Policy::all([Policy::all([either.clone()])]), "admin or read:users"),
+        (Policy::organization_key().and(either.clone()), "organization key and (admin or read:users)"),
+        (Policy::any([Policy::fresh(), Policy::user_key().and("a")]), "fresh answer or (user key and a)"),
+        (Policy::organization("org_1").and("a").and("b"), "(organization org_1 and a) and b"),
+        (
+            Policy::scope("a").and(Policy::any_key()).and(Policy::all([either])),
+            "(a and any key) and (admin or read:users)",
+        ),
+        (Policy::any(["user key", "or", "(a", ""]), r#""user key" or "or" or "(a" or """#),
+        (Policy::organization("a\nb"), r#"organization "a\nb""#),
+    ] {
+        assert_eq!(policy.to_string(), words);
+    }
+}
