@@ -1,0 +1,110 @@
+use super::*;
+
+const REQUIRED: [(&str, &str); 3] = [
+    ("KINDE_DOMAIN", "example.kinde.com"),
+    ("KINDE_MANAGEMENT_CLIENT_ID", "id"),
+    ("KINDE_MANAGEMENT_CLIENT_SECRET", "secret"),
+];
+
+/// The given variables come before the required ones.
+fn with(variables: &[(&str, &str)]) -> Result<Authenticator, ConfigError> {
+    let all: Vec<_> = variables.iter().chain(&REQUIRED).copied().collect();
+    build(&all)
+}
+
+fn build(variables: &[(&str, &str)]) -> Result<Authenticator, ConfigError> {
+    let lookup = |name: &str| Some(variables.iter().find(|(known, _)| *known == name)?.1);
+    Settings::from_variables(lookup)?.authenticator()
+}
+
+#[test]
+fn the_required_settings_are_enough() {
+    assert!(with(&[]).is_ok());
+    let lookup = |name: &str| Some(REQUIRED.iter().find(|(known, _)| *known == name)?.1);
+    let listen = Settings::from_variables(lookup);
+    assert_eq!(listen.unwrap().listen.to_string(), "127.0.0.1:3000");
+}
+
+#[test]
+fn a_setting_without_its_capability_is_refused_by_name() {
+    for name in NOT_YET {
+        for value in ["0", "1", "x"] {
+            assert_eq!(with(&[(name, value)]).unwrap_err().setting(), *name);
+        }
+        assert!(with(&[(name, "")]).is_ok());
+    }
+}
+
+#[test]
+fn bad_values_are_refused_by_name() {
+    for (name, values) in [
+        ("LISTEN", &["3000", "localhost:3000", "127.0.0.1", "x"][..]),
+        ("APIKEY_CACHE_TTL", &["-1", "1.5", "five", "86401", "99999999999999999999"][..]),
+        ("APIKEY_TIMEOUT_MS", &["0", "-1", "x", "600001"][..]),
+        ("APIKEY_STALE_IF_ERROR", &["-1", "x", "86401"][..]),
+        ("APIKEY_NEGATIVE_TTL", &["-1", "x", "86401"][..]),
+        ("APIKEY_MAX_IN_FLIGHT", &["0", "-1", "x"][..]),
+        ("APIKEY_MAX_QUEUED", &["-1", "x", "1.5", "99999999999999999999"][..]),
+        ("APIKEY_ATTEMPTS_COUNT", &["none", "ALL", "refused,all", "0", "true"][..]),
+        ("KINDE_DOMAIN", &["\"example.kinde.com\"", "$KINDE_DOMAIN", "example..com", "example.com:0"][..]),
+        ("APIKEY_ATTEMPTS", &["-1", "x", "4294967296"][..]),
+        ("APIKEY_WINDOW", &["-1", "x", "86401"][..]),
+        ("TRUSTED_PROXIES", &["x", "10.0.0.1/8", "10.0.0.0/8,", "10.0.0.0/33", "unix:/run/api.sock"][..]),
+        ("TRUSTED_PROXY_HEADER", &["x-real-ip", "x"][..]),
+        ("APIKEY_AUTH", &["M2M", "basic", "true"][..]),
+    ] {
+        for value in values {
+            assert_eq!(with(&[(name, value)]).unwrap_err().setting(), name, "{value}");
+        }
+    }
+}
+
+#[test]
+fn a_unix_socket_can_be_trusted() {
+    assert!(with(&[("TRUSTED_PROXIES", "unix,10.0.0.0/8")]).is_ok());
+}
+
+#[test]
+fn zero_turns_off() {
+    for name in [
+        "APIKEY_CACHE_TTL",
+        "APIKEY_STALE_IF_ERROR",
+        "APIKEY_NEGATIVE_TTL",
+        "APIKEY_ATTEMPTS",
+        "APIKEY_WINDOW",
+        "APIKEY_MAX_QUEUED",
+    ] {
+        assert!(with(&[(name, "0")]).is_ok(), "{name}");
+    }
+    let stale_without_cache = with(&[("APIKEY_CACHE_TTL", "0"), ("APIKEY_STALE_IF_ERROR", "60")]);
+    assert_eq!(stale_without_cache.unwrap_err().setting(), "APIKEY_STALE_IF_ERROR");
+}
+
+#[test]
+fn the_settings_say_how_many_wait_and_what_counts() {
+    let read = |name: &'static str, value: &'static str| {
+        let all: Vec<_> = [(name, value)].into_iter().chain(REQUIRED).collect();
+        Settings::from_variables(|name| Some(all.iter().find(|(known, _)| *known == name)?.1)).unwrap()
+    };
+    let default = read("LISTEN", "");
+    assert_eq!((default.max_queued, default.attempt_limit), (256, Some(AttemptLimit::default())));
+    assert_eq!(read("APIKEY_MAX_QUEUED", "0").max_queued, 0);
+    assert_eq!(read("APIKEY_MAX_QUEUED", "1000").max_queued, 1000);
+    for (value, limit) in [
+        ("", AttemptLimit::default()),
+        ("refused", AttemptLimit::default()),
+        ("all", AttemptLimit::default().count_all_attempts()),
+    ] {
+        assert_eq!(read("APIKEY_ATTEMPTS_COUNT", value).attempt_limit, Some(limit), "{value}");
+    }
+}
+
+#[test]
+fn to_ask_without_a_token_is_an_explicit_choice() {
+    let domain = REQUIRED[0];
+    assert_eq!(build(&[domain]).unwrap_err().setting(), "KINDE_MANAGEMENT_CLIENT_ID");
+    assert_eq!(build(&[domain, ("APIKEY_AUTH", "m2m")]).unwrap_err().setting(), "APIKEY_AUTH");
+    assert!(build(&[domain, ("APIKEY_AUTH", "none")]).is_ok());
+    assert!(with(&[("APIKEY_AUTH", "none")]).is_ok());
+    assert!(with(&[("APIKEY_AUTH", "m2m")]).is_ok());
+}
