@@ -13,8 +13,9 @@ async fn main() {
 async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
+    let (keys, _operations) = settings.start::<Authenticator>()?;
     // One of each for all workers, because the closure below runs once for every worker.
-    let (keys, store): (Authenticator, _) = (settings.authenticator()?, Store::new());
+    let store = Store::new();
     let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone()));
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));

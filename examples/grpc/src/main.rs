@@ -15,7 +15,8 @@ async fn main() {
 async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
-    let routes = example_grpc::routes(&settings.authenticator()?);
+    let (keys, _operations) = settings.start()?;
+    let routes = example_grpc::routes(&keys);
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(not_here)?;

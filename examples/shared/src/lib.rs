@@ -15,7 +15,8 @@
 //! | `POST /ai/chat` | [`assistant::answer`] |
 //! | `POST /workflow/automate` | [`workflow::automate`] |
 //!
-//! [`Settings`] reads the same environment variables for all of them, and builds the authenticator.
+//! [`Settings`] reads the same environment variables for all of them. It builds the authenticator, and starts the metrics
+//! listener and the audit log.
 //!
 //! The functions don't look at a key. The server has decided before whether the caller may call, and hands over the
 //! key id and the organization code. A server reads at most [`MAX_BODY_BYTES`] of a body. It answers a longer one
@@ -36,10 +37,13 @@
 
 pub mod answers;
 pub mod assistant;
+mod audit;
 mod bad_request;
 mod body;
 pub mod data;
 pub mod data_set;
+mod metrics;
+mod operations;
 mod process;
 mod reply;
 pub mod settings;
@@ -47,6 +51,7 @@ mod store;
 pub mod workflow;
 
 pub use bad_request::{BadRequest, MAX_BODY_BYTES};
+pub use operations::Operations;
 pub use process::{exit, start_logging, stop_signal, until_stopped};
 pub use reply::{CONTENT_TYPE, Reply};
 pub use settings::Settings;

@@ -15,13 +15,18 @@
 //! | `APIKEY_ATTEMPTS_COUNT` | `refused`: an attempt with an accepted key is given back; `all`: it counts, as in Kinde's guide | `refused` |
 //! | `TRUSTED_PROXIES` | addresses or CIDRs, comma-separated, whose forwarding header is believed; `unix` stands for Unix sockets | none |
 //! | `TRUSTED_PROXY_HEADER` | which one: `x-forwarded-for` or `forwarded` | `x-forwarded-for` |
+//! | `METRICS_LISTEN` | address:port of a listener that answers `GET /metrics` and nothing else | off |
+//! | `AUDIT_LOG` | the file to which the audit events are appended as JSON lines; `-` for standard output | none |
+//! | `AUDIT` | `denials`: refused requests, keys that Kinde accepted, and what changed; `all`: every decision, too; `off` | `denials` |
 //!
-//! `REDIS_URL`, `APIKEY_SHARED_SECRET`, `METRICS_LISTEN`, `AUDIT_LOG`, `AUDIT`, `KINDE_API_ID` and `KINDE_WEBHOOKS`
-//! do nothing yet. If one is set, the server does not start, so that nobody relies on what is not there. An empty
-//! variable counts as absent.
+//! `docs/observability.md` describes the metrics and the audit log.
+//!
+//! `REDIS_URL`, `APIKEY_SHARED_SECRET`, `KINDE_API_ID` and `KINDE_WEBHOOKS` do nothing yet. If one is set, the server does
+//! not start, so that nobody relies on what is not there. An empty variable counts as absent.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use apikey_core::{
@@ -31,15 +36,13 @@ use apikey_core::{
 };
 use zeroize::Zeroizing;
 
-const NOT_YET: &[&str] = &[
-    "REDIS_URL",
-    "APIKEY_SHARED_SECRET",
-    "METRICS_LISTEN",
-    "AUDIT_LOG",
-    "AUDIT",
-    "KINDE_API_ID",
-    "KINDE_WEBHOOKS",
-];
+use crate::audit::{AuditLog, AuditSettings};
+use crate::metrics;
+use crate::operations::Operations;
+
+const NOT_YET: &[&str] = &["REDIS_URL", "APIKEY_SHARED_SECRET", "KINDE_API_ID", "KINDE_WEBHOOKS"];
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 
 /// The checked settings of one server.
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub struct Settings {
     max_queued: usize,
     attempt_limit: Option<AttemptLimit>,
     trusted_proxies: TrustedProxies,
+    metrics_listen: Option<SocketAddr>,
+    audit: Option<AuditSettings>,
 }
 
 impl Settings {
@@ -89,10 +94,14 @@ impl Settings {
                 return Err(ConfigError::new(name, "this setting is not available yet; unset it"));
             }
         }
-        let listen = read("LISTEN")?.unwrap_or_else(|| "127.0.0.1:3000".to_owned());
-        let listen = listen.parse().map_err(|_| {
-            ConfigError::new("LISTEN", "expected an IP address and a port, for example 127.0.0.1:3000")
-        })?;
+        let address = |name: &'static str| {
+            let expected = "expected an IP address and a port, for example 127.0.0.1:3000";
+            let parse = |text: String| text.parse().map_err(|_| ConfigError::new(name, expected));
+            read(name)?.map(parse).transpose()
+        };
+        let listen = address("LISTEN")?.unwrap_or(DEFAULT_LISTEN);
+        let metrics_listen = address("METRICS_LISTEN")?;
+        let audit = AuditSettings::read(read("AUDIT_LOG")?, read("AUDIT")?.as_deref())?;
         let number = |name: &'static str, default: u64| match read(name)? {
             None => Ok(default),
             Some(text) => {
@@ -152,15 +161,32 @@ impl Settings {
             max_queued: count("APIKEY_MAX_QUEUED", DEFAULT_MAX_QUEUED)?,
             attempt_limit: Some(attempt_limit).filter(|_| attempts > 0 && !window.is_zero()),
             trusted_proxies,
+            metrics_listen,
+            audit,
         })
     }
 
-    /// Builds the authenticator: the core's, or an adapter's own.
+    /// Builds the authenticator, the core's or an adapter's own, and starts its metrics listener and its audit log.
     ///
     /// # Errors
     /// [`ConfigError`], naming the setting that can't be used.
-    pub fn authenticator<A: From<Authenticator>>(self) -> Result<A, ConfigError> {
-        AuthenticatorBuilder::new(KindeVerifier::new(self.kinde)?)
+    pub fn start<A: From<Authenticator>>(self) -> Result<(A, Operations), ConfigError> {
+        let (metrics_listen, audit) = (self.metrics_listen, self.audit.as_ref());
+        let audit = audit.map(AuditLog::open).transpose()?.map(Arc::new);
+        let keys = self.authenticator(audit.clone())?;
+        if let Some(listen) = metrics_listen {
+            metrics::start(listen, keys.clone())?;
+        }
+        Ok((keys.into(), Operations::new(audit)))
+    }
+
+    fn authenticator(self, audit: Option<Arc<AuditLog>>) -> Result<Authenticator, ConfigError> {
+        let builder = AuthenticatorBuilder::new(KindeVerifier::new(self.kinde)?);
+        let builder = match audit {
+            Some(audit) => builder.observer(audit),
+            None => builder,
+        };
+        builder
             .cache_time_to_live(self.cache_time_to_live)
             .stale_if_error(self.stale_if_error)
             .negative_time_to_live(self.negative_time_to_live)

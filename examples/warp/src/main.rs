@@ -12,7 +12,7 @@ async fn main() {
 async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
-    let keys: Authenticator = settings.authenticator()?;
+    let (keys, _operations) = settings.start::<Authenticator>()?;
     let app = example_warp::app(keys, Store::new());
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));

@@ -14,7 +14,7 @@ fn with(variables: &[(&str, &str)]) -> Result<Authenticator, ConfigError> {
 
 fn build(variables: &[(&str, &str)]) -> Result<Authenticator, ConfigError> {
     let lookup = |name: &str| Some(variables.iter().find(|(known, _)| *known == name)?.1);
-    Settings::from_variables(lookup)?.authenticator()
+    Ok(Settings::from_variables(lookup)?.start()?.0)
 }
 
 #[test]
@@ -39,6 +39,10 @@ fn a_setting_without_its_capability_is_refused_by_name() {
 fn bad_values_are_refused_by_name() {
     for (name, values) in [
         ("LISTEN", &["3000", "localhost:3000", "127.0.0.1", "x"][..]),
+        // The last one is an address for documentation, which no machine has.
+        ("METRICS_LISTEN", &["9464", "localhost:9464", "127.0.0.1", "on", "192.0.2.1:9464"][..]),
+        ("AUDIT_LOG", &["/", "/no/such/folder/audit.log"][..]),
+        ("AUDIT", &["all", "denials", "ALL", "on", "true"][..]), // without AUDIT_LOG
         ("APIKEY_CACHE_TTL", &["-1", "1.5", "five", "86401", "99999999999999999999"][..]),
         ("APIKEY_TIMEOUT_MS", &["0", "-1", "x", "600001"][..]),
         ("APIKEY_STALE_IF_ERROR", &["-1", "x", "86401"][..]),
@@ -57,6 +61,20 @@ fn bad_values_are_refused_by_name() {
             assert_eq!(with(&[(name, value)]).unwrap_err().setting(), name, "{value}");
         }
     }
+}
+
+#[test]
+fn the_audit_log_may_be_off_or_standard_output() {
+    for variables in
+        [&[("AUDIT", "off")][..], &[("AUDIT", "off"), ("AUDIT_LOG", "/no/such/folder/audit.log")]]
+    {
+        assert!(with(variables).is_ok(), "{variables:?}");
+    }
+    for events in ["", "denials", "all"] {
+        assert!(with(&[("AUDIT", events), ("AUDIT_LOG", "-")]).is_ok(), "{events}");
+    }
+    let unknown = with(&[("AUDIT", "some"), ("AUDIT_LOG", "-")]);
+    assert_eq!(unknown.unwrap_err().setting(), "AUDIT");
 }
 
 #[test]

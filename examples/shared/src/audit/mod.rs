@@ -1,0 +1,182 @@
+//! The audit log: who was let in or refused, and what was forgotten, as JSON lines.
+//!
+//! A thread of its own writes. A request only puts its line into a bounded queue. What the queue can't take, and what can't be
+//! written, is counted. `docs/observability.md` lists the fields.
+
+mod line;
+mod sink;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use apikey_core::{ConfigError, Event, Observer, VerificationResult};
+use sink::Sink;
+
+/// How many lines may wait for the writer. A line has about 400 bytes.
+const LONGEST_QUEUE: usize = 4_096;
+/// How long the end of the server waits for the lines that are queued.
+const LAST_LINES: Duration = Duration::from_secs(2);
+/// The log names lost events at most this often.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
+
+/// `AUDIT`: which events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuditedEvents {
+    /// Everything but requests that were let in, and verifications that did not accept their key.
+    Denials,
+    /// Everything.
+    All,
+}
+
+/// `AUDIT_LOG` and `AUDIT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuditSettings {
+    /// A path, or `-` for standard output.
+    pub(crate) target: String,
+    pub(crate) events: AuditedEvents,
+}
+
+impl AuditSettings {
+    /// Reads the values of the two variables. `None` if nothing is to be written.
+    pub(crate) fn read(target: Option<String>, events: Option<&str>) -> Result<Option<Self>, ConfigError> {
+        let audited = match events {
+            None | Some("denials") => AuditedEvents::Denials,
+            Some("all") => AuditedEvents::All,
+            Some("off") => return Ok(None),
+            Some(_) => return Err(ConfigError::new("AUDIT", "expected denials, all or off")),
+        };
+        match target {
+            Some(target) => Ok(Some(Self { target, events: audited })),
+            None if events.is_none() => Ok(None),
+            None => Err(ConfigError::new("AUDIT", "set AUDIT_LOG, too: a file, or - for standard output")),
+        }
+    }
+}
+
+/// Writes the audit log. It is the observer of an authenticator.
+#[derive(Debug)]
+pub(crate) struct AuditLog {
+    events: AuditedEvents,
+    queue: SyncSender<Entry>,
+    lost: Arc<LostEvents>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Line(Vec<u8>),
+    /// Everything before it has been written, or is lost.
+    Mark(Sender<()>),
+}
+
+impl AuditLog {
+    /// Opens the file and starts the thread that writes.
+    pub(crate) fn open(settings: &AuditSettings) -> Result<Self, ConfigError> {
+        let failed =
+            |error| ConfigError::new("AUDIT_LOG", format!("can't write to {}: {error}", settings.target));
+        let file = sink::open(&settings.target).map_err(failed)?;
+        Self::start(file, settings.events, LONGEST_QUEUE).map_err(failed)
+    }
+
+    fn start(
+        target: impl Write + Send + 'static,
+        events: AuditedEvents,
+        longest_queue: usize,
+    ) -> std::io::Result<Self> {
+        let (queue, entries) = mpsc::sync_channel(longest_queue);
+        let lost = Arc::new(LostEvents::default());
+        let log = Self { events, queue, lost: Arc::clone(&lost) };
+        let write = move || write_entries(&entries, Sink::new(target), &lost);
+        thread::Builder::new().name("audit log".to_owned()).spawn(write)?;
+        Ok(log)
+    }
+
+    /// Waits until everything that is queued has been written, for 2 s at most.
+    pub(crate) fn finish(&self) {
+        if !self.is_written_within(LAST_LINES) {
+            tracing::warn!("AUDIT_LOG: the last events could not be written within {LAST_LINES:?}");
+        }
+    }
+
+    fn is_written_within(&self, patience: Duration) -> bool {
+        let (mark, reached) = mpsc::channel();
+        let queue = self.queue.clone();
+        // If the queue is full, sending waits without a limit.
+        thread::spawn(move || queue.send(Entry::Mark(mark)));
+        reached.recv_timeout(patience).is_ok()
+    }
+}
+
+impl Observer for AuditLog {
+    fn observe(&self, event: &Event<'_>) {
+        if let Event::VerificationEnded(verification) = event
+            && self.events == AuditedEvents::Denials
+            && verification.result != VerificationResult::Accepted
+        {
+            return; // The denials of the requests that waited for it say the same.
+        }
+        // Its parts are borrowed. To render them here takes as long as to copy them for the other thread.
+        let Some(line) = line::render(event) else { return };
+        match self.queue.try_send(Entry::Line(line)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => self.lost.add("they come faster than they are written"),
+            Err(TrySendError::Disconnected(_)) => self.lost.add("the writer has ended"),
+        }
+    }
+
+    fn hears_every_decision(&self) -> bool {
+        self.events == AuditedEvents::All
+    }
+
+    fn dropped_events(&self) -> u64 {
+        self.lost.count.load(Ordering::Relaxed)
+    }
+}
+
+fn write_entries(entries: &Receiver<Entry>, mut sink: Sink<impl Write>, lost: &LostEvents) {
+    for entry in entries {
+        match entry {
+            Entry::Line(line) => {
+                if let Err(error) = sink.write_line(&line) {
+                    lost.add(error);
+                }
+            }
+            // Nobody waits any more if it took too long.
+            Entry::Mark(mark) => drop(mark.send(())),
+        }
+    }
+}
+
+/// Counts the events that are not in the audit log.
+#[derive(Debug, Default)]
+struct LostEvents {
+    count: AtomicU64,
+    logged_at: Mutex<Option<Instant>>,
+}
+
+impl LostEvents {
+    fn add(&self, reason: impl Display) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.may_log(Instant::now()) {
+            tracing::warn!("AUDIT_LOG: {count} events could not be written so far: {reason}");
+        }
+    }
+
+    /// Whether the latest line of the log is a minute old. Then this one counts as the latest.
+    fn may_log(&self, now: Instant) -> bool {
+        // If another thread looks at this moment, that one logs.
+        let Ok(mut logged_at) = self.logged_at.try_lock() else { return false };
+        let may = logged_at.is_none_or(|at| now.saturating_duration_since(at) >= LOG_PAUSE);
+        if may {
+            *logged_at = Some(now);
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests;
