@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long a server may take to answer `/health`.
 const START_LIMIT: Duration = Duration::from_secs(15);
+/// How long a server may take to end when it is asked to.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How many lines of a server's output a report contains.
 const KEPT_LINES: usize = 200;
 /// The prefixes of variables that would change what a server does.
@@ -120,6 +122,21 @@ impl Running {
 
     fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Asks the server to end, as an operator does (SIGTERM), and waits until it is gone.
+    #[cfg(unix)]
+    pub async fn terminate(mut self) -> Result<(), String> {
+        let id = self.child.id().ok_or("the server has ended already")?.to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await;
+        sent.map_err(|error| format!("cannot run kill: {error}"))?;
+        match timeout(STOP_LIMIT, self.child.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(_) => Err(self.ended().await),
+            Err(_) => {
+                Err(format!("it did not end in {} seconds. {}", STOP_LIMIT.as_secs(), self.output.text()))
+            }
+        }
     }
 
     /// Ends the server and waits until it is gone.
