@@ -143,3 +143,8 @@ pub use verifier::{FailureClass, FirstTry, Health, Verifier, VerifierError};
 #[cfg(all(doctest, feature = "kinde"))]
 #[doc = include_str!("../../../docs/resilience.md")]
 struct ResilienceGuide;
+
+// So must those of this page.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/observability.md")]
+struct ObservabilityGuide;

@@ -18,3 +18,6 @@ pub use vocabulary::{
     AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, Endpoint, Label, METRICS, Metric,
     MetricKind, MetricUnit, PurgedBy, SPAN_FIELDS, SpanField, TokenRenewal, VerificationResult,
 };
+
+#[cfg(test)]
+mod tests;
