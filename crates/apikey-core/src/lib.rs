@@ -75,6 +75,7 @@ mod clock;
 mod config_error;
 mod decision_log;
 mod denial;
+mod denial_code;
 mod engine;
 mod evidence;
 mod extract;
@@ -118,7 +119,8 @@ pub use builder::{
 pub use client::{ForwardingHeader, TrustedProxies};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config_error::ConfigError;
-pub use denial::{Audience, Denial, DenialBody, DenialCode, DenialResponse};
+pub use denial::{Audience, Denial, DenialBody, DenialResponse};
+pub use denial_code::DenialCode;
 pub use engine::AttemptLimit;
 pub use extract::CredentialSource;
 pub use gate::{Decision, Gate, PendingDecision};

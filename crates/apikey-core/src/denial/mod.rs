@@ -1,7 +1,6 @@
 //! The responses to refused requests: one table, rendered in one way for every framework.
 
 mod audience;
-mod code;
 mod render;
 
 use std::borrow::Cow;
@@ -9,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::denial_code::DenialCode;
 use crate::engine::Limited;
 use crate::extract::Malformed;
 use crate::policy::{MissingOwner, Shortfall};
@@ -19,7 +19,6 @@ use crate::verifier::ServerFault;
 
 pub(crate) use audience::DenialRenderer;
 pub use audience::{Audience, DenialBody};
-pub use code::DenialCode;
 pub use render::DenialResponse;
 use render::Rendered;
 

@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
-use super::code::Challenge;
 use super::{
     Audience, Denial, DenialBody, DenialCode, DenialRenderer, DenialStyle, Detail, Inner, whole_seconds,
 };
+use crate::denial_code::Challenge;
 use crate::policy::is_scope_token;
 
 /// The responses that are always the same, kept once they are rendered. In a flood of bad keys, rendering would cost

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::lines;
 use crate::authenticator::Authenticator;
-use crate::denial::{Denial, DenialCode};
+use crate::denial::Denial;
+use crate::denial_code::DenialCode;
 use crate::extract::CredentialSource;
 use crate::key::{Credential, PresentedKey};
 use crate::request::PlainRequest;

@@ -18,7 +18,7 @@ use super::vocabulary::{
     self, AnswerSource, BreakerState, DecisionOutcome, Endpoint, Metric, PurgedBy, TokenRenewal,
     VerificationResult,
 };
-use crate::denial::DenialCode;
+use crate::denial_code::DenialCode;
 use crate::thread_number::thread_number;
 
 /// How many stripes there are. It is a power of two.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::vocabulary::{
     AnswerSource, BreakerState, DecisionOutcome, PurgedBy, TokenRenewal, VerificationResult,
 };
-use crate::denial::DenialCode;
+use crate::denial_code::DenialCode;
 use crate::policy::Policy;
 use crate::verification::Verification;
 

@@ -3,7 +3,7 @@
 //!
 //! Names and values of labels change only with a new major version.
 
-use crate::denial::DenialCode;
+use crate::denial_code::DenialCode;
 
 /// What kind of number a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

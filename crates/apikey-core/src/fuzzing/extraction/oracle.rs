@@ -1,7 +1,7 @@
 //! What must be found in a request, worked out in another way than by the code under test.
 
 use super::{Case, Form, Location};
-use crate::denial::DenialCode;
+use crate::denial_code::DenialCode;
 
 /// The value at a location, and the forms that a key may have there.
 struct Presented {

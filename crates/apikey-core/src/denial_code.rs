@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// Whether a response challenges the caller to present a key, and with which error (RFC 6750, section 3).
 #[derive(Clone, Copy)]
-pub(super) enum Challenge {
+pub(crate) enum Challenge {
     /// No challenge, because presenting the key again would not help.
     None,
     Bare,
@@ -15,11 +15,11 @@ pub(super) enum Challenge {
     Scope,
 }
 
-pub(super) struct Row {
+pub(crate) struct Row {
     status: u16,
     code: &'static str,
     message: &'static str,
-    pub(super) challenge: Challenge,
+    pub(crate) challenge: Challenge,
 }
 
 macro_rules! denial_table {
@@ -40,7 +40,7 @@ macro_rules! denial_table {
             /// All of them, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            pub(super) const fn row(self) -> Row {
+            pub(crate) const fn row(self) -> Row {
                 match self {
                     $(Self::$variant => Row {
                         status: $status,
