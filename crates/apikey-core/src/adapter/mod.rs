@@ -71,8 +71,14 @@ pub mod application {
     };
     // For a verifier of the application's own, and for tests of it.
     pub use crate::{
-        Clock, FailureClass, FirstTry, Health, Judgement, MalformedKey, ManualClock, PresentedKey, Refusal,
-        SystemClock, Verdict, Verifier, VerifierError, async_trait,
+        Clock, Endpoint, FailureClass, FirstTry, Health, Judgement, MalformedKey, ManualClock, PresentedKey,
+        Recorder, Refusal, SystemClock, Verdict, Verifier, VerifierError, async_trait,
+    };
+    // For observers, and for exporters of statistics.
+    pub use crate::{
+        AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Event, Histogram,
+        Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, Sample, SampleValue, Statistics,
+        TokenRenewal, VerificationRecord, VerificationResult,
     };
     #[cfg(feature = "kinde")]
     pub use crate::{KindeSettings, KindeVerifier, MachineToMachine};
