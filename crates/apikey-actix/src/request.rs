@@ -1,5 +1,6 @@
 //! How the core reads an actix request, and how a credential is taken out of one.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -32,6 +33,10 @@ impl RequestHead for Head<'_> {
     fn peer(&self) -> Option<IpAddr> {
         let told = self.0.extensions().get().map(|PeerAddress(peer)| *peer);
         told.or_else(|| self.0.peer_addr().map(|peer| peer.ip()))
+    }
+
+    fn route(&self) -> Option<Cow<'_, str>> {
+        self.0.match_pattern().map(Cow::Owned)
     }
 }
 

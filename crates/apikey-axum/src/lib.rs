@@ -161,6 +161,8 @@
 //! - A client that sends its whole body before it reads sees a broken pipe if an extractor refuses its upload. Add the
 //!   layer [`read_refused_uploads`](Authenticator::read_refused_uploads). `require` needs no help. Larger uploads than
 //!   [`refused_uploads`](AuthenticatorBuilder::refused_uploads) allows see the broken pipe.
+//! - An [`Observer`] hears the route from extractors and from layers of a router or a route. A layer around a whole router,
+//!   such as `keys.require(policy).layer(router)`, decides before axum has found the route, so it tells none.
 //! - In the reply to a WebSocket, name the protocol `apikey` alone, as above. An extractor that runs before the key's still sees the
 //!   key among the protocols.
 //! - [`remove_credential`](AuthenticatorBuilder::remove_credential) changes the request's headers and URI. axum's own

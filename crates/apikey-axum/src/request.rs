@@ -1,8 +1,10 @@
 //! How the core reads an axum request.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use apikey_core::{PeerAddress, RequestHead};
+use axum::extract::MatchedPath;
 use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
 use http::header;
 use http::request::Parts;
@@ -33,5 +35,9 @@ impl RequestHead for Head<'_> {
         let recorded = || known.get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
         let mocked = || known.get().map(|MockConnectInfo::<SocketAddr>(peer)| peer.ip());
         told.or_else(recorded).or_else(mocked)
+    }
+
+    fn route(&self) -> Option<Cow<'_, str>> {
+        self.0.extensions.get::<MatchedPath>().map(|route| route.as_str().into())
     }
 }

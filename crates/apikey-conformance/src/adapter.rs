@@ -43,6 +43,8 @@ pub struct Differences {
     /// its whole body before it reads may see a broken connection instead of the answer. The suite sends such uploads
     /// only to a layer.
     pub extractors_read_no_refused_upload: bool,
+    /// The framework has no templates of routes (warp), so an observer hears of none.
+    pub tells_no_route: bool,
 }
 
 impl Differences {
@@ -54,6 +56,7 @@ impl Differences {
         waits_for_the_start_of_a_body: false,
         reads_refused_uploads_itself: false,
         extractors_read_no_refused_upload: false,
+        tells_no_route: false,
     };
 }
 

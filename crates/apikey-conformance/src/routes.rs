@@ -14,6 +14,7 @@
 //! | `GET /sure` | in one handler an extractor for any key, then one for [`SureReader`] | [`me_body`] of the latter |
 //! | `GET /layered-twice` | a layer for any key, then in one handler as `/twice` | [`twice_body`] |
 //! | `GET /branches` | a handler (rank, alternative) for keys with [`Admin`], else one for any key | [`branches_body`] |
+//! | `GET /items/{name}`, for any name | an extractor for any key | [`me_body`] |
 //! | `POST /echo` | an extractor for [`ReadUsers`] | the request's body, `application/octet-stream` |
 //! | `GET /seen` | a layer for any key | [`seen_body`], of the request as the handler sees it |
 //! | `GET /preflight` | a layer for any key that lets pre-flights pass | [`me_body`] |

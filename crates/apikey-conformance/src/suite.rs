@@ -199,6 +199,10 @@ macro_rules! conformance_tests {
                 failures_are_never_remembered_as_refusals,
                 junk_pushes_no_good_key_out,
             }
+            observers {
+                a_denial_is_told_with_route_policy_and_client,
+                a_route_is_told_as_its_template,
+            }
             odd_keys {
                 one_odd_key_harms_nobody_else_and_its_client_is_limited,
                 fifty_odd_keys_of_one_client_harm_nobody_else,

@@ -1,5 +1,6 @@
 //! How the core reads a Rocket request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use apikey_core::RequestHead;
@@ -23,5 +24,9 @@ impl RequestHead for Head<'_, '_> {
     fn peer(&self) -> Option<IpAddr> {
         // Not `client_ip()`, which believes a header.
         self.0.remote().map(|peer| peer.ip())
+    }
+
+    fn route(&self) -> Option<Cow<'_, str>> {
+        self.0.route().map(|route| route.uri.path().into())
     }
 }

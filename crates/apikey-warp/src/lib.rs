@@ -161,6 +161,10 @@
 //! - An authenticator with [`remove_credential`](AuthenticatorBuilder::remove_credential) needs [`per_request()`], and so does one
 //!   with [`web_socket_protocol`](CredentialSource::web_socket_protocol). Without it, every request that asks for a key gets a
 //!   500, and the log says what to change.
+//! - An [`Observer`] hears no route ([`DecisionRecord::route`] is `None`), because warp matches filters and has no templates of
+//!   routes. It hears the policy.
+//! - If several branches of `.or` ask about one request, an [`Observer`] hears each of these decisions, and
+//!   [`Statistics`] count each.
 //! - `warp::ws()` names no protocol in its reply. So a route whose clients offer protocols sets that header, as above.
 //! - A client that sends its whole body before it reads sees a broken pipe instead of its refusal, if a filter for the body
 //!   stands before the key filter, if you use `.recover(recover)` in place of [`answer_refusals`], or if the upload is larger

@@ -1,10 +1,11 @@
 //! How the core reads a poem request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use apikey_core::{PeerAddress, RequestHead};
-use poem::Request;
 use poem::http::HeaderValue;
+use poem::{PathPattern, Request};
 
 pub(crate) struct Head<'a>(pub(crate) &'a Request);
 
@@ -20,5 +21,9 @@ impl RequestHead for Head<'_> {
     fn peer(&self) -> Option<IpAddr> {
         let told = self.0.extensions().get().map(|PeerAddress(peer)| *peer);
         told.or_else(|| self.0.remote_addr().as_socket_addr().map(|peer| peer.ip()))
+    }
+
+    fn route(&self) -> Option<Cow<'_, str>> {
+        self.0.data::<PathPattern>().map(|pattern| Cow::Borrowed(&*pattern.0))
     }
 }

@@ -40,6 +40,7 @@ fn wire(keys: &Authenticator, config: &mut web::ServiceConfig) {
             .route("/open", read().to(open))
             .route("/block", web::get().to(block))
             .route("/me", read().to(me))
+            .route("/items/{name}", web::get().to(me))
             .route("/scoped", read().to(scoped))
             .route("/any", read().to(any))
             .route("/optional", read().to(optional))

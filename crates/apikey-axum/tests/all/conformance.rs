@@ -66,6 +66,7 @@ fn app(keys: Authenticator) -> Router {
             }),
         )
         .route("/me", get(me))
+        .route("/items/{name}", get(me))
         .route("/scoped", get(|key: Scoped<routes::Scoped>| async move { json(routes::me_body(&key)) }))
         .route("/any", get(|key: Scoped<routes::AnyScope>| async move { json(routes::me_body(&key)) }))
         .route("/optional", get(optional))

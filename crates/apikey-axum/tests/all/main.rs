@@ -6,6 +6,7 @@ mod attached;
 mod conformance;
 mod guest;
 mod layer;
+mod routes;
 mod state;
 mod sub_requests;
 mod web_socket;

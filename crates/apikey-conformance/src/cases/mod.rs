@@ -17,6 +17,7 @@ pub mod generated;
 pub mod kindes_connections;
 pub mod methods;
 pub mod negative;
+pub mod observers;
 pub mod odd_keys;
 pub mod once;
 pub mod optional;

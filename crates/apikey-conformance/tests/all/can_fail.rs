@@ -67,6 +67,8 @@ wrong_adapters! {
     ReadsNoUpload: Flaws { reads_no_upload: true, ..Flaws::default() };
     AnswersLate: Flaws { answers_late: true, ..Flaws::default() };
     RemovesWholeHeaders: Flaws { removes_whole_headers: true, ..Flaws::default() };
+    TellsNoRoute: Flaws { route: |_| None, ..Flaws::default() };
+    TellsPaths: Flaws { route: |path| Some(path), ..Flaws::default() };
     RefusesInAnOutage: Flaws { spoil: |_, answer| {
         if answer.status() == 503 {
             *answer.status_mut() = hyper::StatusCode::UNAUTHORIZED;
@@ -206,6 +208,13 @@ fn a_grpc_refusal_without_its_status_is_noticed() {
 fn an_upload_that_gets_no_answer_is_noticed() {
     fails::<ReadsNoUpload, _>(cases::uploads::a_refused_upload_gets_its_answer);
     fails::<AnswersLate, _>(cases::uploads::a_refused_upload_is_answered_before_it_is_read);
+}
+
+#[test]
+fn a_denial_that_is_told_wrong_to_observers_is_noticed() {
+    fails::<KnowsNoPeer, _>(cases::observers::a_denial_is_told_with_route_policy_and_client);
+    fails::<TellsNoRoute, _>(cases::observers::a_denial_is_told_with_route_policy_and_client);
+    fails::<TellsPaths, _>(cases::observers::a_route_is_told_as_its_template);
 }
 
 #[test]

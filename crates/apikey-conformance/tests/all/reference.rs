@@ -4,6 +4,7 @@
 //! makes sure that the core is asked once.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
     task::{Poll, ready},
@@ -66,6 +67,8 @@ pub(crate) struct Flaws {
     pub(crate) answers_late: bool,
     /// Takes whole headers out of a request, whatever they hold.
     pub(crate) removes_whole_headers: bool,
+    /// The template of the route for this path.
+    pub(crate) route: fn(path: &str) -> Option<&str>,
 }
 
 impl Default for Flaws {
@@ -83,6 +86,7 @@ impl Default for Flaws {
             reads_no_upload: false,
             answers_late: false,
             removes_whole_headers: false,
+            route: |path| Some(if path.starts_with("/items/") { "/items/{name}" } else { path }),
         }
     }
 }
@@ -147,6 +151,7 @@ struct Head<'a> {
     parts: &'a Parts,
     limit: usize,
     peer: Option<IpAddr>,
+    route: Option<&'a str>,
 }
 
 impl RequestHead for Head<'_> {
@@ -161,6 +166,10 @@ impl RequestHead for Head<'_> {
     fn peer(&self) -> Option<IpAddr> {
         self.peer
     }
+
+    fn route(&self) -> Option<Cow<'_, str>> {
+        self.route.map(Cow::Borrowed)
+    }
 }
 
 impl Visit {
@@ -169,7 +178,8 @@ impl Visit {
         let claimed = self.parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
         let supplied = self.parts.headers.get(routes::PEER_HEADER).map(|value| value.as_bytes());
         let peer = routes::supplied_peer(supplied).unwrap_or(self.peer);
-        Head { parts: &self.parts, limit, peer: (self.flaws.peer)(peer, claimed) }
+        let route = (self.flaws.route)(self.parts.uri.path());
+        Head { parts: &self.parts, limit, peer: (self.flaws.peer)(peer, claimed), route }
     }
 
     fn attempt(&mut self) -> Attempt {
@@ -266,6 +276,7 @@ async fn route(mut visit: Visit, body: &mut Option<Incoming>) -> Result<Answer, 
             routes::block();
             routes::open_body()
         }
+        (Method::GET, path) if path.starts_with("/items/") => routes::me_body(&visit.key().await?),
         (Method::GET, "/me") => routes::me_body(&visit.key().await?),
         (Method::GET, "/scoped") => routes::me_body(&visit.key_for(Scoped::POLICY).await?),
         (Method::GET, "/any") => routes::me_body(&visit.key_for(AnyScope::POLICY).await?),

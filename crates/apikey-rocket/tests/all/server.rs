@@ -69,7 +69,7 @@ pub(crate) fn served(keys: Authenticator) -> Rocket<Build> {
 
 fn app(keys: Authenticator) -> Rocket<Build> {
     let any_key = Policy::any_key;
-    let single = routes![open, block, me, scoped, any, optional, sub_request, twice, sure, echo];
+    let single = routes![open, block, me, item, scoped, any, optional, sub_request, twice, sure, echo];
     let mut rocket = served(keys)
         .attach(AdHoc::on_request("peers", |request, _| Box::pin(supply_peer(request))))
         .attach(AdHoc::on_request("sub-requests", |request, _| Box::pin(present_anew(request))))
@@ -107,6 +107,11 @@ async fn block() -> Json {
 
 #[get("/me")]
 fn me(key: ApiKey) -> Json {
+    json(routes::me_body(&key))
+}
+
+#[get("/items/<_>")]
+fn item(key: ApiKey) -> Json {
     json(routes::me_body(&key))
 }
 

@@ -31,7 +31,8 @@ apikey_conformance::conformance_tests!(Warp);
 struct Warp;
 
 impl Adapter for Warp {
-    const DIFFERENCES: Differences = Differences { refuses_unwired_earlier: true, ..Differences::NONE };
+    const DIFFERENCES: Differences =
+        Differences { refuses_unwired_earlier: true, tells_no_route: true, ..Differences::NONE };
 
     async fn start(keys: Authenticator) -> RunningServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -128,6 +129,8 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
         json(open_body())
     });
     let me = path("me").and(read()).and(any_key()).map(|key: ApiKey| json(me_body(&key)));
+    let item = warp::path!("items" / String).and(warp::get()).and(any_key());
+    let item = item.map(|_: String, key: ApiKey| json(me_body(&key)));
     let both = path("scoped").and(read()).and(scoped::<BothScopes>(keys));
     let both = both.map(|key: Scoped<BothScopes>| json(me_body(&key)));
     let any = path("any").and(warp::get()).and(scoped::<AnyScope>(keys));
@@ -170,7 +173,19 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let layered = layered()
         .into_iter()
         .fold(passing, |others, (path, policy)| others.or(layer(keys, path, policy)).unify().boxed());
-    let single = open.or(block).unify().or(me).unify().or(both).unify().or(any).unify().or(optional).unify();
+    let single = open
+        .or(block)
+        .unify()
+        .or(me)
+        .unify()
+        .or(item)
+        .unify()
+        .or(both)
+        .unify()
+        .or(any)
+        .unify()
+        .or(optional)
+        .unify();
     let several = twice.or(sure).unify().or(layered_twice).unify().or(admin).unify().or(branches).unify();
     single.or(outer).unify().or(several).unify().or(echo).unify().or(seen).unify().or(layered).unify().boxed()
 }

@@ -28,6 +28,7 @@ fn app(keys: &Authenticator) -> impl Endpoint + use<> {
         .at("/open", get(handlers::open))
         .at("/block", get(handlers::block))
         .at("/me", get(handlers::me))
+        .at("/items/:name", get(handlers::me))
         .at("/scoped", get(handlers::scoped))
         .at("/any", get(handlers::any))
         .at("/optional", get(handlers::optional))
