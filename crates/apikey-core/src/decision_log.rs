@@ -30,7 +30,7 @@ pub(crate) fn accepted(
     // Without any subscriber, a hit pays no more than this look.
     if tracing::dispatcher::has_been_set() {
         let key_id = key.key_id();
-        Span::current().record("apikey.outcome", ACCEPTED).record("apikey.key_id", key_id);
+        record_key(Span::current().record("apikey.outcome", ACCEPTED), key);
         tracing::trace!(apikey.outcome = ACCEPTED, apikey.key_id = key_id, "API key accepted");
     }
 }
@@ -64,8 +64,8 @@ pub(crate) fn denied(
     let (code, key_id) = (denial.code().as_str(), key.map(VerifiedKey::key_id));
     let span = Span::current();
     span.record("apikey.outcome", DENIED).record("apikey.code", code);
-    if let Some(key_id) = key_id {
-        span.record("apikey.key_id", key_id);
+    if let Some(key) = key {
+        record_key(&span, key);
     }
     macro_rules! tell {
         ($level:ident) => {
@@ -81,6 +81,17 @@ pub(crate) fn denied(
         500 => tell!(error),
         503 => tell!(warn),
         _ => tell!(debug),
+    }
+}
+
+/// Events name no owner. A span that declares its field asks for it.
+fn record_key(span: &Span, key: &VerifiedKey) {
+    span.record("apikey.key_id", key.key_id());
+    if let Some(organization) = key.organization_code() {
+        span.record("apikey.organization", organization);
+    }
+    if let Some(user) = key.user_id() {
+        span.record("apikey.user", user);
     }
 }
 

@@ -24,7 +24,8 @@ use crate::view::View;
 /// Each decision is one event. A refusal has the level `DEBUG`, a failure of Kinde's `WARN`, a failure of this
 /// service's `ERROR`, and an acceptance `TRACE`. In an outage, each refused request is a line. To turn these off, filter the target
 /// `apikey_core::decision_log`. The event's fields are `apikey.outcome` (`accepted`, `denied` or
-/// `anonymous`), `apikey.code` and `apikey.key_id`. They are recorded in the current span, too, if it declares them. If code
+/// `anonymous`), `apikey.code` and `apikey.key_id`. They are recorded in the current span, too, if it declares them. If it
+/// declares `apikey.organization` or `apikey.user`, the owner of the key is recorded there. If code
 /// asks several times about one request, such as several branches of a router, each answer is an event, and the last
 /// `apikey.outcome` of the span is that of the request:
 ///

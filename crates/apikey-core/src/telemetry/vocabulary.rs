@@ -307,7 +307,8 @@ macro_rules! fields {
     ($($name:literal $help:literal;)*) => {
         /// Every field that this library records in spans and events. The spans are `apikey.verification`, inside it one
         /// `POST` for each call to Kinde, and `apikey.token` for a fetch of this service's own token. A span of the
-        /// application gets `apikey.outcome`, `apikey.code` and `apikey.key_id`, if it has declared them.
+        /// application gets `apikey.outcome`, `apikey.code`, `apikey.key_id`, `apikey.organization` and `apikey.user`, if it has
+        /// declared them.
         ///
         /// ```
         /// use apikey_core::SPAN_FIELDS;
@@ -322,6 +323,8 @@ fields! {
     "apikey.outcome" "How the decision about the request ended: accepted, denied or anonymous.";
     "apikey.code" "The code of the denial.";
     "apikey.key_id" "The id of the key, if it was verified.";
+    "apikey.organization" "The organization that owns the key, recorded only in a span of the application.";
+    "apikey.user" "The user that owns the key, recorded only in a span of the application.";
     "apikey.result" "How the verification, or the fetch of the token, ended.";
     "apikey.endpoint" "What the call to Kinde asks: verify, token or health.";
     "error.type" "What went wrong, if something did; the status, if the response has one of at least 400.";

@@ -10,7 +10,8 @@ use apikey_core::{
 };
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, KeySpecification};
 use tokio::runtime::Handle;
-use tracing::field::{Field, Visit};
+use tracing::Instrument as _;
+use tracing::field::{Empty, Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
@@ -32,7 +33,7 @@ struct Seen {
 #[derive(Clone, Default)]
 struct Spans {
     seen: Arc<Mutex<Vec<(Id, Seen)>>>,
-    /// The fields of spans and events of the core.
+    /// The fields of spans and events of the core, and those that it records in spans of the application.
     declared: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
@@ -101,7 +102,10 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        self.change(id, |seen| values.record(&mut Collect(&mut seen.fields)));
+        let mut recorded = Fields::new();
+        values.record(&mut Collect(&mut recorded));
+        self.declared.lock().unwrap().extend(recorded.keys());
+        self.change(id, |seen| seen.fields.extend(recorded));
     }
 
     fn on_follows_from(&self, id: &Id, followed: &Id, context: Context<'_, S>) {
@@ -314,9 +318,11 @@ async fn a_cache_hit_has_no_span() {
 async fn spans_and_events_have_the_fields_of_the_vocabulary() {
     let (spans, _listening) = Spans::listen().await;
     let emulator = Emulator::start().await.unwrap();
-    let issued = emulator.create_key(KeySpecification::new("reader"));
+    let issued =
+        emulator.create_key(KeySpecification::new("reader").organization("org_acme").user("kp_user"));
     let keys = builder(&emulator).build().unwrap();
-    ask(&keys, Some(&issued.secret), Policy::any_key(), false).await;
+    let request = tracing::info_span!("request", apikey.organization = Empty, apikey.user = Empty);
+    ask(&keys, Some(&issued.secret), Policy::any_key(), false).instrument(request).await;
     ask(&keys, Some(&issued.secret), Policy::scope("admin"), false).await;
     ask(&keys, None, Policy::any_key(), true).await;
     keys.check().await.into_result().unwrap();

@@ -110,3 +110,30 @@ async fn each_decision_is_one_event_and_marks_its_span() {
     assert_eq!(ask(Some("down"), any(), false).await, (Level::WARN, denied("VERIFICATION_UNAVAILABLE")));
     assert_eq!(ask(Some("set"), any(), true).await, (Level::ERROR, denied("INTERNAL_ERROR")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_is_recorded_only_in_a_span_that_asks_for_it() {
+    let noted = Noted::default();
+    let _listening = listen(tracing_subscriber::registry().with(noted.clone())).await;
+    let owned = Verification::active("api_key_1").with_organization("org_acme").with_user("kp_user");
+    let fake = FakeVerifier::new().with_key("good", owned);
+    let keys = Authenticator::builder(fake).verification_runtime(Handle::current()).build().unwrap();
+    let request = PlainRequest::new().with_header("authorization", "Bearer good");
+    let ask = async |policy: Policy, span: tracing::Span| {
+        let entered = span.enter();
+        let _: Result<(), Denial> =
+            keys.gate(&policy).decide(keys.begin(&request), &request, drop).wait().await;
+        drop(entered);
+        let events = std::mem::take(&mut *noted.events.lock().unwrap());
+        assert!(!format!("{events:?}").contains("org_acme") && !format!("{events:?}").contains("kp_user"));
+        std::mem::take(&mut *noted.span.lock().unwrap())
+    };
+    // The first one is accepted after a verification, the second one from the cache, and the third one is denied.
+    for policy in [Policy::any_key(), Policy::any_key(), Policy::scope("admin")] {
+        let asking = tracing::info_span!("request", apikey.organization = Empty, apikey.user = Empty);
+        let owner = fields([("apikey.organization", "org_acme"), ("apikey.user", "kp_user")]);
+        assert_eq!(ask(policy.clone(), asking).await, owner);
+        let silent = tracing::info_span!("request", apikey.key_id = Empty);
+        assert_eq!(ask(policy, silent).await, fields([("apikey.key_id", "api_key_1")]));
+    }
+}
