@@ -18,6 +18,7 @@ const CHECKS: &[&[&str]] = &[
 /// The crates that must build alone and without their default features, and the features that they then need.
 const ALONE: &[(&str, &str)] = &[
     ("apikey-core", ""),
+    ("apikey-core", "metrics"),
     ("apikey-axum", ""),
     ("apikey-actix", ""),
     ("apikey-rocket", ""),

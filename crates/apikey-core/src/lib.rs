@@ -38,6 +38,7 @@
 //!   and each of them turns it on.
 //! - `aws-lc-rs` (default): TLS by aws-lc-rs, which is also the default of rustls and reqwest.
 //! - `ring`: TLS by ring, for programs that have no other provider. If both are on, the client uses aws-lc-rs.
+//! - `metrics`: `Statistics::publish`, for programs that export with the `metrics` crate.
 //!
 //! The client has its provider to itself. It neither installs one for the process nor uses one that the program has
 //! installed.

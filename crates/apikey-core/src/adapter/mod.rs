@@ -77,8 +77,8 @@ pub mod application {
     // For observers, and for exporters of statistics.
     pub use crate::{
         AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Event, Histogram,
-        Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, Sample, SampleValue, Statistics,
-        TokenRenewal, VerificationRecord, VerificationResult,
+        Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, SPAN_FIELDS, Sample, SampleValue,
+        SpanField, Statistics, TokenRenewal, VerificationRecord, VerificationResult,
     };
     #[cfg(feature = "kinde")]
     pub use crate::{KindeSettings, KindeVerifier, MachineToMachine};

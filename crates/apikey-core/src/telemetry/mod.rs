@@ -4,6 +4,8 @@ pub(crate) mod calls;
 mod counters;
 mod observer;
 mod prometheus;
+#[cfg(any(test, feature = "metrics"))]
+mod publish;
 mod recorder;
 mod statistics;
 pub(crate) mod vocabulary;

@@ -100,6 +100,23 @@ pub struct DecisionRecord<'a> {
 }
 
 /// A verification that ended.
+///
+/// An exporter that takes durations one by one, such as a recorder of the `metrics` crate, can be fed with it:
+///
+/// ```
+/// use apikey_core::{Event, Observer};
+///
+/// struct Durations;
+///
+/// impl Observer for Durations {
+///     fn observe(&self, event: &Event<'_>) {
+///         if let Event::VerificationEnded(ended) = event {
+///             let result = ended.result.as_str();
+///             metrics::histogram!("apikey_verification_duration_seconds", "result" => result).record(ended.took);
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct VerificationRecord<'a> {
