@@ -134,9 +134,10 @@ pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
 pub use request::{PeerAddress, PlainRequest, RequestHead, is_preflight};
 pub use telemetry::{
-    AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Endpoint, Event,
-    Histogram, Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, Recorder, SPAN_FIELDS,
-    Sample, SampleValue, SpanField, Statistics, TokenRenewal, VerificationRecord, VerificationResult,
+    AnswerSource, BreakerState, CallRecord, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Endpoint,
+    Event, Histogram, Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, Recorder,
+    SPAN_FIELDS, Sample, SampleValue, SpanField, Statistics, TokenRenewal, VerificationRecord,
+    VerificationResult,
 };
 pub use verification::{Judgement, Refusal, Verdict, Verification};
 pub use verified_key::VerifiedKey;

@@ -76,9 +76,9 @@ pub mod application {
     };
     // For observers, and for exporters of statistics.
     pub use crate::{
-        AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Event, Histogram,
-        Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, SPAN_FIELDS, Sample, SampleValue,
-        SpanField, Statistics, TokenRenewal, VerificationRecord, VerificationResult,
+        AnswerSource, BreakerState, CallRecord, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Event,
+        Histogram, Label, METRICS, Metric, MetricKind, MetricUnit, Observer, PurgedBy, SPAN_FIELDS, Sample,
+        SampleValue, SpanField, Statistics, TokenRenewal, VerificationRecord, VerificationResult,
     };
     #[cfg(feature = "kinde")]
     pub use crate::{KindeSettings, KindeVerifier, MachineToMachine};

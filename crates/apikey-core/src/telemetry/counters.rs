@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tracing::Span;
 
-use super::observer::{Event, Observer, VerificationRecord};
+use super::observer::{CallRecord, Event, Observer, VerificationRecord};
 use super::statistics::{Histogram, Sample, SampleValue};
 use super::vocabulary::{
     self, AnswerSource, BreakerState, DecisionOutcome, Endpoint, Metric, PurgedBy, TokenRenewal,
@@ -124,7 +124,14 @@ impl Telemetry {
         error_type: Option<Cow<'static, str>>,
         took: Duration,
     ) {
-        self.calls.lock().entry((endpoint, status, error_type)).or_default().add(took.as_secs_f64());
+        let labels = (endpoint, status, error_type.clone());
+        self.calls.lock().entry(labels).or_default().add(took.as_secs_f64());
+        self.tell(&Event::CallEnded(CallRecord {
+            endpoint,
+            status,
+            error_type: error_type.as_deref(),
+            took,
+        }));
     }
 
     pub(crate) fn breaker_changed(&self, state: BreakerState) {

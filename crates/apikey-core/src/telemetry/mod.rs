@@ -11,7 +11,7 @@ mod statistics;
 pub(crate) mod vocabulary;
 
 pub(crate) use counters::{Telemetry, counter, gauge};
-pub use observer::{DecisionRecord, Event, Observer, VerificationRecord};
+pub use observer::{CallRecord, DecisionRecord, Event, Observer, VerificationRecord};
 pub use recorder::Recorder;
 #[cfg(feature = "kinde")]
 pub(crate) use recorder::error_type_of_response;

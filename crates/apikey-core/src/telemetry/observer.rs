@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::vocabulary::{
-    AnswerSource, BreakerState, DecisionOutcome, PurgedBy, TokenRenewal, VerificationResult,
+    AnswerSource, BreakerState, DecisionOutcome, Endpoint, PurgedBy, TokenRenewal, VerificationResult,
 };
 use crate::denial_code::DenialCode;
 use crate::policy::Policy;
@@ -58,6 +58,8 @@ pub enum Event<'a> {
     Decided(DecisionRecord<'a>),
     /// A verification ended. Requests that waited for it are decided after it.
     VerificationEnded(VerificationRecord<'a>),
+    /// A call to Kinde ended, or was given up.
+    CallEnded(CallRecord<'a>),
     /// The circuit breaker changed to this state.
     BreakerChanged(BreakerState),
     /// This service's own token was fetched, or could not be fetched.
@@ -127,5 +129,19 @@ pub struct VerificationRecord<'a> {
     /// What Kinde said about the key, if it was accepted.
     pub key: Option<&'a Verification>,
     /// The time since the request that started it.
+    pub took: Duration,
+}
+
+/// A call to Kinde that ended.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CallRecord<'a> {
+    /// What it asked.
+    pub endpoint: Endpoint,
+    /// The status of the response, if there was one.
+    pub status: Option<u16>,
+    /// What went wrong, if something did. The texts are those of the metric's label.
+    pub error_type: Option<&'a str>,
+    /// The time that it took.
     pub took: Duration,
 }

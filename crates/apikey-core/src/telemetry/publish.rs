@@ -13,9 +13,8 @@ impl Statistics {
     /// authenticator, because two would overwrite each other's numbers.
     ///
     /// It leaves out the histograms: a recorder takes durations one by one, and a snapshot has only how many there were of
-    /// each length. An [`Observer`](crate::Observer) can record each verification when it ends:
-    /// [`VerificationRecord`](crate::VerificationRecord) has an example. Nothing tells it of single calls to Kinde, so only
-    /// [`prometheus`](Self::prometheus) and [`samples`](Self::samples) have their durations.
+    /// each length. An [`Observer`](crate::Observer) can record each verification and each call to Kinde when it ends:
+    /// [`VerificationRecord`](crate::VerificationRecord) has an example.
     pub fn publish(&self) {
         let mut described = None;
         for sample in self.samples() {

@@ -1,13 +1,13 @@
 //! Every call to Kinde is counted once, by what it asked and how it ended. The emulator counts the same.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apikey_core::{
-    Authenticator, Health, KindeSettings, KindeVerifier, MachineToMachine, PlainRequest, Statistics,
-    VerifierError,
+    Authenticator, Event, Health, KindeSettings, KindeVerifier, MachineToMachine, Observer, PlainRequest,
+    Statistics, VerifierError,
 };
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate, ScriptedAnswer};
 use tokio::runtime::Handle;
@@ -104,6 +104,36 @@ async fn a_call_that_is_tried_again_counts_twice() {
     assert_eq!(calls_to("verify", &keys), expected);
     assert_eq!(emulator.counters().verify_calls, 3);
     assert_eq!(keys.statistics().total("apikey.retries", &[]), 2);
+}
+
+/// Counts the calls that it hears of.
+#[derive(Default)]
+struct Heard(Mutex<BTreeMap<String, u64>>);
+
+impl Observer for Heard {
+    fn observe(&self, event: &Event<'_>) {
+        if let Event::CallEnded(call) = event {
+            let status = call.status.map_or("-".to_owned(), |status| status.to_string());
+            let name = format!("{} {status} {}", call.endpoint.as_str(), call.error_type.unwrap_or("-"));
+            assert!(!call.took.is_zero(), "{name}");
+            *self.0.lock().unwrap().entry(name).or_default() += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_observer_hears_of_each_call_that_is_counted() {
+    let emulator = emulator().await;
+    let issued = reader(&emulator);
+    let heard = Arc::<Heard>::default();
+    let builder = Authenticator::builder(kinde(&emulator)).verification_timeout(PATIENT);
+    let keys = builder.observer(Arc::clone(&heard) as _).build().unwrap();
+    emulator.script_faults(Endpoint::Verify, vec![Some(Fault::status(500)), Some(Fault::Reset)]);
+    assert_eq!(told(&keys.verify(key(&issued.secret)).await), issued.key_id);
+    keys.check().await.into_result().unwrap();
+    let counted = calls(&keys.statistics());
+    assert_eq!(counted.values().sum::<u64>(), 5, "{counted:?}");
+    assert_eq!(*heard.0.lock().unwrap(), counted);
 }
 
 #[tokio::test]
