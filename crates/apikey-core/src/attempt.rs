@@ -124,6 +124,7 @@ impl View {
         self.follow(step, fingerprint, key, now)
     }
 
+    #[inline]
     fn step(&self, key: Fingerprint, client: &dyn Fn() -> Option<Client>, now: Instant) -> Step {
         match &self.rules {
             None => self.engine.step(key, client, now),

@@ -24,10 +24,24 @@ pub(crate) fn accepted(
     policy: &Policy,
     facts: impl FnOnce() -> Option<Box<Facts>>,
 ) {
-    if view.telemetry.accepted(key.source()) {
+    let is_heard = view.telemetry.accepted(key.source());
+    // Without an observer and any subscriber, a hit pays no more than this look.
+    if is_heard || tracing::dispatcher::has_been_set() {
+        tell_accepted(view, key, policy, is_heard, facts);
+    }
+}
+
+#[inline(never)]
+fn tell_accepted(
+    view: &View,
+    key: &VerifiedKey,
+    policy: &Policy,
+    is_heard: bool,
+    facts: impl FnOnce() -> Option<Box<Facts>>,
+) {
+    if is_heard {
         tell(view, DecisionOutcome::Accepted, None, Some(key), Some(policy), facts().as_deref());
     }
-    // Without any subscriber, a hit pays no more than this look.
     if tracing::dispatcher::has_been_set() {
         let key_id = key.key_id();
         record_key(Span::current().record("apikey.outcome", ACCEPTED), key);

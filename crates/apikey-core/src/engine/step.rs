@@ -67,6 +67,7 @@ enum MayAsk {
 
 impl Engine {
     /// What to do about the key. `client` is called only if the cache does not answer.
+    #[inline]
     pub(crate) fn step(
         self: &Arc<Self>,
         key: Fingerprint,

@@ -30,11 +30,11 @@ const COLUMNS: usize = 1 + AnswerSource::ALL.len();
 
 /// The counters of one thread. Stripes are so far apart that no two threads write to one line of memory.
 #[repr(align(128))]
-struct Stripe([[AtomicU64; COLUMNS]; ROWS]);
+struct Stripe([AtomicU64; ROWS * COLUMNS]);
 
 impl Default for Stripe {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Default::default()))
+        Self([const { AtomicU64::new(0) }; ROWS * COLUMNS])
     }
 }
 
@@ -85,7 +85,7 @@ impl Telemetry {
     fn count(&self, row: usize, source: Option<AnswerSource>) {
         let column = source.map_or(0, |source| 1 + source as usize);
         let stripe = self.decisions.get(thread_number() & (STRIPES - 1));
-        if let Some(counter) = stripe.and_then(|stripe| stripe.0.get(row)?.get(column)) {
+        if let Some(counter) = stripe.and_then(|stripe| stripe.0.get(row * COLUMNS + column)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -165,7 +165,8 @@ impl Telemetry {
         for (row, (outcome, code)) in outcomes.into_iter().chain(denials).enumerate() {
             let sources = AnswerSource::ALL.iter().copied().map(Some);
             for (column, source) in [None].into_iter().chain(sources).enumerate() {
-                let counters = self.decisions.iter().filter_map(|stripe| stripe.0.get(row)?.get(column));
+                let counters =
+                    self.decisions.iter().filter_map(|stripe| stripe.0.get(row * COLUMNS + column));
                 let total = counters.map(|counter| counter.load(Ordering::Relaxed)).sum();
                 if total == 0 && !is_usual(outcome, code, source) {
                     continue;
