@@ -11,7 +11,7 @@ use super::outcome::{Outcome, SharedOutcome};
 use super::report::{Lessons, Report};
 use super::settle::{Question, Settled};
 use crate::client::Client;
-use crate::telemetry::VerificationRecord;
+use crate::telemetry::{VerificationRecord, VerificationResult};
 use crate::verifier::ServerFault;
 
 /// How often one flight asks Kinde at most. It asks again if a purge came between question and answer. Then it
@@ -193,13 +193,16 @@ impl Flight {
                 }
                 self.leave(used, now);
                 self.engine.learn(seen, self.client, self.is_probe, now);
+                let key = match &outcome {
+                    Outcome::Accepted(answer) => Some(&answer.verification),
+                    _ => None,
+                };
+                // A purge or a rotation may have made the answer void.
+                let is_void = result == VerificationResult::Accepted && key.is_none();
                 self.engine.telemetry.verification_ended(&VerificationRecord {
-                    result,
-                    error_type,
-                    key: match &outcome {
-                        Outcome::Accepted(answer) => Some(&answer.verification),
-                        _ => None,
-                    },
+                    result: if is_void { VerificationResult::Unjudged } else { result },
+                    error_type: if is_void { Some("void") } else { error_type },
+                    key,
                     took: now.saturating_duration_since(self.began),
                 });
                 self.outcome.publish(outcome);

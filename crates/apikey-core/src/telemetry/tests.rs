@@ -1,6 +1,6 @@
 //! The page of the documentation says what the vocabulary says.
 
-use super::{Label, METRICS, MetricKind};
+use super::{Label, METRICS, MetricKind, SPAN_FIELDS};
 
 const PAGE: &str = include_str!("../../../../docs/observability.md");
 
@@ -39,6 +39,15 @@ fn the_page_lists_every_label_with_its_values() {
         }
     }
     page_holds(&(rows + "<!-- end of labels -->"));
+}
+
+#[test]
+fn the_page_lists_every_field_of_spans_and_events() {
+    let mut rows = "| field | what it tells |\n| --- | --- |\n".to_owned();
+    for field in SPAN_FIELDS {
+        rows += &format!("| `{}` | {} |\n", field.name, field.help);
+    }
+    page_holds(&(rows + "<!-- end of fields -->"));
 }
 
 #[test]

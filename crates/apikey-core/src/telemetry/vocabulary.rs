@@ -221,6 +221,7 @@ pub(crate) const ERROR_TYPE: Label = Label {
         "crowded",
         "paused",
         "limited",
+        "void",
         "ended",
         "panic",
     ],

@@ -2,7 +2,7 @@
 //! asked for. Nothing that names a key, an owner or a client is in a metric.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use apikey_core::{
@@ -156,6 +156,23 @@ async fn verifications_purges_and_the_cache_are_counted() {
     let purges = ["key", "key_id", "user", "organization", "everything", "rotation"];
     assert_eq!(purges.map(|by| count("apikey.purges", &[("by", by)])), [1, 2, 0, 1, 1, 0]);
     assert_eq!(count("apikey.breaker.state", &[("state", "closed")]), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_a_purge_made_void_is_not_counted_as_accepted() {
+    let place: Arc<OnceLock<Authenticator>> = Arc::default();
+    let purging = Arc::clone(&place);
+    let verify = move |key: String| -> Said {
+        purging.get().expect("it is built").clear();
+        judge(key)
+    };
+    let keys = patient(Fake::new(verify).0).build().unwrap();
+    assert!(place.set(keys.clone()).is_ok());
+    decide(&keys, &Policy::any_key(), &request(Some("good1"))).await;
+    let ended = |labels: &[(&str, &str)]| keys.statistics().total("apikey.verification.duration", labels);
+    assert_eq!(ended(&[("result", "accepted")]), 0);
+    assert_eq!(ended(&[("result", "unjudged"), ("error.type", "void")]), 1);
+    assert_eq!(keys.statistics().total("apikey.decisions", &[("code", "VERIFICATION_UNAVAILABLE")]), 1);
 }
 
 /// Each line of the text is a sample of a known family, whose labels are on its list.
