@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub(crate) struct Telemetry {
     purges: [AtomicU64; PurgedBy::ALL.len()],
     attempts_limited: AtomicU64,
     retries: AtomicU64,
+    /// Events at which the observer panicked.
+    events_lost: AtomicU64,
     observer: Option<Arc<dyn Observer>>,
     hears_every_decision: bool,
 }
@@ -97,8 +100,14 @@ impl Telemetry {
 
     /// Tells the observer. It must not be called under a lock, because the observer is the application's code.
     pub(crate) fn tell(&self, event: &Event<'_>) {
-        if let Some(observer) = &self.observer {
-            observer.observe(event);
+        let Some(observer) = &self.observer else { return };
+        // The caller may hold what others wait for, such as the outcome of a verification. So a panic must end here.
+        if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err()
+            && self.events_lost.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            tracing::error!(
+                "observer: it panicked, so it lost an event; further ones are counted and not logged"
+            );
         }
     }
 
@@ -224,6 +233,7 @@ impl Telemetry {
         samples.push(counter(&vocabulary::ATTEMPTS_LIMITED, self.attempts_limited.load(Ordering::Relaxed)));
         samples.push(counter(&vocabulary::RETRIES, self.retries.load(Ordering::Relaxed)));
         let dropped = self.observer.as_ref().map_or(0, |observer| observer.dropped_events());
+        let dropped = dropped.saturating_add(self.events_lost.load(Ordering::Relaxed));
         samples.push(counter(&vocabulary::EVENTS_DROPPED, dropped));
     }
 }

@@ -11,8 +11,8 @@ use crate::verification::Verification;
 
 /// Hears what an authenticator does: for an audit log, or for an exporter.
 ///
-/// [`observe`](Self::observe) is called on the thread that decides about a request. So it must not block, and it must not
-/// panic: hand the event to a bounded queue, count what the queue can't take, and say so in
+/// [`observe`](Self::observe) is called on the thread that decides about a request. So it must not block. If it panics, the
+/// event is lost and counted, and the request goes on. Hand the event to a bounded queue, count what the queue can't take, and say so in
 /// [`dropped_events`](Self::dropped_events).
 ///
 /// An event borrows what it tells. It never holds a key, a secret or a token.

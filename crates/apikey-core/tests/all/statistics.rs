@@ -307,6 +307,27 @@ async fn an_observer_that_asks_for_it_hears_every_decision() {
 }
 
 #[tokio::test]
+async fn an_observer_that_panics_harms_no_request() {
+    struct Faulty;
+    impl Observer for Faulty {
+        fn observe(&self, _: &Event<'_>) {
+            panic!("this observer has a bug");
+        }
+        fn hears_every_decision(&self) -> bool {
+            true
+        }
+    }
+    let keys = patient(Fake::new(judge).0).observer(Arc::new(Faulty)).build().unwrap();
+    for _ in 0..2 {
+        let decided = decide(&keys, &Policy::any_key(), &request(Some("good1"))).await;
+        assert_eq!(decided[0], ("outcome", "accepted".to_owned()));
+    }
+    keys.clear();
+    // One verification, two decisions, one purge.
+    assert_eq!(keys.statistics().total("apikey.events.dropped", &[]), 4);
+}
+
+#[tokio::test]
 async fn an_id_that_no_log_should_repeat_is_left_out() {
     let diary = Arc::new(Diary::default());
     let keys = patient(Fake::new(judge).0).observer(Arc::clone(&diary) as _).build().unwrap();
