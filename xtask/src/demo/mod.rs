@@ -1,12 +1,12 @@
 //! `cargo xtask demo`: starts the Kinde emulator and a reference server, and walks through the server's answers.
 
 mod check;
-mod server;
 mod show;
 mod walk;
 
+use crate::interrupt::interrupted;
+use crate::servers::{self, Binary};
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, SeededKey, seed_keys};
-use server::Binary;
 use show::Screen;
 use std::process::ExitCode;
 use walk::Upstream;
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
 
 /// Walks once through every reference server's answers. Ends after the first server with a wrong answer.
 pub(crate) fn walk_through_all() -> Result<ExitCode, String> {
-    for server in server::SERVERS {
+    for server in servers::SERVERS {
         let code = walk(&Options { server, once: true })?;
         if code != ExitCode::SUCCESS {
             return Ok(code);
@@ -61,7 +61,7 @@ impl Options {
                 name => return Err(format!("the demo shows one framework at a time: leave out '{name}'")),
             }
         }
-        Ok(Self { server: server::find(framework)?, once })
+        Ok(Self { server: servers::find(framework)?, once })
     }
 }
 
@@ -155,28 +155,6 @@ async fn start_emulator(screen: &Screen) -> Result<Emulator, String> {
         .map_err(|error| format!("the Kinde emulator cannot listen on {listen}: {error}. Run the demo again"))
 }
 
-/// Waits for Ctrl-C or a signal to end.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminate), Ok(mut hang_up)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-        {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => (),
-                _ = terminate.recv() => (),
-                _ = hang_up.recv() => (),
-            }
-            return;
-        }
-    }
-    // Without a handler, the signal ends this program by itself.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +176,7 @@ mod tests {
     fn a_wrong_argument_is_answered_with_the_right_ones() {
         assert_eq!(
             parse(&["gotham"]).unwrap_err(),
-            format!("there is no reference server 'gotham'. The servers are: {}", server::names())
+            format!("there is no reference server 'gotham'. The servers are: {}", servers::names())
         );
         assert!(parse(&["--twice"]).unwrap_err().contains("--once, but not '--twice'"));
         assert!(parse(&["axum", "axum"]).unwrap_err().contains("leave out 'axum'"));

@@ -1,7 +1,7 @@
 //! The demo's output on the terminal.
 
-use super::server::Binary;
 use super::walk::{Request, Step, Upstream};
+use crate::servers::Binary;
 use apikey_testkit::emulator::SeededKey;
 use apikey_testkit::raw::RawResponse;
 use std::fmt::Display;

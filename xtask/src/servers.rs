@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use xtask::cargo;
 
 /// All reference servers. The first is the default.
-pub(super) const SERVERS: &[Binary] = &[
+pub(crate) const SERVERS: &[Binary] = &[
     Binary { framework: "axum", package: "example-axum" },
     Binary { framework: "actix", package: "example-actix" },
     Binary { framework: "rocket", package: "example-rocket" },
@@ -13,13 +13,13 @@ pub(super) const SERVERS: &[Binary] = &[
 
 /// A reference server. Package and binary have the same name.
 #[derive(Debug)]
-pub(super) struct Binary {
-    pub(super) framework: &'static str,
-    pub(super) package: &'static str,
+pub(crate) struct Binary {
+    pub(crate) framework: &'static str,
+    pub(crate) package: &'static str,
 }
 
 /// The server of this framework, or the default one.
-pub(super) fn find(framework: Option<&str>) -> Result<&'static Binary, String> {
+pub(crate) fn find(framework: Option<&str>) -> Result<&'static Binary, String> {
     let Some(framework) = framework else { return Ok(&SERVERS[0]) };
     SERVERS
         .iter()
@@ -28,13 +28,13 @@ pub(super) fn find(framework: Option<&str>) -> Result<&'static Binary, String> {
 }
 
 /// The frameworks that have a reference server.
-pub(super) fn names() -> String {
+pub(crate) fn names() -> String {
     SERVERS.iter().map(|server| server.framework).collect::<Vec<_>>().join(", ")
 }
 
 impl Binary {
     /// Builds the server, and returns the path of the binary.
-    pub(super) fn build(&self) -> Result<PathBuf, String> {
+    pub(crate) fn build(&self) -> Result<PathBuf, String> {
         cargo::build(self.package, &[])
     }
 }
