@@ -6,6 +6,7 @@
 //! | `KINDE_DOMAIN`, `KINDE_MANAGEMENT_CLIENT_ID`, ... | see [`KindeSettings::from_env`] | required |
 //! | `APIKEY_AUTH` | `m2m`, or `none` to call the verify endpoint without a token | `m2m` when credentials are set |
 //! | `APIKEY_CACHE_TTL` | seconds for which the answer about a good key is reused; `0` = no cache | `300` |
+//! | `APIKEY_CACHE_CAPACITY` | how many good keys the cache holds at most | `100000` |
 //! | `APIKEY_STALE_IF_ERROR` | seconds after that for which it may serve as stale while Kinde can't answer | `0` |
 //! | `APIKEY_NEGATIVE_TTL` | seconds for which a refusal is reused | `0` |
 //! | `APIKEY_TIMEOUT_MS` | milliseconds that one verification may take, retries included | `3000` |
@@ -30,9 +31,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apikey_core::{
-    AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, DEFAULT_CACHE_TIME_TO_LIVE,
-    DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING, DEFAULT_VERIFICATION_TIMEOUT,
-    KindeSettings, KindeVerifier, TrustedProxies,
+    AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, DEFAULT_CACHE_CAPACITY,
+    DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING,
+    DEFAULT_VERIFICATION_TIMEOUT, KindeSettings, KindeVerifier, TrustedProxies,
 };
 use zeroize::Zeroizing;
 
@@ -51,6 +52,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     kinde: KindeSettings,
     cache_time_to_live: Duration,
+    cache_capacity: usize,
     stale_if_error: Duration,
     negative_time_to_live: Duration,
     verification_timeout: Duration,
@@ -151,6 +153,7 @@ impl Settings {
             listen,
             kinde,
             cache_time_to_live: seconds("APIKEY_CACHE_TTL", DEFAULT_CACHE_TIME_TO_LIVE)?,
+            cache_capacity: count("APIKEY_CACHE_CAPACITY", DEFAULT_CACHE_CAPACITY)?,
             stale_if_error: seconds("APIKEY_STALE_IF_ERROR", Duration::ZERO)?,
             negative_time_to_live: seconds("APIKEY_NEGATIVE_TTL", Duration::ZERO)?,
             verification_timeout: Duration::from_millis(number(
@@ -188,6 +191,7 @@ impl Settings {
         };
         builder
             .cache_time_to_live(self.cache_time_to_live)
+            .cache_capacity(self.cache_capacity)
             .stale_if_error(self.stale_if_error)
             .negative_time_to_live(self.negative_time_to_live)
             .verification_timeout(self.verification_timeout)
@@ -199,6 +203,7 @@ impl Settings {
             .build()
             .map_err(|error| match error.setting() {
                 "cache_time_to_live" => named("APIKEY_CACHE_TTL", &error),
+                "cache_capacity" => named("APIKEY_CACHE_CAPACITY", &error),
                 "stale_if_error" => named("APIKEY_STALE_IF_ERROR", &error),
                 "negative_time_to_live" => named("APIKEY_NEGATIVE_TTL", &error),
                 "verification_timeout" => named("APIKEY_TIMEOUT_MS", &error),

@@ -44,6 +44,7 @@ fn bad_values_are_refused_by_name() {
         ("AUDIT_LOG", &["/", "/no/such/folder/audit.log"][..]),
         ("AUDIT", &["all", "denials", "ALL", "on", "true"][..]), // without AUDIT_LOG
         ("APIKEY_CACHE_TTL", &["-1", "1.5", "five", "86401", "99999999999999999999"][..]),
+        ("APIKEY_CACHE_CAPACITY", &["0", "-1", "x"][..]),
         ("APIKEY_TIMEOUT_MS", &["0", "-1", "x", "600001"][..]),
         ("APIKEY_STALE_IF_ERROR", &["-1", "x", "86401"][..]),
         ("APIKEY_NEGATIVE_TTL", &["-1", "x", "86401"][..]),
