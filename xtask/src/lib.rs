@@ -1,5 +1,6 @@
 //! What the commands and the tests of this package share.
 
 pub mod cargo;
+pub mod ops;
 pub mod ports;
 pub mod running;
