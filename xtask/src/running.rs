@@ -2,6 +2,7 @@
 
 use apikey_testkit::raw::{self, RawResponse};
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -13,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a server may take to answer `/health`.
+/// How long a server may take until it is ready.
 const START_LIMIT: Duration = Duration::from_secs(15);
 /// How long a server may take to end when it is asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -35,22 +36,28 @@ pub struct Running {
 
 impl Running {
     /// Starts the server with only these settings.
-    pub fn start(
+    pub fn start<N: AsRef<OsStr>>(
         path: &Path,
         listen: SocketAddr,
-        settings: Vec<(&'static str, String)>,
+        settings: Vec<(N, String)>,
     ) -> Result<Self, String> {
-        let mut command = Command::new(path);
-        for (name, _) in std::env::vars_os() {
-            let upper = name.to_string_lossy().to_uppercase();
-            if SETTINGS.iter().any(|prefix| upper.starts_with(prefix)) || PROXIES.contains(&upper.as_str()) {
-                command.env_remove(&name);
-            }
-        }
+        let mut command = without_settings(path);
         command.env("LISTEN", listen.to_string()).envs(settings);
+        Self::spawn(command, listen)
+    }
+
+    /// Starts a program with these arguments. They must make it listen on this address.
+    pub fn start_with(path: &Path, arguments: &[String], listen: SocketAddr) -> Result<Self, String> {
+        let mut command = without_settings(path);
+        command.args(arguments);
+        Self::spawn(command, listen)
+    }
+
+    fn spawn(mut command: Command, listen: SocketAddr) -> Result<Self, String> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child =
-            command.spawn().map_err(|error| format!("cannot start {}: {error}", path.display()))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", command.as_std().get_program().display()))?;
         // A user who sets a log level wants to see the log.
         let output = Output::new(std::env::var_os("RUST_LOG").is_some());
         let mut readers = Vec::new();
@@ -67,14 +74,19 @@ impl Running {
     /// Waits until the server answers `GET /health` with this status. A server without that route is ready when it
     /// answers 404.
     pub async fn ready(&mut self, status: u16) -> Result<(), String> {
+        self.ready_at("/health", status).await
+    }
+
+    /// Waits until the server answers `GET` on this path with this status.
+    pub async fn ready_at(&mut self, path: &str, status: u16) -> Result<(), String> {
         let deadline = Instant::now() + START_LIMIT;
-        let health = raw::get("/health", &[]);
+        let request = raw::get(path, &[]);
         loop {
             if self.has_ended() {
                 return Err(self.ended().await);
             }
             if let Ok(Ok(response)) =
-                timeout(Duration::from_secs(1), raw::exchange(self.listen, &health)).await
+                timeout(Duration::from_secs(1), raw::exchange(self.listen, &request)).await
                 && response.status == status
                 && !self.has_ended()
             {
@@ -83,7 +95,7 @@ impl Running {
             if Instant::now() > deadline {
                 let seconds = START_LIMIT.as_secs();
                 let output = self.output.text();
-                return Err(format!("no {status} from {}/health in {seconds} seconds. {output}", self.url()));
+                return Err(format!("no {status} from {}{path} in {seconds} seconds. {output}", self.url()));
             }
             sleep(Duration::from_millis(50)).await;
         }
@@ -146,6 +158,18 @@ impl Running {
     }
 }
 
+/// A command without the variables that would change what a server does.
+fn without_settings(path: &Path) -> Command {
+    let mut command = Command::new(path);
+    for (name, _) in std::env::vars_os() {
+        let upper = name.to_string_lossy().to_uppercase();
+        if SETTINGS.iter().any(|prefix| upper.starts_with(prefix)) || PROXIES.contains(&upper.as_str()) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 /// The last lines of a server's output.
 #[derive(Clone)]
 struct Output {
@@ -201,7 +225,7 @@ mod tests {
         std::fs::write(&script, "#!/bin/sh\necho LISTEN is not an address >&2\nexit 3\n").unwrap();
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let listen = crate::ports::prefer(0).unwrap();
-        let mut server = Running::start(&script, listen, Vec::new()).unwrap();
+        let mut server = Running::start(&script, listen, Vec::<(&str, String)>::new()).unwrap();
         let report = server.ready(200).await.unwrap_err();
         std::fs::remove_dir_all(&directory).unwrap();
         assert!(report.contains("exit status: 3"), "{report}");
