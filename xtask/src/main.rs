@@ -1,5 +1,6 @@
 //! The project's own commands. `cargo xtask help` lists them.
 
+mod alerts;
 mod bench;
 mod demo;
 mod grpcio;
@@ -27,6 +28,10 @@ cargo xtask <command>
                               recorded ones. --record writes a new record
   msrv                        builds the crates that promise an older Rust with that compiler; see docs/msrv.md
   grpcio                      calls the gRPC example with Python's grpcio, another client than tonic's
+  alerts [--short] [--only TEXT]
+                              starts a real Prometheus and lets one fault after another happen to a reference server. The
+                              alerts in ops/faults.toml must fire in time, no others, and must clear. --short takes a
+                              few faults and one server
   ci                          checks what a change must pass: formatting, lints, documentation, the promised Rust,
                               instructions, all tests, and those of grpcio
   soak [--seconds N] [--quick] [--seed N] [--only TEXT]
@@ -41,6 +46,7 @@ test needs curl besides the Rust toolchain. bench, instructions, ci and long nee
 that are missing. With --install they install them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.
 grpcio and ci need Python's grpcio. With --install they download it into target/grpcio with pip.
+alerts needs Prometheus. With --install it downloads Debian's package into target/prometheus, as root.
 ";
 
 fn main() -> ExitCode {
@@ -63,7 +69,9 @@ fn run() -> Result<ExitCode, String> {
         None => ("help", &[] as &[String]),
     };
     let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
-    if asks_for_help && matches!(command, "demo" | "instructions" | "msrv" | "grpcio" | "ci" | "long") {
+    if asks_for_help
+        && matches!(command, "demo" | "instructions" | "msrv" | "grpcio" | "alerts" | "ci" | "long")
+    {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -75,6 +83,7 @@ fn run() -> Result<ExitCode, String> {
         "instructions" => instructions::run(rest),
         "msrv" => msrv::run(rest),
         "grpcio" => grpcio::run(rest),
+        "alerts" => alerts::run(rest),
         "ci" => test::ci(rest),
         "long" => long::long(rest),
         "help" | "--help" | "-h" => {

@@ -1,5 +1,6 @@
 //! Programs that some commands need besides the Rust toolchain.
 
+use std::ffi::OsStr;
 use std::fs::{create_dir_all, read_dir, remove_dir_all};
 use std::io;
 use std::path::Path;
@@ -18,7 +19,7 @@ pub(crate) fn require(programs: &[&str], install: bool) -> Result<(), String> {
     }
     may_install(&missing, install, can_install())?;
     self::install(&missing);
-    if missing.iter().all(|program| is_there(program)) {
+    if missing.iter().all(is_there) {
         return Ok(());
     }
     Err(format!("apt-get did not install everything. {}", advice(&missing)))
@@ -106,7 +107,7 @@ pub(crate) fn take_install(arguments: &[String]) -> (bool, Vec<String>) {
 }
 
 /// Whether this program can start.
-fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: impl AsRef<OsStr>) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok()
