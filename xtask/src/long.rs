@@ -4,14 +4,14 @@ use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::Value;
 
-use crate::{bench, soak, tools};
+use crate::{alerts, bench, soak, tools};
 use xtask::cargo::{cargo, exit_code, root, status};
 
 /// How to install what the mutation check needs.
 const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `cargo install cargo-mutants --locked` and run \
                       this again";
 
-/// Runs the soak with its table, the quick benchmarks, then the mutation check. It runs all of them, also after a
+/// Runs the soak with its table, all faults and their alerts, the quick benchmarks, then the mutation check. It runs all of them, also after a
 /// failure. The exit code is 1 if one failed or could not run.
 pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
@@ -21,6 +21,7 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
         _ => return Err("`cargo xtask long` takes --quick and --install".to_owned()),
     };
     tools::require(bench::PROGRAMS, install)?;
+    let prometheus = alerts::Programs::find(install)?;
     let soak_arguments: Vec<String> =
         if is_quick { ["--quick", "--seconds", "60"].map(str::to_owned).into() } else { Vec::new() };
     let mut failed = Vec::new();
@@ -36,6 +37,7 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
         }
     };
     run("the soak", &|| soak::soak(&soak_arguments));
+    run("the alerts", &|| alerts::all(&prometheus));
     run("the benchmarks", &benchmarks);
     run("the mutation check", &mutants);
     if failed.is_empty() {

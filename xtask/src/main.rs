@@ -33,20 +33,21 @@ cargo xtask <command>
                               alerts in ops/faults.toml must fire in time, no others, and must clear. --short takes a
                               few faults and one server
   ci                          checks what a change must pass: formatting, lints, documentation, the promised Rust,
-                              instructions, all tests, and those of grpcio
+                              instructions, a few alerts, all tests, and those of grpcio
   soak [--seconds N] [--quick] [--seed N] [--only TEXT]
                               runs minutes of mixed traffic in a release build, while an oracle judges every answer.
                               Then it measures the resilience table. The exit code is 1 if a bound is broken. The
                               results are also in target/soak.json
-  long [--quick]              runs the soak, the quick benchmarks and the mutation check, which needs cargo-mutants and
-                              takes hours. The exit code is 1 if one of them fails. --quick shortens the soak
+  long [--quick]              runs the soak, the alerts, the quick benchmarks and the mutation check, which needs
+                              cargo-mutants and takes hours. The exit code is 1 if one of them fails. --quick shortens
+                              the soak
   help                        prints this text
 
 test needs curl besides the Rust toolchain. bench, instructions, ci and long need more programs. They name the packages
 that are missing. With --install they install them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.
 grpcio and ci need Python's grpcio. With --install they download it into target/grpcio with pip.
-alerts needs Prometheus. With --install it downloads Debian's package into target/prometheus, as root.
+alerts, ci and long need Prometheus. With --install they download Debian's package into target/prometheus, as root.
 ";
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 //! `cargo xtask test`, which needs only the toolchain and curl, and `cargo xtask ci`, which checks more.
 
-use crate::{demo, grpcio, instructions, msrv, tools};
+use crate::{alerts, demo, grpcio, instructions, msrv, tools};
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
 
@@ -37,8 +37,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     demo::walk_through_all()
 }
 
-/// Checks formatting, lints, documentation, the promised Rust versions, instructions and another gRPC client, then runs
-/// [`test()`]. It ends at the first failure, and at the start if a package, the older compiler or grpcio is missing.
+/// Checks formatting, lints, documentation, the promised Rust versions, instructions, another gRPC client and the alerts,
+/// then runs [`test()`]. It ends at the first failure, and at the start if a package, the older compiler, grpcio or
+/// Prometheus is missing.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     if let Some(argument) = rest.first() {
@@ -47,6 +48,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
     let compiler = msrv::Compiler::find(install)?;
     let python = grpcio::Python::find(install)?;
+    let prometheus = alerts::Programs::find(install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
         let ended = status(cargo().args(*check).env("RUSTDOCFLAGS", "-D warnings"))?;
@@ -72,6 +74,10 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let called = python.test()?;
     if called != ExitCode::SUCCESS {
         return Ok(called);
+    }
+    let alerted = alerts::short(&prometheus)?;
+    if alerted != ExitCode::SUCCESS {
+        return Ok(alerted);
     }
     test(&[])
 }

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::interrupt::interrupted;
 use crate::servers::SERVERS;
 use crate::tools;
-use programs::Programs;
+pub(crate) use programs::Programs;
 use prometheus::Prometheus;
 use scenario::{QUIET, Report, World};
 use xtask::cargo::root;
@@ -51,6 +51,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     let options = Options::parse(&rest)?;
     prove(&Programs::find(install)?, &options)
+}
+
+/// The short form, as a part of another command.
+pub(crate) fn short(programs: &Programs) -> Result<ExitCode, String> {
+    prove(programs, &Options { short: true, only: None })
+}
+
+/// All faults, as a part of another command.
+pub(crate) fn all(programs: &Programs) -> Result<ExitCode, String> {
+    prove(programs, &Options::default())
 }
 
 impl Options {

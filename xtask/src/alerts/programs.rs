@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Where the programs are.
 #[derive(Clone)]
-pub(super) struct Programs {
+pub(crate) struct Programs {
     pub(super) prometheus: PathBuf,
     promtool: PathBuf,
 }
@@ -28,7 +28,7 @@ pub(super) struct Programs {
 impl Programs {
     /// The programs in `PATH`, or those of Debian. Debian's are downloaded if `install` allows it. They are unpacked into
     /// [`FOLDER`] and not installed, because the package would start a server.
-    pub(super) fn find(install: bool) -> Result<Self, String> {
+    pub(crate) fn find(install: bool) -> Result<Self, String> {
         let unpacked = root().join(FOLDER).join("usr/bin");
         let found = [Path::new(""), &unpacked].map(Self::in_folder).into_iter().find(Self::are_there);
         if let Some(found) = found {
