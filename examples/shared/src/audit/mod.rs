@@ -6,11 +6,10 @@
 mod line;
 mod sink;
 
-use std::fmt::Display;
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -123,8 +122,8 @@ impl Observer for AuditLog {
         let Some(line) = line::render(event) else { return };
         match self.queue.try_send(Entry::Line(line)) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => self.lost.add("they come faster than they are written"),
-            Err(TrySendError::Disconnected(_)) => self.lost.add("the writer has ended"),
+            // The writer logs it. This thread must not, because the log may go where the events go.
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.lost.add(),
         }
     }
 
@@ -138,15 +137,29 @@ impl Observer for AuditLog {
 }
 
 fn write_entries(entries: &Receiver<Entry>, mut sink: Sink<impl Write>, lost: &LostEvents) {
+    let mut log = LossLog::default();
     for entry in entries {
+        let mut failure = None;
         match entry {
             Entry::Line(line) => {
                 if let Err(error) = sink.write_line(&line) {
-                    lost.add(error);
+                    lost.add();
+                    failure = Some(error);
                 }
             }
             // Nobody waits any more if it took too long.
             Entry::Mark(mark) => drop(mark.send(())),
+        }
+        let count = lost.count.load(Ordering::Relaxed);
+        if log.is_due(count, Instant::now()) {
+            match failure {
+                Some(error) => {
+                    tracing::warn!("AUDIT_LOG: {count} events could not be written so far: {error}")
+                }
+                None => tracing::warn!(
+                    "AUDIT_LOG: {count} events could not be written so far: they come faster than they are written"
+                ),
+            }
         }
     }
 }
@@ -155,26 +168,30 @@ fn write_entries(entries: &Receiver<Entry>, mut sink: Sink<impl Write>, lost: &L
 #[derive(Debug, Default)]
 struct LostEvents {
     count: AtomicU64,
-    logged_at: Mutex<Option<Instant>>,
 }
 
 impl LostEvents {
-    fn add(&self, reason: impl Display) {
-        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.may_log(Instant::now()) {
-            tracing::warn!("AUDIT_LOG: {count} events could not be written so far: {reason}");
-        }
+    fn add(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
     }
+}
 
-    /// Whether the latest line of the log is a minute old. Then this one counts as the latest.
-    fn may_log(&self, now: Instant) -> bool {
-        // If another thread looks at this moment, that one logs.
-        let Ok(mut logged_at) = self.logged_at.try_lock() else { return false };
-        let may = logged_at.is_none_or(|at| now.saturating_duration_since(at) >= LOG_PAUSE);
-        if may {
-            *logged_at = Some(now);
+/// When the log last named lost events, and how many.
+#[derive(Default)]
+struct LossLog(Option<(Instant, u64)>);
+
+impl LossLog {
+    /// Whether more are lost than the log has named, and its latest line is a minute old. Then this one counts as the
+    /// latest.
+    fn is_due(&mut self, lost: u64, now: Instant) -> bool {
+        let due = match self.0 {
+            None => lost > 0,
+            Some((at, named)) => lost > named && now.saturating_duration_since(at) >= LOG_PAUSE,
+        };
+        if due {
+            self.0 = Some((now, lost));
         }
-        may
+        due
     }
 }
 

@@ -3,6 +3,7 @@ use std::fs::{File, read_to_string};
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 
 use apikey_core::{Authenticator, ConfigError, PlainRequest, Policy, Refusal, Verification, VerifierError};
 use apikey_testkit::FakeVerifier;
@@ -280,9 +281,10 @@ fn a_line_that_was_cut_off_ends_before_the_next_one() {
 
 #[test]
 fn losses_are_logged_once_a_minute() {
-    let lost = LostEvents::default();
-    let start = Instant::now();
+    let (mut log, start) = (LossLog::default(), Instant::now());
+    assert!(!log.is_due(0, start), "nothing is lost");
     let logged: BTreeSet<u64> =
-        (0..200).filter(|second| lost.may_log(start + Duration::from_secs(*second))).collect();
+        (0..200).filter(|second| log.is_due(second + 1, start + Duration::from_secs(*second))).collect();
     assert_eq!(logged, BTreeSet::from([0, 60, 120, 180]));
+    assert!(!log.is_due(181, start + Duration::from_secs(1000)), "no more are lost");
 }
