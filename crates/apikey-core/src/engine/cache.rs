@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::cached_key::CachedKey;
+use super::cached_key::{CachedKey, Freshness};
 use super::usage::Spreading;
 use crate::key::{Fingerprint, FingerprintHashing};
 use slots::Slots;
@@ -35,7 +35,7 @@ pub(super) struct Cache {
     slots: Mutex<Slots>,
     /// How many slots are taken.
     length: AtomicUsize,
-    /// How many entries made room for others.
+    /// How many entries made room for others although they were fresh.
     evictions: AtomicU64,
     one_secret_per_key_id: bool,
     spreading: Spreading,
@@ -93,7 +93,10 @@ impl Cache {
         let slot = held.unwrap_or_else(|| {
             let (slot, gone) = slots.vacate();
             if let Some(gone) = gone {
-                self.evictions.fetch_add(1, Ordering::Relaxed);
+                // An expired answer only waited for somebody to need its room.
+                if gone.freshness(answer.asked_at()) == Freshness::Fresh {
+                    self.evictions.fetch_add(1, Ordering::Relaxed);
+                }
                 entries.remove(&gone.fingerprint().lower());
             }
             slots.enter(slot, key_id);

@@ -198,7 +198,8 @@ impl Flight {
                     _ => None,
                 };
                 // A purge or a rotation may have made the answer void.
-                let is_void = result == VerificationResult::Accepted && key.is_none();
+                let is_judged = matches!(result, VerificationResult::Accepted | VerificationResult::Refused);
+                let is_void = is_judged && matches!(outcome, Outcome::Failed { .. });
                 self.engine.telemetry.verification_ended(&VerificationRecord {
                     result: if is_void { VerificationResult::Unjudged } else { result },
                     error_type: if is_void { Some("void") } else { error_type },

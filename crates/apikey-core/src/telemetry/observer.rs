@@ -84,7 +84,7 @@ pub struct DecisionRecord<'a> {
     pub outcome: DecisionOutcome,
     /// The code of the denial.
     pub code: Option<DenialCode>,
-    /// Where the answer comes from. `None` if none was needed, or none could be had.
+    /// Where the answer comes from, or from where it should have come. `None` if nothing was looked up or asked.
     pub source: Option<AnswerSource>,
     /// How old the answer about the key is, if there is one.
     pub age: Option<Duration>,

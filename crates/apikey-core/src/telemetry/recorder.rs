@@ -18,8 +18,13 @@ impl Recorder {
         Self(telemetry)
     }
 
-    /// Notes a call that got a response with this status. `is_usable` says whether the response could be read.
+    /// Notes a call that got a response with this status. `is_usable` says whether the response could be read. A number
+    /// that is no status of HTTP counts as no response.
     pub fn answered(&self, endpoint: Endpoint, status: u16, is_usable: bool, took: Duration) {
+        // A broken proxy may answer with any number. Each would make a series of its own.
+        if !(100..600).contains(&status) {
+            return self.unanswered(endpoint, "response", took);
+        }
         self.0.called(endpoint, Some(status), error_type_of_response(status, is_usable), took);
     }
 

@@ -273,7 +273,7 @@ metrics! {
     CACHE_CAPACITY: Gauge One "apikey.cache.capacity" "apikey_cache_capacity" []
         "How many accepted keys the cache may hold.";
     CACHE_EVICTIONS: Counter One "apikey.cache.evictions" "apikey_cache_evictions_total" []
-        "Accepted keys that left the cache to make room for others.";
+        "Accepted keys that left the cache to make room for others, although the answers about them were fresh.";
     BREAKER_STATE: Gauge One "apikey.breaker.state" "apikey_breaker_state" [STATE]
         "1 for the state in which the circuit breaker is, 0 for the others.";
     BREAKER_CHANGES: Counter One "apikey.breaker.changes" "apikey_breaker_changes_total" [STATE]
@@ -283,7 +283,7 @@ metrics! {
     ATTEMPTS_LIMITED: Counter One "apikey.attempts.limited" "apikey_attempts_limited_total" []
         "Requests of clients that had used up their attempts.";
     CLIENTS_REMEMBERED: Gauge One "apikey.clients.remembered" "apikey_clients_remembered" []
-        "Clients whose attempts are counted.";
+        "Clients that the limit of attempts remembers, about. Those that made no attempt lately count, too.";
     PURGES: Counter One "apikey.purges" "apikey_purges_total" [BY]
         "Purges of the cache.";
     RETRIES: Counter One "apikey.retries" "apikey_retries_total" []

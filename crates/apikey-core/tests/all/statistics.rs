@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use apikey_core::{
-    AttemptLimit, Authenticator, Event, Judgement, METRICS, ManualClock, MetricKind, Observer, PlainRequest,
-    Policy, Refusal, Sample, SampleValue, Statistics, Verification, VerifierError,
+    AttemptLimit, Authenticator, Endpoint, Event, Judgement, METRICS, ManualClock, MetricKind, Observer,
+    PlainRequest, Policy, PresentedKey, Recorder, Refusal, Sample, SampleValue, Statistics, Verification,
+    Verifier, VerifierError,
 };
 use proptest::prelude::*;
 
@@ -173,6 +174,62 @@ async fn an_answer_that_a_purge_made_void_is_not_counted_as_accepted() {
     assert_eq!(ended(&[("result", "accepted")]), 0);
     assert_eq!(ended(&[("result", "unjudged"), ("error.type", "void")]), 1);
     assert_eq!(keys.statistics().total("apikey.decisions", &[("code", "VERIFICATION_UNAVAILABLE")]), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_that_a_purge_made_void_is_not_counted_as_one() {
+    let place: Arc<OnceLock<Authenticator>> = Arc::default();
+    let purging = Arc::clone(&place);
+    let verify = move |key: String| -> Said {
+        purging.get().expect("it is built").remove(&key).expect("it is a key");
+        judge(key)
+    };
+    let keys = patient(Fake::new(verify).0).build().unwrap();
+    assert!(place.set(keys.clone()).is_ok());
+    decide(&keys, &Policy::any_key(), &request(Some("bad1"))).await;
+    let statistics = keys.statistics();
+    let unjudged = &[("result", "unjudged"), ("error.type", "void")];
+    assert_eq!(statistics.total("apikey.verification.duration", &[("result", "refused")]), 0);
+    assert_eq!(statistics.total("apikey.verification.duration", unjudged), 1);
+    assert_eq!(statistics.total("apikey.decisions", &[("code", "VERIFICATION_UNAVAILABLE")]), 1);
+}
+
+#[tokio::test]
+async fn an_expired_answer_that_makes_room_is_no_eviction() {
+    let clock = Arc::new(ManualClock::new());
+    let keys = patient(Fake::new(judge).0)
+        .clock(Arc::clone(&clock) as _)
+        .cache_time_to_live(TTL)
+        .cache_capacity(1)
+        .build()
+        .unwrap();
+    let evictions = || keys.statistics().total("apikey.cache.evictions", &[]);
+    decide(&keys, &Policy::any_key(), &request(Some("good1"))).await;
+    clock.advance(TTL);
+    decide(&keys, &Policy::any_key(), &request(Some("good2"))).await;
+    assert_eq!(evictions(), 0);
+    decide(&keys, &Policy::any_key(), &request(Some("good3"))).await;
+    assert_eq!(evictions(), 1);
+}
+
+#[test]
+fn a_number_that_is_no_status_makes_no_series() {
+    struct Odd;
+    #[async_trait::async_trait]
+    impl Verifier for Odd {
+        async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
+            Err(VerifierError::unjudged("odd"))
+        }
+        fn use_recorder(&self, recorder: Recorder) {
+            for status in 0..1000 {
+                recorder.answered(Endpoint::Verify, status, true, TTL);
+            }
+        }
+    }
+    let statistics = patient(Odd).build().unwrap().statistics();
+    let calls = statistics.samples().filter(|sample| sample.metric.name == "http.client.request.duration");
+    assert_eq!(calls.count(), 501);
+    assert_eq!(statistics.total("http.client.request.duration", &[]), 1000);
 }
 
 /// Each line of the text is a sample of a known family, whose labels are on its list.
