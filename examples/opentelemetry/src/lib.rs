@@ -1,6 +1,6 @@
 //! An API on axum that exports metrics and traces through OpenTelemetry, to a collector that takes OTLP over gRPC.
 //!
-//! - Counters and gauges are read from [`statistics`](Authenticator::statistics) whenever OpenTelemetry collects them, so
+//! - Counters and gauges are read from `statistics()` whenever OpenTelemetry collects them, so
 //!   requests pay nothing for the export.
 //! - OpenTelemetry has no histogram that can be read that way. [`Durations`] hears of each verification and each call to
 //!   Kinde when it ends, and records how long it took.
