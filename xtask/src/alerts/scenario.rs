@@ -41,7 +41,7 @@ pub(super) struct World {
 /// The outcome of one scenario.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// What happened, for the reader.
+    /// What the command prints about the fault: each alert that fired, and when.
     pub(super) story: Vec<String>,
     /// What was not as it must be.
     pub(super) problems: Vec<String>,

@@ -6,7 +6,7 @@ use super::statistics::{Histogram, Sample, SampleValue, Statistics};
 use super::vocabulary::{DURATION_BUCKETS, MetricKind};
 
 impl Statistics {
-    /// The media type of [`prometheus`](Self::prometheus), for the header `Content-Type`.
+    /// The value of the header `Content-Type` if a server answers with [`prometheus`](Self::prometheus).
     pub const PROMETHEUS_MEDIA_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
     /// The snapshot as the text that Prometheus scrapes (exposition format 0.0.4).

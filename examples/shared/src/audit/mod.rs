@@ -1,4 +1,5 @@
-//! The audit log: who was let in or refused, and what was forgotten, as JSON lines.
+//! The audit log: a file with one line of JSON for each event. An event says that the server let a caller in, that it
+//! refused one, or that it forgot cached keys.
 //!
 //! A thread of its own writes. A request only puts its line into a bounded queue. What the queue can't take, and what can't be
 //! written, is counted. `docs/observability.md` lists the fields.
@@ -62,7 +63,8 @@ impl AuditSettings {
 pub(crate) struct AuditLog {
     events: AuditedEvents,
     queue: SyncSender<Entry>,
-    lost: Arc<LostEvents>,
+    /// How many events are not in the audit log.
+    lost: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,7 @@ impl AuditLog {
         longest_queue: usize,
     ) -> std::io::Result<Self> {
         let (queue, entries) = mpsc::sync_channel(longest_queue);
-        let lost = Arc::new(LostEvents::default());
+        let lost = Arc::<AtomicU64>::default();
         let log = Self { events, queue, lost: Arc::clone(&lost) };
         let write = move || write_entries(&entries, Sink::new(target), &lost);
         thread::Builder::new().name("audit log".to_owned()).spawn(write)?;
@@ -123,7 +125,9 @@ impl Observer for AuditLog {
         match self.queue.try_send(Entry::Line(line)) {
             Ok(()) => {}
             // The writer logs it. This thread must not, because the log may go where the events go.
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.lost.add(),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -132,25 +136,25 @@ impl Observer for AuditLog {
     }
 
     fn dropped_events(&self) -> u64 {
-        self.lost.count.load(Ordering::Relaxed)
+        self.lost.load(Ordering::Relaxed)
     }
 }
 
-fn write_entries(entries: &Receiver<Entry>, mut sink: Sink<impl Write>, lost: &LostEvents) {
+fn write_entries(entries: &Receiver<Entry>, mut sink: Sink<impl Write>, lost: &AtomicU64) {
     let mut log = LossLog::default();
     for entry in entries {
         let mut failure = None;
         match entry {
             Entry::Line(line) => {
                 if let Err(error) = sink.write_line(&line) {
-                    lost.add();
+                    lost.fetch_add(1, Ordering::Relaxed);
                     failure = Some(error);
                 }
             }
             // Nobody waits any more if it took too long.
             Entry::Mark(mark) => drop(mark.send(())),
         }
-        let count = lost.count.load(Ordering::Relaxed);
+        let count = lost.load(Ordering::Relaxed);
         if log.is_due(count, Instant::now()) {
             match failure {
                 Some(error) => {
@@ -161,18 +165,6 @@ fn write_entries(entries: &Receiver<Entry>, mut sink: Sink<impl Write>, lost: &L
                 ),
             }
         }
-    }
-}
-
-/// Counts the events that are not in the audit log.
-#[derive(Debug, Default)]
-struct LostEvents {
-    count: AtomicU64,
-}
-
-impl LostEvents {
-    fn add(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
