@@ -24,6 +24,8 @@ pub(crate) struct Flight {
     engine: Arc<Engine>,
     id: FlightId,
     began: Instant,
+    /// When it began by the system's clock. If the flight is lost, nobody hands in the time.
+    began_by_the_system: Instant,
     asked_at: Instant,
     questions: u32,
     outcome: Arc<SharedOutcome>,
@@ -66,6 +68,7 @@ impl Flight {
             engine,
             id,
             began: now,
+            began_by_the_system: Instant::now(),
             asked_at: now,
             questions: 1,
             outcome,
@@ -238,6 +241,7 @@ impl Drop for Flight {
         } else {
             ServerFault::UNAVAILABLE
         };
-        self.hand_in(Report::Lost(fault), self.asked_at);
+        let now = self.began + self.began_by_the_system.elapsed();
+        self.hand_in(Report::Lost(fault), now.max(self.asked_at));
     }
 }

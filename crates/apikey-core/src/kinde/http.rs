@@ -167,6 +167,7 @@ impl Http {
         } else {
             read(response).await.map_err(|error| broken(&mut call, &mut noted, error))?
         };
+        noted.was_read();
         Ok(Response { head: Head { status, retry_after }, body, noted })
     }
 }

@@ -6,7 +6,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::telemetry::calls::next_call;
-use crate::telemetry::{Endpoint, Recorder, error_type_of_response};
+use crate::telemetry::{Endpoint, Recorder, labels_of_a_call};
 
 /// A call that is under way. When this is dropped, the call has ended, however it did: it is counted, and its span closes.
 pub(super) struct NotedCall {
@@ -17,8 +17,19 @@ pub(super) struct NotedCall {
     /// Nobody waits for the call after this moment.
     deadline: Option<Instant>,
     status: Option<u16>,
-    is_usable: bool,
-    error_type: Option<&'static str>,
+    stage: Stage,
+}
+
+/// How far the call has come.
+enum Stage {
+    /// Its response has not come, or not to its end.
+    UnderWay,
+    /// It failed.
+    Failed(&'static str),
+    /// The response was read to its end, and says nothing of use.
+    Read,
+    /// The response says what was asked.
+    Usable,
 }
 
 impl NotedCall {
@@ -34,7 +45,7 @@ impl NotedCall {
             http.request.method = "POST",
             http.request.resend_count = Empty,
             http.response.status_code = Empty,
-            server.address = url.host_str().map(|host| host.trim_matches(['[', ']'])),
+            server.address = address_of(url),
             server.port = url.port_or_known_default().map(i64::from),
             url.full = url.as_str(),
             error.type = Empty,
@@ -50,8 +61,7 @@ impl NotedCall {
             began: Instant::now(),
             deadline,
             status: None,
-            is_usable: false,
-            error_type: None,
+            stage: Stage::UnderWay,
         }
     }
 
@@ -64,43 +74,50 @@ impl NotedCall {
         self.status = Some(status);
     }
 
+    /// Notes that the response was read to its end.
+    pub(super) fn was_read(&mut self) {
+        self.stage = Stage::Read;
+    }
+
     /// Notes that the response says what was asked.
     pub(super) fn was_usable(&mut self) {
-        self.is_usable = true;
+        self.stage = Stage::Usable;
     }
 
     /// Notes that the call failed by `connection`, `timeout` or `response`.
     pub(super) fn failed(&mut self, error_type: &'static str) {
-        self.error_type = Some(error_type);
+        self.stage = Stage::Failed(error_type);
     }
 
-    /// Why there is no response.
-    fn why_unanswered(&self) -> &'static str {
-        let is_late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        self.error_type.unwrap_or(if is_late { "timeout" } else { "cancelled" })
+    fn error_type(&self) -> Option<&'static str> {
+        match self.stage {
+            Stage::Usable => None,
+            Stage::Read => Some("response"),
+            Stage::Failed(error_type) => Some(error_type),
+            // The call was dropped.
+            Stage::UnderWay if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                Some("timeout")
+            }
+            Stage::UnderWay => Some("cancelled"),
+        }
     }
+}
+
+/// The host without the brackets of an IPv6 address.
+pub(super) fn address_of(url: &Url) -> Option<&str> {
+    url.host_str().map(|host| host.trim_matches(['[', ']']))
 }
 
 impl Drop for NotedCall {
     fn drop(&mut self) {
-        let took = self.began.elapsed();
-        let error_type = match self.status {
-            Some(status) => {
-                self.span.record("http.response.status_code", i64::from(status));
-                if let Some(recorder) = &self.recorder {
-                    recorder.answered(self.endpoint, status, self.is_usable, took);
-                }
-                error_type_of_response(status, self.is_usable)
-            }
-            None => {
-                let why = self.why_unanswered();
-                if let Some(recorder) = &self.recorder {
-                    recorder.unanswered(self.endpoint, why, took);
-                }
-                Some(why.into())
-            }
-        };
-        if let Some(error_type) = error_type {
+        let error_type = self.error_type();
+        if let Some(recorder) = &self.recorder {
+            recorder.called(self.endpoint, self.status, error_type, self.began.elapsed());
+        }
+        if let Some(status) = self.status {
+            self.span.record("http.response.status_code", i64::from(status));
+        }
+        if let (_, Some(error_type)) = labels_of_a_call(self.status, error_type) {
             self.span.record("error.type", &*error_type).record("otel.status_code", "ERROR");
         }
     }

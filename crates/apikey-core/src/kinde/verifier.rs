@@ -11,6 +11,7 @@ use super::endpoint::{Asked, VerifyEndpoint};
 use super::fetch::TokenFetcher;
 use super::health_check::HealthCheck;
 use super::http::{Connection, Http};
+use super::noted_call::address_of;
 use super::token::{Lease, TokenSource};
 use super::verify_response::Doubt;
 use crate::clock::Clock;
@@ -133,6 +134,10 @@ impl Verifier for KindeVerifier {
     /// Notes every call here, those for tokens and of health checks, too. If several authenticators share the verifier, it
     /// keeps the first recorder.
     fn use_recorder(&self, recorder: Recorder) {
+        let url = self.endpoint.url();
+        if let Some((address, port)) = address_of(url).zip(url.port_or_known_default()) {
+            recorder.calls_go_to(address, port);
+        }
         self.endpoint.http().use_recorder(recorder);
     }
 }

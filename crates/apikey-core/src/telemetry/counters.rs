@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -45,6 +45,8 @@ pub(crate) struct Telemetry {
     decisions: Box<[Stripe; STRIPES]>,
     verifications: Mutex<BTreeMap<(VerificationResult, Option<&'static str>), Histogram>>,
     calls: Mutex<BTreeMap<CallLabels, Histogram>>,
+    /// The host and the port that the calls go to.
+    server: OnceLock<(String, u16)>,
     breaker_changes: [AtomicU64; BreakerState::ALL.len()],
     token_renewals: [AtomicU64; TokenRenewal::ALL.len()],
     purges: [AtomicU64; PurgedBy::ALL.len()],
@@ -124,6 +126,11 @@ impl Telemetry {
         let labels = (record.result, record.error_type);
         self.verifications.lock().entry(labels).or_default().add(record.took.as_secs_f64());
         self.tell(&Event::VerificationEnded(*record));
+    }
+
+    /// Only the first server counts.
+    pub(super) fn calls_go_to(&self, address: &str, port: u16) {
+        self.server.get_or_init(|| (address.to_owned(), port));
     }
 
     pub(super) fn called(
@@ -211,10 +218,13 @@ impl Telemetry {
             samples.push(Sample { metric, labels, value });
         }
         let calls = self.calls.lock().clone();
+        let server = self.server.get();
         for ((endpoint, status, error_type), histogram) in calls {
             let labels = [
                 Some((vocabulary::ENDPOINT.name, Cow::Borrowed(endpoint.as_str()))),
                 Some((vocabulary::METHOD.name, Cow::Borrowed("POST"))),
+                server.map(|(address, _)| (vocabulary::SERVER_ADDRESS.name, Cow::Owned(address.clone()))),
+                server.map(|(_, port)| (vocabulary::SERVER_PORT.name, Cow::Owned(port.to_string()))),
                 status.map(|status| (vocabulary::STATUS.name, Cow::Owned(status.to_string()))),
                 error_type.map(|error| (vocabulary::CALL_ERROR_TYPE.name, error)),
             ];

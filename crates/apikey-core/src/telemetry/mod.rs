@@ -14,7 +14,7 @@ pub(crate) use counters::{Telemetry, counter, gauge};
 pub use observer::{CallRecord, DecisionRecord, Event, Observer, VerificationRecord};
 pub use recorder::Recorder;
 #[cfg(feature = "kinde")]
-pub(crate) use recorder::error_type_of_response;
+pub(crate) use recorder::labels_of_a_call;
 pub use statistics::{Histogram, Sample, SampleValue, Statistics};
 pub use vocabulary::{
     AnswerSource, BreakerState, DURATION_BUCKETS, DecisionOutcome, Endpoint, Label, METRICS, Metric,

@@ -18,19 +18,29 @@ impl Recorder {
         Self(telemetry)
     }
 
-    /// Notes a call that got a response with this status. `is_usable` says whether the response could be read. A number
-    /// that is no status of HTTP counts as no response.
-    pub fn answered(&self, endpoint: Endpoint, status: u16, is_usable: bool, took: Duration) {
-        // A broken proxy may answer with any number. Each would make a series of its own.
-        if !(100..600).contains(&status) {
-            return self.unanswered(endpoint, "response", took);
-        }
-        self.0.called(endpoint, Some(status), error_type_of_response(status, is_usable), took);
+    /// Says where the calls go, as an IP address or a host's name without brackets. Call it once, before the first call.
+    pub fn calls_go_to(&self, address: &str, port: u16) {
+        self.0.calls_go_to(address, port);
     }
 
-    /// Notes a call without a response. `error_type` is one of `connection`, `timeout`, `response` and `cancelled`.
-    pub fn unanswered(&self, endpoint: Endpoint, error_type: &'static str, took: Duration) {
-        self.0.called(endpoint, None, Some(Cow::Borrowed(error_type)), took);
+    /// Notes a call. `status` is that of the response, if its head came. `error_type` is one of
+    ///
+    /// - `connection`: there was no connection, or it broke,
+    /// - `timeout`: the response, or the rest of it, did not come in time,
+    /// - `cancelled`: nobody waited for the response any longer,
+    /// - `response`: the response came to its end, and is of no use.
+    ///
+    /// If the status is at least 400, it counts as the type of the error instead. A number that is no status of HTTP
+    /// counts as no response.
+    pub fn called(
+        &self,
+        endpoint: Endpoint,
+        status: Option<u16>,
+        error_type: Option<&'static str>,
+        took: Duration,
+    ) {
+        let (status, error_type) = labels_of_a_call(status, error_type);
+        self.0.called(endpoint, status, error_type, took);
     }
 
     /// Notes that this service's own token was fetched, or could not be fetched.
@@ -40,11 +50,15 @@ impl Recorder {
 }
 
 /// The status of an error is its type (OpenTelemetry's semantic conventions for HTTP).
-pub(crate) fn error_type_of_response(status: u16, is_usable: bool) -> Option<Cow<'static, str>> {
+pub(crate) fn labels_of_a_call(
+    status: Option<u16>,
+    error_type: Option<&'static str>,
+) -> (Option<u16>, Option<Cow<'static, str>>) {
     match status {
-        400.. => Some(Cow::Owned(status.to_string())),
-        _ if !is_usable => Some(Cow::Borrowed("response")),
-        _ => None,
+        // A broken proxy may answer with any number. Each would make a series of its own.
+        Some(status) if !(100..600).contains(&status) => (None, Some(Cow::Borrowed("response"))),
+        Some(400..) => (status, status.map(|status| Cow::Owned(status.to_string()))),
+        _ => (status, error_type.map(Cow::Borrowed)),
     }
 }
 

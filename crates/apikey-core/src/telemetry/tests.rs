@@ -34,7 +34,11 @@ fn the_page_lists_every_label_with_its_values() {
     for metric in METRICS {
         for label in metric.labels {
             let values: Vec<String> = label.values.iter().map(|value| format!("`{value}`")).collect();
-            let values = if values.is_empty() { "a number".to_owned() } else { values.join(", ") };
+            let values = match label.name {
+                "server.address" => "Kinde's host, as it is set up".to_owned(),
+                _ if values.is_empty() => "a number".to_owned(),
+                _ => values.join(", "),
+            };
             rows += &format!("| `{}` | {} | {values} |\n", metric.prometheus, label_name(label));
         }
     }

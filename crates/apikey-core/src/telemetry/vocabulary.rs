@@ -33,7 +33,7 @@ pub enum MetricUnit {
 pub struct Label {
     /// The name in OpenTelemetry.
     pub name: &'static str,
-    /// All values. Empty, if the values are numbers of a known range: the HTTP status.
+    /// All values. Empty for the HTTP status, and for Kinde's host and port, which the settings name.
     pub values: &'static [&'static str],
 }
 
@@ -233,6 +233,10 @@ pub(crate) const STATUS: Label = Label { name: "http.response.status_code", valu
 /// Only a failed call has one. If there is a response, it is its status (OpenTelemetry's semantic conventions).
 pub(crate) const CALL_ERROR_TYPE: Label =
     Label { name: "error.type", values: &["connection", "timeout", "response", "cancelled"] };
+/// Kinde's host. It is always the same.
+pub(crate) const SERVER_ADDRESS: Label = Label { name: "server.address", values: &[] };
+/// Kinde's port.
+pub(crate) const SERVER_PORT: Label = Label { name: "server.port", values: &[] };
 pub(crate) const STATE: Label = Label { name: "state", values: BreakerState::TEXTS };
 pub(crate) const RENEWAL: Label = Label { name: "result", values: TokenRenewal::TEXTS };
 pub(crate) const BY: Label = Label { name: "by", values: PurgedBy::TEXTS };
@@ -261,7 +265,7 @@ metrics! {
     VERIFICATION_DURATION: Histogram Seconds "apikey.verification.duration" "apikey_verification_duration_seconds"
         [RESULT, ERROR_TYPE] "How long verifications took, from the request that started one to its outcome.";
     CALLS: Histogram Seconds "http.client.request.duration" "http_client_request_duration_seconds"
-        [ENDPOINT, METHOD, STATUS, CALL_ERROR_TYPE] "How long calls to Kinde took.";
+        [ENDPOINT, METHOD, SERVER_ADDRESS, SERVER_PORT, STATUS, CALL_ERROR_TYPE] "How long calls to Kinde took.";
     VERIFICATIONS_IN_FLIGHT: Gauge One "apikey.verifications.in_flight" "apikey_verifications_in_flight" []
         "Verifications that have a place among the calls to Kinde.";
     VERIFICATIONS_LIMIT: Gauge One "apikey.verifications.limit" "apikey_verifications_limit" []

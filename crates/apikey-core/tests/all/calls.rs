@@ -23,6 +23,8 @@ fn calls(statistics: &Statistics) -> BTreeMap<String, u64> {
             sample.labels.iter().map(|(name, value)| (*name, value.as_ref())).collect();
         let label = |name| labels.iter().find(|(label, _)| *label == name).map_or("-", |(_, value)| value);
         assert_eq!(label("http.request.method"), "POST");
+        assert_eq!(label("server.address"), "127.0.0.1");
+        assert!(label("server.port").parse::<u16>().is_ok());
         let name = format!(
             "{} {} {}",
             label("apikey.endpoint"),
@@ -61,8 +63,9 @@ async fn each_kind_of_failure_is_one_series_of_calls() {
         (Some(Fault::Close), "verify - connection"),
         (Some(Fault::RawGarbage), "verify - response"),
         (Some(Fault::Garbage), "verify 200 response"),
-        (Some(Fault::Answer(cut_off)), "verify 200 response"),
-        (Some(Fault::StalledBody(ScriptedAnswer::new(200, "{}"))), "verify 200 response"),
+        (Some(Fault::Answer(cut_off)), "verify 200 connection"),
+        (Some(Fault::StalledBody(ScriptedAnswer::new(200, "{}"))), "verify 200 timeout"),
+        (Some(Fault::StalledBody(ScriptedAnswer::new(500, "{}"))), "verify 500 500"),
         (Some(Fault::HugeBody(1 << 20)), "verify 200 response"),
         (Some(Fault::Redirect("/elsewhere".to_owned())), "verify 302 response"),
         (Some(Fault::status(400)), "verify 400 400"),

@@ -222,7 +222,7 @@ fn a_number_that_is_no_status_makes_no_series() {
         }
         fn use_recorder(&self, recorder: Recorder) {
             for status in 0..1000 {
-                recorder.answered(Endpoint::Verify, status, true, TTL);
+                recorder.called(Endpoint::Verify, Some(status), None, TTL);
             }
         }
     }
@@ -400,4 +400,32 @@ async fn an_id_that_no_log_should_repeat_is_left_out() {
     }
     let heard = diary.heard.lock().unwrap().clone();
     assert_eq!(heard, ["denied MISSING_KEY - - - 192.0.2.77"; 8]);
+}
+
+/// How long each verification took that ended.
+#[derive(Default)]
+struct Durations(Mutex<Vec<Duration>>);
+
+impl Observer for Durations {
+    fn observe(&self, event: &Event<'_>) {
+        if let Event::VerificationEnded(record) = event {
+            self.0.lock().unwrap().push(record.took);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_verification_lasted_until_it_was_lost() {
+    const WORKED: Duration = Duration::from_millis(30);
+    let panics = |_| -> Said {
+        Box::pin(async {
+            tokio::time::sleep(WORKED).await;
+            panic!("this verifier has a bug")
+        })
+    };
+    let durations = Arc::<Durations>::default();
+    let keys = patient(Fake::new(panics).0).observer(Arc::clone(&durations) as _).build().unwrap();
+    assert!(keys.verify(PresentedKey::parse("good1").unwrap()).await.is_err());
+    let heard = durations.0.lock().unwrap().clone();
+    assert!(heard.len() == 1 && heard[0] >= WORKED, "{heard:?}");
 }
