@@ -14,6 +14,7 @@ mod health_check;
 mod kinde_client;
 mod memo;
 mod network;
+mod observers;
 mod overload;
 mod resilience;
 mod route_options;
