@@ -90,6 +90,10 @@ impl Observer for Durations {
                     KeyValue::new("apikey.endpoint", call.endpoint.as_str()),
                     KeyValue::new("http.request.method", "POST"),
                 ];
+                if let Some((address, port)) = call.server {
+                    labels.push(KeyValue::new("server.address", address.to_owned()));
+                    labels.push(KeyValue::new("server.port", i64::from(port)));
+                }
                 let status = call.status.map(i64::from);
                 labels.extend(status.map(|status| KeyValue::new("http.response.status_code", status)));
                 labels.extend(call.error_type.map(|error| KeyValue::new("error.type", error.to_owned())));

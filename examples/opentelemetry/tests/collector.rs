@@ -75,6 +75,7 @@ async fn metrics_and_traces_arrive_and_hold_no_secret() {
         );
     }
     assert_eq!(collector.total("http.client.request.duration", &[("http.response.status_code", "200")]), 3);
+    assert_eq!(collector.total("http.client.request.duration", &[("server.address", "127.0.0.1")]), 3);
 
     // A request, the verification that it started, and the call to Kinde.
     let requests = collector.spans("GET /me");

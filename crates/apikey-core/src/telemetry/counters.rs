@@ -144,6 +144,7 @@ impl Telemetry {
         self.calls.lock().entry(labels).or_default().add(took.as_secs_f64());
         self.tell(&Event::CallEnded(CallRecord {
             endpoint,
+            server: self.server.get().map(|(address, port)| (address.as_str(), *port)),
             status,
             error_type: error_type.as_deref(),
             took,

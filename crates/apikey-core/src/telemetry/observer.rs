@@ -138,6 +138,8 @@ pub struct VerificationRecord<'a> {
 pub struct CallRecord<'a> {
     /// What it asked.
     pub endpoint: Endpoint,
+    /// Kinde's host and port, if the verifier has named them.
+    pub server: Option<(&'a str, u16)>,
     /// The status of the response, if there was one.
     pub status: Option<u16>,
     /// What went wrong, if something did. The texts are those of the metric's label.

@@ -11,7 +11,7 @@ impl Statistics {
 
     /// The snapshot as the text that Prometheus scrapes (exposition format 0.0.4).
     ///
-    /// Serve it on a listener that only Prometheus reaches. It holds no key, key id, owner or address.
+    /// Serve it on a listener that only Prometheus reaches. It holds no key, key id, owner or client.
     #[must_use]
     pub fn prometheus(&self) -> String {
         let mut text = String::new();
@@ -65,12 +65,14 @@ fn write_histogram(text: &mut String, sample: &Sample, histogram: &Histogram) ->
     writeln!(text, " {below}")
 }
 
-/// All names and values come from the vocabulary, so nothing in them needs escaping.
+/// Only the name of a server may need escaping, because a verifier of the application may name it. All else comes from the
+/// vocabulary.
 fn write_labels(text: &mut String, sample: &Sample, bound: Option<&str>) -> fmt::Result {
     let labels = sample.labels.iter().map(|(name, value)| (name.replace('.', "_"), &**value));
     let bound = bound.map(|bound| ("le".to_owned(), bound));
     let mut before = '{';
     for (name, value) in labels.chain(bound) {
+        let value = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
         write!(text, "{before}{name}=\"{value}\"")?;
         before = ',';
     }

@@ -212,6 +212,23 @@ async fn an_expired_answer_that_makes_room_is_no_eviction() {
 }
 
 #[test]
+fn a_servers_name_breaks_no_line_of_the_text() {
+    struct Named;
+    #[async_trait::async_trait]
+    impl Verifier for Named {
+        async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
+            Err(VerifierError::unjudged("odd"))
+        }
+        fn use_recorder(&self, recorder: Recorder) {
+            recorder.calls_go_to("a\"b\\c\nd", 1);
+            recorder.called(Endpoint::Verify, Some(200), None, TTL);
+        }
+    }
+    let text = patient(Named).build().unwrap().statistics().prometheus();
+    assert!(text.contains(r#"server_address="a\"b\\c\nd",server_port="1""#), "{text}");
+}
+
+#[test]
 fn a_number_that_is_no_status_makes_no_series() {
     struct Odd;
     #[async_trait::async_trait]
