@@ -288,25 +288,3 @@ fn losses_are_logged_once_a_minute() {
     assert_eq!(logged, BTreeSet::from([0, 60, 120, 180]));
     assert!(!log.is_due(181, start + Duration::from_secs(1000)), "no more are lost");
 }
-
-#[test]
-fn every_field_of_a_line_is_on_the_page_and_no_other() {
-    let (source, page) = (include_str!("line.rs"), include_str!("../../../../docs/observability.md"));
-    let between = |text: &'static str, begin: &str, end: &str| {
-        let text = text.split_once(begin).unwrap().1;
-        text.split_once(end).unwrap().0
-    };
-    let is_name = |name: &&str| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
-    let fields = between(source, "struct Line<'a> {", "\n}").lines();
-    let fields: BTreeSet<&str> = fields
-        .filter_map(|line| line.trim().split_once(": "))
-        .map(|(name, _)| name)
-        .filter(is_name)
-        .collect();
-    let rows = between(page, "| field | of | what it tells | OCSF |", "\n\n").lines();
-    let cells = rows.filter_map(|row| row.split('|').nth(1));
-    let on_the_page: BTreeSet<&str> =
-        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).filter(is_name).collect();
-    assert!(fields.len() > 10);
-    assert_eq!(fields, on_the_page);
-}
