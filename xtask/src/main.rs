@@ -43,7 +43,7 @@ cargo xtask <command>
                               the soak
   help                        prints this text
 
-test needs curl besides the Rust toolchain. bench, instructions, ci and long need more programs. They name the packages
+test needs curl and jq besides the Rust toolchain. bench, instructions, ci and long need more programs. They name the packages
 that are missing. With --install they install them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.
 grpcio and ci need Python's grpcio. With --install they download it into target/grpcio with pip.

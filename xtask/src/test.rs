@@ -1,11 +1,11 @@
-//! `cargo xtask test`, which needs only the toolchain and curl, and `cargo xtask ci`, which checks more.
+//! `cargo xtask test`, which needs only the toolchain, curl and jq, and `cargo xtask ci`, which checks more.
 
 use crate::{alerts, demo, grpcio, instructions, msrv, tools};
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
 
 /// The programs that the tests need.
-const PROGRAMS: &[&str] = &["curl"];
+const PROGRAMS: &[&str] = &["curl", "jq"];
 
 /// The cargo commands that `cargo xtask ci` runs before the tests.
 const CHECKS: &[&[&str]] = &[

@@ -1,6 +1,8 @@
 //! What an operator sees of the reference servers: `METRICS_LISTEN`, `AUDIT_LOG` and `AUDIT`.
 #![cfg(unix)]
 
+mod ocsf;
+mod schema;
 mod server;
 
 use apikey_testkit::raw;

@@ -119,3 +119,46 @@ impl<'a> Line<'a> {
 fn seconds(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1_000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_page_lists_every_field() {
+        // It names every field, so that a new one must be named here.
+        let line = Line {
+            time: String::new(),
+            event: "",
+            outcome: Some(""),
+            code: Some(""),
+            result: Some(""),
+            error_type: Some(""),
+            key_id: Some(""),
+            organization_code: Some(""),
+            user_id: Some(""),
+            source: Some(""),
+            age_seconds: Some(0.0),
+            policy: Some(String::new()),
+            route: Some(""),
+            request_id: Some(""),
+            client: Some(""),
+            duration_seconds: Some(0.0),
+            state: Some(""),
+            by: Some(""),
+            name: Some(""),
+            removed: Some(0),
+        };
+        let line = serde_json::to_value(line).unwrap();
+        let fields: BTreeSet<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+
+        let page = include_str!("../../../../docs/observability.md");
+        let (_, table) = page.split_once("| field | of | what it tells | OCSF |\n").unwrap();
+        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+        let names = rows.filter_map(|row| row.split('|').nth(1));
+        let listed: BTreeSet<&str> = names.flat_map(|names| names.split('`').skip(1).step_by(2)).collect();
+        assert_eq!(listed, fields);
+    }
+}
