@@ -71,12 +71,10 @@ impl Prometheus {
         Ok(own)
     }
 
-    /// How many series the result of a query has.
+    /// How many series the result of a query has. A series without a number, such as a share of nothing, does not count.
     pub(super) async fn count(&self, query: &str) -> Result<usize, String> {
         let answer = self.get(&format!("/api/v1/query?query={}", encoded(query))).await?;
-        let answer = json(&answer)?;
-        let series = answer["data"]["result"].as_array().ok_or("Prometheus names no result")?;
-        Ok(series.len())
+        numbers(&json(&answer)?)
     }
 
     async fn get(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -92,6 +90,12 @@ impl Prometheus {
     pub(super) async fn stop(self) {
         self.server.stop().await;
     }
+}
+
+/// How many series of an answer have a number.
+fn numbers(answer: &Value) -> Result<usize, String> {
+    let series = answer["data"]["result"].as_array().ok_or("Prometheus names no result")?;
+    Ok(series.iter().filter(|series| series["value"][1] != "NaN").count())
 }
 
 fn configuration(targets: &[(&str, SocketAddr)]) -> String {
@@ -132,6 +136,8 @@ fn failed(path: &Path, error: &std::io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -140,6 +146,14 @@ mod tests {
         let text = configuration(&[("hang", address), ("reset", address)]);
         assert_eq!(text.matches(r#"static_configs: [{targets: ["127.0.0.1:9464"]}]"#).count(), 2);
         assert!(text.contains("{job_name: hang, ") && text.contains("scrape_interval: 1s"), "{text}");
+    }
+
+    #[test]
+    fn a_series_without_a_number_does_not_count() {
+        let series = |value: &str| json!({"metric": {}, "value": [1.0, value]});
+        let answer = json!({"data": {"result": [series("0"), series("NaN")]}});
+        assert_eq!(numbers(&answer), Ok(1));
+        assert!(numbers(&json!({"error": "no such function"})).is_err());
     }
 
     #[test]

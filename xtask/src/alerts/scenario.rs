@@ -103,7 +103,7 @@ impl World {
         slowest.max(expected) + 2 * TWO_SCRAPES
     }
 
-    /// Sends traffic that is below all thresholds. It must fire nothing. Every query of the dashboard must find something.
+    /// Sends traffic that is below all thresholds. It must fire nothing. Every query of the dashboard must find a number.
     pub(super) async fn quiet(
         &self,
         quiet: &Quiet,
@@ -120,7 +120,7 @@ impl World {
         watch.demand_no_other("with quiet traffic", &BTreeMap::new());
         for query in &self.queries {
             if self.prometheus.count(&with_values(query)).await? == 0 {
-                watch.report.problems.push(format!("this query of the dashboard finds nothing: {query}"));
+                watch.report.problems.push(format!("this query of the dashboard finds no number: {query}"));
             }
         }
         self.check_metrics(metrics, &mut watch.report).await?;
