@@ -20,7 +20,8 @@
 //! | `AUDIT_LOG` | the file to which the audit events are appended as JSON lines; `-` for standard output | none |
 //! | `AUDIT` | `denials`: refused requests, keys that Kinde accepted, and what changed; `all`: every decision, too; `off` | `denials` |
 //!
-//! `docs/observability.md` describes the metrics and the audit log.
+//! `docs/observability.md` describes the metrics and the audit log. If `AUDIT` is `denials` or `all` and `AUDIT_LOG` is not
+//! set, the server does not start.
 //!
 //! `REDIS_URL`, `APIKEY_SHARED_SECRET`, `KINDE_API_ID` and `KINDE_WEBHOOKS` do nothing yet. If one is set, the server does
 //! not start, so that nobody relies on what is not there. An empty variable counts as absent.
