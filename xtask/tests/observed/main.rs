@@ -118,8 +118,10 @@ async fn denials_and_accepted_keys_are_audited_without_secrets() {
         for secret in &secrets {
             assert!(!text.contains(secret) && !metrics.0.contains(secret), "{package} tells {secret}");
         }
+        // Kinde's own host may be in a metric. Here it is on the same machine as the peer.
+        let metrics = metrics.0.replace("server_address=\"127.0.0.1\"", "");
         for name in ["api_key_", "org_acme", "kp_alice", CLIENT, "127.0.0.1", "/api/", "request-1"] {
-            assert!(!metrics.0.contains(name), "{package}: {name} is in a metric");
+            assert!(!metrics.contains(name), "{package}: {name} is in a metric");
         }
         for name in ["api_key_organization", "api_key_user", "org_acme", "kp_alice"] {
             assert!(text.contains(name), "{package}: {name} is not in the audit log");
