@@ -9,7 +9,6 @@
 //! - [`log`] listens to the log for a case that judges it.
 
 pub mod cases;
-mod counted;
 pub mod log;
 pub mod memory;
 pub mod mixed;

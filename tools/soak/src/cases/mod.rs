@@ -6,7 +6,6 @@
 
 mod arrivals;
 mod connections;
-mod counted;
 mod crowds;
 mod hangs;
 mod junk;
@@ -50,7 +49,6 @@ pub const ALL: &[(&str, Case)] = &[
     ("Kinde comes back slow", |is_quick| Box::pin(recovery::back_and_slow(is_quick))),
     ("Kinde's address moves", |is_quick| Box::pin(recovery::moved(is_quick))),
     ("revocation beside a slow answer", |is_quick| Box::pin(revocation::purge(is_quick))),
-    ("decisions in the statistics", |_| Box::pin(counted::decisions(fastrand::u64(..)))),
     ("the service's token is refused", |_| Box::pin(async { token::refused() })),
 ];
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use apikey_core::{Event, Observer, Statistics};
+use apikey_core::{Event, Observer, SampleValue, Statistics};
 
-use crate::counted::{Labels, counted};
+/// The outcome, the code of a denial, and where the answer came from.
+type Labels = [String; 3];
 
 /// Hears every decision, and counts them in the simplest way.
 #[derive(Default)]
@@ -58,6 +59,23 @@ impl Ledger {
         }
         complaints
     }
+}
+
+fn counted(statistics: &Statistics) -> BTreeMap<Labels, u64> {
+    let decisions = statistics.samples().filter(|sample| sample.metric.name == "apikey.decisions");
+    let counts = decisions.filter_map(|sample| {
+        let label = |name| {
+            let label = sample.labels.iter().find(|(label, _)| *label == name);
+            label.map_or(String::new(), |(_, value)| value.clone().into_owned())
+        };
+        match sample.value {
+            SampleValue::Counter(count) if count > 0 => {
+                Some((["outcome", "code", "source"].map(label), count))
+            }
+            _ => None,
+        }
+    });
+    counts.collect()
 }
 
 #[cfg(test)]
