@@ -263,13 +263,11 @@ fn is_usual(outcome: DecisionOutcome, code: Option<DenialCode>, source: Option<A
         (_, Some(DenialCode::InvalidKey | DenialCode::KeyRevoked | DenialCode::KeyInactive), source) => {
             matches!(source, Some(Negative | Coalesced | Verified))
         }
-        (
-            _,
-            Some(DenialCode::RateLimited | DenialCode::InternalError | DenialCode::VerificationUnavailable),
-            source,
-        ) => {
+        (_, Some(DenialCode::InternalError | DenialCode::VerificationUnavailable), source) => {
             matches!(source, None | Some(Coalesced | Verified))
         }
+        // A caller that waits for another one's verification makes no attempt, so it is never told of a limit.
+        (_, Some(DenialCode::RateLimited), source) => matches!(source, None | Some(Verified)),
         (_, _, source) => matches!(source, Some(Hit | Stale | Coalesced | Verified)),
     }
 }
