@@ -73,6 +73,7 @@ fn run(options: Options) -> Result<bool, String> {
     }
     for (name, case) in cases::ALL.iter().filter(|(name, _)| name.contains(&options.only)) {
         println!("{name} ...");
+        fastrand::seed(options.seed);
         let rows = match runtime()?.block_on(case(options.is_quick)) {
             Ok(rows) => rows,
             Err(error) => vec![apikey_soak::report::Row::new(*name, "runs to its end", error, false)],

@@ -9,6 +9,7 @@ use apikey_axum::{Authenticator, AuthenticatorBuilder};
 use apikey_core::{Clock, KindeSettings, KindeVerifier, MachineToMachine, SystemClock, Verifier};
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate};
 use apikey_testkit::raw;
+use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use example_shared::Store;
@@ -75,7 +76,7 @@ impl Clock for ShiftedClock {
     }
 }
 
-/// The reference server on axum.
+/// A server on axum.
 pub(crate) struct Server {
     pub(crate) keys: Authenticator,
     pub(crate) address: SocketAddr,
@@ -84,7 +85,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The reference server.
     pub(crate) async fn start(
+        verifier: impl Verifier,
+        configure: impl FnOnce(AuthenticatorBuilder<Authenticator>) -> AuthenticatorBuilder<Authenticator>,
+    ) -> Result<Self, String> {
+        let reference = |keys: &Authenticator| example_axum::app(keys.clone(), Store::new());
+        Self::start_with(reference, verifier, configure).await
+    }
+
+    /// Another application on axum.
+    pub(crate) async fn start_with(
+        app: impl FnOnce(&Authenticator) -> Router,
         verifier: impl Verifier,
         configure: impl FnOnce(AuthenticatorBuilder<Authenticator>) -> AuthenticatorBuilder<Authenticator>,
     ) -> Result<Self, String> {
@@ -95,7 +107,7 @@ impl Server {
             counter.fetch_add(1, Ordering::SeqCst);
             next.run(request)
         };
-        let app = example_axum::app(keys.clone(), Store::new()).layer(from_fn(count));
+        let app = app(&keys).layer(from_fn(count));
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let cannot = |error: std::io::Error| format!("the server does not start: {error}");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;

@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod connections;
+mod counters;
 mod crowds;
 mod hangs;
 mod junk;
@@ -49,6 +50,7 @@ pub const ALL: &[(&str, Case)] = &[
     ("Kinde comes back slow", |is_quick| Box::pin(recovery::back_and_slow(is_quick))),
     ("Kinde's address moves", |is_quick| Box::pin(recovery::moved(is_quick))),
     ("revocation beside a slow answer", |is_quick| Box::pin(revocation::purge(is_quick))),
+    ("counters at rest", |is_quick| Box::pin(counters::at_rest(is_quick))),
     ("the service's token is refused", |_| Box::pin(async { token::refused() })),
 ];
 

@@ -1,6 +1,5 @@
 //! The mixed soak: all kinds of traffic and trouble at once, and an oracle that judges each answer.
 
-mod counted;
 mod director;
 mod phases;
 mod population;
@@ -94,8 +93,6 @@ pub struct Outcome {
     pub tasks: (usize, usize),
     /// The most keys that were cached at once, and the limit.
     pub cached: (usize, usize),
-    /// Where the authenticator's counters say something else than the decisions.
-    pub counted: Vec<String>,
     /// How often the machine stood still, so that a late answer was excused.
     pub stalls: u64,
     /// How many connections have died in silence since the warm-up.
@@ -126,10 +123,8 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
     let clock = Arc::new(ShiftedClock::default());
     let verifier = verifier_at(&emulator.url(), &emulator, Arc::clone(&clock) as Arc<dyn Clock>)?;
     let verifications = Verifications::start()?;
-    let ledger = Arc::new(counted::Ledger::default());
     let server = Server::start(verifier, |builder| {
         builder
-            .observer(Arc::clone(&ledger) as _)
             .verification_runtime(verifications.handle())
             .cache_time_to_live(TIME_TO_LIVE)
             .stale_if_error(STALE_IF_ERROR)
@@ -172,18 +167,15 @@ pub async fn run(settings: &Settings) -> Result<Outcome, String> {
     soak.director.silenced.store(0, Ordering::Relaxed);
     soak.traffic("traffic", settings.duration, &mut random).await;
     let (heap_after, resident_after) = soak.at_rest().await;
-    let hung_up = shared.findings.hung_up.load(Ordering::Relaxed);
-    let counted = ledger.complaints(&server.keys.statistics(), &shared.findings.by_code(), hung_up);
 
     let mut outcome = Outcome {
         judged: shared.findings.judged.load(Ordering::Relaxed),
-        hung_up,
+        hung_up: shared.findings.hung_up.load(Ordering::Relaxed),
         by_status: shared.findings.by_status(),
         tally: oracle.tally(),
         heap: (heap_before, heap_after),
         resident: resident_before.zip(resident_after),
         cached: (soak.most_cached.load(Ordering::Relaxed) as usize, CAPACITY),
-        counted,
         stalls: soak.stalls.load(Ordering::Relaxed),
         silenced: soak.director.silenced.load(Ordering::Relaxed),
         took: began.elapsed(),
@@ -326,12 +318,6 @@ impl Outcome {
                 format!("{} (before: {before})", before + POOL),
                 after.to_string(),
                 after <= before + POOL,
-            ),
-            Row::new(
-                case("decisions in the statistics, by outcome, code and source"),
-                "as many as were taken",
-                if self.counted.is_empty() { "as many".to_owned() } else { self.counted.join("; ") },
-                self.counted.is_empty(),
             ),
             Row::new(case("cached keys"), format!("at most {capacity}"), most.to_string(), most <= capacity),
         ]

@@ -41,8 +41,6 @@ pub(super) struct Findings {
     pub(super) judged: AtomicU64,
     pub(super) hung_up: AtomicU64,
     by_status: Mutex<BTreeMap<u16, u64>>,
-    /// By the code in the body; `""` without one.
-    by_code: Mutex<BTreeMap<String, u64>>,
     pub(super) wrongs: AtomicU64,
     pub(super) wrong: Mutex<Vec<String>>,
     /// The latest trouble of Kinde or the network, in words.
@@ -64,10 +62,6 @@ impl Findings {
 
     pub(super) fn enters(&self, phase: String) {
         *self.latest_phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
-    }
-
-    pub(super) fn by_code(&self) -> BTreeMap<String, u64> {
-        self.by_code.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn by_status(&self) -> BTreeMap<u16, u64> {
@@ -139,9 +133,6 @@ async fn exchange(shared: &Shared, plan: &Plan, connection: &mut Option<Connecti
     shared.findings.judged.fetch_add(1, Ordering::Relaxed);
     let mut by_status = shared.findings.by_status.lock().unwrap_or_else(PoisonError::into_inner);
     *by_status.entry(response.status).or_default() += 1;
-    let code = observation.body.get("code").and_then(Value::as_str).unwrap_or_default();
-    let mut by_code = shared.findings.by_code.lock().unwrap_or_else(PoisonError::into_inner);
-    *by_code.entry(code.to_owned()).or_default() += 1;
     Ok(())
 }
 
