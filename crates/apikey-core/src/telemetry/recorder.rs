@@ -31,7 +31,7 @@ impl Recorder {
     /// - `response`: the response came to its end, and is of no use.
     ///
     /// If the status is at least 400, it counts as the type of the error instead. A number that is no status of HTTP
-    /// counts as no response.
+    /// counts as no status. A call with neither a status nor a type of error counts as `response`.
     pub fn called(
         &self,
         endpoint: Endpoint,
@@ -58,7 +58,9 @@ pub(crate) fn labels_of_a_call(
         // A broken proxy may answer with any number. Each would make a series of its own.
         Some(status) if !(100..600).contains(&status) => (None, Some(Cow::Borrowed("response"))),
         Some(400..) => (status, status.map(|status| Cow::Owned(status.to_string()))),
-        _ => (status, error_type.map(Cow::Borrowed)),
+        Some(_) => (status, error_type.map(Cow::Borrowed)),
+        // Without a response it was no success.
+        None => (None, Some(Cow::Borrowed(error_type.unwrap_or("response")))),
     }
 }
 

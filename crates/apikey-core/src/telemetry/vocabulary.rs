@@ -230,7 +230,7 @@ pub(crate) const ENDPOINT: Label = Label { name: "apikey.endpoint", values: Endp
 pub(crate) const METHOD: Label = Label { name: "http.request.method", values: &["POST"] };
 /// Only a call with a response has one.
 pub(crate) const STATUS: Label = Label { name: "http.response.status_code", values: &[] };
-/// Only a failed call has one. If there is a response, it is its status (OpenTelemetry's semantic conventions).
+/// Only a failed call has one. It is the status, if that is at least 400 (OpenTelemetry's semantic conventions).
 pub(crate) const CALL_ERROR_TYPE: Label =
     Label { name: "error.type", values: &["connection", "timeout", "response", "cancelled"] };
 /// Kinde's host. It is always the same.

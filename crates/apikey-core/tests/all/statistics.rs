@@ -211,41 +211,48 @@ async fn an_expired_answer_that_makes_room_is_no_eviction() {
     assert_eq!(evictions(), 1);
 }
 
-#[test]
-fn a_servers_name_breaks_no_line_of_the_text() {
-    struct Named;
+/// What an authenticator counts whose verifier notes these calls.
+fn noted(note: fn(&Recorder)) -> Statistics {
+    struct Noting(fn(&Recorder));
     #[async_trait::async_trait]
-    impl Verifier for Named {
+    impl Verifier for Noting {
         async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
             Err(VerifierError::unjudged("odd"))
         }
         fn use_recorder(&self, recorder: Recorder) {
-            recorder.calls_go_to("a\"b\\c\nd", 1);
-            recorder.called(Endpoint::Verify, Some(200), None, TTL);
+            (self.0)(&recorder);
         }
     }
-    let text = patient(Named).build().unwrap().statistics().prometheus();
+    patient(Noting(note)).build().unwrap().statistics()
+}
+
+#[test]
+fn a_servers_name_breaks_no_line_of_the_text() {
+    let text = noted(|recorder| {
+        recorder.calls_go_to("a\"b\\c\nd", 1);
+        recorder.called(Endpoint::Verify, Some(200), None, TTL);
+    });
+    let text = text.prometheus();
     assert!(text.contains(r#"server_address="a\"b\\c\nd",server_port="1""#), "{text}");
 }
 
 #[test]
 fn a_number_that_is_no_status_makes_no_series() {
-    struct Odd;
-    #[async_trait::async_trait]
-    impl Verifier for Odd {
-        async fn verify(&self, _: &PresentedKey) -> Result<Judgement, VerifierError> {
-            Err(VerifierError::unjudged("odd"))
+    let statistics = noted(|recorder| {
+        for status in 0..1000 {
+            recorder.called(Endpoint::Verify, Some(status), None, TTL);
         }
-        fn use_recorder(&self, recorder: Recorder) {
-            for status in 0..1000 {
-                recorder.called(Endpoint::Verify, Some(status), None, TTL);
-            }
-        }
-    }
-    let statistics = patient(Odd).build().unwrap().statistics();
+    });
     let calls = statistics.samples().filter(|sample| sample.metric.name == "http.client.request.duration");
     assert_eq!(calls.count(), 501);
     assert_eq!(statistics.total("http.client.request.duration", &[]), 1000);
+}
+
+#[test]
+fn a_call_without_a_response_has_failed() {
+    let statistics = noted(|recorder| recorder.called(Endpoint::Verify, None, None, TTL));
+    let failed = [("error.type", "response")];
+    assert_eq!(statistics.total("http.client.request.duration", &failed), 1);
 }
 
 /// Each line of the text is a sample of a known family, whose labels are on its list.
