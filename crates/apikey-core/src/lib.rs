@@ -38,6 +38,8 @@
 //!   and each of them turns it on.
 //! - `aws-lc-rs` (default): TLS by aws-lc-rs, which is also the default of rustls and reqwest.
 //! - `ring`: TLS by ring, for programs that have no other provider. If both are on, the client uses aws-lc-rs.
+//! - `fleet`: instances that share verifications, limits of attempts and removals through a store. It seals
+//!   with the provider of TLS, so it needs one of the two.
 //! - `metrics`: `Statistics::publish`, for programs that export with the `metrics` crate.
 //!
 //! The client has its provider to itself. It neither installs one for the process nor uses one that the program has
@@ -80,6 +82,8 @@ mod denial_code;
 mod engine;
 mod evidence;
 mod extract;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 /// What fuzz targets check. It is not part of the API, and may change with any release.
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
