@@ -150,7 +150,7 @@ impl View {
                 worker.launch(flight, key.into_presented_key());
                 Ok(VerifiedKey::fresh(answer, now))
             }
-            Step::Stale(answer) => Ok(VerifiedKey::from_cache(answer, now)),
+            Step::Stale(answer) => Ok(self.from_cache(answer, now)),
             Step::Refused(refusal) => Err(style.refused(refusal).about(AnswerSource::Negative)),
             Step::Unavailable(wait) => Err(style.unavailable(wait)),
             Step::SetUp => Err(style.server_fault(ServerFault::Internal)),
@@ -195,7 +195,7 @@ impl View {
         let max_age = rules.as_ref().and_then(|rules| rules.max_age);
         let older = |now: Instant| {
             let answer = engine.stale(&key, max_age, now)?;
-            Some(VerifiedKey::from_cache(answer, now))
+            Some(self.from_cache(answer, now))
         };
         let mut heeds_slowness = takes_stale;
         let outcome = loop {
@@ -217,6 +217,9 @@ impl View {
                 } else {
                     Err(style.server_fault(ServerFault::UNAVAILABLE).about(source))
                 }
+            }
+            Outcome::Shared(answer) => {
+                Ok(VerifiedKey::from_verifier(answer, AnswerSource::Shared, clock.now()))
             }
             Outcome::Refused(refusal) => Err(style.refused(refusal).about(source)),
             Outcome::Limited(limited) => {

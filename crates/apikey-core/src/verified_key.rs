@@ -23,9 +23,8 @@ impl VerifiedKey {
         Self { answer, decided_at: now, source: AnswerSource::Hit }
     }
 
-    pub(crate) fn from_cache(answer: Arc<CachedKey>, now: Instant) -> Self {
-        let is_fresh = answer.freshness(now) == Freshness::Fresh;
-        let source = if is_fresh { AnswerSource::Hit } else { AnswerSource::Stale };
+    pub(crate) fn from_cache(answer: Arc<CachedKey>, freshness: Freshness, now: Instant) -> Self {
+        let source = if freshness == Freshness::Fresh { AnswerSource::Hit } else { AnswerSource::Stale };
         Self { answer, decided_at: now, source }
     }
 
@@ -95,10 +94,10 @@ impl VerifiedKey {
         self.verification().user_id()
     }
 
-    /// Whether the answer came from the cache. Otherwise Kinde gave it for this request.
+    /// Whether the answer came from the cache of this instance or of its fleet. Otherwise Kinde gave it for this request.
     #[must_use]
     pub fn is_from_cache(&self) -> bool {
-        matches!(self.source, AnswerSource::Hit | AnswerSource::Stale)
+        matches!(self.source, AnswerSource::Hit | AnswerSource::Stale | AnswerSource::Shared)
     }
 
     /// Whether the answer is older than the cache's time to live. Such an answer serves only if Kinde can't answer, does

@@ -1,13 +1,13 @@
 //! The options of an authenticator, and the engine behind them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, Clients};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::denial::{Denial, DenialStyle};
-use crate::engine::{Engine, Rules};
+use crate::engine::{CachedKey, Engine, Rules};
 use crate::extract::Extraction;
 use crate::options::Options;
 use crate::policy::Policy;
@@ -75,6 +75,12 @@ impl View {
             self.clients.note_missing_address::<R>();
         }
         client
+    }
+
+    /// A key whose answer comes from the cache.
+    pub(crate) fn from_cache(&self, answer: Arc<CachedKey>, now: Instant) -> VerifiedKey {
+        let freshness = self.engine.freshness(&answer, now);
+        VerifiedKey::from_cache(answer, freshness, now)
     }
 
     /// Checks a verified key against a policy.

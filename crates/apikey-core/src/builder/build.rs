@@ -82,6 +82,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             queue_patience: self.verification_timeout / QUEUE_PART,
             health_check_timeout: health_check_timeout(self.verification_timeout),
             overdue_after: self.verification_timeout + GRACE,
+            cut_off: None,
             one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),
         };
         let runtime = match self.runtime {

@@ -12,6 +12,7 @@ use super::report::{Lessons, Report};
 use super::settle::{Question, Settled};
 use crate::client::Client;
 use crate::telemetry::{VerificationRecord, VerificationResult};
+use crate::verification::Judgement;
 use crate::verifier::ServerFault;
 
 /// How often one flight asks Kinde at most. It asks again if a purge came between question and answer. Then it
@@ -37,7 +38,9 @@ pub(crate) struct Flight {
     attempt: Option<CountedAttempt>,
 }
 
-enum Stage {
+pub(super) enum Stage {
+    /// It looks into the fleet's store. Then it asks for a place.
+    Looking(Applicant),
     /// It waits for a place among the calls that are under way.
     Waiting(Arc<Turn>),
     /// It has a place.
@@ -46,6 +49,16 @@ enum Stage {
     Resting,
     /// It has neither a place nor a place in the queue.
     Landed,
+}
+
+/// What becomes of a flight that handed in its report.
+pub(crate) enum Landing {
+    /// A purge came between question and answer. The flight must ask again.
+    AskAgain(Flight),
+    Landed {
+        /// Its key replaced an older secret of the same key id.
+        is_rotation: bool,
+    },
 }
 
 /// Why a flight may not ask.
@@ -60,8 +73,7 @@ impl Flight {
         id: FlightId,
         outcome: Arc<SharedOutcome>,
         applicant: &Applicant,
-        turn: Arc<Turn>,
-        is_probe: bool,
+        stage: Stage,
         now: Instant,
     ) -> Self {
         Self {
@@ -74,10 +86,39 @@ impl Flight {
             outcome,
             client: applicant.client,
             has_answer: applicant.has_answer,
-            is_probe,
+            is_probe: false,
             has_landed: false,
-            stage: Stage::Waiting(turn),
+            stage,
             attempt: None,
+        }
+    }
+
+    pub(super) fn probing(mut self, is_probe: bool) -> Self {
+        self.is_probe = is_probe;
+        self
+    }
+
+    /// Whether the flight should look into the fleet's store before it asks Kinde.
+    pub(crate) fn looks(&self) -> bool {
+        matches!(self.stage, Stage::Looking(_))
+    }
+
+    /// Asks for a place, if the flight has looked into the fleet's store in vain.
+    ///
+    /// # Errors
+    /// What it must land with instead, if Kinde must not be asked now.
+    pub(crate) fn admit(&mut self, now: Instant) -> Result<(), Report> {
+        let Stage::Looking(applicant) = &self.stage else { return Ok(()) };
+        match self.engine.admit(self.id, applicant, now) {
+            Ok((turn, is_probe)) => {
+                self.is_probe = is_probe;
+                self.stage = Stage::Waiting(turn);
+                Ok(())
+            }
+            Err(instead) => {
+                self.stage = Stage::Landed;
+                Err(instead)
+            }
         }
     }
 
@@ -90,7 +131,7 @@ impl Flight {
         let turn = match &self.stage {
             Stage::Waiting(turn) => Arc::clone(turn),
             Stage::Flying(_) => return Ok(()),
-            Stage::Resting | Stage::Landed => return Err(NoTurn::Crowded),
+            Stage::Looking(_) | Stage::Resting | Stage::Landed => return Err(NoTurn::Crowded),
         };
         match turn.decided().await {
             Decided::Come(attempt) => {
@@ -169,17 +210,30 @@ impl Flight {
         }
     }
 
-    /// Lands the flight with this report. If a purge came between question and answer, the flight comes back
-    /// and must ask again.
-    pub(crate) fn land(mut self, report: Report, now: Instant) -> Option<Self> {
-        self.hand_in(report, now);
-        (!self.has_landed).then_some(self)
+    /// Lands the flight with this report, unless a purge came between question and answer.
+    pub(crate) fn land(mut self, report: Report, now: Instant) -> Landing {
+        let is_rotation = self.hand_in(report, now);
+        if self.has_landed { Landing::Landed { is_rotation } } else { Landing::AskAgain(self) }
     }
 
-    fn hand_in(&mut self, report: Report, now: Instant) {
+    /// Lands the flight with an answer that another instance got. `None` if it has landed. Otherwise a purge or a
+    /// rotation made the answer void, or it is due for renewal, so that Kinde must be asked.
+    pub(crate) fn land_shared(mut self, judgement: Judgement, now: Instant) -> Option<Self> {
+        let asked_at = judgement.asked_at().unwrap_or(now);
+        let question = Question { flight: self.id, asked_at, shared_at: Some(now), may_be_repeated: true };
+        let Some(outcome) = self.engine.settle_shared(&question, judgement, now) else { return Some(self) };
+        self.leave(Used::Otherwise, now);
+        self.outcome.publish(outcome);
+        self.has_landed = true;
+        None
+    }
+
+    /// Whether the key replaced an older secret of its key id.
+    fn hand_in(&mut self, report: Report, now: Instant) -> bool {
         let question = Question {
             flight: self.id,
             asked_at: self.asked_at,
+            shared_at: None,
             may_be_repeated: self.questions < MOST_QUESTIONS,
         };
         let Lessons { used, seen, ended } = report.lessons(now.saturating_duration_since(self.asked_at));
@@ -188,8 +242,9 @@ impl Flight {
             Settled::AskAgain => {
                 self.questions += 1;
                 self.asked_at = now;
+                false
             }
-            Settled::Landed(outcome) => {
+            Settled::Landed { outcome, is_rotation } => {
                 // Waiters get the outcome last, so that they find everything else done.
                 if let Some(attempt) = self.attempt.take() {
                     attempt.end(ended);
@@ -211,6 +266,7 @@ impl Flight {
                 });
                 self.outcome.publish(outcome);
                 self.has_landed = true;
+                is_rotation
             }
         }
     }
@@ -223,7 +279,7 @@ impl Flight {
             }
             Stage::Resting => self.engine.admission.stop_resting(self.client, now),
             // It has nothing to give back. But its attempt was decided, and that may let another flight go.
-            Stage::Landed => self.engine.admission.dispatch(now),
+            Stage::Looking(_) | Stage::Landed => self.engine.admission.dispatch(now),
         }
     }
 }
@@ -242,6 +298,6 @@ impl Drop for Flight {
             ServerFault::UNAVAILABLE
         };
         let now = self.began + self.began_by_the_system.elapsed();
-        self.hand_in(Report::Lost(fault), now.max(self.asked_at));
+        let _no_rotation = self.hand_in(Report::Lost(fault), now.max(self.asked_at));
     }
 }

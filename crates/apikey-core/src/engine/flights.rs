@@ -61,6 +61,8 @@ struct Entry {
     outcome: Arc<SharedOutcome>,
     /// The number of the latest purge when the flight asked.
     purges_seen: u64,
+    /// A caller that waits takes no answer of the fleet's that is older.
+    max_age: Option<Duration>,
 }
 
 impl Entry {
@@ -92,13 +94,18 @@ impl Table {
     /// Where to wait for the flight of this key. `None` if there is no flight, or if it began longer than
     /// `overdue` ago: then it is stuck, and nobody may join it.
     pub(super) fn join(
-        &self,
+        &mut self,
         key: &Fingerprint,
+        max_age: Option<Duration>,
         now: Instant,
         overdue: Duration,
     ) -> Option<Arc<SharedOutcome>> {
-        let entry = self.by_key.get(key)?;
-        (now.saturating_duration_since(entry.began) <= overdue).then(|| Arc::clone(&entry.outcome))
+        let entry = self.by_key.get_mut(key)?;
+        if now.saturating_duration_since(entry.began) > overdue {
+            return None;
+        }
+        entry.max_age = entry.max_age.into_iter().chain(max_age).min();
+        Some(Arc::clone(&entry.outcome))
     }
 
     /// Takes the stuck flights out of the table: from now on they are disowned. It looks at all flights, so it
@@ -125,6 +132,7 @@ impl Table {
         key: Fingerprint,
         client: Option<Client>,
         turn: &Arc<Turn>,
+        max_age: Option<Duration>,
         now: Instant,
     ) -> Started {
         let outcome = Arc::<SharedOutcome>::default();
@@ -137,6 +145,7 @@ impl Table {
             began: now,
             outcome: Arc::clone(&outcome),
             purges_seen,
+            max_age,
         };
         let replaced = self.by_key.insert(key, entry).map(Entry::into_stuck);
         Started { id: FlightId { key, number }, outcome, replaced }
@@ -146,6 +155,12 @@ impl Table {
     pub(super) fn purges_seen(&self, id: FlightId) -> Option<u64> {
         let entry = self.by_key.get(&id.key).filter(|entry| entry.number == id.number)?;
         Some(entry.purges_seen)
+    }
+
+    /// Whether every caller that waits for this flight takes an answer of this age.
+    pub(super) fn takes_age(&self, id: FlightId, age: Duration) -> bool {
+        let entry = self.by_key.get(&id.key).filter(|entry| entry.number == id.number);
+        entry.is_some_and(|entry| entry.max_age.is_none_or(|max_age| age <= max_age))
     }
 
     /// The flight asks now, so only later purges concern its answer. `false` if the flight is disowned.

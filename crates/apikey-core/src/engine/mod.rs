@@ -9,6 +9,7 @@ mod breaker;
 mod cache;
 mod cached_key;
 mod crowd;
+mod currency;
 mod flight;
 mod flights;
 mod health;
@@ -36,7 +37,8 @@ use crate::telemetry::{BreakerState, Sample, SampleValue, Telemetry, counter, ga
 pub use attempts::AttemptLimit;
 pub(crate) use attempts::{Attempts, Limited};
 pub(crate) use cached_key::{CachedKey, Freshness};
-pub(crate) use flight::{Flight, NoTurn};
+pub(crate) use currency::CutOff;
+pub(crate) use flight::{Flight, Landing, NoTurn};
 pub(crate) use outcome::{News, Outcome, Waiter};
 pub(crate) use purge::Purge;
 pub(crate) use report::Report;
@@ -73,11 +75,14 @@ pub(crate) struct EngineSettings {
     pub(crate) overdue_after: Duration,
     /// If Kinde accepts a newer secret of a key id, the older secrets of that id are forgotten.
     pub(crate) one_secret_per_key_id: bool,
+    /// `None` without a fleet.
+    pub(crate) cut_off: Option<CutOff>,
 }
 
 pub(crate) struct Engine {
     settings: EngineSettings,
     lifetime: cached_key::Lifetime,
+    currency: currency::Currency,
     telemetry: Arc<Telemetry>,
     fingerprinter: Fingerprinter,
     cache: cache::Cache,
@@ -131,6 +136,7 @@ impl Engine {
             fingerprinter,
             telemetry,
             lifetime,
+            currency: currency::Currency::new(settings.cut_off),
             settings,
         })
     }
@@ -181,8 +187,23 @@ impl Engine {
     /// The answers that are cached for the secrets of this key id, and may still serve.
     pub(crate) fn cached(&self, key_id: &str, now: Instant) -> Vec<Arc<CachedKey>> {
         let mut answers = self.cache.answers_for_id(key_id);
-        answers.retain(|answer| answer.freshness(now) != Freshness::Expired);
+        answers.retain(|answer| self.freshness(answer, now) != Freshness::Expired);
         answers
+    }
+
+    /// How an answer may serve now. Every decision must ask this, and not the answer alone.
+    pub(crate) fn freshness(&self, answer: &CachedKey, now: Instant) -> Freshness {
+        self.currency.bound(answer.freshness(now), answer.age(now), self.lifetime.moment(now))
+    }
+
+    /// Whether this instance knows of every removal that its fleet made a moment ago.
+    pub(crate) fn is_linked(&self, now: Instant) -> bool {
+        self.currency.is_linked(self.lifetime.moment(now))
+    }
+
+    /// Every removal that the fleet had made at this moment has been applied here.
+    pub(crate) fn confirm(&self, at: Instant) {
+        self.currency.confirm(self.lifetime.moment(at));
     }
 
     pub(crate) fn cached_keys(&self) -> usize {

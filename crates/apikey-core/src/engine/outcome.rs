@@ -17,6 +17,8 @@ use crate::verifier::ServerFault;
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Accepted(Arc<CachedKey>),
+    /// Another instance of the fleet got the answer.
+    Shared(Arc<CachedKey>),
     Refused(Refusal),
     Failed {
         fault: ServerFault,
@@ -53,8 +55,9 @@ impl SharedOutcome {
 #[derive(Clone)]
 pub(crate) struct Waiter {
     shared: Arc<SharedOutcome>,
-    /// `None` if this caller started the flight.
+    /// `None` if this caller started a flight that needs none.
     slot: Option<Arc<WaitingSlot>>,
+    has_started_it: bool,
 }
 
 /// What a waiter hears.
@@ -65,8 +68,13 @@ pub(crate) enum News {
 }
 
 impl Waiter {
-    pub(super) fn new(shared: Arc<SharedOutcome>, slot: Option<WaitingSlot>) -> Self {
-        Self { shared, slot: slot.map(Arc::new) }
+    /// For the caller that started the flight.
+    pub(super) fn of_starter(shared: Arc<SharedOutcome>, slot: Option<WaitingSlot>) -> Self {
+        Self { shared, slot: slot.map(Arc::new), has_started_it: true }
+    }
+
+    pub(super) fn of_joiner(shared: Arc<SharedOutcome>, slot: WaitingSlot) -> Self {
+        Self { shared, slot: Some(Arc::new(slot)), has_started_it: false }
     }
 
     /// Takes the slot again if it was given up, because a request may wait a second time.
@@ -92,7 +100,7 @@ impl Waiter {
             if let Some(outcome) = self.shared.outcome.get() {
                 return News::Landed(match outcome {
                     // The limit is that of the client that started the flight. This client made no attempt.
-                    Outcome::Limited(_) if self.slot.is_some() => Outcome::Failed {
+                    Outcome::Limited(_) if !self.has_started_it => Outcome::Failed {
                         fault: ServerFault::Unavailable { retry_after: CROWDED },
                         stale_may_serve: false,
                     },

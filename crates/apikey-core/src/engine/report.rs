@@ -19,6 +19,10 @@ pub(crate) enum Report {
     /// The flight's turn came, but no key may be sent for this much longer: the breaker is open, or Kinde asked
     /// everybody to wait.
     NotYet(Duration),
+    /// Kinde refuses this service, so no key is sent.
+    SetUp {
+        stale_may_serve: bool,
+    },
     /// The client had used up its attempts when the turn came.
     Limited(Limited),
     /// The flight's task ended without a report.
@@ -44,6 +48,7 @@ impl Report {
             }
             Self::Crowded => (Unjudged, Some("crowded")),
             Self::NotYet(_) => (Unjudged, Some("paused")),
+            Self::SetUp { .. } => (Misconfigured, Some("set_up")),
             Self::Limited(_) => (Unjudged, Some("limited")),
             Self::Lost(ServerFault::Internal) => (Misconfigured, Some("panic")),
             Self::Lost(_) => (Unjudged, Some("ended")),
@@ -78,7 +83,7 @@ impl Report {
                 seen: Seen::Nothing,
                 ended: Ended::NotJudged { may_be_an_outage: false },
             },
-            Self::Crowded | Self::NotYet(_) | Self::Limited(_) | Self::Lost(_) => {
+            Self::Crowded | Self::NotYet(_) | Self::SetUp { .. } | Self::Limited(_) | Self::Lost(_) => {
                 Lessons { used: Used::Otherwise, seen: Seen::Nothing, ended: Ended::NotMade }
             }
         }

@@ -20,6 +20,8 @@ use crate::verifier::ServerFault;
 pub(super) struct Question {
     pub(super) flight: FlightId,
     pub(super) asked_at: Instant,
+    /// When the answer of another instance came. `None` if Kinde answered.
+    pub(super) shared_at: Option<Instant>,
     /// Whether the flight may ask once more if a purge came between question and answer.
     pub(super) may_be_repeated: bool,
 }
@@ -27,7 +29,11 @@ pub(super) struct Question {
 /// What becomes of a flight.
 pub(super) enum Settled {
     /// The flight lands with this outcome.
-    Landed(Outcome),
+    Landed {
+        outcome: Outcome,
+        /// Its key replaced an older secret of the same key id.
+        is_rotation: bool,
+    },
     /// A purge came between question and answer. The flight goes on and asks again.
     AskAgain,
 }
@@ -55,9 +61,30 @@ impl Engine {
                 let outcome = self.lost(question.flight.key, fault);
                 self.end(question, outcome)
             }
+            Report::SetUp { stale_may_serve } => {
+                self.end(question, Outcome::Failed { fault: ServerFault::Internal, stale_may_serve })
+            }
             Report::Limited(limited) => self.end(question, Outcome::Limited(limited)),
             Report::Crowded => self.end(question, unavailable(CROWDED, false)),
             Report::NotYet(wait) => self.end(question, unavailable(wait, true)),
+        }
+    }
+
+    /// Takes an answer that another instance got. `None` if it is of no use: void, or due for renewal.
+    pub(super) fn settle_shared(
+        &self,
+        question: &Question,
+        judgement: Judgement,
+        now: Instant,
+    ) -> Option<Outcome> {
+        let answer = self.answer(question, judgement).ok()?;
+        if !answer.is_quiet(self.lifetime.moment(now)) || self.freshness(&answer, now) != Freshness::Fresh {
+            return None;
+        }
+        match self.accepted(question, answer) {
+            Settled::Landed { outcome: Outcome::Accepted(answer), .. } => Some(Outcome::Shared(answer)),
+            Settled::Landed { outcome, .. } => Some(outcome),
+            Settled::AskAgain => None,
         }
     }
 
@@ -83,7 +110,8 @@ impl Engine {
         let is_void = flights
             .purges_seen(question.flight)
             .is_none_or(|seen| flights.purges.concerns(seen, key, Some(verification)))
-            || self.is_rotated(question, verification.key_id());
+            || self.is_rotated(question, verification.key_id())
+            || question.shared_at.is_some_and(|now| !flights.takes_age(question.flight, answer.age(now)));
         if is_void {
             return ask_again(flights, question);
         }
@@ -95,7 +123,7 @@ impl Engine {
             self.telemetry.purged(PurgedBy::Rotation, Some(answer.verification.key_id()), 1);
         }
         self.negative.remove(&key);
-        Settled::Landed(Outcome::Accepted(answer))
+        Settled::Landed { outcome: Outcome::Accepted(answer), is_rotation }
     }
 
     /// Whether Kinde accepted another secret of the same key id that was asked about later. Then this secret
@@ -128,7 +156,7 @@ impl Engine {
         if is_remembered {
             self.negative.store(key, refusal, question.asked_at, forgotten);
         }
-        Settled::Landed(Outcome::Refused(refusal))
+        landed(Outcome::Refused(refusal))
     }
 
     /// The verifier asked, and the key was not judged.
@@ -165,7 +193,7 @@ impl Engine {
 
     fn end(&self, question: &Question, outcome: Outcome) -> Settled {
         self.flights.lock().end(question.flight);
-        Settled::Landed(outcome)
+        landed(outcome)
     }
 }
 
@@ -176,7 +204,11 @@ fn ask_again(mut flights: MutexGuard<'_, Table>, question: &Question) -> Settled
         return Settled::AskAgain;
     }
     flights.end(question.flight);
-    Settled::Landed(VOID)
+    landed(VOID)
+}
+
+fn landed(outcome: Outcome) -> Settled {
+    Settled::Landed { outcome, is_rotation: false }
 }
 
 fn unavailable(retry_after: Duration, stale_may_serve: bool) -> Outcome {

@@ -7,9 +7,10 @@ use super::admission::{Admitted, Applicant, Turn, Used};
 use super::attempts::Limited;
 use super::breaker::{Admit, Seen};
 use super::cached_key::{CachedKey, Freshness};
-use super::flight::Flight;
-use super::flights::{Started, Stuck, Table};
+use super::flight::{Flight, Stage};
+use super::flights::{FlightId, Started, Stuck, Table};
 use super::outcome::{SharedOutcome, Waiter};
+use super::report::Report;
 use super::{Engine, Rules};
 use crate::client::Client;
 use crate::evidence::StaleAnswer;
@@ -110,10 +111,10 @@ impl Engine {
         let mut must_refresh = false;
         let moment = self.lifetime.moment(now);
         let answer = self.cache.answer(key, |answer| {
-            if answer.is_quiet(moment) {
+            if answer.is_quiet(moment) && self.currency.is_linked(moment) {
                 return is_young_enough(answer);
             }
-            let serves = answer.freshness(now) == Freshness::Fresh && is_young_enough(answer);
+            let serves = self.freshness(answer, now) == Freshness::Fresh && is_young_enough(answer);
             must_refresh =
                 serves && self.settings.refresh_ahead && answer.claims_refresh(now, &self.lifetime);
             serves
@@ -129,33 +130,92 @@ impl Engine {
         Rules { max_age, attempts }: &Rules,
         now: Instant,
     ) -> Step {
-        let window = attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
         // Callers of other routes may join the flight, so the flight must know of an answer that is too old here.
         let answer = self.stale(&key, None, now);
+        // To ask again only because the instance is cut off is no attempt of the client's.
+        let counts = answer.is_none() || self.is_linked(now);
+        let window = attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
+        let window = window.filter(|_| counts);
         let applicant = Applicant { client, has_answer: answer.is_some(), window };
         let stale = answer.filter(|answer| answer.is_within(*max_age, now));
-        let (flights, wait) = match self.look(&key, now) {
+        let (mut flights, wait) = match self.look(&key, now) {
             Looked::Refused(refusal) => return Step::Refused(refusal),
             Looked::NotRefused { flights, wait } => (flights, wait),
         };
         if let Some(answer) = self.fresh(&key, *max_age, now) {
             return Step::Hit(answer);
         }
-        if let Some(outcome) = flights.join(&key, now, self.settings.overdue_after) {
+        if let Some(outcome) = flights.join(&key, *max_age, now, self.settings.overdue_after) {
             drop(flights);
             return match self.crowd.enter(client) {
-                Some(slot) => Step::Wait(Waiter::new(outcome, Some(slot))),
+                Some(slot) => Step::Wait(Waiter::of_joiner(outcome, slot)),
                 None => Step::Crowded,
             };
         }
+        if self.asks_the_fleet_first(now) {
+            return self.start_looking(flights, key, applicant, *max_age, stale, now);
+        }
         match self.may_ask(&applicant, wait, now) {
             MayAsk::Yes { turn, is_probe } => {
-                let (flight, outcome) = self.start(flights, key, &applicant, turn, is_probe, now);
-                Step::Verify(flight, Waiter::new(outcome, None))
+                let has_turn = Stage::Waiting(Arc::clone(&turn));
+                let (flight, outcome) = self.start(flights, key, &applicant, &turn, has_turn, *max_age, now);
+                Step::Verify(flight.probing(is_probe), Waiter::of_starter(outcome, None))
             }
             MayAsk::No { step, stale_may_serve } => {
                 stale.filter(|_| stale_may_serve).map_or(step, Step::Stale)
             }
+        }
+    }
+
+    /// Whether another instance's answer may spare a question. A cut-off instance could not tell whether to believe it.
+    fn asks_the_fleet_first(&self, now: Instant) -> bool {
+        self.settings.cut_off.is_some() && self.is_linked(now)
+    }
+
+    /// Starts a flight that looks into the fleet's store before it asks for a place, so that an answer from there costs
+    /// neither a place nor an attempt, and serves while the breaker is open. A client without attempts starts none, and so
+    /// can't make the store work.
+    fn start_looking(
+        self: &Arc<Self>,
+        flights: MutexGuard<'_, Table>,
+        key: Fingerprint,
+        applicant: Applicant,
+        max_age: Option<Duration>,
+        stale: Option<Arc<CachedKey>>,
+        now: Instant,
+    ) -> Step {
+        if let Some(Err(limited)) = applicant.window.as_ref().map(|window| window.check(now)) {
+            return stale.filter(|_| self.breaker.is_open()).map_or(Step::Limited(limited), Step::Stale);
+        }
+        let Some(slot) = self.crowd.enter(applicant.client) else { return Step::Crowded };
+        let looks = Stage::Looking(applicant.clone());
+        let (flight, outcome) = self.start(flights, key, &applicant, &Turn::none(), looks, max_age, now);
+        Step::Verify(flight, Waiter::of_starter(outcome, Some(slot)))
+    }
+
+    /// Asks for a place for a flight that has looked into the fleet's store in vain.
+    ///
+    /// # Errors
+    /// What the flight reports instead, if Kinde must not be asked now.
+    pub(super) fn admit(
+        &self,
+        id: FlightId,
+        applicant: &Applicant,
+        now: Instant,
+    ) -> Result<(Arc<Turn>, bool), Report> {
+        let wait = self.overloads.wait(&id.key, now);
+        let mut flights = self.flights.lock();
+        match self.may_ask(applicant, wait, now) {
+            MayAsk::Yes { turn, is_probe } => {
+                flights.set_turn(id, &turn);
+                Ok((turn, is_probe))
+            }
+            MayAsk::No { step, stale_may_serve } => Err(match step {
+                Step::Limited(limited) => Report::Limited(limited),
+                Step::Unavailable(wait) => Report::NotYet(wait),
+                Step::SetUp => Report::SetUp { stale_may_serve },
+                _ => Report::Crowded,
+            }),
         }
     }
 
@@ -229,14 +289,19 @@ impl Engine {
         }
         // A renewal counts as no attempt: the cache knows the key, so nobody guesses it.
         let applicant = Applicant { client, has_answer: true, window: None };
-        let flights = self.flights.lock();
-        if flights.join(&key, now, self.settings.overdue_after).is_some() {
+        let mut flights = self.flights.lock();
+        if flights.join(&key, None, now, self.settings.overdue_after).is_some() {
             return Step::Hit(answer);
         }
-        let Admitted::Turn(turn) = self.admission.apply(applicant.clone(), now) else {
-            return Step::Hit(answer);
+        let (turn, stage) = if self.asks_the_fleet_first(now) {
+            (Turn::none(), Stage::Looking(applicant.clone()))
+        } else {
+            let Admitted::Turn(turn) = self.admission.apply(applicant.clone(), now) else {
+                return Step::Hit(answer);
+            };
+            (Arc::clone(&turn), Stage::Waiting(turn))
         };
-        let (flight, _nobody_waits) = self.start(flights, key, &applicant, turn, false, now);
+        let (flight, _nobody_waits) = self.start(flights, key, &applicant, &turn, stage, None, now);
         Step::Refresh(answer, flight)
     }
 
@@ -246,15 +311,16 @@ impl Engine {
         mut flights: MutexGuard<'_, Table>,
         key: Fingerprint,
         applicant: &Applicant,
-        turn: Arc<Turn>,
-        is_probe: bool,
+        turn: &Arc<Turn>,
+        stage: Stage,
+        max_age: Option<Duration>,
         now: Instant,
     ) -> (Flight, Arc<SharedOutcome>) {
-        let Started { id, outcome, replaced } = flights.start(key, applicant.client, &turn, now);
+        let Started { id, outcome, replaced } = flights.start(key, applicant.client, turn, max_age, now);
         drop(flights);
         self.give_up(replaced, now);
         let engine = Arc::clone(self);
-        (Flight::new(engine, id, Arc::clone(&outcome), applicant, turn, is_probe, now), outcome)
+        (Flight::new(engine, id, Arc::clone(&outcome), applicant, stage, now), outcome)
     }
 
     /// Takes the places of stuck flights back, and tells their waiters that nobody could answer.
@@ -274,12 +340,13 @@ impl Engine {
         now: Instant,
     ) -> Option<Arc<CachedKey>> {
         self.cache.answer(key, |answer| {
-            answer.freshness(now) != Freshness::Expired && answer.is_within(max_age, now)
+            self.freshness(answer, now) != Freshness::Expired && answer.is_within(max_age, now)
         })
     }
 
     fn fresh(&self, key: &Fingerprint, max_age: Option<Duration>, now: Instant) -> Option<Arc<CachedKey>> {
-        self.cache
-            .answer(key, |answer| answer.freshness(now) == Freshness::Fresh && answer.is_within(max_age, now))
+        self.cache.answer(key, |answer| {
+            self.freshness(answer, now) == Freshness::Fresh && answer.is_within(max_age, now)
+        })
     }
 }

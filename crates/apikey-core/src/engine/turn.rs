@@ -41,6 +41,11 @@ impl Turn {
         Arc::new(Self { state: Mutex::new(state), decided: Notify::new(), has_place, has_left })
     }
 
+    /// Of a flight that has not asked for a place yet, so it holds nothing.
+    pub(super) fn none() -> Arc<Self> {
+        Self::new(TurnState::Over)
+    }
+
     pub(super) fn decide(&self, state: TurnState) {
         self.has_place.store(matches!(state, TurnState::Come(_)), Ordering::Release);
         *self.lock() = state;

@@ -93,6 +93,8 @@ pub enum AnswerSource {
     Coalesced,
     /// This request started the verification.
     Verified,
+    /// Another instance of the fleet had verified the key.
+    Shared,
 }
 
 /// How a verification ended.
@@ -180,7 +182,7 @@ macro_rules! texts {
 
 texts! {
     DecisionOutcome { Accepted: "accepted", Denied: "denied", Anonymous: "anonymous" }
-    AnswerSource { Hit: "hit", Stale: "stale", Negative: "negative", Coalesced: "coalesced", Verified: "verified" }
+    AnswerSource { Hit: "hit", Stale: "stale", Negative: "negative", Coalesced: "coalesced", Verified: "verified", Shared: "shared" }
     VerificationResult {
         Accepted: "accepted", Refused: "refused", Unjudged: "unjudged", Misconfigured: "misconfigured",
     }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::tries::{Tries, random};
 use crate::clock::Clock;
-use crate::engine::{Engine, Flight, NoTurn, Report};
+use crate::engine::{Engine, Flight, Landing, NoTurn, Report};
 use crate::evidence::Retry;
 use crate::key::PresentedKey;
 use crate::log_gate::LogGate;
@@ -70,8 +70,8 @@ impl Pilot {
                 }
             };
             match flight.land(report, self.clock.now()) {
-                Some(again) => flight = again,
-                None => return,
+                Landing::AskAgain(again) => flight = again,
+                Landing::Landed { .. } => return,
             }
         }
     }

@@ -274,14 +274,15 @@ fn whoever_queued_when_the_breaker_opened_is_not_sent() {
     let (wait, is_pause) = early.must_still_wait(world.clock.now()).expect("the breaker is open");
     assert_eq!((wait, is_pause), (SECOND, false));
     assert!(turn_of(&mut early).is_some());
-    assert!(early.land(Report::NotYet(wait), world.clock.now()).is_none());
+    assert!(matches!(early.land(Report::NotYet(wait), world.clock.now()), Landing::Landed { .. }));
 }
 
 #[test]
 fn a_verifier_that_panics_about_a_key_serves_no_stale_answer() {
     let world = with_a_stale_answer();
     let (flight, waiter) = world.start("k1");
-    assert!(flight.land(Report::Lost(ServerFault::Internal), world.clock.now()).is_none());
+    let landing = flight.land(Report::Lost(ServerFault::Internal), world.clock.now());
+    assert!(matches!(landing, Landing::Landed { .. }));
     assert!(matches!(heard_outcome(waiter), Some(Outcome::Failed { stale_may_serve: false, .. })));
 }
 
@@ -348,7 +349,8 @@ fn three_connections_that_could_not_be_made_raise_the_suspicion() {
         let mut flight = world.start(&format!("k{key}")).0;
         assert!(turn_of(&mut flight).is_some());
         let error = VerifierError::outage("refused").without_connection();
-        assert!(flight.land(Report::Failed(error), world.clock.now()).is_none());
+        let landing = flight.land(Report::Failed(error), world.clock.now());
+        assert!(matches!(landing, Landing::Landed { .. }));
     }
     assert!(world.health_check(Health::Up));
 }

@@ -38,6 +38,7 @@ pub(super) fn plain() -> EngineSettings {
         queue_patience: SECOND,
         health_check_timeout: 3 * SECOND,
         overdue_after: Duration::from_secs(1_000_000),
+        cut_off: None,
     }
 }
 
@@ -107,7 +108,10 @@ impl World {
         {
             flight.note_overload(error.retry_after(), self.clock.now());
         }
-        flight.land(report, self.clock.now())
+        match flight.land(report, self.clock.now()) {
+            Landing::AskAgain(flight) => Some(flight),
+            Landing::Landed { .. } => None,
+        }
     }
 
     /// Makes a health check, if the engine wants one.
@@ -228,7 +232,9 @@ const UNAVAILABLE: Option<Heard> = Some(Heard::Failed(ServerFault::UNAVAILABLE))
 /// The engine needs no runtime, so this polls the waiter once.
 fn heard(waiter: Waiter) -> Option<Heard> {
     Some(match heard_outcome(waiter)? {
-        Outcome::Accepted(answer) => Heard::LetIn(answer.verification.key_id().to_owned()),
+        Outcome::Accepted(answer) | Outcome::Shared(answer) => {
+            Heard::LetIn(answer.verification.key_id().to_owned())
+        }
         Outcome::Refused(refusal) => Heard::Refused(refusal),
         Outcome::Failed { fault, .. } => Heard::Failed(fault),
         Outcome::Limited(_) => Heard::Limited,

@@ -67,6 +67,7 @@ fn settings(random: &mut Random) -> EngineSettings {
         circuit_breaker: random.one_in(2),
         queue_patience: Duration::from_secs(40),
         overdue_after: seconds(random, [60, 1_000_000, 1_000_000]),
+        cut_off: None,
         one_secret_per_key_id: random.one_in(2),
         ..plain()
     }
@@ -209,7 +210,7 @@ impl Simulation {
         let Flying { flight, secret, client, is_attempt, began, asked } = flying;
         let Some(Asked { said, window }) = asked else {
             // Its turn did not come.
-            assert!(flight.land(Report::Crowded, now).is_none());
+            assert!(matches!(flight.land(Report::Crowded, now), Landing::Landed { .. }));
             return;
         };
         let is_open = self.world.engine.breaker.is_open();
