@@ -8,6 +8,7 @@ use crate::denial::Denial;
 use crate::engine::Purge;
 use crate::key::{Credential, MalformedKey, PresentedKey};
 use crate::policy::Policy;
+use crate::removal::Removal;
 use crate::request::RequestHead;
 use crate::telemetry::Statistics;
 use crate::verified_key::VerifiedKey;
@@ -97,55 +98,48 @@ impl Authenticator {
 
     /// Forgets one key, for example after its revocation. The next request with it asks Kinde again. An answer that
     /// was asked for before this call is neither cached nor served after it, and no outage brings the key back.
-    /// Returns whether an answer was cached.
+    /// Await the [`Removal`] to learn that the other instances of a fleet will have heard of it, too.
     ///
     /// # Errors
     /// [`MalformedKey`], if the text can't be a key.
-    pub fn remove(&self, key: &str) -> Result<bool, MalformedKey> {
+    pub fn remove(&self, key: &str) -> Result<Removal, MalformedKey> {
         let key = PresentedKey::parse(key)?;
-        let removed = self.0.engine.purge(Purge::Key(self.0.engine.fingerprint(key.expose())));
-        Ok(removed > 0)
+        Ok(self.0.remove([Purge::Key(self.0.engine.fingerprint(key.expose()))]))
     }
 
-    /// Forgets the key with this id, with the same guarantee as [`remove`](Self::remove). Returns how many answers
-    /// were cached.
+    /// Forgets the key with this id, with the same guarantee as [`remove`](Self::remove).
     ///
     /// There is one exception. A refusal carries no key id, so it can't be matched to this call. All remembered
     /// refusals are forgotten ([`negative_time_to_live`](crate::AuthenticatorBuilder::negative_time_to_live)). If a
     /// refusal was asked for before this call, callers that already wait for it get it. It is not cached.
-    pub fn remove_key_id(&self, key_id: &str) -> usize {
-        self.0.engine.purge(Purge::KeyId(key_id.into()))
+    pub fn remove_key_id(&self, key_id: &str) -> Removal {
+        self.0.remove([Purge::KeyId(key_id.into())])
     }
 
     /// Forgets the keys with these ids, with the same guarantee as [`remove_key_id`](Self::remove_key_id) for each.
     /// However many ids there are, no request waits for this call, and it makes no verification of another key fail or
-    /// start again. Returns how many answers were cached.
-    pub fn remove_key_ids(&self, ids: impl IntoIterator<Item = impl AsRef<str>>) -> usize {
-        self.0.engine.purge_key_ids(ids.into_iter().map(|id| id.as_ref().into()))
+    /// start again.
+    pub fn remove_key_ids(&self, ids: impl IntoIterator<Item = impl AsRef<str>>) -> Removal {
+        self.0.remove(ids.into_iter().map(|id| Purge::KeyId(id.as_ref().into())))
     }
 
     /// Forgets the keys of this user, with the same guarantee as [`remove_key_id`](Self::remove_key_id). It inspects
-    /// every cached key, a few at a time, so that no request waits for it. Returns how many answers were cached. No key has
-    /// the empty id.
-    pub fn remove_user(&self, user_id: &str) -> usize {
-        if user_id.is_empty() { 0 } else { self.0.engine.purge(Purge::User(user_id.into())) }
+    /// every cached key, a few at a time, so that no request waits for it. No key has the empty id.
+    pub fn remove_user(&self, user_id: &str) -> Removal {
+        self.0.remove((!user_id.is_empty()).then(|| Purge::User(user_id.into())))
     }
 
     /// Forgets the keys of this organization, with the same guarantee as [`remove_key_id`](Self::remove_key_id). It
-    /// inspects every cached key, a few at a time, so that no request waits for it. Returns how many answers were
-    /// cached. No key has the empty code.
-    pub fn remove_organization(&self, organization_code: &str) -> usize {
-        if organization_code.is_empty() {
-            0
-        } else {
-            self.0.engine.purge(Purge::Organization(organization_code.into()))
-        }
+    /// inspects every cached key, a few at a time, so that no request waits for it. No key has the empty code.
+    pub fn remove_organization(&self, organization_code: &str) -> Removal {
+        let is_one = !organization_code.is_empty();
+        self.0.remove(is_one.then(|| Purge::Organization(organization_code.into())))
     }
 
     /// Forgets every key, with the same guarantee as [`remove`](Self::remove). It removes them a few at a time, so that
-    /// no request waits for it. Returns how many answers were cached.
-    pub fn clear(&self) -> usize {
-        self.0.engine.purge(Purge::Everything)
+    /// no request waits for it.
+    pub fn clear(&self) -> Removal {
+        self.0.remove([Purge::Everything])
     }
 
     /// The cached answers for this key id: one for each of its secrets that was presented. At Kinde a key has one

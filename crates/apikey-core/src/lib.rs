@@ -97,6 +97,7 @@ mod log_gate;
 mod memo;
 mod options;
 mod policy;
+mod removal;
 mod request;
 mod retry;
 mod runtime;
@@ -136,6 +137,7 @@ pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;
 pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
+pub use removal::Removal;
 pub use request::{PeerAddress, PlainRequest, RequestHead, is_preflight};
 pub use telemetry::{
     AnswerSource, BreakerState, CallRecord, DURATION_BUCKETS, DecisionOutcome, DecisionRecord, Endpoint,

@@ -7,15 +7,19 @@ use crate::client::{Client, Clients};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::denial::{Denial, DenialStyle};
-use crate::engine::{CachedKey, Engine, Rules};
+use crate::engine::{CachedKey, Engine, Purge, Rules};
 use crate::extract::Extraction;
 use crate::options::Options;
 use crate::policy::Policy;
+use crate::removal::Removal;
 use crate::request::RequestHead;
 use crate::telemetry::Telemetry;
 use crate::uploads::RefusedUploads;
 use crate::verified_key::VerifiedKey;
 use crate::worker::Worker;
+
+/// How many removals are handled at once.
+const MOST_REMOVED_AT_ONCE: usize = 256;
 
 /// What an authenticator holds: the options that may differ by route, and the parts that all its views share.
 pub(crate) struct View {
@@ -75,6 +79,19 @@ impl View {
             self.clients.note_missing_address::<R>();
         }
         client
+    }
+
+    /// Forgets what these purges name, here and in the fleet.
+    pub(crate) fn remove(&self, purges: impl IntoIterator<Item = Purge>) -> Removal {
+        let (mut purges, mut removed) = (purges.into_iter(), 0);
+        loop {
+            // The iterator is the caller's code, so it must not run under a lock.
+            let some: Vec<Purge> = purges.by_ref().take(MOST_REMOVED_AT_ONCE).collect();
+            if some.is_empty() {
+                return Removal::new(removed, None);
+            }
+            removed += self.engine.purge_all(&some);
+        }
     }
 
     /// A key whose answer comes from the cache.

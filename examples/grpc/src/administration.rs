@@ -24,7 +24,7 @@ impl Administration for Keys {
         request: Request<ForgetKeyRequest>,
     ) -> Result<Response<ForgetKeyResponse>, Status> {
         // The layer has asked for the scope `admin`.
-        let forgotten = self.keys.remove_key_id(&request.into_inner().key_id);
+        let forgotten = self.keys.remove_key_id(&request.into_inner().key_id).removed();
         Ok(Response::new(ForgetKeyResponse { forgotten: forgotten.try_into().unwrap_or(u32::MAX) }))
     }
 }

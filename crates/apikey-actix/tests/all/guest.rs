@@ -37,10 +37,10 @@ async fn a_response_to_a_refused_request_carries_the_denial() {
 #[actix_web::test]
 async fn a_handler_finds_the_authenticator_however_it_is_registered() {
     async fn forget(keys: Authenticator, key: ApiKey) -> String {
-        keys.remove_key_id(key.key_id()).to_string()
+        keys.remove_key_id(key.key_id()).removed().to_string()
     }
     async fn forget_data(keys: web::Data<Authenticator>, key: ApiKey) -> String {
-        keys.remove_key_id(key.key_id()).to_string()
+        keys.remove_key_id(key.key_id()).removed().to_string()
     }
     let keys = cached(&verifier());
     let data = web::Data::new(keys.clone());

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use apikey_core::Authenticator;
+use apikey_core::{Authenticator, Removal};
 
 use crate::steps::{STALE, TTL, fail, hold, hold_next, in_flight, recover, start, timed};
 use crate::{adapter::Subject, expected::*, key::Key, world::World};
 use apikey_testkit::emulator::{Endpoint, Fault, Gate};
 
-type Purge = fn(&Authenticator, &Key) -> usize;
+type Purge = fn(&Authenticator, &Key) -> Removal;
 
 /// Every way to purge the key `both_owners`.
 const PURGES: [(&str, Purge); 6] = [
-    ("remove", |keys, key| usize::from(keys.remove(&key.secret).expect("it is a key"))),
+    ("remove", |keys, key| keys.remove(&key.secret).expect("it is a key")),
     ("remove_key_id", |keys, key| keys.remove_key_id(&key.id)),
     ("remove_key_ids", |keys, key| keys.remove_key_ids(["nobody's", &key.id])),
     ("remove_user", |keys, _| keys.remove_user("kp_user")),

@@ -67,7 +67,7 @@ pub mod application {
     pub use crate::{
         AnyOf, AttemptLimit, Audience, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource,
         Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, OrganizationKey, PeerAddress, Policy,
-        RouteOptions, TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, scopes,
+        Removal, RouteOptions, TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, scopes,
     };
     // For a verifier of the application's own, and for tests of it.
     pub use crate::{

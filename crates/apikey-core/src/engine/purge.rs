@@ -14,8 +14,6 @@ const MOST_NOTED: usize = 1_000_000;
 /// How many noted purges are forgotten under one lock, because every key without a fresh answer waits
 /// meanwhile.
 const MOST_FORGOTTEN: usize = 1024;
-/// How many purges are noted under one lock.
-const MOST_NOTED_AT_ONCE: usize = 256;
 
 /// What a purge forgets. A purge by user never concerns an answer without a user, and a purge by organization never one
 /// without an organization.
@@ -199,49 +197,38 @@ impl Engine {
     /// Forgets what the purge names. An answer that was asked for before this call is neither kept nor served after it.
     /// Returns how many answers were cached.
     pub(crate) fn purge(&self, purge: Purge) -> usize {
-        self.note(std::slice::from_ref(&purge));
-        let removed = self.forget(&purge);
-        self.tell(&purge, removed);
+        self.purge_all(&[purge])
+    }
+
+    /// [`purge`](Self::purge) for a few. They are noted under one lock, so more than a few hundred are too many.
+    pub(crate) fn purge_all(&self, purges: &[Purge]) -> usize {
+        self.note(purges);
+        let removed = purges.iter().map(|purge| {
+            let removed = self.forget(purge);
+            self.tell(purge, removed);
+            removed
+        });
+        let removed = removed.sum();
+        // A refusal names no id and no owner, so it may be of any key.
+        if purges.iter().any(|purge| !matches!(purge, Purge::Key(_))) {
+            self.negative.clear();
+        }
         removed
     }
 
     fn forget(&self, purge: &Purge) -> usize {
-        let removed = match purge {
+        match purge {
             Purge::Everything => self.cache.clear(),
             Purge::Key(key) => {
                 let removed = self.cache.remove(key);
                 self.negative.remove(key);
-                return removed;
+                removed
             }
             Purge::KeyId(id) => self.cache.remove_id(id),
             Purge::User(_) | Purge::Organization(_) => self
                 .cache
                 .remove_where(|answer| purge.matches(answer.fingerprint(), Some(&answer.verification))),
-        };
-        // A refusal names no id and no owner, so it may be of any key.
-        self.negative.clear();
-        removed
-    }
-
-    /// Forgets the keys with these ids, a few at a time. Returns how many answers were cached.
-    pub(crate) fn purge_key_ids(&self, ids: impl Iterator<Item = Box<str>>) -> usize {
-        let mut removed = 0;
-        let mut ids = ids.map(Purge::KeyId).peekable();
-        let mut some = Vec::with_capacity(MOST_NOTED_AT_ONCE);
-        while ids.peek().is_some() {
-            // The iterator is the caller's code, so it must not run under a lock.
-            some.extend(ids.by_ref().take(MOST_NOTED_AT_ONCE));
-            self.note(&some);
-            for purge in some.drain(..) {
-                if let Purge::KeyId(id) = &purge {
-                    let of_this_id = self.cache.remove_id(id);
-                    self.tell(&purge, of_this_id);
-                    removed += of_this_id;
-                }
-            }
-            self.negative.clear();
         }
-        removed
     }
 
     /// Corrects the engine after the machine slept for this long, because the clock that dates answers does not count

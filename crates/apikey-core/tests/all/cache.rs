@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use apikey_core::{
     Authenticator, DEFAULT_CACHE_TIME_TO_LIVE, Judgement, ManualClock, PlainRequest, Policy, Refusal,
-    RequestHead, Verification,
+    Removal, RequestHead, Verification,
 };
 use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate, IssuedKey, KeySpecification};
 
@@ -166,14 +166,14 @@ async fn a_removed_key_is_asked_about_again() {
     assert_eq!(authenticator.cached_keys(), 0);
     assert!(!is_from_cache(&authenticator, &keys[1]).await);
     assert!(authenticator.remove("no key").is_err());
-    assert!(!authenticator.remove("k_live_unheard_of").unwrap());
+    assert_eq!(authenticator.remove("k_live_unheard_of").unwrap().removed(), 0);
 }
 
 /// A key is revoked while an older answer is on its way.
 #[tokio::test]
 async fn a_purge_outruns_an_answer_that_is_on_its_way() {
-    let purges: [fn(&Authenticator, &str) -> usize; 2] = [
-        |authenticator, secret| usize::from(authenticator.remove(secret).unwrap()),
+    let purges: [fn(&Authenticator, &str) -> Removal; 2] = [
+        |authenticator, secret| authenticator.remove(secret).unwrap(),
         |authenticator, _| authenticator.clear(),
     ];
     for purge in purges {

@@ -28,7 +28,7 @@ async fn routes_with_options_share_the_cache_and_the_token() {
     assert!(partners.authenticate(&bearer(&issued.secret)).await.unwrap().is_from_cache());
     let counters = emulator.counters();
     assert_eq!((counters.verify_calls, counters.token_calls), (1, 1));
-    assert_eq!(partners.remove_key_id(&issued.key_id), 1);
+    assert_eq!(partners.remove_key_id(&issued.key_id).removed(), 1);
     assert_eq!((everywhere.cached_keys(), everywhere.cached(&issued.key_id)), (0, Vec::new()));
 }
 

@@ -227,11 +227,11 @@ impl Director {
             _ => Scope::KeyId(identity.key_id.clone()),
         };
         self.shared.oracle.purge(&scope, || match &scope {
-            Scope::Secret(secret) => usize::from(keys.remove(secret).unwrap_or_default()),
-            Scope::KeyId(id) => keys.remove_key_id(id),
-            Scope::User(id) => keys.remove_user(id),
-            Scope::Organization(code) => keys.remove_organization(code),
-            Scope::Everything => keys.clear(),
+            Scope::Secret(secret) => keys.remove(secret).map_or(0, |removal| removal.removed()),
+            Scope::KeyId(id) => keys.remove_key_id(id).removed(),
+            Scope::User(id) => keys.remove_user(id).removed(),
+            Scope::Organization(code) => keys.remove_organization(code).removed(),
+            Scope::Everything => keys.clear().removed(),
         });
     }
 

@@ -229,6 +229,12 @@ enum Heard {
 
 const UNAVAILABLE: Option<Heard> = Some(Heard::Failed(ServerFault::UNAVAILABLE));
 
+/// Forgets these key ids, a few at a time, as an application's call does. Returns how many answers were cached.
+fn purge_ids(engine: &Engine, ids: impl Iterator<Item = String>) -> usize {
+    let purges: Vec<Purge> = ids.map(|id| Purge::KeyId(id.into())).collect();
+    purges.chunks(256).map(|some| engine.purge_all(some)).sum()
+}
+
 /// The engine needs no runtime, so this polls the waiter once.
 fn heard(waiter: Waiter) -> Option<Heard> {
     Some(match heard_outcome(waiter)? {

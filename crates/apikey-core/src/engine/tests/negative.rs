@@ -43,7 +43,7 @@ fn a_key_that_is_active_again_is_let_in_once_its_id_was_purged() {
         world.land_at_once(world.start("k1").0, REVOKED);
         assert_eq!(world.kind("k1"), Kind::Refused(Refusal::Revoked));
         if with_others {
-            world.engine.purge_key_ids(["other".into(), "id1".into()].into_iter());
+            world.engine.purge_all(&["other", "id1"].map(|id| Purge::KeyId(id.into())));
         } else {
             world.engine.purge(Purge::KeyId("id1".into()));
         }
@@ -59,7 +59,7 @@ fn a_purge_of_one_key_or_of_no_ids_leaves_other_refusals() {
     let world = World::new(EngineSettings { negative_time_to_live: NEGATIVE, ..plain() });
     world.land_at_once(world.start("k1").0, REVOKED);
     world.engine.purge(Purge::Key(world.engine.fingerprint("k2")));
-    world.engine.purge_key_ids(std::iter::empty());
+    world.engine.purge_all(&[]);
     assert_eq!(world.kind("k1"), Kind::Refused(Refusal::Revoked));
 }
 

@@ -140,7 +140,7 @@ fn removals_of_other_keys_make_no_open_question_ask_again() {
         world.engine.purge(Purge::KeyId(format!("other{number}").into()));
         world.engine.purge(Purge::Key(world.engine.fingerprint(format!("k{}", number + 2))));
     }
-    world.engine.purge_key_ids((0..200_000).map(|number| format!("another{number}").into()));
+    purge_ids(&world.engine, (0..200_000).map(|number| format!("another{number}")));
     world.land_at_once(flight, Said::Accepted(identity()));
     assert_eq!(heard(waiter), let_in("id1"));
     assert!(world.is_cached("k1"));
@@ -156,9 +156,7 @@ fn many_ids_are_forgotten_with_the_same_promise_as_one() {
         world.cache(&format!("k{number}"));
     }
     let (flight, waiter) = world.start("k1000");
-    world
-        .engine
-        .purge_key_ids((0..2000).filter(|number| number % 2 == 0).map(|number| format!("k{number}").into()));
+    purge_ids(&world.engine, (0..2000).step_by(2).map(|number| format!("k{number}")));
     for number in 0..1000 {
         assert_eq!(world.is_cached(&format!("k{number}")), number % 2 == 1, "{number}");
     }
@@ -238,7 +236,7 @@ fn no_answer_from_before_a_purge_is_kept_after_it() {
                 0 => world.engine.purge(Purge::User("kp_1".into())),
                 1 => world.engine.purge(Purge::Organization("org_1".into())),
                 2 => world.engine.purge(Purge::Everything),
-                3 => world.engine.purge_key_ids((0..KEYS).map(|key| format!("id{key}").into())),
+                3 => purge_ids(&world.engine, (0..KEYS).map(|key| format!("id{key}"))),
                 _ => {
                     concerned = round..round + 1;
                     world.engine.purge(Purge::Key(key_of(round)))
