@@ -96,6 +96,7 @@ mod kinde;
 mod log_gate;
 mod memo;
 mod options;
+mod peers;
 mod policy;
 mod removal;
 mod request;

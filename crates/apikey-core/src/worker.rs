@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::engine::{Engine, Flight};
 use crate::key::PresentedKey;
 use crate::log_gate::LogGate;
+use crate::peers::Peers;
 use crate::retry::RetryBudget;
 use crate::runtime::VerificationRuntime;
 use crate::telemetry::{Sample, gauge, vocabulary};
@@ -44,6 +45,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) max_in_flight: usize,
     /// How long after a flight asked a stale answer may serve. `None` if no answer ever serves as stale.
     pub(crate) slow_after: Option<Duration>,
+    /// `None` without a fleet.
+    pub(crate) peers: Option<Arc<dyn Peers>>,
 }
 
 impl Worker {
@@ -54,7 +57,7 @@ impl Worker {
         runtime: VerificationRuntime,
         settings: WorkerSettings,
     ) -> Self {
-        let WorkerSettings { timeout, retries, max_in_flight, slow_after } = settings;
+        let WorkerSettings { timeout, retries, max_in_flight, slow_after, peers } = settings;
         let log = Arc::new(LogGate::default());
         let retries = retries.then(|| RetryBudget::new(max_in_flight));
         let pilot = Pilot {
@@ -64,6 +67,7 @@ impl Worker {
             tries: Tries::new(Arc::clone(&verifier), Arc::clone(&engine), timeout, retries),
             timeout,
             slow_after,
+            peers,
         };
         let checker = Checker::new(verifier, Arc::clone(&engine), Arc::clone(&clock), log, timeout);
         let alive = watch::channel(()).0;

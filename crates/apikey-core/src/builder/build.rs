@@ -94,6 +94,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             retries: self.retries,
             max_in_flight: self.max_in_flight,
             slow_after: (!self.stale_if_error.is_zero()).then_some(self.stale_while_slow),
+            peers: None,
         };
         let telemetry = Arc::new(Telemetry::told_to(self.observer));
         let engine = Engine::new(engine, Fingerprinter::random()?, Arc::clone(&telemetry), self.clock.now());

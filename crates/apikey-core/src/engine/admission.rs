@@ -119,7 +119,7 @@ impl Admission {
         if !inner.shares.withdraw(client, turn) && turn.has_place() {
             // The turn may have come without the flight taking it up.
             if let Some(Decided::Come(Some(attempt))) = turn.take() {
-                attempt.end(Ended::NotMade);
+                let _given_back = attempt.end(Ended::NotMade);
             }
             inner.give_place_back(client, used, now);
         }

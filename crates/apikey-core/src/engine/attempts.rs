@@ -206,11 +206,27 @@ impl Window {
 }
 
 impl CountedAttempt {
-    pub(super) fn end(self, ended: Ended) {
+    pub(super) fn limit(&self) -> AttemptLimit {
+        self.window.settings
+    }
+
+    /// Notes that the client has used up its attempts elsewhere in the fleet. They come back after this time.
+    pub(super) fn refuse_for(self, resets_in: Duration, now: Instant) -> Limited {
+        let limit = self.limit();
+        let resets_in = resets_in.min(limit.window);
+        let mut counts = self.window.current(now);
+        counts.used = counts.used.max(limit.attempts);
+        // The clock may not reach back that far. Then the window lasts longer, and is counted here alone.
+        counts.began = now.checked_sub(limit.window - resets_in).unwrap_or(counts.began);
+        Limited { limit, resets_in }
+    }
+
+    /// Returns whether the attempt stays counted.
+    pub(super) fn end(self, ended: Ended) -> bool {
         let Window { counts, settings, outages } = &self.window;
         let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.began != self.began {
-            return;
+            return ended == Ended::Refused || (ended == Ended::Accepted && !settings.counts_only_refused);
         }
         counts.open = counts.open.saturating_sub(1);
         let outage = outages.load(Ordering::Relaxed);
@@ -237,6 +253,7 @@ impl CountedAttempt {
             }
         };
         counts.used = counts.used.saturating_add(u32::from(is_used));
+        is_used
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::admission::{Applicant, Decided, Turn, Used};
-use super::attempts::{CountedAttempt, Limited};
+use super::attempts::{AttemptLimit, CountedAttempt, Limited};
 use super::flights::FlightId;
 use super::outcome::{Outcome, SharedOutcome};
 use super::report::{Lessons, Report};
@@ -55,10 +55,16 @@ pub(super) enum Stage {
 pub(crate) enum Landing {
     /// A purge came between question and answer. The flight must ask again.
     AskAgain(Flight),
-    Landed {
-        /// Its key replaced an older secret of the same key id.
-        is_rotation: bool,
-    },
+    Landed(Landed),
+}
+
+/// What others must hear of a flight that has landed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Landed {
+    /// Its key replaced an older secret of the same key id.
+    pub(crate) is_rotation: bool,
+    /// The attempt of its client stays counted.
+    pub(crate) is_used: bool,
 }
 
 /// Why a flight may not ask.
@@ -176,6 +182,19 @@ impl Flight {
         self.engine.flights.lock().ask_now(self.id);
     }
 
+    /// The client and the limit that its attempt counts for, if it counts.
+    pub(crate) fn counted_for(&self) -> Option<(Client, AttemptLimit)> {
+        Some((self.client?, self.attempt.as_ref()?.limit()))
+    }
+
+    /// Notes that the client has used up its attempts elsewhere in the fleet. The flight must land with this report.
+    pub(crate) fn is_limited_elsewhere(&mut self, resets_in: Duration, now: Instant) -> Report {
+        match self.attempt.take() {
+            Some(attempt) => Report::Limited(attempt.refuse_for(resets_in, now)),
+            None => Report::Crowded,
+        }
+    }
+
     /// How long ago the question was asked.
     pub(crate) fn time_since_asked(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.asked_at)
@@ -212,8 +231,10 @@ impl Flight {
 
     /// Lands the flight with this report, unless a purge came between question and answer.
     pub(crate) fn land(mut self, report: Report, now: Instant) -> Landing {
-        let is_rotation = self.hand_in(report, now);
-        if self.has_landed { Landing::Landed { is_rotation } } else { Landing::AskAgain(self) }
+        match self.hand_in(report, now) {
+            Some(landed) => Landing::Landed(landed),
+            None => Landing::AskAgain(self),
+        }
     }
 
     /// Lands the flight with an answer that another instance got. `None` if it has landed. Otherwise a purge or a
@@ -228,8 +249,8 @@ impl Flight {
         None
     }
 
-    /// Whether the key replaced an older secret of its key id.
-    fn hand_in(&mut self, report: Report, now: Instant) -> bool {
+    /// `None` if the flight must ask again.
+    fn hand_in(&mut self, report: Report, now: Instant) -> Option<Landed> {
         let question = Question {
             flight: self.id,
             asked_at: self.asked_at,
@@ -242,13 +263,11 @@ impl Flight {
             Settled::AskAgain => {
                 self.questions += 1;
                 self.asked_at = now;
-                false
+                None
             }
             Settled::Landed { outcome, is_rotation } => {
                 // Waiters get the outcome last, so that they find everything else done.
-                if let Some(attempt) = self.attempt.take() {
-                    attempt.end(ended);
-                }
+                let is_used = self.attempt.take().is_some_and(|attempt| attempt.end(ended));
                 self.leave(used, now);
                 self.engine.learn(seen, self.client, self.is_probe, now);
                 let key = match &outcome {
@@ -266,7 +285,7 @@ impl Flight {
                 });
                 self.outcome.publish(outcome);
                 self.has_landed = true;
-                is_rotation
+                Some(Landed { is_rotation, is_used })
             }
         }
     }
@@ -298,6 +317,6 @@ impl Drop for Flight {
             ServerFault::UNAVAILABLE
         };
         let now = self.began + self.began_by_the_system.elapsed();
-        let _no_rotation = self.hand_in(Report::Lost(fault), now.max(self.asked_at));
+        let _landed = self.hand_in(Report::Lost(fault), now.max(self.asked_at));
     }
 }

@@ -38,7 +38,7 @@ pub use attempts::AttemptLimit;
 pub(crate) use attempts::{Attempts, Limited};
 pub(crate) use cached_key::{CachedKey, Freshness};
 pub(crate) use currency::CutOff;
-pub(crate) use flight::{Flight, Landing, NoTurn};
+pub(crate) use flight::{Flight, Landed, Landing, NoTurn};
 pub(crate) use outcome::{News, Outcome, Waiter};
 pub(crate) use purge::Purge;
 pub(crate) use report::Report;

@@ -14,7 +14,7 @@ use super::report::Report;
 use super::{Engine, Rules};
 use crate::client::Client;
 use crate::evidence::StaleAnswer;
-use crate::key::Fingerprint;
+use crate::key::{Fingerprint, PresentedKey};
 use crate::verification::Refusal;
 
 /// How often a step looks into the caches, at most. It looks again if a flight landed before it had the lock.
@@ -342,6 +342,12 @@ impl Engine {
         self.cache.answer(key, |answer| {
             self.freshness(answer, now) != Freshness::Expired && answer.is_within(max_age, now)
         })
+    }
+
+    /// Whether an answer about this key that was asked for at this moment or later is cached.
+    pub(crate) fn has_answer(&self, key: &PresentedKey, asked_at: Instant, now: Instant) -> bool {
+        let answer = self.stale(&self.fingerprint(key.expose()), None, now);
+        answer.is_some_and(|answer| answer.asked_at() >= asked_at)
     }
 
     fn fresh(&self, key: &Fingerprint, max_age: Option<Duration>, now: Instant) -> Option<Arc<CachedKey>> {

@@ -1,19 +1,21 @@
 //! Flies one flight: waits for its turn, asks, and lands it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant as StdInstant};
 
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::tries::{Tries, random};
+use crate::client::Client;
 use crate::clock::Clock;
-use crate::engine::{Engine, Flight, Landing, NoTurn, Report};
+use crate::engine::{AttemptLimit, Engine, Flight, Landed, Landing, NoTurn, Purge, Report};
 use crate::evidence::Retry;
 use crate::key::PresentedKey;
 use crate::log_gate::LogGate;
+use crate::peers::{Counted, Head, Peers, SharedAnswer, WindowName};
 use crate::retry::Allowance;
 use crate::telemetry::calls::together;
-use crate::verification::Judgement;
+use crate::verification::{Judgement, Verdict};
 use crate::verifier::VerifierError;
 
 /// A flight whose turn has come waits this long, at most, for Kinde's moment. If the moment is later, its
@@ -21,6 +23,8 @@ use crate::verifier::VerifierError;
 const LONGEST_WAIT_FOR_EVERYBODY: Duration = Duration::from_secs(1);
 /// Flights that rest until the same moment ask spread over a quarter of their wait, but over no more than this.
 const LONGEST_SPREAD: Duration = Duration::from_millis(250);
+/// How long a flight waits until it asks again whether its client's attempts under way in the fleet have ended.
+const WHILE_BUSY: Duration = Duration::from_millis(50);
 
 pub(super) struct Pilot {
     pub(super) engine: Arc<Engine>,
@@ -31,7 +35,12 @@ pub(super) struct Pilot {
     pub(super) timeout: Duration,
     /// How long after a flight asked a stale answer may serve. `None` if no answer ever serves as stale.
     pub(super) slow_after: Option<Duration>,
+    /// `None` without a fleet.
+    pub(super) peers: Option<Arc<dyn Peers>>,
 }
+
+/// An attempt that the fleet counts.
+type CountedAttempt = (Client, AttemptLimit, WindowName);
 
 impl Pilot {
     /// Flies until the flight has landed.
@@ -40,8 +49,10 @@ impl Pilot {
         together(0, deadline, self.fly_until(deadline, flight, key)).await;
     }
 
-    async fn fly_until(&self, deadline: Instant, mut flight: Flight, key: PresentedKey) {
+    async fn fly_until(&self, deadline: Instant, flight: Flight, key: PresentedKey) {
+        let Some(mut flight) = self.look(flight, &key).await else { return };
         let mut allowance = self.tries.begin();
+        let mut attempt = None;
         let mut turn_until = Instant::now() + self.engine.queue_patience().min(self.timeout);
         let mut overload = None;
         loop {
@@ -55,9 +66,24 @@ impl Pilot {
                 let _landed = flight.land(report, now);
                 return;
             }
-            flight.ask(self.clock.now());
+            if attempt.is_none() {
+                match self.count(&mut flight, turn_until).await {
+                    Ok(counted) => attempt = counted,
+                    Err(report) => {
+                        let _landed = flight.land(report, self.clock.now());
+                        return;
+                    }
+                }
+            }
+            let head = self.peers.as_ref().and_then(|peers| peers.head());
+            let asked_at = self.clock.now();
+            flight.ask(asked_at);
+            let mut answer = None;
             let report = match self.ask(&flight, &key, deadline, &mut allowance).await {
-                Ok(judgement) => Report::Judged(judgement),
+                Ok(judgement) => {
+                    answer = head.and_then(|head| shared(&judgement, asked_at, head));
+                    Report::Judged(judgement)
+                }
                 Err(error) if self.rest(&mut flight, &error, deadline, &mut allowance).await => {
                     // After a rest, it may wait for its turn for as long as its budget lasts.
                     turn_until = deadline;
@@ -71,8 +97,70 @@ impl Pilot {
             };
             match flight.land(report, self.clock.now()) {
                 Landing::AskAgain(again) => flight = again,
-                Landing::Landed { .. } => return,
+                // The callers have heard. Now the fleet does.
+                Landing::Landed(landed) => return self.tell(&key, landed, answer, attempt).await,
             }
+        }
+    }
+
+    /// Looks for an answer of another instance. `None` if the flight has landed.
+    async fn look(&self, flight: Flight, key: &PresentedKey) -> Option<Flight> {
+        if !flight.looks() {
+            return Some(flight);
+        }
+        let found = match &self.peers {
+            Some(peers) => peers.look(key).await,
+            None => None,
+        };
+        let mut flight = match found {
+            Some(judgement) => flight.land_shared(judgement, self.clock.now())?,
+            None => flight,
+        };
+        match flight.admit(self.clock.now()) {
+            Ok(()) => Some(flight),
+            Err(report) => {
+                let _landed = flight.land(report, self.clock.now());
+                None
+            }
+        }
+    }
+
+    /// Counts the attempt in the whole fleet, if it counts at all.
+    async fn count(&self, flight: &mut Flight, until: Instant) -> Result<Option<CountedAttempt>, Report> {
+        let Some((peers, (client, limit))) = self.peers.as_ref().zip(flight.counted_for()) else {
+            return Ok(None);
+        };
+        loop {
+            match peers.count(client, limit).await {
+                Counted::Yes(window) => return Ok(Some((client, limit, window))),
+                Counted::Unknown => return Ok(None),
+                Counted::Full { resets_in } => {
+                    return Err(flight.is_limited_elsewhere(resets_in, self.clock.now()));
+                }
+                Counted::Busy if Instant::now() + WHILE_BUSY < until => sleep(WHILE_BUSY).await,
+                Counted::Busy => return Err(Report::Crowded),
+            }
+        }
+    }
+
+    /// Tells the fleet what this flight has learned.
+    async fn tell(
+        &self,
+        key: &PresentedKey,
+        landed: Landed,
+        answer: Option<SharedAnswer>,
+        attempt: Option<CountedAttempt>,
+    ) {
+        let Some(peers) = &self.peers else { return };
+        if let Some((client, limit, window)) = attempt {
+            peers.end(client, limit, window, landed.is_used).await;
+        }
+        let Some(answer) = answer else { return };
+        if landed.is_rotation {
+            // Nobody waits for it. The fleet keeps trying by itself.
+            drop(peers.remove(&[Purge::KeyId(answer.verification.key_id().into())]));
+        } else if self.engine.has_answer(key, answer.asked_at, self.clock.now()) {
+            peers.keep(key, &answer).await;
         }
     }
 
@@ -148,6 +236,17 @@ impl Pilot {
         flight.apply_again(now + deadline.saturating_duration_since(Instant::now()), now);
         true
     }
+}
+
+/// What the judgement tells other instances, if the key is let in.
+fn shared(judgement: &Judgement, asked_at: StdInstant, head: Head) -> Option<SharedAnswer> {
+    let Verdict::Accepted(verification) = judgement.verdict() else { return None };
+    Some(SharedAnswer {
+        verification: verification.clone(),
+        asked_at: judgement.asked_at().map_or(asked_at, |earlier| earlier.min(asked_at)),
+        expires_at: judgement.expires_at(),
+        head,
+    })
 }
 
 /// Spreads flights that rest until the same moment over a little time after it.

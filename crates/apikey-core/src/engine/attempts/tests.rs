@@ -75,7 +75,7 @@ fn what_is_given_back_counts_in_its_own_window_alone() {
     let early: Vec<CountedAttempt> = (0..3).map(|_| attempts.opened(one, now).ok().unwrap()).collect();
     let later = now + LIMIT.window;
     let _open: Vec<CountedAttempt> = (0..3).map(|_| attempts.opened(one, later).ok().unwrap()).collect();
-    early.into_iter().for_each(|attempt| attempt.end(Ended::NotMade));
+    early.into_iter().for_each(|attempt| assert!(!attempt.end(Ended::NotMade)));
     assert!(attempts.opened(one, later).is_err());
 }
 
@@ -96,7 +96,7 @@ fn attempts_under_way_make_others_wait_and_draw_no_429() {
     assert_eq!(attempts.opened(one, now).err(), Some(None), "later");
     open.pop().unwrap().end(Ended::Accepted);
     open.push(attempts.opened(one, now).ok().unwrap());
-    open.into_iter().for_each(|attempt| attempt.end(Ended::Refused));
+    open.into_iter().for_each(|attempt| assert!(attempt.end(Ended::Refused)));
     assert!(attempts.opened(one, now).err().unwrap().is_some(), "limited");
 
     let all = alone(LIMIT.count_all_attempts());

@@ -2,6 +2,7 @@
 //! files share.
 
 mod evidence;
+mod fleet;
 mod limits;
 mod negative;
 mod purge;
@@ -110,7 +111,7 @@ impl World {
         }
         match flight.land(report, self.clock.now()) {
             Landing::AskAgain(flight) => Some(flight),
-            Landing::Landed { .. } => None,
+            Landing::Landed(_) => None,
         }
     }
 

@@ -210,7 +210,7 @@ impl Simulation {
         let Flying { flight, secret, client, is_attempt, began, asked } = flying;
         let Some(Asked { said, window }) = asked else {
             // Its turn did not come.
-            assert!(matches!(flight.land(Report::Crowded, now), Landing::Landed { .. }));
+            assert!(matches!(flight.land(Report::Crowded, now), Landing::Landed(_)));
             return;
         };
         let is_open = self.world.engine.breaker.is_open();
