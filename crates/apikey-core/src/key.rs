@@ -123,7 +123,8 @@ fn is_token68(byte: u8) -> bool {
     TABLE.get(usize::from(byte)).is_some_and(|allowed| *allowed)
 }
 
-/// Stands for a key wherever one is kept: 128 bits of SipHash-2-4 under a random key of this authenticator.
+/// Stands for a key wherever one is kept: 128 bits of SipHash-2-4 under a random key of this authenticator,
+/// or of its fleet.
 ///
 /// It has two halves, because a `u128` must be aligned to 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -135,6 +136,19 @@ impl Fingerprint {
 
     pub(crate) fn of_halves(lower: u64, upper: u64) -> Self {
         Self([lower, upper])
+    }
+
+    #[cfg(feature = "fleet")]
+    pub(crate) fn of_bytes(bytes: [u8; 16]) -> Self {
+        // The cast drops the upper half.
+        let both = u128::from_le_bytes(bytes);
+        Self([both as u64, (both >> 64) as u64])
+    }
+
+    #[cfg(feature = "fleet")]
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        let both = u128::from(self.lower()) | u128::from(self.upper()) << 64;
+        both.to_le_bytes()
     }
 
     pub(crate) fn lower(self) -> u64 {
@@ -174,7 +188,8 @@ impl Hasher for FingerprintHasher {
     }
 }
 
-/// Computes fingerprints. Each authenticator has its own, so the fingerprints of two authenticators never match.
+/// Computes fingerprints. Each authenticator has its own, so the fingerprints of two authenticators never match, unless
+/// they belong to one fleet.
 pub(crate) struct Fingerprinter(SipHasher24);
 
 impl Fingerprinter {
@@ -183,7 +198,11 @@ impl Fingerprinter {
         getrandom::fill(seed.as_mut_slice()).map_err(|error| {
             ConfigError::new("random numbers", format!("the operating system returned none: {error}"))
         })?;
-        Ok(Self(SipHasher24::new_with_key(&seed)))
+        Ok(Self::with_key(&seed))
+    }
+
+    pub(crate) fn with_key(key: &[u8; 16]) -> Self {
+        Self(SipHasher24::new_with_key(key))
     }
 
     pub(crate) fn fingerprint(&self, key: &[u8]) -> Fingerprint {

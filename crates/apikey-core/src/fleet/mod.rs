@@ -5,8 +5,17 @@
 //! counts as if it had said nothing. A request never waits for it longer than 50 ms, and without it each instance
 //! works on its own.
 
-mod store;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+compile_error!("the feature `fleet` seals with the provider of TLS: turn on `aws-lc-rs` or `ring`, too");
 
+mod keys;
+mod provider;
+mod seal;
+mod secrets;
+mod store;
+mod wire;
+
+pub use secrets::SharedSecrets;
 pub use store::{
     Entry, FleetStore, Looked, Name, Pulled, Record, StoreError, StoreTime, Taken, Tip, WindowId,
 };

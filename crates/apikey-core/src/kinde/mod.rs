@@ -24,7 +24,7 @@ pub(crate) mod status;
 mod tls;
 mod token;
 pub(crate) mod token_response;
-mod variables;
+pub(crate) mod variables;
 mod verifier;
 pub(crate) mod verify_response;
 

@@ -10,7 +10,7 @@ use crate::config_error::ConfigError;
 ///
 /// # Errors
 /// [`ConfigError`] if the value is not Unicode.
-pub(super) fn unicode(
+pub(crate) fn unicode(
     name: &'static str,
     value: Option<OsString>,
 ) -> Result<Option<Zeroizing<String>>, ConfigError> {
