@@ -8,6 +8,10 @@
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("the feature `fleet` seals with the provider of TLS: turn on `aws-lc-rs` or `ring`, too");
 
+#[cfg_attr(not(test), expect(dead_code))]
+mod currency;
+#[cfg_attr(not(test), expect(dead_code))]
+mod link;
 mod keys;
 mod provider;
 mod seal;
