@@ -25,10 +25,10 @@ pub(crate) trait Peers: Send + Sync {
     async fn keep(&self, key: &PresentedKey, answer: &SharedAnswer);
 
     /// Counts an attempt of a client in the whole fleet.
-    async fn count(&self, client: Client, limit: AttemptLimit) -> Counted;
+    async fn count(&self, client: Client, window: WindowOfClient) -> Counted;
 
     /// Says how an attempt ended that was counted. `is_used`: it stays counted.
-    async fn end(&self, client: Client, limit: AttemptLimit, window: WindowName, is_used: bool);
+    async fn end(&self, client: Client, window: WindowOfClient, name: WindowName, is_used: bool);
 
     /// Tells the others to forget what these purges name. Call it before this instance forgets.
     fn remove(&self, purges: &[Purge]) -> Everywhere;
@@ -37,6 +37,15 @@ pub(crate) trait Peers: Send + Sync {
 /// The id of a record in the fleet's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head(pub(crate) [u8; 16]);
+
+/// What counts the attempts of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WindowOfClient {
+    pub(crate) limit: AttemptLimit,
+    /// The number of the counter. Routes that count for themselves have counters of their own, in the order in which a program
+    /// makes them.
+    pub(crate) counter: u32,
+}
 
 /// Which window of a client an attempt was counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -82,6 +82,12 @@ pub trait Verifier: Send + Sync + 'static {
         let _ = recorder;
     }
 
+    /// Names whose keys are judged. Instances of a fleet share answers only if they have the same realm. Default: empty. Kinde's
+    /// verifier names the host of its domain.
+    fn realm(&self) -> String {
+        String::new()
+    }
+
     /// Whether one key id may have several good secrets at the same time. Default: no, as at Kinde, where a rotation
     /// ends the old secret at once. Then the cache forgets the earlier secrets of an id when a later one is accepted.
     fn allows_several_secrets_per_key_id(&self) -> bool {
@@ -111,6 +117,10 @@ macro_rules! forward_to_the_inner_verifier {
 
             fn use_recorder(&self, recorder: Recorder) {
                 (**self).use_recorder(recorder);
+            }
+
+            fn realm(&self) -> String {
+                (**self).realm()
             }
 
             fn allows_several_secrets_per_key_id(&self) -> bool {

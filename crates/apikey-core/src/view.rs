@@ -10,6 +10,7 @@ use crate::denial::{Denial, DenialStyle};
 use crate::engine::{CachedKey, Engine, Purge, Rules};
 use crate::extract::Extraction;
 use crate::options::Options;
+use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::removal::Removal;
 use crate::request::RequestHead;
@@ -36,6 +37,8 @@ pub(crate) struct View {
     pub(crate) worker: Arc<Worker>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) refused_uploads: Arc<RefusedUploads>,
+    /// `None` without a fleet.
+    pub(crate) peers: Option<Arc<dyn Peers>>,
     /// How long a batch tries to begin a verification if too many callers ask already.
     pub(crate) timeout: Duration,
 }
@@ -68,6 +71,7 @@ impl View {
             worker: Arc::clone(&self.worker),
             telemetry: Arc::clone(&self.telemetry),
             refused_uploads: Arc::clone(&self.refused_uploads),
+            peers: self.peers.clone(),
             timeout: self.timeout,
         })
     }
@@ -84,12 +88,15 @@ impl View {
     /// Forgets what these purges name, here and in the fleet.
     pub(crate) fn remove(&self, purges: impl IntoIterator<Item = Purge>) -> Removal {
         let (mut purges, mut removed) = (purges.into_iter(), 0);
+        // The latest ends last.
+        let mut everywhere = None;
         loop {
             // The iterator is the caller's code, so it must not run under a lock.
             let some: Vec<Purge> = purges.by_ref().take(MOST_REMOVED_AT_ONCE).collect();
             if some.is_empty() {
-                return Removal::new(removed, None);
+                return Removal::new(removed, everywhere);
             }
+            everywhere = self.peers.as_ref().map(|peers| peers.remove(&some));
             removed += self.engine.purge_all(&some);
         }
     }

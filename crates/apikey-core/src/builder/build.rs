@@ -7,7 +7,11 @@ use super::AuthenticatorBuilder;
 use crate::authenticator::Authenticator;
 use crate::client::{Clients, IPV6_PREFIXES};
 use crate::config_error::ConfigError;
+#[cfg(feature = "fleet")]
+use crate::engine::CutOff;
 use crate::engine::{Engine, EngineSettings};
+#[cfg(feature = "fleet")]
+use crate::fleet::{Instance, Sealer};
 use crate::key::Fingerprinter;
 use crate::options::LONGEST_TIME_TO_LIVE;
 use crate::runtime::VerificationRuntime;
@@ -21,6 +25,30 @@ const GRACE: Duration = Duration::from_millis(250);
 /// A caller waits in the queue for at most one part in this many of the verification timeout.
 const QUEUE_PART: u32 = 3;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// How long a cut-off instance serves what Kinde can't confirm, unless it is set.
+#[cfg(feature = "fleet")]
+pub(super) const UNCONFIRMED_FOR: Duration = Duration::from_secs(60);
+/// How long a cut-off instance reuses an answer without asking Kinde again.
+#[cfg(feature = "fleet")]
+const REUSED_FOR: Duration = Duration::from_secs(10);
+
+/// The fleet that an instance belongs to.
+#[cfg(feature = "fleet")]
+pub(super) struct FleetSettings {
+    store: Arc<dyn crate::fleet::FleetStore>,
+    secrets: crate::fleet::SharedSecrets,
+}
+
+#[cfg(feature = "fleet")]
+impl FleetSettings {
+    pub(super) fn new(
+        store: Arc<dyn crate::fleet::FleetStore>,
+        secrets: crate::fleet::SharedSecrets,
+    ) -> Self {
+        Self { store, secrets }
+    }
+}
 
 impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// Checks the settings and builds.
@@ -66,6 +94,13 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         if self.stale_while_slow > LONGEST_TIMEOUT {
             return Err(ConfigError::new("stale_while_slow", "at most 600 s"));
         }
+        #[cfg(feature = "fleet")]
+        if self.unconfirmed_for > LONGEST_TIME_TO_LIVE {
+            return Err(ConfigError::new(
+                "serve_unconfirmed_for",
+                "at most a day (86400 s); zero turns it off",
+            ));
+        }
         self.refused_uploads.check()?;
         self.options.check()?;
         let engine = EngineSettings {
@@ -82,6 +117,12 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             queue_patience: self.verification_timeout / QUEUE_PART,
             health_check_timeout: health_check_timeout(self.verification_timeout),
             overdue_after: self.verification_timeout + GRACE,
+            #[cfg(feature = "fleet")]
+            cut_off: self.fleet.is_some().then(|| CutOff {
+                reused_for: REUSED_FOR.min(self.unconfirmed_for),
+                serves_for: self.unconfirmed_for,
+            }),
+            #[cfg(not(feature = "fleet"))]
             cut_off: None,
             one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),
         };
@@ -89,20 +130,52 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             Some(handle) => VerificationRuntime::Application(handle),
             None => VerificationRuntime::on_a_thread()?,
         };
-        let worker = WorkerSettings {
+        let serves_stale = !self.stale_if_error.is_zero() || engine.cut_off.is_some();
+        let mut worker = WorkerSettings {
             timeout: self.verification_timeout,
             retries: self.retries,
             max_in_flight: self.max_in_flight,
-            slow_after: (!self.stale_if_error.is_zero()).then_some(self.stale_while_slow),
+            slow_after: serves_stale.then_some(self.stale_while_slow),
             peers: None,
         };
         let telemetry = Arc::new(Telemetry::told_to(self.observer));
-        let engine = Engine::new(engine, Fingerprinter::random()?, Arc::clone(&telemetry), self.clock.now());
+        #[cfg(feature = "fleet")]
+        let fleet = match self.fleet {
+            Some(fleet) => Some((fleet.store, Sealer::new(&fleet.secrets, &self.verifier.realm())?)),
+            None => None,
+        };
+        #[cfg(not(feature = "fleet"))]
+        let fingerprinter = Fingerprinter::random()?;
+        #[cfg(feature = "fleet")]
+        let fingerprinter = match &fleet {
+            Some((_, sealer)) => sealer.fingerprinter(),
+            None => Fingerprinter::random()?,
+        };
+        let engine = Engine::new(engine, fingerprinter, Arc::clone(&telemetry), self.clock.now());
+        #[cfg(feature = "fleet")]
+        let instance = match fleet {
+            Some((store, sealer)) => {
+                let (engine, clock) = (Arc::clone(&engine), Arc::clone(&self.clock));
+                let times = (self.cache_time_to_live, self.stale_if_error);
+                Some(Instance::new(store, sealer, engine, clock, times)?)
+            }
+            None => None,
+        };
+        #[cfg(feature = "fleet")]
+        if let Some(instance) = &instance {
+            worker.peers = Some(Arc::clone(instance) as _);
+        }
+        let peers = worker.peers.clone();
         self.verifier.use_clock(Arc::clone(&self.clock));
         self.verifier.use_recorder(Recorder::new(Arc::clone(&telemetry)));
         let worker =
             Worker::new(self.verifier, Arc::clone(&engine), Arc::clone(&self.clock), runtime, worker);
+        #[cfg(feature = "fleet")]
+        if let Some(instance) = instance {
+            worker.spawn(instance.keep_in_touch());
+        }
         let view = View {
+            peers,
             extraction: self.options.extraction.clone().build()?,
             style: Arc::new(self.options.style()),
             rules: None,

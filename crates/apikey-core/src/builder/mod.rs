@@ -63,6 +63,10 @@ pub struct AuthenticatorBuilder<A = Authenticator> {
     ipv6_prefix: u8,
     refused_uploads: UploadLimit,
     observer: Option<Arc<dyn Observer>>,
+    #[cfg(feature = "fleet")]
+    fleet: Option<build::FleetSettings>,
+    #[cfg(feature = "fleet")]
+    unconfirmed_for: Duration,
     makes: PhantomData<fn() -> A>,
 }
 
@@ -107,6 +111,10 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             ipv6_prefix: DEFAULT_IPV6_PREFIX,
             refused_uploads: UploadLimit::default(),
             observer: None,
+            #[cfg(feature = "fleet")]
+            fleet: None,
+            #[cfg(feature = "fleet")]
+            unconfirmed_for: build::UNCONFIRMED_FOR,
             makes: PhantomData,
         }
     }
@@ -115,6 +123,30 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// most a day. Zero turns the cache off. A jitter shortens it by at most a tenth.
     pub fn cache_time_to_live(mut self, time_to_live: Duration) -> Self {
         self.cache_time_to_live = time_to_live;
+        self
+    }
+
+    /// Makes this one of a fleet of instances, which share verifications, limits of attempts, and removals through a store.
+    /// [`fleet`](crate::fleet) says what that promises. All instances need the same store and the same secrets.
+    ///
+    /// Building never waits for the store, and does not fail because it is away. Until the store has answered for 2 s, the
+    /// instance works on its own.
+    #[cfg(feature = "fleet")]
+    pub fn shared(
+        mut self,
+        store: impl crate::fleet::FleetStore,
+        secrets: crate::fleet::SharedSecrets,
+    ) -> Self {
+        self.fleet = Some(build::FleetSettings::new(Arc::new(store), secrets));
+        self
+    }
+
+    /// How long an instance that is cut off from its fleet serves an answer that Kinde can't confirm, counted from when Kinde was
+    /// asked for it, or from when the instance was last linked. Default 60 s, at most a day. Zero: it serves none, and every request
+    /// asks Kinde while the instance is cut off. It changes nothing without [`shared`](Self::shared).
+    #[cfg(feature = "fleet")]
+    pub fn serve_unconfirmed_for(mut self, time: Duration) -> Self {
+        self.unconfirmed_for = time;
         self
     }
 

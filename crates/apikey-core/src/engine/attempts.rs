@@ -8,6 +8,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::client::Client;
+use crate::peers::WindowOfClient;
 
 /// How many clients are remembered at most. Past it, the client that has made no attempt for longest is
 /// forgotten.
@@ -21,6 +22,8 @@ pub(crate) struct Attempts {
     windows: Cache<Client, Arc<Mutex<Counts>>>,
     /// How many outages have ended.
     outages: Arc<AtomicU32>,
+    /// The number of this counter among those of its authenticator.
+    number: u32,
 }
 
 /// How many verification attempts one client has in one window of time.
@@ -92,6 +95,8 @@ pub(super) struct Window {
     counts: Arc<Mutex<Counts>>,
     settings: AttemptLimit,
     outages: Arc<AtomicU32>,
+    /// The number of the counter that this window is of.
+    counter: u32,
 }
 
 /// One attempt that is under way, counted in one window of its client.
@@ -139,11 +144,11 @@ pub(crate) struct Limited {
 
 impl Attempts {
     /// `outages` counts the outages that have ended: what clients were given back in an outage is forgotten then.
-    pub(super) fn new(settings: AttemptLimit, outages: Arc<AtomicU32>) -> Self {
+    pub(super) fn new(settings: AttemptLimit, outages: Arc<AtomicU32>, number: u32) -> Self {
         // LRU, because a new client must be counted even when the cache is full.
         let windows =
             Cache::builder().max_capacity(MOST_CLIENTS).eviction_policy(EvictionPolicy::lru()).build();
-        Self { settings, windows, outages }
+        Self { settings, windows, outages, number }
     }
 
     /// How many clients are remembered, about.
@@ -154,7 +159,7 @@ impl Attempts {
     /// The window of this client.
     pub(super) fn window(&self, client: Client, now: Instant) -> Window {
         let counts = self.windows.get_with(client, || Arc::new(Mutex::new(Counts::new(now))));
-        Window { counts, settings: self.settings, outages: Arc::clone(&self.outages) }
+        Window { counts, settings: self.settings, outages: Arc::clone(&self.outages), counter: self.number }
     }
 }
 
@@ -206,13 +211,13 @@ impl Window {
 }
 
 impl CountedAttempt {
-    pub(super) fn limit(&self) -> AttemptLimit {
-        self.window.settings
+    pub(super) fn counted_in(&self) -> WindowOfClient {
+        WindowOfClient { limit: self.window.settings, counter: self.window.counter }
     }
 
     /// Notes that the client has used up its attempts elsewhere in the fleet. They come back after this time.
     pub(super) fn refuse_for(self, resets_in: Duration, now: Instant) -> Limited {
-        let limit = self.limit();
+        let limit = self.window.settings;
         let resets_in = resets_in.min(limit.window);
         let mut counts = self.window.current(now);
         counts.used = counts.used.max(limit.attempts);
@@ -223,7 +228,7 @@ impl CountedAttempt {
 
     /// Returns whether the attempt stays counted.
     pub(super) fn end(self, ended: Ended) -> bool {
-        let Window { counts, settings, outages } = &self.window;
+        let Window { counts, settings, outages, .. } = &self.window;
         let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.began != self.began {
             return ended == Ended::Refused || (ended == Ended::Accepted && !settings.counts_only_refused);

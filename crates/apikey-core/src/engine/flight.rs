@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::admission::{Applicant, Decided, Turn, Used};
-use super::attempts::{AttemptLimit, CountedAttempt, Limited};
+use super::attempts::{CountedAttempt, Limited};
 use super::flights::FlightId;
 use super::outcome::{Outcome, SharedOutcome};
 use super::report::{Lessons, Report};
 use super::settle::{Question, Settled};
 use crate::client::Client;
+use crate::peers::WindowOfClient;
 use crate::telemetry::{VerificationRecord, VerificationResult};
 use crate::verification::Judgement;
 use crate::verifier::ServerFault;
@@ -182,9 +183,9 @@ impl Flight {
         self.engine.flights.lock().ask_now(self.id);
     }
 
-    /// The client and the limit that its attempt counts for, if it counts.
-    pub(crate) fn counted_for(&self) -> Option<(Client, AttemptLimit)> {
-        Some((self.client?, self.attempt.as_ref()?.limit()))
+    /// The client and the window that its attempt counts in, if it counts.
+    pub(crate) fn counted_for(&self) -> Option<(Client, WindowOfClient)> {
+        Some((self.client?, self.attempt.as_ref()?.counted_in()))
     }
 
     /// Notes that the client has used up its attempts elsewhere in the fleet. The flight must land with this report.

@@ -26,7 +26,7 @@ mod usage;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::futures::Notified;
@@ -91,6 +91,8 @@ pub(crate) struct Engine {
     attempts: Option<Arc<Attempts>>,
     /// How many outages have ended.
     outages: Arc<AtomicU32>,
+    /// How many further counters of attempts were made.
+    counters: AtomicU32,
     overloads: overload::Overloads,
     breaker: breaker::Breaker,
     admission: admission::Admission,
@@ -125,8 +127,9 @@ impl Engine {
             negative: negative::Negative::new(settings.negative_time_to_live),
             attempts: settings
                 .attempt_limit
-                .map(|limit| Arc::new(Attempts::new(limit, Arc::clone(&outages)))),
+                .map(|limit| Arc::new(Attempts::new(limit, Arc::clone(&outages), 0))),
             outages,
+            counters: AtomicU32::new(0),
             overloads: overload::Overloads::new(),
             breaker: breaker::Breaker::new(settings.circuit_breaker, settings.health_check_timeout),
             admission: admission::Admission::new(admission),
@@ -181,7 +184,8 @@ impl Engine {
 
     /// Makes a separate counter of attempts with this limit.
     pub(crate) fn count_by(&self, limit: AttemptLimit) -> Arc<Attempts> {
-        Arc::new(Attempts::new(limit, Arc::clone(&self.outages)))
+        let number = self.counters.fetch_add(1, Ordering::Relaxed) + 1;
+        Arc::new(Attempts::new(limit, Arc::clone(&self.outages), number))
     }
 
     /// The answers that are cached for the secrets of this key id, and may still serve.

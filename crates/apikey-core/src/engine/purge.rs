@@ -29,7 +29,7 @@ pub(crate) enum Purge {
 impl Purge {
     /// Whether this purge concerns an answer about this key. `verification` is `None` if Kinde refused the key:
     /// a refusal carries no identity, so a purge by an identity may concern any refused key.
-    pub(super) fn matches(&self, key: Fingerprint, verification: Option<&Verification>) -> bool {
+    pub(crate) fn matches(&self, key: Fingerprint, verification: Option<&Verification>) -> bool {
         let is = |identity: fn(&Verification) -> Option<&str>, wanted: &str| {
             verification.is_none_or(|verification| identity(verification) == Some(wanted))
         };

@@ -282,6 +282,12 @@ impl Link {
         ticket
     }
 
+    /// [`purge`](Self::purge) under a new origin.
+    pub(crate) fn purge_anew(&mut self, purge: Purge) -> u64 {
+        let origin = self.random.draw();
+        self.purge(origin, purge)
+    }
+
     /// Every removal of this instance with a ticket up to this one has reached the fleet.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.outbox.acknowledged()

@@ -8,17 +8,20 @@
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("the feature `fleet` seals with the provider of TLS: turn on `aws-lc-rs` or `ring`, too");
 
-#[cfg_attr(not(test), expect(dead_code))]
+#[cfg_attr(not(test), allow(dead_code))]
 mod currency;
-#[cfg_attr(not(test), expect(dead_code))]
-mod link;
+mod instance;
 mod keys;
+#[cfg_attr(not(test), allow(dead_code))]
+mod link;
 mod provider;
 mod seal;
 mod secrets;
 mod store;
 mod wire;
 
+pub(crate) use instance::Instance;
+pub(crate) use seal::Sealer;
 pub use secrets::SharedSecrets;
 pub use store::{
     Entry, FleetStore, Looked, Name, Pulled, Record, StoreError, StoreTime, Taken, Tip, WindowId,

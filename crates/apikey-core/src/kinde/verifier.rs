@@ -133,6 +133,10 @@ impl Verifier for KindeVerifier {
 
     /// Notes every call here, those for tokens and of health checks, too. If several authenticators share the verifier, it
     /// keeps the first recorder.
+    fn realm(&self) -> String {
+        self.endpoint.url().authority().to_owned()
+    }
+
     fn use_recorder(&self, recorder: Recorder) {
         let url = self.endpoint.url();
         if let Some((address, port)) = address_of(url).zip(url.port_or_known_default()) {

@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::tries::{Tries, random};
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::engine::{AttemptLimit, Engine, Flight, Landed, Landing, NoTurn, Purge, Report};
+use crate::engine::{Engine, Flight, Landed, Landing, NoTurn, Purge, Report};
 use crate::evidence::Retry;
 use crate::key::PresentedKey;
 use crate::log_gate::LogGate;
-use crate::peers::{Counted, Head, Peers, SharedAnswer, WindowName};
+use crate::peers::{Counted, Head, Peers, SharedAnswer, WindowName, WindowOfClient};
 use crate::retry::Allowance;
 use crate::telemetry::calls::together;
 use crate::verification::{Judgement, Verdict};
@@ -40,7 +40,7 @@ pub(super) struct Pilot {
 }
 
 /// An attempt that the fleet counts.
-type CountedAttempt = (Client, AttemptLimit, WindowName);
+type CountedAttempt = (Client, WindowOfClient, WindowName);
 
 impl Pilot {
     /// Flies until the flight has landed.
@@ -127,12 +127,12 @@ impl Pilot {
 
     /// Counts the attempt in the whole fleet, if it counts at all.
     async fn count(&self, flight: &mut Flight, until: Instant) -> Result<Option<CountedAttempt>, Report> {
-        let Some((peers, (client, limit))) = self.peers.as_ref().zip(flight.counted_for()) else {
+        let Some((peers, (client, window))) = self.peers.as_ref().zip(flight.counted_for()) else {
             return Ok(None);
         };
         loop {
-            match peers.count(client, limit).await {
-                Counted::Yes(window) => return Ok(Some((client, limit, window))),
+            match peers.count(client, window).await {
+                Counted::Yes(name) => return Ok(Some((client, window, name))),
                 Counted::Unknown => return Ok(None),
                 Counted::Full { resets_in } => {
                     return Err(flight.is_limited_elsewhere(resets_in, self.clock.now()));
@@ -152,8 +152,8 @@ impl Pilot {
         attempt: Option<CountedAttempt>,
     ) {
         let Some(peers) = &self.peers else { return };
-        if let Some((client, limit, window)) = attempt {
-            peers.end(client, limit, window, landed.is_used).await;
+        if let Some((client, window, name)) = attempt {
+            peers.end(client, window, name, landed.is_used).await;
         }
         let Some(answer) = answer else { return };
         if landed.is_rotation {

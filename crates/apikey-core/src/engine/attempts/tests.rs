@@ -12,7 +12,7 @@ fn client(address: &str) -> Client {
 
 /// The attempts of an authenticator that has no routes with a limit of their own.
 fn alone(limit: AttemptLimit) -> Attempts {
-    Attempts::new(limit, Arc::default())
+    Attempts::new(limit, Arc::default(), 0)
 }
 
 impl Attempts {

@@ -1,0 +1,353 @@
+//! This instance's part in its fleet: the tasks that read and write the log, and what verifications ask of the store.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::link::{Link, LinkSettings, Logged, Page, Travelled};
+use super::seal::Sealer;
+use super::store::{FleetStore, Looked, Name, Pulled, Record, StoreError, Taken, WindowId};
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::config_error::ConfigError;
+use crate::engine::{Engine, Purge};
+use crate::key::PresentedKey;
+use crate::peers::{Counted, Head, Peers, SharedAnswer, WindowName, WindowOfClient};
+use crate::removal::Everywhere;
+use crate::verification::Judgement;
+
+/// How long a request waits for the store at most, each time that it needs it.
+const BUDGET_OF_A_REQUEST: Duration = Duration::from_millis(50);
+/// How long a write may take that no request waits for.
+const BUDGET_OF_A_WRITE: Duration = Duration::from_secs(1);
+/// How far apart two attempts to find the store again are at least.
+const BETWEEN_REDISCOVERIES: Duration = Duration::from_secs(1);
+/// How far apart two hints are at least.
+const AFTER_A_HINT: Duration = Duration::from_millis(10);
+
+/// What was checked about a key whose entry may be believed here, beyond Kinde's answer.
+const CHECKED: &[&str] = &[];
+
+pub(crate) struct Instance {
+    store: Arc<dyn FleetStore>,
+    sealer: Sealer,
+    engine: Arc<Engine>,
+    clock: Arc<dyn Clock>,
+    log: Name,
+    settings: LinkSettings,
+    time_to_live: Duration,
+    outbox: Arc<Outbox>,
+    must_pull: Notify,
+    health: Mutex<Health>,
+    has_told_of_a_record: AtomicBool,
+}
+
+/// What handles of removals share with the tasks.
+struct Outbox {
+    link: Mutex<Link>,
+    must_append: Notify,
+    appended: Notify,
+}
+
+impl Outbox {
+    fn link(&self) -> MutexGuard<'_, Link> {
+        // No code under the lock can panic half-way through a change.
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends when the store has every removal up to this ticket.
+    async fn has_reached_the_fleet(&self, ticket: u64) {
+        loop {
+            let mut appended = std::pin::pin!(self.appended.notified());
+            // From here on no append is missed, so it looks only now.
+            appended.as_mut().enable();
+            if self.link().acknowledged() >= ticket {
+                return;
+            }
+            appended.await;
+        }
+    }
+}
+
+/// What the log said last about the store, so that it says each thing once.
+struct Health {
+    is_linked: bool,
+    /// It has told why the store does not serve.
+    has_told: bool,
+    rediscovered: Instant,
+}
+
+impl Instance {
+    /// The times are those of the cache: its time to live, and how long an answer may serve as stale after it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the operating system gives no random numbers.
+    pub(crate) fn new(
+        store: Arc<dyn FleetStore>,
+        sealer: Sealer,
+        engine: Arc<Engine>,
+        clock: Arc<dyn Clock>,
+        (time_to_live, stale_if_error): (Duration, Duration),
+    ) -> Result<Arc<Self>, ConfigError> {
+        let mut seed = [0; 16];
+        getrandom::fill(&mut seed).map_err(|error| {
+            ConfigError::new("random numbers", format!("the operating system returned none: {error}"))
+        })?;
+        let now = clock.now();
+        let settings = LinkSettings::new(time_to_live.saturating_add(stale_if_error));
+        let link = Mutex::new(Link::new(settings.clone(), &seed, now));
+        Ok(Arc::new(Self {
+            log: sealer.log_name(),
+            store,
+            sealer,
+            engine,
+            clock,
+            settings,
+            time_to_live,
+            outbox: Arc::new(Outbox { link, must_append: Notify::new(), appended: Notify::new() }),
+            must_pull: Notify::new(),
+            health: Mutex::new(Health { is_linked: false, has_told: false, rediscovered: now }),
+            has_told_of_a_record: AtomicBool::new(false),
+        }))
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.outbox.link()
+    }
+
+    /// Reads and writes the log for ever.
+    pub(crate) async fn keep_in_touch(self: Arc<Self>) {
+        tokio::join!(self.pull_for_ever(), self.append_for_ever(), self.heed_hints());
+    }
+
+    async fn pull_for_ever(&self) {
+        loop {
+            let due = self.link().pull_due_at();
+            let now = self.clock.now();
+            match due.map(|due| due.saturating_duration_since(now)) {
+                Some(wait) if !wait.is_zero() => {
+                    let _earlier = timeout(wait, self.must_pull.notified()).await;
+                }
+                _ => self.pull().await,
+            }
+        }
+    }
+
+    async fn pull(&self) {
+        let request = self.link().begin_pull(self.clock.now());
+        let pulled = timeout(self.settings.budget, self.store.pull(&self.log, request.tip.as_ref())).await;
+        let now = self.clock.now();
+        match pulled.unwrap_or_else(|_| Err(StoreError::Unavailable("it did not answer in time".to_owned())))
+        {
+            Ok(page) => {
+                let page = self.opened(page);
+                let done = self.link().pulled(request.number, page, now);
+                if done.forget_everything {
+                    self.engine.purge_all(&[Purge::Everything]);
+                }
+                self.engine.purge_all(&done.apply);
+                if let Some(confirmed) = done.confirmed {
+                    self.engine.confirm(confirmed);
+                }
+                self.note_success(now);
+                // The page may show that a removal got lost.
+                self.outbox.must_append.notify_one();
+                self.outbox.appended.notify_waiters();
+            }
+            Err(error) => {
+                self.link().pull_failed(request.number, now);
+                self.note_failure(&error, now);
+            }
+        }
+    }
+
+    fn opened(&self, page: Pulled) -> Page {
+        let Pulled { now, run, goes_on, records, more } = page;
+        let records = records.into_iter().map(|(tip, at, Record { origin, sealed, .. })| {
+            let opened = self.sealer.open_record(origin, &sealed);
+            if let Some(problem) = opened.problem {
+                if !self.has_told_of_a_record.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("{problem}; this is not logged again");
+                }
+            }
+            Logged { tip, at, origin, purge: opened.purge }
+        });
+        Page { now, run, goes_on, records: records.collect(), more }
+    }
+
+    async fn append_for_ever(&self) {
+        loop {
+            let now = self.clock.now();
+            let due = self.link().append_due_at(now);
+            match due.map(|due| due.saturating_duration_since(now)) {
+                None => self.outbox.must_append.notified().await,
+                Some(wait) if !wait.is_zero() => sleep(wait).await,
+                Some(_) => self.append().await,
+            }
+        }
+    }
+
+    async fn append(&self) {
+        let append = self.link().begin_append();
+        let sealed = append.records.iter().map(|record| {
+            let sealed = self.sealer.seal_record(record.origin, record.purge.as_ref())?;
+            Some(Record { id: record.id, origin: record.origin, sealed })
+        });
+        let is_appended = match sealed.collect::<Option<Vec<Record>>>() {
+            Some(records) => {
+                let appending = self.store.append(&self.log, &records, self.settings.keep_for);
+                matches!(timeout(self.settings.budget, appending).await, Ok(Ok(())))
+            }
+            None => false,
+        };
+        let now = self.clock.now();
+        if is_appended {
+            let mut link = self.link();
+            link.appended(append.number);
+            link.hinted(now);
+            drop(link);
+            self.outbox.appended.notify_waiters();
+            self.must_pull.notify_one();
+        } else {
+            self.link().append_failed(append.number, now);
+        }
+    }
+
+    async fn heed_hints(&self) {
+        loop {
+            self.store.hint(&self.log).await;
+            self.link().hinted(self.clock.now());
+            self.must_pull.notify_one();
+            sleep(AFTER_A_HINT).await;
+        }
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_success(&self, now: Instant) {
+        let is_linked = self.link().is_linked(now);
+        let mut health = self.health();
+        health.has_told = false;
+        if is_linked && !health.is_linked {
+            health.is_linked = true;
+            tracing::info!("this instance is linked with its fleet");
+        }
+    }
+
+    fn note_failure(&self, error: &StoreError, now: Instant) {
+        let is_linked = self.link().is_linked(now);
+        let mut health = self.health();
+        if is_linked {
+            return;
+        }
+        health.is_linked = false;
+        if !std::mem::replace(&mut health.has_told, true) {
+            match error {
+                StoreError::Misconfigured(_) => tracing::error!("the fleet's store is {error}"),
+                _ => tracing::warn!(
+                    "the fleet's store is {error}; until it serves again, this instance verifies and limits by itself"
+                ),
+            }
+        }
+        if now.saturating_duration_since(health.rediscovered) >= BETWEEN_REDISCOVERIES {
+            health.rediscovered = now;
+            drop(health);
+            self.store.rediscover();
+        }
+    }
+
+    /// What the store has under this name, if it can be believed.
+    async fn look_under(&self, name: &Name, key: &PresentedKey) -> Result<Option<Judgement>, StoreError> {
+        let sent = self.clock.now();
+        let Looked { entry, now: store_now } = self.store.look(name).await?;
+        let received = self.clock.now();
+        let Some(entry) = entry else { return Ok(None) };
+        let Some(opened) = self.sealer.open_entry(name, &entry, CHECKED) else { return Ok(None) };
+        let travelled =
+            Travelled { head: opened.head.0, asked_at: entry.asked_at, store_now, sent, received };
+        let fingerprint = self.engine.fingerprint(key.expose());
+        let concerns = |purge: &Purge| purge.matches(fingerprint, Some(opened.verification()));
+        let asked_at = self.link().judge(&travelled, received, concerns);
+        Ok(asked_at.map(|asked_at| opened.into_judgement(asked_at)))
+    }
+
+    async fn look_everywhere(&self, key: &PresentedKey) -> Result<Option<Judgement>, StoreError> {
+        let names = self.sealer.entry_names(key);
+        for name in [names.first].iter().chain(&names.others) {
+            let found = self.look_under(name, key).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Peers for Instance {
+    fn head(&self) -> Option<Head> {
+        self.link().head().map(Head)
+    }
+
+    async fn look(&self, key: &PresentedKey) -> Option<Judgement> {
+        timeout(BUDGET_OF_A_REQUEST, self.look_everywhere(key)).await.ok()?.ok()?
+    }
+
+    async fn keep(&self, key: &PresentedKey, answer: &SharedAnswer) {
+        let now = self.clock.now();
+        let age = now.saturating_duration_since(answer.asked_at);
+        let (Some(asked_at), Some(keep_for)) =
+            (self.link().stamp(answer.asked_at, now), self.time_to_live.checked_sub(age))
+        else {
+            return;
+        };
+        let name = self.sealer.entry_names(key).first;
+        if let Some(entry) = self.sealer.seal_entry(&name, asked_at, answer, CHECKED) {
+            let _best_effort = timeout(BUDGET_OF_A_WRITE, self.store.keep(&name, &entry, keep_for)).await;
+        }
+    }
+
+    async fn count(&self, client: Client, window: WindowOfClient) -> Counted {
+        if !self.engine.is_linked(self.clock.now()) {
+            return Counted::Unknown;
+        }
+        let name = self.window_name(client, &window);
+        let limit = window.limit;
+        let taking = self.store.take(&name, limit.attempts(), limit.window());
+        match timeout(BUDGET_OF_A_REQUEST, taking).await {
+            Ok(Ok(Taken::Counted(WindowId(id)))) => Counted::Yes(WindowName(id)),
+            Ok(Ok(Taken::Full { resets_in })) => Counted::Full { resets_in },
+            Ok(Err(_)) | Err(_) => Counted::Unknown,
+        }
+    }
+
+    async fn end(&self, client: Client, window: WindowOfClient, id: WindowName, is_used: bool) {
+        if !is_used {
+            let name = self.window_name(client, &window);
+            let giving_back = self.store.give_back(&name, WindowId(id.0));
+            let _best_effort = timeout(BUDGET_OF_A_WRITE, giving_back).await;
+        }
+    }
+
+    fn remove(&self, purges: &[Purge]) -> Everywhere {
+        let mut link = self.link();
+        let tickets = purges.iter().map(|purge| link.purge_anew(purge.clone()));
+        let ticket = tickets.max().unwrap_or(0);
+        drop(link);
+        self.outbox.must_append.notify_one();
+        let outbox = Arc::clone(&self.outbox);
+        Box::pin(async move { outbox.has_reached_the_fleet(ticket).await })
+    }
+}
+
+impl Instance {
+    fn window_name(&self, client: Client, window: &WindowOfClient) -> Name {
+        self.sealer.window_name(client, &window.limit, &window.counter.to_string())
+    }
+}
