@@ -30,13 +30,10 @@ const LONGEST_ENTRY: usize = 64 * 1024;
 /// The longest record, in bytes.
 const LONGEST_RECORD: usize = 8 * 1024;
 
-/// What a name or a message is about, so that one never passes for another.
-#[derive(Clone, Copy)]
-enum Kind {
-    Entry = 1,
-    Window = 2,
-    Record = 3,
-}
+// What a name or a message is about, so that one never passes for another.
+const ENTRY: &[u8] = b"entry";
+const WINDOW: &[u8] = b"window";
+const RECORD: &[u8] = b"record";
 
 /// Names and seals what the instances of one fleet share about one Kinde business, the *realm*.
 pub(crate) struct Sealer {
@@ -128,7 +125,7 @@ impl Sealer {
     pub(crate) fn entry_names(&self, key: &PresentedKey) -> EntryNames {
         let name = |keys: &Keys| {
             let fingerprint = fingerprint(keys, key).to_bytes();
-            Name(keys.name(&[&[Kind::Entry as u8], self.realm.as_bytes(), &[VERSION], &fingerprint]))
+            Name(keys.name(&[ENTRY, self.realm.as_bytes(), &[VERSION], &fingerprint]))
         };
         EntryNames { first: name(&self.first), others: self.others.iter().map(name).collect() }
     }
@@ -137,7 +134,7 @@ impl Sealer {
     /// have the same values.
     pub(crate) fn window_name(&self, client: Client, limit: &AttemptLimit, label: &str) -> Name {
         Name(self.first.name(&[
-            &[Kind::Window as u8],
+            WINDOW,
             self.realm.as_bytes(),
             label.as_bytes(),
             &limit.attempts.to_be_bytes(),
@@ -159,7 +156,7 @@ impl Sealer {
         let expires_in = answer.expires_at.map(|end| end.saturating_duration_since(answer.asked_at));
         let message = WireAnswer::new(&answer.verification, expires_in, checked);
         let bound: [&[u8]; 2] = [&name.0, &asked_at.milliseconds.to_be_bytes()];
-        let sealed = self.seal(Kind::Entry, &bound, &answer.head.0, &message)?;
+        let sealed = self.seal(ENTRY, &bound, &answer.head.0, &message)?;
         (sealed.len() <= LONGEST_ENTRY).then_some(Entry { asked_at, sealed })
     }
 
@@ -170,7 +167,7 @@ impl Sealer {
             return None;
         }
         let bound: [&[u8]; 2] = [&name.0, &entry.asked_at.milliseconds.to_be_bytes()];
-        let (head, message) = self.open(Kind::Entry, &bound, &entry.sealed)?;
+        let (head, message) = self.open(ENTRY, &bound, &entry.sealed)?;
         let answer: WireAnswer<'_> = serde_json::from_slice(&message).ok()?;
         answer.states(needed).then(|| OpenedEntry {
             head: Head(head),
@@ -194,7 +191,7 @@ impl Sealer {
     /// Seals the removal of this key. It names the key under every secret. `None` if the system has no random numbers.
     pub(crate) fn seal_key_record(&self, origin: [u8; 16], key: &PresentedKey) -> Option<Vec<u8>> {
         let of = |keys: &Keys| (keys.id, fingerprint(keys, key));
-        let fingerprints: Vec<_> = [&self.first].into_iter().chain(&self.others).map(of).collect();
+        let fingerprints: Vec<_> = self.keys().map(of).collect();
         let purge = Purge::Key(fingerprint(&self.first, key));
         self.seal_purge(origin, Some(&purge), &fingerprints)
     }
@@ -205,7 +202,7 @@ impl Sealer {
         purge: Option<&Purge>,
         fingerprints: &[(SecretId, Fingerprint)],
     ) -> Option<Vec<u8>> {
-        let seal = |message: &WirePurge<'_>| self.seal(Kind::Record, &[&origin], &[], message);
+        let seal = |message: &WirePurge<'_>| self.seal(RECORD, &[&origin], &[], message);
         let sealed = seal(&WirePurge::new(purge, fingerprints))?;
         // A removal must not get lost. One with a name that is too long removes everything.
         if sealed.len() > LONGEST_RECORD {
@@ -218,7 +215,7 @@ impl Sealer {
     pub(crate) fn open_record(&self, origin: [u8; 16], sealed: &[u8]) -> OpenedRecord {
         let everything = |problem| OpenedRecord { purge: Some(Purge::Everything), problem: Some(problem) };
         let is_short = sealed.len() <= LONGEST_RECORD;
-        let opened = is_short.then(|| self.open::<0>(Kind::Record, &[&origin], sealed)).flatten();
+        let opened = is_short.then(|| self.open::<0>(RECORD, &[&origin], sealed)).flatten();
         let Some(([], message)) = opened else { return everything(DOES_NOT_OPEN) };
         let purge = serde_json::from_slice(&message).map_err(|_| Unclear::NotUnderstood);
         match purge.and_then(|purge: WirePurge<'_>| purge.purge(&self.first.id)) {
@@ -228,7 +225,7 @@ impl Sealer {
         }
     }
 
-    fn seal(&self, kind: Kind, bound: &[&[u8]], clear: &[u8], message: &impl Serialize) -> Option<Vec<u8>> {
+    fn seal(&self, kind: &[u8], bound: &[&[u8]], clear: &[u8], message: &impl Serialize) -> Option<Vec<u8>> {
         let length = length(message).ok()?.next_multiple_of(BLOCK);
         let mut padded = Zeroizing::new(Vec::with_capacity(length));
         serde_json::to_writer(&mut *padded, message).ok()?;
@@ -238,7 +235,7 @@ impl Sealer {
     }
 
     /// The version, the secret's id, what is `clear`, and the salt. Then the message and its tag.
-    fn seal_padded(&self, kind: Kind, bound: &[&[u8]], clear: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+    fn seal_padded(&self, kind: &[u8], bound: &[&[u8]], clear: &[u8], message: &[u8]) -> Option<Vec<u8>> {
         let mut salt = [0; 24];
         getrandom::fill(&mut salt).ok()?;
         let header = [[VERSION].as_slice(), &self.first.id, clear, &salt].concat();
@@ -247,7 +244,8 @@ impl Sealer {
         sealed.extend_from_slice(message);
         let mut sealed = Zeroizing::new(sealed);
         let body = sealed.get_mut(header.len()..)?;
-        let tag = self.first.seal(&salt, &self.context(kind, bound, &header), body).ok()?;
+        let tag =
+            self.first.seal(&salt, &[&[kind, self.realm.as_bytes(), &header], bound].concat(), body).ok()?;
         sealed.extend_from_slice(tag.as_ref());
         // It holds no plain text now.
         Some(std::mem::take(&mut *sealed))
@@ -256,7 +254,7 @@ impl Sealer {
     /// What was clear, and the message.
     fn open<const CLEAR: usize>(
         &self,
-        kind: Kind,
+        kind: &[u8],
         bound: &[&[u8]],
         sealed: &[u8],
     ) -> Option<([u8; CLEAR], Zeroizing<Vec<u8>>)> {
@@ -265,25 +263,37 @@ impl Sealer {
         let (clear, rest) = rest.split_first_chunk()?;
         let (salt, body) = rest.split_first_chunk()?;
         let header = sealed.get(..sealed.len() - body.len())?;
-        let keys = [&self.first].into_iter().chain(&self.others).find(|keys| keys.id == *id);
+        let keys = self.keys().find(|keys| keys.id == *id);
         let keys = keys.filter(|_| *version == VERSION)?;
         let mut body = Zeroizing::new(body.to_vec());
-        let length = keys.open(salt, &self.context(kind, bound, header), &mut body)?.len();
+        let length =
+            keys.open(salt, &[&[kind, self.realm.as_bytes(), header], bound].concat(), &mut body)?.len();
         body.truncate(length);
         Some((*clear, body))
     }
 
-    /// What a message is bound to, so that it opens nowhere else.
-    fn context<'a>(&'a self, kind: Kind, bound: &[&'a [u8]], header: &'a [u8]) -> Vec<&'a [u8]> {
-        let kind: &[u8] = match kind {
-            Kind::Entry => &[Kind::Entry as u8],
-            Kind::Window => &[Kind::Window as u8],
-            Kind::Record => &[Kind::Record as u8],
-        };
-        let mut parts = vec![kind, self.realm.as_bytes()];
-        parts.extend_from_slice(bound);
-        parts.push(header);
-        parts
+    fn keys(&self) -> impl Iterator<Item = &Keys> {
+        [&self.first].into_iter().chain(&self.others)
+    }
+}
+
+/// For messages that no release of this crate writes.
+#[cfg(any(test, feature = "fuzzing"))]
+impl Sealer {
+    pub(crate) fn seal_entry_of(
+        &self,
+        name: &Name,
+        asked_at: StoreTime,
+        head: Head,
+        message: &[u8],
+    ) -> Option<Entry> {
+        let bound: [&[u8]; 2] = [&name.0, &asked_at.milliseconds.to_be_bytes()];
+        let sealed = self.seal_padded(ENTRY, &bound, &head.0, message)?;
+        Some(Entry { asked_at, sealed })
+    }
+
+    pub(crate) fn seal_record_of(&self, origin: [u8; 16], message: &[u8]) -> Option<Vec<u8>> {
+        self.seal_padded(RECORD, &[&origin], &[], message)
     }
 }
 
