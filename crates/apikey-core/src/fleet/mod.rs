@@ -15,7 +15,7 @@ mod keys;
 #[cfg_attr(not(test), allow(dead_code))]
 mod link;
 mod provider;
-mod seal;
+pub(crate) mod seal;
 mod secrets;
 mod store;
 mod wire;

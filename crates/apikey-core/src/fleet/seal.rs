@@ -12,7 +12,7 @@ use super::keys::{Keys, Refused, SecretId, TAG_BYTES, first_16};
 use super::provider::digest;
 use super::secrets::SharedSecrets;
 use super::store::{Entry, Name, StoreTime};
-use super::wire::{Unclear, WireAnswer, WirePurge, length};
+use super::wire::{Unclear, WireAnswer, WirePurge, length, read};
 use crate::client::Client;
 use crate::config_error::ConfigError;
 use crate::engine::{AttemptLimit, Purge};
@@ -168,7 +168,7 @@ impl Sealer {
         }
         let bound: [&[u8]; 2] = [&name.0, &entry.asked_at.milliseconds.to_be_bytes()];
         let (head, message) = self.open(ENTRY, &bound, &entry.sealed)?;
-        let answer: WireAnswer<'_> = serde_json::from_slice(&message).ok()?;
+        let answer: WireAnswer<'_> = read(&message)?;
         answer.states(needed).then(|| OpenedEntry {
             head: Head(head),
             expires_in: answer.expires_in(),
@@ -217,7 +217,7 @@ impl Sealer {
         let is_short = sealed.len() <= LONGEST_RECORD;
         let opened = is_short.then(|| self.open::<0>(RECORD, &[&origin], sealed)).flatten();
         let Some(([], message)) = opened else { return everything(DOES_NOT_OPEN) };
-        let purge = serde_json::from_slice(&message).map_err(|_| Unclear::NotUnderstood);
+        let purge = read(&message).ok_or(Unclear::NotUnderstood);
         match purge.and_then(|purge: WirePurge<'_>| purge.purge(&self.first.id)) {
             Ok(purge) => OpenedRecord { purge, problem: None },
             Err(Unclear::NotUnderstood) => everything(NOT_UNDERSTOOD),

@@ -186,6 +186,14 @@ fn fingerprint_of(text: &str) -> Option<Fingerprint> {
     (decoded == bytes.len()).then(|| Fingerprint::of_bytes(bytes))
 }
 
+/// Reads a message. `None` if it is no object of this kind, or is not UTF-8.
+pub(super) fn read<'a, T: Deserialize<'a>>(message: &'a [u8]) -> Option<T> {
+    let text = std::str::from_utf8(message).ok()?;
+    // Serde would also take a list of the members' values.
+    let is_object = text.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
 /// How many bytes the message has in JSON. Known in advance, so that no part of it stays in memory that a growing vector
 /// gave up.
 pub(super) fn length(message: &impl Serialize) -> serde_json::Result<usize> {

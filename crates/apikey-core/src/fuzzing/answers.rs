@@ -329,17 +329,17 @@ impl<'de> Deserialize<'de> for Tree {
     }
 }
 
-fn member<'a>(answer: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
+pub(super) fn member<'a>(answer: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
     answer.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-fn text<'a>(answer: &'a [(String, Value)], name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(answer: &'a [(String, Value)], name: &str) -> Option<&'a str> {
     member(answer, name)?.as_str()
 }
 
 /// The members of an object with these names. `None` if the body is not an object in UTF-8, or repeats one of them.
 /// Other members need only be well-formed, because Kinde may add any.
-fn members(body: &[u8], names: &'static [&'static str]) -> Option<Vec<(String, Value)>> {
+pub(super) fn members(body: &[u8], names: &'static [&'static str]) -> Option<Vec<(String, Value)>> {
     struct Members(&'static [&'static str]);
     impl<'de> Visitor<'de> for Members {
         type Value = Vec<(String, Value)>;

@@ -8,11 +8,15 @@
 #[cfg(feature = "kinde")]
 mod answers;
 mod extraction;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod forwarding;
 
 #[cfg(feature = "kinde")]
 pub use answers::answers;
 pub use extraction::extraction;
+#[cfg(feature = "fleet")]
+pub use fleet::fleet;
 pub use forwarding::forwarding;
 
 /// The lines of an input. A header line can't hold a line feed, so line feeds can end lines without loss.
@@ -53,6 +57,12 @@ mod tests {
     #[test]
     fn the_corpus_of_forwarding_keeps_the_promises() {
         run("forwarding", super::forwarding);
+    }
+
+    #[cfg(feature = "fleet")]
+    #[test]
+    fn the_corpus_of_fleet_keeps_the_promises() {
+        run("fleet", super::fleet);
     }
 
     /// A text that is a key, or nearly.

@@ -163,6 +163,7 @@ fn unknown_members_are_ignored_and_missing_ones_default() {
         "",
         "{}",
         "[]",
+        r#"["k"]"#,
         "null",
         r#"{"key_id":null}"#,
         r#"{"key_id":"k","key_id":"j"}"#,
@@ -174,6 +175,8 @@ fn unknown_members_are_ignored_and_missing_ones_default() {
     for message in unreadable {
         assert!(open(message, &[]).is_none(), "{message}");
     }
+    let entry = sealer.seal_entry_of(&name, ASKED_AT, HEAD, b"{\"key_id\":\"k\",\"z\":\"\xff\"}").unwrap();
+    assert!(sealer.open_entry(&name, &entry, &[]).is_none(), "not UTF-8");
 }
 
 #[test]
