@@ -1,0 +1,14 @@
+//! For stores of a fleet: one in memory, and what every store must promise.
+//!
+//! - [`MemoryStore`] implements [`FleetStore`](apikey_core::fleet::FleetStore) with a clock that a test moves, and with
+//!   faults.
+//! - [`store_tests!`](crate::store_tests) makes a test of each promise of a store. [`promises`] says what they are.
+
+mod faults;
+mod memory;
+mod suite;
+
+pub mod promises;
+
+pub use memory::{MemoryStore, StoreCalls};
+pub use suite::{StoreSubject, connected};
