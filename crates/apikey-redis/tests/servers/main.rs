@@ -1,0 +1,3 @@
+//! Tests on real servers. `cargo xtask test --install` downloads them.
+
+mod suite;
