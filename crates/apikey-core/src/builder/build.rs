@@ -50,6 +50,13 @@ impl FleetSettings {
     }
 }
 
+#[cfg(feature = "fleet")]
+fn random_number() -> Result<u64, ConfigError> {
+    getrandom::u64().map_err(|error| {
+        ConfigError::new("random numbers", format!("the operating system returned none: {error}"))
+    })
+}
+
 impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// Checks the settings and builds.
     ///
@@ -118,10 +125,14 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             health_check_timeout: health_check_timeout(self.verification_timeout),
             overdue_after: self.verification_timeout + GRACE,
             #[cfg(feature = "fleet")]
-            cut_off: self.fleet.is_some().then(|| CutOff {
-                reused_for: REUSED_FOR.min(self.unconfirmed_for),
-                serves_for: self.unconfirmed_for,
-            }),
+            cut_off: match self.fleet {
+                Some(_) => Some(CutOff {
+                    reused_for: REUSED_FOR.min(self.unconfirmed_for),
+                    serves_for: self.unconfirmed_for,
+                    seed: random_number()?,
+                }),
+                None => None,
+            },
             #[cfg(not(feature = "fleet"))]
             cut_off: None,
             one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),

@@ -47,6 +47,9 @@ pub(crate) struct Lifetime {
     pub(crate) beginning: Instant,
     pub(crate) time_to_live: Duration,
     pub(crate) stale_if_error: Duration,
+    /// A random number of this instance, if it shares answers. Instances then renew a key at different times, and most of
+    /// them find that another one has done so.
+    pub(crate) spread: Option<u64>,
 }
 
 impl Lifetime {
@@ -84,13 +87,15 @@ impl CachedKey {
         expires_at: Option<Instant>,
         lifetime: &Lifetime,
     ) -> Self {
-        let Lifetime { time_to_live, stale_if_error, .. } = *lifetime;
+        let Lifetime { time_to_live, stale_if_error, spread, .. } = *lifetime;
         let step = (key.upper() % u64::from(JITTER_STEPS)) as u32;
         let lives_for = expires_at.map_or(Duration::MAX, |end| end.saturating_duration_since(asked_at));
         let fresh_for = (time_to_live - (time_to_live / (10 * JITTER_STEPS)) * step).min(lives_for);
         let off = stale_if_error.is_zero() || fresh_for.is_zero();
         let serves_for = if off { fresh_for } else { (time_to_live + stale_if_error).min(lives_for) };
-        let quiet_for = nanoseconds(fresh_for - fresh_for / REFRESH_PART);
+        let last_part = fresh_for / REFRESH_PART;
+        let later = spread.map_or(Duration::ZERO, |seed| spread_over(last_part * 3 / 4, seed ^ key.lower()));
+        let quiet_for = nanoseconds(fresh_for - last_part + later);
         Self {
             upper: key.upper(),
             quiet_until: AtomicU64::new(lifetime.moment_after(asked_at, quiet_for)),
@@ -106,8 +111,12 @@ impl CachedKey {
 
     /// An answer that is in no cache, so it serves one caller only.
     pub(crate) fn outside_of_any_cache(verification: Verification, asked_at: Instant) -> Self {
-        let lifetime =
-            Lifetime { beginning: asked_at, time_to_live: Duration::ZERO, stale_if_error: Duration::ZERO };
+        let lifetime = Lifetime {
+            beginning: asked_at,
+            time_to_live: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            spread: None,
+        };
         Self::new(Fingerprint::NONE, verification, asked_at, None, &lifetime)
     }
 
@@ -208,6 +217,16 @@ impl CachedKey {
     pub(super) fn times(&self) -> [Duration; 2] {
         [self.fresh_for, self.serves_for].map(Duration::from_nanos)
     }
+}
+
+/// A part of this time. Early parts are rare, so that of many instances only one or two are the first.
+fn spread_over(time: Duration, seed: u64) -> Duration {
+    // A finalizer of MurmurHash3, because the seeds of two instances may differ in few bits.
+    let mut bits = seed ^ (seed >> 33);
+    bits = bits.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    bits ^= bits >> 33;
+    let uniform = (bits >> 32) as f64 / f64::from(u32::MAX);
+    time.mul_f64(uniform.cbrt().min(1.0))
 }
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {

@@ -18,6 +18,8 @@ pub(crate) struct CutOff {
     pub(crate) reused_for: Duration,
     /// An older one serves only if Kinde can't answer, and only for this long after it was asked for or confirmed.
     pub(crate) serves_for: Duration,
+    /// A random number of this instance.
+    pub(crate) seed: u64,
 }
 
 pub(super) struct Currency {
@@ -30,8 +32,9 @@ pub(super) struct Currency {
 impl Currency {
     /// `None`: there is no fleet.
     pub(super) fn new(cut_off: Option<CutOff>) -> Self {
-        let [reused_for, serves_for] = cut_off
-            .map_or([0; 2], |CutOff { reused_for, serves_for }| [reused_for, serves_for].map(nanoseconds));
+        let [reused_for, serves_for] = cut_off.map_or([0; 2], |CutOff { reused_for, serves_for, .. }| {
+            [reused_for, serves_for].map(nanoseconds)
+        });
         let linked_until = if cut_off.is_some() { 0 } else { u64::MAX };
         Self { linked_until: AtomicU64::new(linked_until), reused_for, serves_for }
     }
@@ -69,7 +72,7 @@ mod tests {
     use proptest::prelude::*;
 
     const CUT_OFF: CutOff =
-        CutOff { reused_for: Duration::from_secs(10), serves_for: Duration::from_secs(60) };
+        CutOff { reused_for: Duration::from_secs(10), serves_for: Duration::from_secs(60), seed: 0 };
 
     fn moment(duration: Duration) -> u64 {
         nanoseconds(duration)

@@ -120,6 +120,7 @@ impl Engine {
             beginning,
             time_to_live: settings.time_to_live,
             stale_if_error: settings.stale_if_error,
+            spread: settings.cut_off.map(|cut_off| cut_off.seed),
         };
         let outages = Arc::default();
         Arc::new(Self {

@@ -144,8 +144,7 @@ mod tests {
         let store = MemoryStore::new();
         store.set_delays(Duration::from_millis(100), Duration::ZERO);
         let records = [record(1)];
-        let given_up =
-            tokio::time::timeout(Duration::from_millis(50), store.append(&LOG, &records, HOUR));
+        let given_up = tokio::time::timeout(Duration::from_millis(50), store.append(&LOG, &records, HOUR));
         assert!(given_up.await.is_err());
         assert!(store.records(&LOG).is_empty());
         tokio::time::sleep(Duration::from_millis(51)).await;

@@ -37,7 +37,7 @@ impl Looks {
 fn answer(key: Fingerprint, key_id: &str, number: u64) -> Arc<CachedKey> {
     let verification = Verification::active(key_id).with_verification_count(number);
     let now = Instant::now();
-    let lifetime = Lifetime { beginning: now, time_to_live: TTL, stale_if_error: STALE };
+    let lifetime = Lifetime { beginning: now, time_to_live: TTL, stale_if_error: STALE, spread: None };
     Arc::new(CachedKey::new(key, verification, now, None, &lifetime))
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 const NANOSECOND: Duration = Duration::from_nanos(1);
 
 fn lifetime(time_to_live: Duration, stale_if_error: Duration) -> Lifetime {
-    Lifetime { beginning: Instant::now(), time_to_live, stale_if_error }
+    Lifetime { beginning: Instant::now(), time_to_live, stale_if_error, spread: None }
 }
 
 /// An answer about a key whose fingerprint has these bits in its upper half, asked for when its cache began.

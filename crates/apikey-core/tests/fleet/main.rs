@@ -1,0 +1,8 @@
+//! Instances of one API over one store. Time is paused, so what takes seconds is exact and costs nothing.
+
+mod attempts;
+mod cut_off;
+mod hostile;
+mod removal;
+mod sharing;
+mod support;
