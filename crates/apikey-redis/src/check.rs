@@ -64,6 +64,7 @@ fn named(fault: Fault, name: &str) -> Fault {
             Fault::Unavailable(name.to_owned() + &text)
         }
         Fault::Full(text) => Fault::Full(name.to_owned() + &text),
+        Fault::Forbidden(text) => Fault::Forbidden(name.to_owned() + &text),
         Fault::Misconfigured(text) => Fault::Misconfigured(name.to_owned() + &text),
         fault => fault,
     }
@@ -72,9 +73,9 @@ fn named(fault: Fault, name: &str) -> Fault {
 /// Says what to change.
 fn advised(fault: Fault, prefix: &Prefix) -> Fault {
     match fault {
-        Fault::Misconfigured(text) if text.contains("ACL") => {
+        Fault::Forbidden(text) => {
             let prefix = &prefix.0;
-            Fault::Misconfigured(format!(
+            Fault::Forbidden(format!(
                 "{text}. The user needs these rules: ~{prefix}* &{prefix}* +eval +evalsha +get +getrange +set +pttl +xadd \
                  +xrange +xrevrange +xtrim +publish +subscribe +time +info +ping +select, with sentinels +role, and in a \
                  cluster +cluster|slots"

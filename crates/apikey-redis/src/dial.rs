@@ -69,6 +69,16 @@ impl Dialer {
         Ok(Box::new(secured.map_err(|error| untrusted(address, &error))?))
     }
 
+    /// What happened if there was no connection in time.
+    pub(crate) fn late(&self) -> Fault {
+        match Fault::late(DIAL_LIMIT) {
+            Fault::Unavailable(text) if self.tls.is_some() => {
+                Fault::Unavailable(text + " (if the port speaks no TLS, write `redis` instead of `rediss`)")
+            }
+            fault => fault,
+        }
+    }
+
     /// The bytes that log in.
     pub(crate) fn login_bytes(&self) -> Vec<u8> {
         self.login.commands().0.iter().flat_map(Command::bytes).collect()
@@ -115,12 +125,14 @@ impl Asked {
             (Self::Password, Fault::Unavailable(_)) => {
                 Fault::Unavailable("the server can't check the password now".to_owned())
             }
-            (Self::Database(number), Fault::Misconfigured(_)) => Fault::Misconfigured(format!(
-                "the server has no database {number} for this user: a cluster has only 0, and others as many as its \
+            (Self::Database(number), Fault::Misconfigured(_) | Fault::Forbidden(_)) => {
+                Fault::Misconfigured(format!(
+                    "the server has no database {number} for this user: a cluster has only 0, and others as many as its \
                  setting `databases` says"
-            )),
+                ))
+            }
             // Who may not ping may do the rest nevertheless.
-            (Self::Pong, Fault::Misconfigured(_)) => return Ok(()),
+            (Self::Pong, Fault::Misconfigured(_) | Fault::Forbidden(_)) => return Ok(()),
             (_, fault) => fault,
         })
     }
@@ -162,9 +174,9 @@ fn untrusted(address: &Address, error: &io::Error) -> Fault {
         Some(rustls::Error::InvalidCertificate(_)) => {
             Fault::Misconfigured(format!("{said}: add its authority with `root_certificate`"))
         }
-        Some(rustls::Error::InvalidMessage(_)) => {
-            Fault::Misconfigured(format!("{said}: perhaps its port speaks no TLS, as `redis://` does"))
-        }
+        Some(rustls::Error::InvalidMessage(_)) => Fault::Misconfigured(format!(
+            "{said}: if the port speaks no TLS, write `redis` instead of `rediss`"
+        )),
         _ => Fault::Unavailable(said),
     }
 }

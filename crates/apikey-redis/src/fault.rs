@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     /// The server does not know the script.
     UnknownScript,
     Full(String),
+    /// A permission is missing.
+    Forbidden(String),
     Misconfigured(String),
 }
 
@@ -38,8 +40,12 @@ impl Fault {
             "READONLY" => Self::NotPrimary(said()),
             "OOM" => Self::Full(format!("{}: raise its `maxmemory`, or evict with `allkeys-lru`", said())),
             "NOAUTH" => Self::LoggedOut,
-            "NOPERM" => Self::Misconfigured(format!("an ACL rule is missing: {}", said())),
+            "NOPERM" => Self::Forbidden(said()),
             "WRONGPASS" | "NOPROTO" | "MISCONF" | "WRONGTYPE" | "CROSSSLOT" => Self::Misconfigured(said()),
+            // Redis 7 says this of a script.
+            "ERR" if text.contains("ACL failure") || text.contains("user executing the script") => {
+                Self::Forbidden(said())
+            }
             // Most of these are about the set-up. The code is the same.
             "ERR" if text.contains("max number of clients") => Self::Unavailable(said()),
             "ERR" if text.contains("ompiling script") => {
@@ -70,6 +76,7 @@ impl From<Fault> for StoreError {
             }
             Fault::UnknownScript => Self::Unavailable("the server forgets scripts at once".to_owned()),
             Fault::Full(text) => Self::Full(text),
+            Fault::Forbidden(text) => Self::Misconfigured(format!("the user lacks an ACL rule: {text}")),
             Fault::Misconfigured(text) => Self::Misconfigured(text),
         }
     }

@@ -106,7 +106,7 @@ impl Server {
         let (target, dialer) = (self.target.clone(), Arc::clone(&self.dialer));
         async move {
             let dialed = timeout(DIAL_LIMIT, target.connection(&dialer)).await;
-            dialed.unwrap_or_else(|_| Err(Fault::late(DIAL_LIMIT)))
+            dialed.unwrap_or_else(|_| Err(dialer.late()))
         }
     }
 

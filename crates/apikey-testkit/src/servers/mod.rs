@@ -94,6 +94,46 @@ impl StoreServer {
         server
     }
 
+    /// Starts the servers of a cluster, which share the slots, and waits until they agree. A server that is silent for 1 s is
+    /// taken for dead.
+    ///
+    /// # Panics
+    /// If the server is not installed, or if they do not agree in time.
+    #[must_use]
+    pub fn cluster(product: Product, servers: u16, arguments: &[&str]) -> Vec<Self> {
+        let of_cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+        let arguments = [&of_cluster, arguments].concat();
+        let cluster: Vec<Self> = (0..servers).map(|_| Self::start(product, &arguments)).collect();
+        for (number, server) in (0..u32::from(servers)).zip(&cluster) {
+            let slot = |number: u32| 16_384 * number / u32::from(servers);
+            let (first, last) = (slot(number).to_string(), (slot(number + 1) - 1).to_string());
+            server.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
+            server.command(&["CLUSTER", "MEET", "127.0.0.1", &cluster[0].port.to_string()]);
+        }
+        let has_all = format!("cluster_known_nodes:{servers}\r");
+        for server in &cluster {
+            server.wait_until("the cluster does not agree", |server| {
+                let info = server.command(&["CLUSTER", "INFO"]).text().unwrap_or_default();
+                info.contains("cluster_state:ok") && info.contains(&has_all)
+            });
+        }
+        cluster
+    }
+
+    /// Starts a server that follows this one, and waits until it has everything.
+    ///
+    /// # Panics
+    /// If that takes too long.
+    #[must_use]
+    pub fn replica(&self, arguments: &[&str]) -> Self {
+        let primary = format!("127.0.0.1 {}", self.port);
+        let replica = Self::start(self.product, &[&["--replicaof", &primary], arguments].concat());
+        replica.wait_until("it does not follow its primary", |replica| {
+            replica.info("master_link_status").as_deref() == Some("up")
+        });
+        replica
+    }
+
     /// The port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -1,6 +1,7 @@
 //! The log: [`append`](apikey_core::fleet::FleetStore::append) and [`pull`](apikey_core::fleet::FleetStore::pull).
 #![allow(missing_docs, clippy::missing_panics_doc)]
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,10 +138,10 @@ pub async fn old_records_are_dropped_but_not_the_newest_of_them(subject: &impl S
     store.append(&log, &old, HOUR).await.unwrap();
     let up_to_date = tip(&store.pull(&log, None).await.unwrap());
     sleep(Duration::from_millis(300)).await;
-    store.append(&log, &[new.clone()], Duration::from_millis(200)).await.unwrap();
+    store.append(&log, from_ref(&new), Duration::from_millis(200)).await.unwrap();
     let shown = store.pull(&log, Some(&up_to_date)).await.unwrap();
     assert!(shown.goes_on);
-    assert_eq!(records(&shown), [new.clone()]);
+    assert_eq!(records(&shown), from_ref(&new));
     assert_eq!(everything(&*store, &log).await, [old[1].clone(), new]);
 }
 
@@ -162,7 +163,7 @@ async fn append_and_pull(one: Arc<dyn FleetStore>, other: Arc<dyn FleetStore>, l
     let mut last: Option<Tip> = None;
     for round in 0..ROUNDS {
         let appended = record(round.to_string());
-        one.append(&log, &[appended.clone()], HOUR).await.unwrap();
+        one.append(&log, from_ref(&appended), HOUR).await.unwrap();
         let mut is_shown = false;
         loop {
             let shown = other.pull(&log, last.as_ref()).await.unwrap();
@@ -206,7 +207,7 @@ pub async fn a_run_keeps_its_name(subject: &impl StoreSubject) {
 pub async fn a_record_of_8_kib_is_appended_and_a_larger_one_refused(subject: &impl StoreSubject) {
     let store = connected(subject).await;
     let (log, largest) = (name(), record(vec![7; 8 * 1024]));
-    store.append(&log, &[largest.clone()], HOUR).await.unwrap();
+    store.append(&log, from_ref(&largest), HOUR).await.unwrap();
     assert!(store.append(&log, &[record(vec![7; 8 * 1024 + 1])], HOUR).await.is_err());
     assert_eq!(everything(&*store, &log).await, [largest]);
 }
