@@ -66,10 +66,8 @@ pub(crate) struct SharedAnswer {
 pub(crate) enum Counted {
     /// It does.
     Yes(WindowName),
-    /// The client has used up its attempts.
+    /// As many as the limit are counted, attempts under way among them.
     Full { resets_in: Duration },
-    /// It depends on how the client's attempts under way end. Ask again.
-    Busy,
     /// The store can't be asked, so this instance counts by itself.
     Unknown,
 }

@@ -24,7 +24,7 @@ const LONGEST_WAIT_FOR_EVERYBODY: Duration = Duration::from_secs(1);
 /// Flights that rest until the same moment ask spread over a quarter of their wait, but over no more than this.
 const LONGEST_SPREAD: Duration = Duration::from_millis(250);
 /// How long a flight waits until it asks again whether its client's attempts under way in the fleet have ended.
-const WHILE_BUSY: Duration = Duration::from_millis(50);
+const WHILE_FULL: Duration = Duration::from_millis(50);
 
 pub(super) struct Pilot {
     pub(super) engine: Arc<Engine>,
@@ -134,11 +134,15 @@ impl Pilot {
             match peers.count(client, window).await {
                 Counted::Yes(name) => return Ok(Some((client, window, name))),
                 Counted::Unknown => return Ok(None),
+                // If keys of attempts under way are accepted, those attempts will not count.
+                Counted::Full { .. }
+                    if window.limit.counts_only_refused && Instant::now() + WHILE_FULL < until =>
+                {
+                    sleep(WHILE_FULL).await;
+                }
                 Counted::Full { resets_in } => {
                     return Err(flight.is_limited_elsewhere(resets_in, self.clock.now()));
                 }
-                Counted::Busy if Instant::now() + WHILE_BUSY < until => sleep(WHILE_BUSY).await,
-                Counted::Busy => return Err(Report::Crowded),
             }
         }
     }
