@@ -19,30 +19,34 @@
 //! | `METRICS_LISTEN` | address:port of a listener that answers `GET /metrics` and nothing else | off |
 //! | `AUDIT_LOG` | the file to which the audit events are appended as JSON lines; `-` for standard output | none |
 //! | `AUDIT` | `denials`: refused requests, keys that Kinde accepted, and what changed; `all`: every decision, too; `off` | `denials` |
+//! | `REDIS_URL` | the servers of the fleet's store, for example `redis://127.0.0.1:6379` | none: no fleet |
+//! | `APIKEY_SHARED_SECRET` | the fleet's secrets, comma-separated; needed with `REDIS_URL` | none |
 //!
-//! `docs/observability.md` describes the metrics and the audit log. If `AUDIT` is `denials` or `all` and `AUDIT_LOG` is not
-//! set, the server does not start.
+//! `docs/observability.md` describes the metrics and the audit log, and `docs/fleet.md` the fleet.
+//! If `AUDIT` is `denials` or `all` and `AUDIT_LOG` is not set, the server does not start.
 //!
-//! `REDIS_URL`, `APIKEY_SHARED_SECRET`, `KINDE_API_ID` and `KINDE_WEBHOOKS` do nothing yet. If one is set, the server does
-//! not start, so that nobody relies on what is not there. An empty variable counts as absent.
+//! `KINDE_API_ID` and `KINDE_WEBHOOKS` do nothing yet. If one is set, the server does not start, so that nobody relies on
+//! what is not there. An empty variable counts as absent.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use apikey_core::fleet::SharedSecrets;
 use apikey_core::{
     AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, DEFAULT_CACHE_CAPACITY,
     DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING,
     DEFAULT_VERIFICATION_TIMEOUT, KindeSettings, KindeVerifier, TrustedProxies,
 };
+use apikey_redis::RedisStore;
 use zeroize::Zeroizing;
 
 use crate::audit::{AuditLog, AuditSettings};
 use crate::metrics;
 use crate::operations::Operations;
 
-const NOT_YET: &[&str] = &["REDIS_URL", "APIKEY_SHARED_SECRET", "KINDE_API_ID", "KINDE_WEBHOOKS"];
+const NOT_YET: &[&str] = &["KINDE_API_ID", "KINDE_WEBHOOKS"];
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 
@@ -63,6 +67,7 @@ pub struct Settings {
     trusted_proxies: TrustedProxies,
     metrics_listen: Option<SocketAddr>,
     audit: Option<AuditSettings>,
+    fleet: Option<(RedisStore, SharedSecrets)>,
 }
 
 impl Settings {
@@ -132,6 +137,24 @@ impl Settings {
             trusted_proxies = trusted_proxies.header(header);
         }
 
+        let fleet = match (secret("REDIS_URL")?, secret("APIKEY_SHARED_SECRET")?) {
+            (None, None) => None,
+            (Some(url), Some(secrets)) => {
+                let store = RedisStore::builder(url.trim()).build();
+                let store = store.map_err(|error| match error.setting() {
+                    "url" => named("REDIS_URL", &error),
+                    _ => error,
+                })?;
+                Some((store, SharedSecrets::parse(&secrets)?))
+            }
+            (Some(_), None) => {
+                let what = "set it, too: all instances need the same, for example the output of `openssl rand -base64 32`";
+                return Err(ConfigError::new("APIKEY_SHARED_SECRET", what));
+            }
+            (None, Some(_)) => {
+                return Err(ConfigError::new("REDIS_URL", "set it, too, or unset APIKEY_SHARED_SECRET"));
+            }
+        };
         let kinde = KindeSettings::from_variables(&variable)?;
         let kinde = match read("APIKEY_AUTH")?.as_deref() {
             Some("none") => kinde.without_token(),
@@ -167,6 +190,7 @@ impl Settings {
             trusted_proxies,
             metrics_listen,
             audit,
+            fleet,
         })
     }
 
@@ -188,6 +212,10 @@ impl Settings {
         let builder = AuthenticatorBuilder::new(KindeVerifier::new(self.kinde)?);
         let builder = match audit {
             Some(audit) => builder.observer(audit),
+            None => builder,
+        };
+        let builder = match self.fleet {
+            Some((store, secrets)) => builder.shared(store, secrets),
             None => builder,
         };
         builder

@@ -127,3 +127,18 @@ fn to_ask_without_a_token_is_an_explicit_choice() {
     assert!(with(&[("APIKEY_AUTH", "none")]).is_ok());
     assert!(with(&[("APIKEY_AUTH", "m2m")]).is_ok());
 }
+
+#[test]
+fn a_fleet_needs_a_store_and_a_secret() {
+    const URL: (&str, &str) = ("REDIS_URL", "redis://app:s3cret@127.0.0.1:1");
+    const SECRET: (&str, &str) = ("APIKEY_SHARED_SECRET", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=");
+    assert_eq!(with(&[URL]).unwrap_err().setting(), "APIKEY_SHARED_SECRET");
+    assert_eq!(with(&[SECRET]).unwrap_err().setting(), "REDIS_URL");
+    assert_eq!(
+        with(&[URL, ("APIKEY_SHARED_SECRET", "short")]).unwrap_err().setting(),
+        "APIKEY_SHARED_SECRET"
+    );
+    assert_eq!(with(&[("REDIS_URL", "ftp://x"), SECRET]).unwrap_err().setting(), "REDIS_URL");
+    let shown = format!("{:?}", with(&[URL, SECRET]).unwrap());
+    assert!(!shown.contains("s3cret") && !shown.contains("QUJD"), "{shown}");
+}
