@@ -163,11 +163,14 @@ impl Authenticator {
     /// its parts. Views that are made with [`with_options`](Self::with_options) count in the same place.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let View { telemetry, engine, worker, .. } = &*self.0;
+        let View { telemetry, engine, worker, peers, .. } = &*self.0;
         let mut samples = Vec::new();
         telemetry.decisions(&mut samples);
         engine.gauges(&mut samples);
         worker.gauges(&mut samples);
+        if let Some(peers) = peers {
+            peers.samples(&mut samples);
+        }
         telemetry.rest(&mut samples);
         Statistics::new(samples)
     }

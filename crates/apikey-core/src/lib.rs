@@ -96,6 +96,7 @@ mod kinde;
 mod log_gate;
 mod memo;
 mod options;
+#[cfg_attr(not(feature = "fleet"), allow(dead_code))]
 mod peers;
 mod policy;
 mod removal;

@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::engine::{AttemptLimit, Purge};
 use crate::key::PresentedKey;
 use crate::removal::Everywhere;
+use crate::telemetry::Sample;
 use crate::verification::{Judgement, Verification};
 
 /// The other instances. Nothing here waits for longer than a fraction of a second, and each call says what to do if
@@ -29,6 +30,9 @@ pub(crate) trait Peers: Send + Sync {
 
     /// Says how an attempt ended that was counted. `is_used`: it stays counted.
     async fn end(&self, client: Client, window: WindowOfClient, name: WindowName, is_used: bool);
+
+    /// What an operator watches.
+    fn samples(&self, samples: &mut Vec<Sample>);
 
     /// Tells the others to forget what these purges name. Call it before this instance forgets.
     fn remove(&self, purges: &[Purge]) -> Everywhere;

@@ -7,12 +7,7 @@ use super::AuthenticatorBuilder;
 use crate::authenticator::Authenticator;
 use crate::client::{Clients, IPV6_PREFIXES};
 use crate::config_error::ConfigError;
-#[cfg(feature = "fleet")]
-use crate::engine::CutOff;
 use crate::engine::{Engine, EngineSettings};
-#[cfg(feature = "fleet")]
-use crate::fleet::{Instance, Sealer};
-use crate::key::Fingerprinter;
 use crate::options::LONGEST_TIME_TO_LIVE;
 use crate::runtime::VerificationRuntime;
 use crate::telemetry::{Recorder, Telemetry};
@@ -25,37 +20,6 @@ const GRACE: Duration = Duration::from_millis(250);
 /// A caller waits in the queue for at most one part in this many of the verification timeout.
 const QUEUE_PART: u32 = 3;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-
-/// How long a cut-off instance serves what Kinde can't confirm, unless it is set.
-#[cfg(feature = "fleet")]
-pub(super) const UNCONFIRMED_FOR: Duration = Duration::from_secs(60);
-/// How long a cut-off instance reuses an answer without asking Kinde again.
-#[cfg(feature = "fleet")]
-const REUSED_FOR: Duration = Duration::from_secs(10);
-
-/// The fleet that an instance belongs to.
-#[cfg(feature = "fleet")]
-pub(super) struct FleetSettings {
-    store: Arc<dyn crate::fleet::FleetStore>,
-    secrets: crate::fleet::SharedSecrets,
-}
-
-#[cfg(feature = "fleet")]
-impl FleetSettings {
-    pub(super) fn new(
-        store: Arc<dyn crate::fleet::FleetStore>,
-        secrets: crate::fleet::SharedSecrets,
-    ) -> Self {
-        Self { store, secrets }
-    }
-}
-
-#[cfg(feature = "fleet")]
-fn random_number() -> Result<u64, ConfigError> {
-    getrandom::u64().map_err(|error| {
-        ConfigError::new("random numbers", format!("the operating system returned none: {error}"))
-    })
-}
 
 impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// Checks the settings and builds.
@@ -101,8 +65,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         if self.stale_while_slow > LONGEST_TIMEOUT {
             return Err(ConfigError::new("stale_while_slow", "at most 600 s"));
         }
-        #[cfg(feature = "fleet")]
-        if self.unconfirmed_for > LONGEST_TIME_TO_LIVE {
+        if self.fleet.unconfirmed_for > LONGEST_TIME_TO_LIVE {
             return Err(ConfigError::new(
                 "serve_unconfirmed_for",
                 "at most a day (86400 s); zero turns it off",
@@ -124,17 +87,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             queue_patience: self.verification_timeout / QUEUE_PART,
             health_check_timeout: health_check_timeout(self.verification_timeout),
             overdue_after: self.verification_timeout + GRACE,
-            #[cfg(feature = "fleet")]
-            cut_off: match self.fleet {
-                Some(_) => Some(CutOff {
-                    reused_for: REUSED_FOR.min(self.unconfirmed_for),
-                    serves_for: self.unconfirmed_for,
-                    seed: random_number()?,
-                }),
-                None => None,
-            },
-            #[cfg(not(feature = "fleet"))]
-            cut_off: None,
+            cut_off: self.fleet.cut_off()?,
             one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),
         };
         let runtime = match self.runtime {
@@ -142,48 +95,26 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             None => VerificationRuntime::on_a_thread()?,
         };
         let serves_stale = !self.stale_if_error.is_zero() || engine.cut_off.is_some();
-        let mut worker = WorkerSettings {
+        let telemetry = Arc::new(Telemetry::told_to(self.observer));
+        let membership = self.fleet.membership(&self.verifier.realm())?;
+        let fingerprinter = membership.fingerprinter()?;
+        let engine = Engine::new(engine, fingerprinter, Arc::clone(&telemetry), self.clock.now());
+        let times = (self.cache_time_to_live, self.stale_if_error);
+        let joined = membership.join(&engine, &self.clock, times)?;
+        let (peers, keeps_in_touch) = joined.map(|joined| (joined.peers, joined.work)).unzip();
+        let worker = WorkerSettings {
             timeout: self.verification_timeout,
             retries: self.retries,
             max_in_flight: self.max_in_flight,
             slow_after: serves_stale.then_some(self.stale_while_slow),
-            peers: None,
+            peers: peers.clone(),
         };
-        let telemetry = Arc::new(Telemetry::told_to(self.observer));
-        #[cfg(feature = "fleet")]
-        let fleet = match self.fleet {
-            Some(fleet) => Some((fleet.store, Sealer::new(&fleet.secrets, &self.verifier.realm())?)),
-            None => None,
-        };
-        #[cfg(not(feature = "fleet"))]
-        let fingerprinter = Fingerprinter::random()?;
-        #[cfg(feature = "fleet")]
-        let fingerprinter = match &fleet {
-            Some((_, sealer)) => sealer.fingerprinter(),
-            None => Fingerprinter::random()?,
-        };
-        let engine = Engine::new(engine, fingerprinter, Arc::clone(&telemetry), self.clock.now());
-        #[cfg(feature = "fleet")]
-        let instance = match fleet {
-            Some((store, sealer)) => {
-                let (engine, clock) = (Arc::clone(&engine), Arc::clone(&self.clock));
-                let times = (self.cache_time_to_live, self.stale_if_error);
-                Some(Instance::new(store, sealer, engine, clock, times)?)
-            }
-            None => None,
-        };
-        #[cfg(feature = "fleet")]
-        if let Some(instance) = &instance {
-            worker.peers = Some(Arc::clone(instance) as _);
-        }
-        let peers = worker.peers.clone();
         self.verifier.use_clock(Arc::clone(&self.clock));
         self.verifier.use_recorder(Recorder::new(Arc::clone(&telemetry)));
         let worker =
             Worker::new(self.verifier, Arc::clone(&engine), Arc::clone(&self.clock), runtime, worker);
-        #[cfg(feature = "fleet")]
-        if let Some(instance) = instance {
-            worker.spawn(instance.keep_in_touch());
+        if let Some(keeps_in_touch) = keeps_in_touch {
+            worker.spawn(keeps_in_touch);
         }
         let view = View {
             peers,

@@ -1,6 +1,7 @@
 //! Configures an authenticator, and refuses bad settings before the first request.
 
 mod build;
+mod fleet;
 mod route_options;
 
 use std::marker::PhantomData;
@@ -63,10 +64,7 @@ pub struct AuthenticatorBuilder<A = Authenticator> {
     ipv6_prefix: u8,
     refused_uploads: UploadLimit,
     observer: Option<Arc<dyn Observer>>,
-    #[cfg(feature = "fleet")]
-    fleet: Option<build::FleetSettings>,
-    #[cfg(feature = "fleet")]
-    unconfirmed_for: Duration,
+    fleet: fleet::FleetSettings,
     makes: PhantomData<fn() -> A>,
 }
 
@@ -111,10 +109,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             ipv6_prefix: DEFAULT_IPV6_PREFIX,
             refused_uploads: UploadLimit::default(),
             observer: None,
-            #[cfg(feature = "fleet")]
-            fleet: None,
-            #[cfg(feature = "fleet")]
-            unconfirmed_for: build::UNCONFIRMED_FOR,
+            fleet: fleet::FleetSettings::default(),
             makes: PhantomData,
         }
     }
@@ -137,7 +132,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         store: impl crate::fleet::FleetStore,
         secrets: crate::fleet::SharedSecrets,
     ) -> Self {
-        self.fleet = Some(build::FleetSettings::new(Arc::new(store), secrets));
+        self.fleet.shared = Some((Arc::new(store), secrets));
         self
     }
 
@@ -146,7 +141,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     /// asks Kinde while the instance is cut off. It changes nothing without [`shared`](Self::shared).
     #[cfg(feature = "fleet")]
     pub fn serve_unconfirmed_for(mut self, time: Duration) -> Self {
-        self.unconfirmed_for = time;
+        self.fleet.unconfirmed_for = time;
         self
     }
 

@@ -44,6 +44,7 @@ impl Currency {
         moment < self.linked_until.load(Ordering::Acquire)
     }
 
+    #[cfg(any(test, feature = "fleet"))]
     /// Everything that was in the log at this moment has been applied.
     pub(super) fn confirm(&self, moment: u64) {
         let until = moment.saturating_add(nanoseconds(LEASE));

@@ -206,6 +206,7 @@ impl Engine {
         self.currency.is_linked(self.lifetime.moment(now))
     }
 
+    #[cfg(any(test, feature = "fleet"))]
     /// Every removal that the fleet had made at this moment has been applied here.
     pub(crate) fn confirm(&self, at: Instant) {
         self.currency.confirm(self.lifetime.moment(at));

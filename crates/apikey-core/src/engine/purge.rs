@@ -194,13 +194,8 @@ impl Purges {
 /// An answer that was asked for after the note may be stored. If the second step still finds it, it is
 /// forgotten without need.
 impl Engine {
-    /// Forgets what the purge names. An answer that was asked for before this call is neither kept nor served after it.
-    /// Returns how many answers were cached.
-    pub(crate) fn purge(&self, purge: Purge) -> usize {
-        self.purge_all(&[purge])
-    }
-
-    /// [`purge`](Self::purge) for a few. They are noted under one lock, so more than a few hundred are too many.
+    /// Forgets what the purges name. An answer that was asked for before this call is neither kept nor served after it.
+    /// Returns how many answers were cached. They are noted under one lock, so more than a few hundred are too many.
     pub(crate) fn purge_all(&self, purges: &[Purge]) -> usize {
         self.note(purges);
         let removed = purges.iter().map(|purge| {
@@ -214,6 +209,11 @@ impl Engine {
             self.negative.clear();
         }
         removed
+    }
+
+    #[cfg(test)]
+    pub(crate) fn purge(&self, purge: Purge) -> usize {
+        self.purge_all(&[purge])
     }
 
     fn forget(&self, purge: &Purge) -> usize {

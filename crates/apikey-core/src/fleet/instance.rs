@@ -1,6 +1,7 @@
 //! This instance's part in its fleet: the tasks that read and write the log, and what verifications ask of the store.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::engine::{Engine, Purge};
 use crate::key::PresentedKey;
 use crate::peers::{Counted, Head, Peers, SharedAnswer, WindowName, WindowOfClient};
 use crate::removal::Everywhere;
+use crate::telemetry::{Sample, SampleValue, gauge, vocabulary};
 use crate::verification::Judgement;
 
 /// How long a request waits for the store at most, each time that it needs it.
@@ -44,6 +46,15 @@ pub(crate) struct Instance {
     must_pull: Notify,
     health: Mutex<Health>,
     has_told_of_a_record: AtomicBool,
+    looks: Looks,
+}
+
+/// How many looks ended in which way.
+#[derive(Default)]
+struct Looks {
+    found: AtomicU64,
+    missed: AtomicU64,
+    failed: AtomicU64,
 }
 
 /// What handles of removals share with the tasks.
@@ -112,6 +123,7 @@ impl Instance {
             must_pull: Notify::new(),
             health: Mutex::new(Health { is_linked: false, has_told: false, rediscovered: now }),
             has_told_of_a_record: AtomicBool::new(false),
+            looks: Looks::default(),
         }))
     }
 
@@ -296,7 +308,14 @@ impl Peers for Instance {
     }
 
     async fn look(&self, key: &PresentedKey) -> Option<Judgement> {
-        timeout(BUDGET_OF_A_REQUEST, self.look_everywhere(key)).await.ok()?.ok()?
+        let looked = timeout(BUDGET_OF_A_REQUEST, self.look_everywhere(key)).await;
+        let (count, found) = match looked {
+            Ok(Ok(Some(found))) => (&self.looks.found, Some(found)),
+            Ok(Ok(None)) => (&self.looks.missed, None),
+            Ok(Err(_)) | Err(_) => (&self.looks.failed, None),
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        found
     }
 
     async fn keep(&self, key: &PresentedKey, answer: &SharedAnswer) {
@@ -332,6 +351,20 @@ impl Peers for Instance {
             let name = self.window_name(client, &window);
             let giving_back = self.store.give_back(&name, WindowId(id.0));
             let _best_effort = timeout(BUDGET_OF_A_WRITE, giving_back).await;
+        }
+    }
+
+    fn samples(&self, samples: &mut Vec<Sample>) {
+        let link = self.link();
+        let (is_linked, waiting) = (link.is_linked(self.clock.now()), link.removals_waiting());
+        drop(link);
+        samples.push(gauge(&vocabulary::FLEET_LINKED, u64::from(is_linked)));
+        samples.push(gauge(&vocabulary::FLEET_REMOVALS_WAITING, waiting as u64));
+        let Looks { found, missed, failed } = &self.looks;
+        for (result, looks) in vocabulary::LOOKED.values.iter().zip([found, missed, failed]) {
+            let looks = SampleValue::Counter(looks.load(Ordering::Relaxed));
+            let labels = vec![(vocabulary::LOOKED.name, Cow::Borrowed(*result))];
+            samples.push(Sample { metric: &vocabulary::FLEET_LOOKS, labels, value: looks });
         }
     }
 

@@ -293,6 +293,11 @@ impl Link {
         self.outbox.acknowledged()
     }
 
+    /// How many removals the log is not known to have.
+    pub(crate) fn removals_waiting(&self) -> usize {
+        self.outbox.purges().count()
+    }
+
     /// Begins an append. If an append is under way, do not call it.
     pub(crate) fn begin_append(&mut self) -> Append {
         self.outbox.begin_append(|| self.random.draw())

@@ -241,6 +241,8 @@ pub(crate) const SERVER_ADDRESS: Label = Label { name: "server.address", values:
 pub(crate) const SERVER_PORT: Label = Label { name: "server.port", values: &[] };
 pub(crate) const STATE: Label = Label { name: "state", values: BreakerState::TEXTS };
 pub(crate) const RENEWAL: Label = Label { name: "result", values: TokenRenewal::TEXTS };
+/// How a look into the fleet's store ended.
+pub(crate) const LOOKED: Label = Label { name: "result", values: &["found", "missed", "failed"] };
 pub(crate) const BY: Label = Label { name: "by", values: PurgedBy::TEXTS };
 
 macro_rules! metrics {
@@ -296,6 +298,12 @@ metrics! {
         "Calls of the verifier beyond the first one of a verification.";
     RETRY_BUDGET: Gauge One "apikey.retry.budget" "apikey_retry_budget" []
         "Retries that are left in the budget that all verifications share.";
+    FLEET_LINKED: Gauge One "apikey.fleet.linked" "apikey_fleet_linked" []
+        "1 if this instance hears of every removal that its fleet makes, 0 if it is cut off. Absent without a fleet.";
+    FLEET_LOOKS: Counter One "apikey.fleet.looks" "apikey_fleet_looks_total" [LOOKED]
+        "Looks into the fleet's store for another instance's answer. Absent without a fleet.";
+    FLEET_REMOVALS_WAITING: Gauge One "apikey.fleet.removals.waiting" "apikey_fleet_removals_waiting" []
+        "Removals that the fleet's store is not known to have yet. Absent without a fleet.";
     EVENTS_DROPPED: Counter One "apikey.events.dropped" "apikey_events_dropped_total" []
         "Events that an observer could not take in time.";
 }

@@ -1,0 +1,116 @@
+//! What makes an authenticator one of a fleet. Without the feature `fleet`, each is alone.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config_error::ConfigError;
+use crate::engine::{CutOff, Engine};
+#[cfg(feature = "fleet")]
+use crate::fleet::{FleetStore, Instance, Sealer, SharedSecrets};
+use crate::key::Fingerprinter;
+use crate::peers::Peers;
+
+/// How long a cut-off instance reuses an answer without asking Kinde again.
+const REUSED_FOR: Duration = Duration::from_secs(10);
+
+/// The fleet that an authenticator is to be of.
+pub(super) struct FleetSettings {
+    #[cfg(feature = "fleet")]
+    pub(super) shared: Option<(Arc<dyn FleetStore>, SharedSecrets)>,
+    /// How long a cut-off instance serves what Kinde can't confirm.
+    pub(super) unconfirmed_for: Duration,
+}
+
+impl Default for FleetSettings {
+    fn default() -> Self {
+        Self {
+            #[cfg(feature = "fleet")]
+            shared: None,
+            unconfirmed_for: Duration::from_secs(60),
+        }
+    }
+}
+
+/// An authenticator's fleet, before there is an engine.
+pub(super) enum Membership {
+    Alone,
+    #[cfg(feature = "fleet")]
+    Shared(Arc<dyn FleetStore>, Sealer),
+}
+
+/// The other instances, and the work that keeps in touch with them.
+pub(super) struct Joined {
+    pub(super) peers: Arc<dyn Peers>,
+    pub(super) work: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl FleetSettings {
+    fn is_shared(&self) -> bool {
+        #[cfg(feature = "fleet")]
+        return self.shared.is_some();
+        #[cfg(not(feature = "fleet"))]
+        return false;
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if the operating system gives no random numbers.
+    pub(super) fn cut_off(&self) -> Result<Option<CutOff>, ConfigError> {
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        let seed = getrandom::u64().map_err(|error| {
+            ConfigError::new("random numbers", format!("the operating system returned none: {error}"))
+        })?;
+        let serves_for = self.unconfirmed_for;
+        Ok(Some(CutOff { reused_for: REUSED_FOR.min(serves_for), serves_for, seed }))
+    }
+
+    /// # Errors
+    /// [`ConfigError`], naming the setting that can't be used.
+    pub(super) fn membership(self, realm: &str) -> Result<Membership, ConfigError> {
+        #[cfg(feature = "fleet")]
+        if let Some((store, secrets)) = self.shared {
+            return Ok(Membership::Shared(store, Sealer::new(&secrets, realm)?));
+        }
+        let _alone = realm;
+        Ok(Membership::Alone)
+    }
+}
+
+impl Membership {
+    /// # Errors
+    /// [`ConfigError`] if the operating system gives no random numbers.
+    pub(super) fn fingerprinter(&self) -> Result<Fingerprinter, ConfigError> {
+        match self {
+            Self::Alone => Fingerprinter::random(),
+            #[cfg(feature = "fleet")]
+            Self::Shared(_, sealer) => Ok(sealer.fingerprinter()),
+        }
+    }
+
+    /// `times` are the cache's time to live, and how long an answer may serve as stale after it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the operating system gives no random numbers.
+    pub(super) fn join(
+        self,
+        engine: &Arc<Engine>,
+        clock: &Arc<dyn Clock>,
+        times: (Duration, Duration),
+    ) -> Result<Option<Joined>, ConfigError> {
+        match self {
+            Self::Alone => {
+                let _nobody_asks = (engine, clock, times);
+                Ok(None)
+            }
+            #[cfg(feature = "fleet")]
+            Self::Shared(store, sealer) => {
+                let instance = Instance::new(store, sealer, Arc::clone(engine), Arc::clone(clock), times)?;
+                let work = Box::pin(Arc::clone(&instance).keep_in_touch());
+                Ok(Some(Joined { peers: instance, work }))
+            }
+        }
+    }
+}
