@@ -10,7 +10,7 @@ use crate::key::{Credential, MalformedKey, PresentedKey};
 use crate::policy::Policy;
 use crate::removal::Removal;
 use crate::request::RequestHead;
-use crate::telemetry::Statistics;
+use crate::telemetry::{Statistics, fleet_samples};
 use crate::verified_key::VerifiedKey;
 use crate::verifier::Health;
 use crate::view::View;
@@ -168,8 +168,9 @@ impl Authenticator {
         telemetry.decisions(&mut samples);
         engine.gauges(&mut samples);
         worker.gauges(&mut samples);
-        if let Some(peers) = peers {
-            peers.samples(&mut samples);
+        match peers {
+            Some(peers) => peers.samples(&mut samples),
+            None => fleet_samples(&mut samples, true, 0, [0; 3]),
         }
         telemetry.rest(&mut samples);
         Statistics::new(samples)

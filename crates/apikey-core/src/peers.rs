@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::client::Client;
-use crate::engine::{AttemptLimit, Purge};
+use crate::engine::{Purge, WindowOfClient};
 use crate::key::PresentedKey;
 use crate::removal::Everywhere;
 use crate::telemetry::Sample;
@@ -41,15 +41,6 @@ pub(crate) trait Peers: Send + Sync {
 /// The id of a record in the fleet's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head(pub(crate) [u8; 16]);
-
-/// What counts the attempts of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WindowOfClient {
-    pub(crate) limit: AttemptLimit,
-    /// The number of the counter. Routes that count for themselves have counters of their own, in the order in which a program
-    /// makes them.
-    pub(crate) counter: u32,
-}
 
 /// Which window of a client an attempt was counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

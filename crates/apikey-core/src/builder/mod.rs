@@ -121,30 +121,6 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
-    /// Makes this one of a fleet of instances, which share verifications, limits of attempts, and removals through a store.
-    /// [`fleet`](crate::fleet) says what that promises. All instances need the same store and the same secrets.
-    ///
-    /// Building never waits for the store, and does not fail because it is away. Until the store has answered for 2 s, the
-    /// instance works on its own.
-    #[cfg(feature = "fleet")]
-    pub fn shared(
-        mut self,
-        store: impl crate::fleet::FleetStore,
-        secrets: crate::fleet::SharedSecrets,
-    ) -> Self {
-        self.fleet.shared = Some((Arc::new(store), secrets));
-        self
-    }
-
-    /// How long an instance that is cut off from its fleet serves an answer that Kinde can't confirm, counted from when Kinde was
-    /// asked for it, or from when the instance was last linked. Default 60 s, at most a day. Zero: it serves none, and every request
-    /// asks Kinde while the instance is cut off. It changes nothing without [`shared`](Self::shared).
-    #[cfg(feature = "fleet")]
-    pub fn serve_unconfirmed_for(mut self, time: Duration) -> Self {
-        self.fleet.unconfirmed_for = time;
-        self
-    }
-
     /// How many keys the cache holds at most. Default 100,000, at least 1.
     pub fn cache_capacity(mut self, keys: usize) -> Self {
         self.cache_capacity = keys;

@@ -8,7 +8,6 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::client::Client;
-use crate::peers::WindowOfClient;
 
 /// How many clients are remembered at most. Past it, the client that has made no attempt for longest is
 /// forgotten.
@@ -71,6 +70,15 @@ impl Default for AttemptLimit {
     fn default() -> Self {
         Self::new(100, Duration::from_secs(900))
     }
+}
+
+/// What counts the attempts of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WindowOfClient {
+    pub(crate) limit: AttemptLimit,
+    /// The number of the counter. Routes that count for themselves have counters of their own, in the order in which a program
+    /// makes them.
+    pub(crate) counter: u32,
 }
 
 #[derive(Clone, Copy)]

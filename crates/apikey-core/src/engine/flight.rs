@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::admission::{Applicant, Decided, Turn, Used};
-use super::attempts::{CountedAttempt, Limited};
+use super::attempts::{CountedAttempt, Limited, WindowOfClient};
 use super::flights::FlightId;
 use super::outcome::{Outcome, SharedOutcome};
 use super::report::{Lessons, Report};
 use super::settle::{Question, Settled};
 use crate::client::Client;
-use crate::peers::WindowOfClient;
 use crate::telemetry::{VerificationRecord, VerificationResult};
 use crate::verification::Judgement;
 use crate::verifier::ServerFault;

@@ -35,7 +35,7 @@ use crate::key::{Fingerprint, Fingerprinter};
 use crate::telemetry::{BreakerState, Sample, SampleValue, Telemetry, counter, gauge, vocabulary};
 
 pub use attempts::AttemptLimit;
-pub(crate) use attempts::{Attempts, Limited};
+pub(crate) use attempts::{Attempts, Limited, WindowOfClient};
 pub(crate) use cached_key::{CachedKey, Freshness};
 pub(crate) use currency::CutOff;
 pub(crate) use flight::{Flight, Landed, Landing, NoTurn};

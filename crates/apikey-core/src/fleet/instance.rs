@@ -1,6 +1,5 @@
 //! This instance's part in its fleet: the tasks that read and write the log, and what verifications ask of the store.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,11 +14,11 @@ use super::store::{FleetStore, Looked, Name, Pulled, Record, StoreError, Taken, 
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
-use crate::engine::{Engine, Purge};
+use crate::engine::{Engine, Purge, WindowOfClient};
 use crate::key::PresentedKey;
-use crate::peers::{Counted, Head, Peers, SharedAnswer, WindowName, WindowOfClient};
+use crate::peers::{Counted, Head, Peers, SharedAnswer, WindowName};
 use crate::removal::Everywhere;
-use crate::telemetry::{Sample, SampleValue, gauge, vocabulary};
+use crate::telemetry::{Sample, fleet_samples};
 use crate::verification::Judgement;
 
 /// How long a request waits for the store at most, each time that it needs it.
@@ -358,14 +357,9 @@ impl Peers for Instance {
         let link = self.link();
         let (is_linked, waiting) = (link.is_linked(self.clock.now()), link.removals_waiting());
         drop(link);
-        samples.push(gauge(&vocabulary::FLEET_LINKED, u64::from(is_linked)));
-        samples.push(gauge(&vocabulary::FLEET_REMOVALS_WAITING, waiting as u64));
         let Looks { found, missed, failed } = &self.looks;
-        for (result, looks) in vocabulary::LOOKED.values.iter().zip([found, missed, failed]) {
-            let looks = SampleValue::Counter(looks.load(Ordering::Relaxed));
-            let labels = vec![(vocabulary::LOOKED.name, Cow::Borrowed(*result))];
-            samples.push(Sample { metric: &vocabulary::FLEET_LOOKS, labels, value: looks });
-        }
+        let looks = [found, missed, failed].map(|looks| looks.load(Ordering::Relaxed));
+        fleet_samples(samples, is_linked, waiting as u64, looks);
     }
 
     fn remove(&self, purges: &[Purge]) -> Everywhere {

@@ -311,3 +311,13 @@ fn family(
         samples.push(Sample { metric, labels: vec![(label, Cow::Borrowed(text))], value });
     }
 }
+
+/// What an operator sees of the fleet. `looks` are those that found an answer, missed, and failed.
+pub(crate) fn fleet_samples(samples: &mut Vec<Sample>, is_linked: bool, waiting: u64, looks: [u64; 3]) {
+    samples.push(gauge(&vocabulary::FLEET_LINKED, u64::from(is_linked)));
+    for (result, count) in vocabulary::LOOKED.values.iter().zip(looks) {
+        let labels = vec![(vocabulary::LOOKED.name, Cow::Borrowed(*result))];
+        samples.push(Sample { metric: &vocabulary::FLEET_LOOKS, labels, value: SampleValue::Counter(count) });
+    }
+    samples.push(gauge(&vocabulary::FLEET_REMOVALS_WAITING, waiting));
+}

@@ -10,7 +10,7 @@ mod recorder;
 mod statistics;
 pub(crate) mod vocabulary;
 
-pub(crate) use counters::{Telemetry, counter, gauge};
+pub(crate) use counters::{Telemetry, counter, fleet_samples, gauge};
 pub use observer::{CallRecord, DecisionRecord, Event, Observer, VerificationRecord};
 pub use recorder::Recorder;
 #[cfg(feature = "kinde")]

@@ -299,11 +299,11 @@ metrics! {
     RETRY_BUDGET: Gauge One "apikey.retry.budget" "apikey_retry_budget" []
         "Retries that are left in the budget that all verifications share.";
     FLEET_LINKED: Gauge One "apikey.fleet.linked" "apikey_fleet_linked" []
-        "1 if this instance hears of every removal that its fleet makes, 0 if it is cut off. Absent without a fleet.";
+        "1 if this instance hears of every removal that its fleet makes, or has no fleet. 0 if it is cut off.";
     FLEET_LOOKS: Counter One "apikey.fleet.looks" "apikey_fleet_looks_total" [LOOKED]
-        "Looks into the fleet's store for another instance's answer. Absent without a fleet.";
+        "Looks into the fleet's store for another instance's answer.";
     FLEET_REMOVALS_WAITING: Gauge One "apikey.fleet.removals.waiting" "apikey_fleet_removals_waiting" []
-        "Removals that the fleet's store is not known to have yet. Absent without a fleet.";
+        "Removals that the fleet's store is not known to have yet.";
     EVENTS_DROPPED: Counter One "apikey.events.dropped" "apikey_events_dropped_total" []
         "Events that an observer could not take in time.";
 }

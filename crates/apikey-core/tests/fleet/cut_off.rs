@@ -99,7 +99,7 @@ async fn a_slow_store_costs_a_request_50_ms_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removal_that_another_server_lost_lets_nobody_link_too_early() {
+async fn another_server_puts_every_instance_in_quarantine() {
     let kinde = Kinde::default();
     let (keys, store) = one(&kinde, 60 * SECOND).await;
     store.begin_another_run();

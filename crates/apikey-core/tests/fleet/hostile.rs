@@ -75,7 +75,7 @@ async fn an_entry_is_of_one_key_and_one_moment() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_from_before_a_removal_stays_void_however_often_it_is_put_back() {
+async fn an_entry_that_is_put_back_after_a_removal_stays_void() {
     let (kinde, store) = (Kinde::default(), MemoryStore::new());
     let fleet: [_; 2] = fleet(&kinde, &store).await;
     kinde.set("k_live_1", canary());
