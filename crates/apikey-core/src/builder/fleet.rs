@@ -44,6 +44,19 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
     ///
     /// Building never waits for the store, and does not fail because it is away. Until the store has answered for 2 s, the
     /// instance works on its own.
+    ///
+    /// ```
+    /// # async fn example<S: apikey_core::fleet::FleetStore>(store: S) -> Result<(), Box<dyn std::error::Error>> {
+    /// use apikey_core::fleet::SharedSecrets;
+    /// use apikey_core::{Authenticator, KindeVerifier};
+    ///
+    /// // `store` may be the `RedisStore` of `apikey-redis`.
+    /// let keys = Authenticator::builder(KindeVerifier::from_env()?)
+    ///     .shared(store, SharedSecrets::from_env()?)
+    ///     .build()?;
+    /// keys.remove_key_id("api_key_123").await; // now every instance hears of it within 0.9 s
+    /// # Ok(()) }
+    /// ```
     pub fn shared(
         mut self,
         store: impl crate::fleet::FleetStore,

@@ -4,6 +4,15 @@
 //! The store holds sealed bytes under opaque names, and decides nothing. Everything that it says is proven here, or
 //! counts as if it had said nothing. A request never waits for it longer than 50 ms, and without it each instance
 //! works on its own.
+//!
+//! [`AuthenticatorBuilder::shared`](crate::AuthenticatorBuilder::shared) makes an authenticator one of a fleet.
+//! `docs/fleet.md` in the repository says what it promises, and with which bounds.
+//!
+//! What the modules do:
+//!
+//! - `instance` has the tasks that read and write the log of removals, and answers the questions of verifications.
+//! - `link` has the rules: whether this instance is up to date, and whether an entry may be believed. It does no I/O.
+//! - `seal`, `wire`, `keys` and `secrets` name and seal what is stored.
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("the feature `fleet` seals with the provider of TLS: turn on `aws-lc-rs` or `ring`, too");

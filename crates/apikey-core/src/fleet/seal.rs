@@ -177,36 +177,15 @@ impl Sealer {
     }
 
     /// Seals a removal for the log. A removal by key names the key by its fingerprint under the first secret alone, so that
-    /// an instance with another first secret forgets everything. [`seal_key_record`](Self::seal_key_record) does better.
+    /// an instance with another first secret forgets everything.
     ///
     /// `None` if the system has no random numbers. Try again.
     pub(crate) fn seal_record(&self, origin: [u8; 16], purge: Option<&Purge>) -> Option<Vec<u8>> {
-        let fingerprint = match purge {
-            Some(Purge::Key(fingerprint)) => Some((self.first.id, *fingerprint)),
-            _ => None,
-        };
-        self.seal_purge(origin, purge, fingerprint.as_slice())
-    }
-
-    /// Seals the removal of this key. It names the key under every secret. `None` if the system has no random numbers.
-    pub(crate) fn seal_key_record(&self, origin: [u8; 16], key: &PresentedKey) -> Option<Vec<u8>> {
-        let of = |keys: &Keys| (keys.id, fingerprint(keys, key));
-        let fingerprints: Vec<_> = self.keys().map(of).collect();
-        let purge = Purge::Key(fingerprint(&self.first, key));
-        self.seal_purge(origin, Some(&purge), &fingerprints)
-    }
-
-    fn seal_purge(
-        &self,
-        origin: [u8; 16],
-        purge: Option<&Purge>,
-        fingerprints: &[(SecretId, Fingerprint)],
-    ) -> Option<Vec<u8>> {
         let seal = |message: &WirePurge<'_>| self.seal(RECORD, &[&origin], &[], message);
-        let sealed = seal(&WirePurge::new(purge, fingerprints))?;
+        let sealed = seal(&WirePurge::new(purge, &self.first.id))?;
         // A removal must not get lost. One with a name that is too long removes everything.
         if sealed.len() > LONGEST_RECORD {
-            return seal(&WirePurge::new(Some(&Purge::Everything), &[]));
+            return seal(&WirePurge::new(Some(&Purge::Everything), &self.first.id));
         }
         Some(sealed)
     }

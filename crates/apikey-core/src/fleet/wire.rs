@@ -108,7 +108,7 @@ pub(super) struct WirePurge<'a> {
     /// The key id, user or organization.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     name: Option<Cow<'a, str>>,
-    /// The fingerprint of the key under each secret of the sender, by the secret's id.
+    /// The fingerprint of the key, by the id of the secret that it is under.
     #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
     key: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
 }
@@ -130,17 +130,15 @@ pub(super) enum Unclear {
 }
 
 impl<'a> WirePurge<'a> {
-    /// `None` purges nothing. `fingerprints` are used if the purge names a key.
-    pub(super) fn new(purge: Option<&'a Purge>, fingerprints: &[(SecretId, Fingerprint)]) -> Self {
+    /// `None` purges nothing. A fingerprint is one under the secret with this id.
+    pub(super) fn new(purge: Option<&'a Purge>, secret: &SecretId) -> Self {
         let named = |purge: &'static str, name: &'a str| Self::of(purge, Some(name), BTreeMap::new());
         match purge {
             None => Self::of(NOTHING, None, BTreeMap::new()),
             Some(Purge::Everything) => Self::of(EVERYTHING, None, BTreeMap::new()),
-            Some(Purge::Key(_)) => {
-                let in_text = |(id, key): &(SecretId, Fingerprint)| {
-                    (Cow::Owned(text_of(id)), Cow::Owned(text_of(&key.to_bytes())))
-                };
-                Self::of(KEY, None, fingerprints.iter().map(in_text).collect())
+            Some(Purge::Key(key)) => {
+                let (secret, key) = (text_of(secret), text_of(&key.to_bytes()));
+                Self::of(KEY, None, BTreeMap::from([(secret.into(), key.into())]))
             }
             Some(Purge::KeyId(id)) => named(KEY_ID, id),
             Some(Purge::User(id)) => named(USER, id),
