@@ -106,7 +106,7 @@ fn message_of_an_entry(sealer: &Sealer, name: &Name, input: &[u8]) {
     assert_eq!(opened.head, HEAD);
     let message = members(input, ENTRY_MEMBERS).expect("an entry opens, but its message is no object");
     let is_checked = |check: &&str| texts(&message, "checked").iter().any(|stated| stated == check);
-    assert_eq!(needed.is_some(), NEEDED.iter().all(|check| is_checked(check)), "a check is missing");
+    assert_eq!(needed.is_some(), NEEDED.iter().all(is_checked), "a check is missing");
     let asked_at = Instant::now();
     let judgement = opened.into_judgement(asked_at);
     let expires_in = member(&message, "expires_in").and_then(Value::as_u64);
