@@ -121,6 +121,22 @@ fn a_record_is_no_entry_and_an_entry_no_record() {
 }
 
 #[test]
+fn an_entry_of_another_version_is_a_miss() {
+    let sealer = sealer(&[OLD]);
+    let name = sealer.entry_names(&key("k1")).first;
+    let opens = |version: u8| {
+        let (salt, mut message) = ([3; 24], *br#"{"key_id":"k"}"#);
+        let header = [&[version][..], &sealer.first.id, &HEAD.0, &salt].concat();
+        let context: [&[u8]; 5] =
+            [ENTRY, REALM.as_bytes(), &header, &name.0, &ASKED_AT.milliseconds.to_be_bytes()];
+        let tag = sealer.first.seal(&salt, &context, &mut message).unwrap();
+        let sealed = [&header, &message[..], tag.as_ref()].concat();
+        sealer.open_entry(&name, &with_sealed(&sealed), &[]).is_some()
+    };
+    assert!(opens(VERSION) && !opens(VERSION + 1) && !opens(0));
+}
+
+#[test]
 fn no_two_seals_of_one_answer_are_alike() {
     let sealer = sealer(&[OLD]);
     let ((_, one), (_, other)) = (entry(&sealer), entry(&sealer));
