@@ -33,7 +33,7 @@ const MOST_SECRETS: usize = 4;
 /// ```
 /// use apikey_core::fleet::SharedSecrets;
 ///
-/// # let text = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=,5f1c3d9b7a80e2461f9c3b5d7e80a1c2d4e6f80917a3b5c7d9ebfd0f21436587";
+/// let text = "hTOkf4kMlpoLki+A8NwmH3pMuKT6AUtyk5i3W7U2AIU=";
 /// let secrets = SharedSecrets::parse(text)?;
 /// assert_eq!(format!("{secrets:?}"), "SharedSecrets(..)");
 /// # Ok::<(), apikey_core::ConfigError>(())
