@@ -22,6 +22,23 @@ const DEFAULT_PREFIX: &str = "apikey:";
 /// The longest prefix in bytes. It is in every key.
 const LONGEST_PREFIX: usize = 128;
 
+impl RedisStore {
+    /// The store that the environment variable `REDIS_URL` names. It does not connect yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the variable is missing or wrong. Never because a server is away: see
+    /// [`check`](apikey_core::fleet::FleetStore::check).
+    pub fn from_env() -> Result<Self, ConfigError> {
+        RedisStoreBuilder::from_env()?.build()
+    }
+
+    /// Begins with the URL of the servers, such as `rediss://user:password@host:6379`. The [first page](crate#the-url) lists
+    /// its forms.
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(url)
+    }
+}
+
 /// Builds a [`RedisStore`].
 ///
 /// ```

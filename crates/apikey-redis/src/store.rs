@@ -4,13 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apikey_core::ConfigError;
 use apikey_core::fleet::{Entry, FleetStore, Looked, Name, Pulled, Record, StoreError, Taken, Tip, WindowId};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::builder::RedisStoreBuilder;
 use crate::check;
 use crate::client::{Command, Reply, Script};
 use crate::fault::Fault;
@@ -45,21 +43,6 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// The store that the environment variable `REDIS_URL` names. It does not connect yet.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if the variable is missing or wrong. Never because a server is away: see
-    /// [`check`](FleetStore::check).
-    pub fn from_env() -> Result<Self, ConfigError> {
-        RedisStoreBuilder::from_env()?.build()
-    }
-
-    /// Begins with the URL of the servers, such as `rediss://user:password@host:6379`. The [first page](crate#the-url) lists
-    /// its forms.
-    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
-        RedisStoreBuilder::new(url)
-    }
-
     pub(crate) fn new(shared: Shared, prefix: Prefix, description: String) -> Self {
         let (shared, scripts, hints) = (Arc::new(shared), Scripts::new(), Hints::default());
         Self { shared, prefix, scripts, hints, description }

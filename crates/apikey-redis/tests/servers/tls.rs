@@ -61,7 +61,7 @@ fn secured() -> Secured {
 }
 
 #[tokio::test]
-async fn a_server_with_a_private_certificate_is_trusted_if_it_is_added() {
+async fn a_private_certificate_is_trusted_if_it_is_added() {
     let secured = secured();
     let url = format!("rediss://localhost:{}", secured.port);
     let store = RedisStore::builder(&url).root_certificate(secured.authority.as_bytes()).build().unwrap();

@@ -1,37 +1,10 @@
 //! What a test does to a store in memory.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use apikey_core::fleet::{Entry, Name, Record, StoreError, StoreTime};
 
 use super::memory::MemoryStore;
-
-/// The line between a client and the server.
-#[derive(Default)]
-pub(super) struct Line(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    fault: Option<StoreError>,
-    there: Duration,
-    back: Duration,
-}
-
-impl Line {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn delays(&self) -> (Duration, Duration) {
-        let state = self.lock();
-        (state.there, state.back)
-    }
-
-    pub(super) fn fault(&self) -> Result<(), StoreError> {
-        self.lock().fault.clone().map_or(Ok(()), Err)
-    }
-}
 
 /// Faults of one client.
 impl MemoryStore {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::faults::Line;
+use super::line::Line;
 
 /// How many records a pull shows at most.
 const PAGE: usize = 100;

@@ -5,10 +5,12 @@
 //! - [`store_tests!`](crate::store_tests) makes a test of each promise of a store. [`promises`] says what they are.
 
 mod faults;
+mod line;
 mod memory;
+mod subject;
 mod suite;
 
 pub mod promises;
 
 pub use memory::{MemoryStore, StoreCalls};
-pub use suite::{StoreSubject, connected};
+pub use subject::{StoreSubject, connected};

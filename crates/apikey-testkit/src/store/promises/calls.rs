@@ -9,7 +9,7 @@ use std::time::Duration;
 use apikey_core::fleet::{Entry, Record, StoreTime};
 
 use super::{HOUR, eventually, fresh, name};
-use crate::store::{StoreSubject, connected};
+use crate::store::subject::{StoreSubject, connected};
 
 pub async fn a_store_that_works_passes_its_check(subject: &impl StoreSubject) {
     let store = connected(subject).await;

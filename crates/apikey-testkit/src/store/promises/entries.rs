@@ -7,7 +7,7 @@ use apikey_core::fleet::{Entry, FleetStore, Name, StoreTime};
 use tokio::time::sleep;
 
 use super::{HOUR, eventually, name};
-use crate::store::{StoreSubject, connected};
+use crate::store::subject::{StoreSubject, connected};
 
 fn entry(milliseconds: u64, sealed: &[u8]) -> Entry {
     Entry { asked_at: StoreTime { milliseconds }, sealed: sealed.to_vec() }

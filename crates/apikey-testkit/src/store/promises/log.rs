@@ -9,7 +9,7 @@ use apikey_core::fleet::{FleetStore, Name, Pulled, Record, Tip};
 use tokio::time::sleep;
 
 use super::{HOUR, fresh, name};
-use crate::store::{StoreSubject, connected};
+use crate::store::subject::{StoreSubject, connected};
 
 /// In how many rounds something is appended and pulled.
 const ROUNDS: usize = 2_500;

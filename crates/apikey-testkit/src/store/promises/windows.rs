@@ -6,7 +6,7 @@ use std::time::Duration;
 use apikey_core::fleet::{FleetStore, Name, Taken, WindowId};
 
 use super::{HOUR, eventually, name};
-use crate::store::{StoreSubject, connected};
+use crate::store::subject::{StoreSubject, connected};
 
 async fn take(store: &dyn FleetStore, name: &Name, limit: u32) -> Option<WindowId> {
     match store.take(name, limit, HOUR).await.expect("a take succeeds") {
