@@ -49,6 +49,18 @@ pub(crate) fn currency(
     }
 }
 
+/// Whether an answer that just came from Kinde may serve those who wait for it. If not, ask again. The process may have
+/// stood still while the answer was on its way, so that removals were missed.
+pub(crate) fn may_land(
+    asked: Instant,
+    confirmed: Option<Instant>,
+    now: Instant,
+    limits: &CurrencyLimits,
+) -> bool {
+    let is_young = now.saturating_duration_since(asked) < limits.lease.max(limits.cut_off);
+    is_young || currency(asked, confirmed, now, limits) == Currency::Current
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +106,16 @@ mod tests {
         let now = Instant::now();
         assert_eq!(currency(now, None, now, &limits), Currency::Outdated);
         assert_eq!(currency(now, Some(now), now, &limits), Currency::Current);
+    }
+
+    #[test]
+    fn an_answer_that_was_too_long_on_its_way_does_not_land() {
+        let limits = CurrencyLimits::new(SECOND, 10 * SECOND, Duration::ZERO);
+        let asked = Instant::now();
+        let lands_after = |age, confirmed| may_land(asked, confirmed, asked + age, &limits);
+        assert!(lands_after(SECOND - Duration::from_millis(1), None));
+        assert!(!lands_after(SECOND, None));
+        assert!(lands_after(SECOND, Some(asked + SECOND)), "it is linked");
     }
 
     proptest! {

@@ -39,7 +39,7 @@ use outbox::{Backoff, Outbox};
 use random::Random;
 
 pub(crate) use memory::Logged;
-pub(crate) use outbox::Append;
+pub(crate) use outbox::{Append, Unlogged};
 pub(crate) use rule::Rule;
 pub(crate) use settings::LinkSettings;
 
@@ -105,8 +105,8 @@ pub(crate) struct Link {
     run: Option<String>,
     /// No pull that was sent earlier than a quarantine after this confirms.
     doubted: Instant,
-    /// When the log was last read to its end, by both clocks. First: when the link began.
-    read: (Instant, Option<StoreTime>),
+    /// When the log was last read to its end. First: when the link began.
+    read: Instant,
     confirmed: Option<Instant>,
     /// How many pulls were sent.
     pulls: u64,
@@ -131,7 +131,7 @@ impl Link {
             clock: StoreClock::new(settings.clock_tolerance, settings.lease),
             run: None,
             doubted: now,
-            read: (now, None),
+            read: now,
             confirmed: None,
             pulls: 0,
             pull_sent: None,
@@ -166,6 +166,10 @@ impl Link {
 
     /// Begins a pull. Read `now` before the command is queued. If a pull is under way, its answer will not count.
     pub(crate) fn begin_pull(&mut self, now: Instant) -> PullRequest {
+        let longest_gap = self.settings.pull_every * 2;
+        if self.pull_sent.is_some_and(|sent| now.saturating_duration_since(sent) > longest_gap) {
+            self.interrupt_quarantine(now);
+        }
         self.pulls += 1;
         self.pull_sent = Some(now);
         self.is_pulling = true;
@@ -179,6 +183,15 @@ impl Link {
         if self.is_pulling && number == self.pulls {
             self.is_pulling = false;
             self.pull_backoff.fail(now);
+            self.interrupt_quarantine(now);
+        }
+    }
+
+    /// The other instances may be kept from telling as this one is from hearing, so only time counts in which all pulls
+    /// are answered.
+    fn interrupt_quarantine(&mut self, now: Instant) {
+        if self.confirmed <= Some(self.doubted) {
+            self.doubt(now, Rule::QuarantineWithoutGaps);
         }
     }
 
@@ -205,7 +218,7 @@ impl Link {
         }
         if !page.goes_on {
             self.doubt(now, Rule::QuarantineOfLogs);
-            pulled.forget_everything |= self.is_behind(now, page.now);
+            pulled.forget_everything |= self.is_behind(now);
             self.unshown.get_or_insert_default().extend(self.memory.take());
         }
 
@@ -237,10 +250,8 @@ impl Link {
     }
 
     /// Whether records may have been dropped from the log that this instance has not read.
-    fn is_behind(&self, now: Instant, store_now: StoreTime) -> bool {
-        let (read, store_read) = self.read;
-        let passed = store_read.map_or(0, |read| store_now.milliseconds.saturating_sub(read.milliseconds));
-        let passed = Duration::from_millis(passed).max(now.saturating_duration_since(read));
+    fn is_behind(&self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.read);
         passed > self.settings.behind_after && self.is_on(Rule::ForgetWhenBehind)
     }
 
@@ -259,7 +270,7 @@ impl Link {
         }
         let appends_again = self.is_on(Rule::AppendAgain);
         self.outbox.read_to_the_end(self.pulls, sent, appends_again);
-        self.read = (sent, Some(store_now));
+        self.read = sent;
     }
 
     /// Returns the new confirmation. `None` in a quarantine.
@@ -317,11 +328,6 @@ impl Link {
         }
     }
 
-    /// Since when this instance is known to be up to date.
-    pub(crate) fn confirmed(&self) -> Option<Instant> {
-        self.confirmed
-    }
-
     pub(crate) fn is_linked(&self, now: Instant) -> bool {
         self.confirmed.is_some_and(|confirmed| now.saturating_duration_since(confirmed) < self.settings.lease)
     }
@@ -374,6 +380,18 @@ impl Link {
     #[cfg(test)]
     fn is_on(&self, rule: Rule) -> bool {
         self.broken != Some(rule)
+    }
+
+    /// What the outbox holds.
+    #[cfg(test)]
+    pub(crate) fn outbox_origins(&self) -> std::collections::BTreeSet<Origin> {
+        self.outbox.origins().copied().collect()
+    }
+
+    /// How many records the memory and the outbox hold.
+    #[cfg(test)]
+    pub(crate) fn sizes(&self) -> [usize; 2] {
+        [self.memory.len(), self.outbox.len()]
     }
 }
 

@@ -26,6 +26,8 @@ mod link;
 mod provider;
 pub(crate) mod seal;
 mod secrets;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod wire;
 

@@ -69,14 +69,15 @@ impl Memory {
         }
     }
 
-    /// If there are more than `most` records, one that removes everything takes the place of the older half.
+    /// If there are more than `most` records, only half as many stay, and one that removes everything takes the place of
+    /// the older ones.
     pub(super) fn bound(&mut self, most: usize, draw: impl FnMut() -> [u8; 16]) {
         if self.records.len() <= most {
             return;
         }
         let mut draw = draw;
-        let half = self.records.len() / 2;
-        let at = self.records.drain(..half).next_back().map(|known| known.at);
+        let older = self.records.len() - most / 2;
+        let at = self.records.drain(..older).next_back().map(|known| known.at);
         // No entry names this id. It is there so that it is told again if the store loses the log.
         let all = at.map(|at| Known { id: draw(), origin: draw(), at, purge: Some(Purge::Everything) });
         self.records.extend(all);

@@ -9,6 +9,8 @@ pub(crate) enum Rule {
     QuarantineOfRuns,
     /// After another log was seen, no pull confirms for a while.
     QuarantineOfLogs,
+    /// The time of a quarantine counts only while all pulls are answered.
+    QuarantineWithoutGaps,
     /// Only a page without a next one confirms.
     LastPageConfirms,
     /// An instance that fell behind the log forgets everything.

@@ -41,10 +41,8 @@ fn no_pull_confirms_for_2_s_after_another_run_was_seen() {
     case.run = "second";
     case.now = 4_000;
     assert!(case.pull(true, &[]).confirmed.is_none());
-    case.now = 5_999;
-    assert!(case.pull(true, &[]).confirmed.is_none());
-    case.now = 6_000;
-    assert!(case.pull(true, &[]).confirmed.is_some());
+    assert!(case.pull_until(5_999).confirmed.is_none());
+    assert!(case.pull_until(6_000).confirmed.is_some());
 }
 
 #[test]
@@ -52,10 +50,34 @@ fn no_pull_confirms_for_2_s_after_another_log_was_seen() {
     let mut case = Case::linked();
     case.now = 4_000;
     assert!(case.pull(false, &[nothing(5)]).confirmed.is_none());
-    case.now = 5_999;
-    assert!(case.pull(true, &[]).confirmed.is_none());
-    case.now = 6_000;
-    assert!(case.pull(true, &[]).confirmed.is_some());
+    assert!(case.pull_until(5_999).confirmed.is_none());
+    assert!(case.pull_until(6_000).confirmed.is_some());
+}
+
+#[test]
+fn a_quarantine_begins_anew_when_a_pull_fails() {
+    let mut case = Case::linked();
+    case.run = "second";
+    case.pull(true, &[]);
+    case.pull_until(4_900);
+    let number = case.link.begin_pull(case.instant()).number;
+    case.link.pull_failed(number, case.instant());
+    assert!(case.pull_until(6_899).confirmed.is_none());
+    assert!(case.pull_until(6_900).confirmed.is_some());
+    let number = case.link.begin_pull(case.instant()).number;
+    case.link.pull_failed(number, case.instant());
+    assert!(case.pull(true, &[]).confirmed.is_some(), "it is over");
+}
+
+#[test]
+fn a_quarantine_begins_anew_after_a_gap() {
+    let mut case = Case::linked();
+    case.run = "second";
+    case.pull(true, &[]);
+    case.now = 3_501;
+    case.pull(true, &[]);
+    assert!(case.pull_until(5_500).confirmed.is_none());
+    assert!(case.pull_until(5_501).confirmed.is_some());
 }
 
 #[test]
@@ -77,11 +99,13 @@ fn only_the_last_page_confirms_and_moves_the_head() {
     assert_eq!(pulled.apply, [of_key(KEY)], "a removal is applied at once");
     assert_eq!((case.link.head(), case.judge(5, 3_000)), (None, None));
     assert_eq!(case.link.pull_due_at(), Some(case.instant()), "the next page");
-    case.now += 10_000;
-    let page = Page { more: true, ..case.page(true, &[nothing(6)]) };
-    assert!(case.pull_page(page).confirmed.is_none());
-    assert!(case.pull(true, &[nothing(7)]).confirmed.is_some());
-    assert_eq!(case.link.head(), Some([7; 16]));
+    for number in 6..20 {
+        case.now += 200;
+        let page = Page { more: true, ..case.page(true, &[nothing(number)]) };
+        assert!(case.pull_page(page).confirmed.is_none());
+    }
+    assert!(case.pull(true, &[nothing(20)]).confirmed.is_some());
+    assert_eq!(case.link.head(), Some([20; 16]));
 }
 
 #[test]

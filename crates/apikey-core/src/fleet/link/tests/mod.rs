@@ -35,10 +35,20 @@ impl Case {
     fn linked() -> Self {
         let mut case = Self::new();
         case.pull(false, &[nothing(1)]);
-        case.now = 3_000;
-        case.pull(true, &[]);
+        case.pull_until(3_000);
         assert!(case.is_linked());
         case
+    }
+
+    /// Pulls every 250 ms at most, and at this moment.
+    fn pull_until(&mut self, end: u64) -> Pulled {
+        loop {
+            self.now = end.min(self.now + 250);
+            let pulled = self.pull(true, &[]);
+            if self.now == end {
+                return pulled;
+            }
+        }
     }
 
     fn at(&self, milliseconds: u64) -> Instant {
