@@ -150,7 +150,7 @@ impl View {
                 worker.launch(flight, key.into_presented_key());
                 Ok(VerifiedKey::fresh(answer, now))
             }
-            Step::Stale(answer) => Ok(self.from_cache(answer, now)),
+            Step::Stale(answer) => Ok(self.verified_from_cache(answer, now)),
             Step::Refused(refusal) => Err(style.refused(refusal).about(AnswerSource::Negative)),
             Step::Unavailable(wait) => Err(style.unavailable(wait)),
             Step::SetUp => Err(style.server_fault(ServerFault::Internal)),
@@ -195,7 +195,7 @@ impl View {
         let max_age = rules.as_ref().and_then(|rules| rules.max_age);
         let older = |now: Instant| {
             let answer = engine.stale(&key, max_age, now)?;
-            Some(self.from_cache(answer, now))
+            Some(self.verified_from_cache(answer, now))
         };
         let mut heeds_slowness = takes_stale;
         let outcome = loop {

@@ -156,7 +156,7 @@ impl Authenticator {
     pub fn cached(&self, key_id: &str) -> Vec<VerifiedKey> {
         let now = self.0.clock.now();
         let answers = self.0.engine.cached(key_id, now);
-        answers.into_iter().map(|answer| self.0.from_cache(answer, now)).collect()
+        answers.into_iter().map(|answer| self.0.verified_from_cache(answer, now)).collect()
     }
 
     /// A snapshot of everything that this authenticator counts: decisions, verifications, calls to Kinde, and the state of

@@ -102,7 +102,7 @@ impl View {
     }
 
     /// A key whose answer comes from the cache.
-    pub(crate) fn from_cache(&self, answer: Arc<CachedKey>, now: Instant) -> VerifiedKey {
+    pub(crate) fn verified_from_cache(&self, answer: Arc<CachedKey>, now: Instant) -> VerifiedKey {
         let freshness = self.engine.freshness(&answer, now);
         VerifiedKey::from_cache(answer, freshness, now)
     }

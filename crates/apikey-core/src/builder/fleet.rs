@@ -79,7 +79,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
 pub(super) enum Membership {
     Alone,
     #[cfg(feature = "fleet")]
-    Shared(Arc<dyn FleetStore>, Sealer),
+    Shared(Arc<dyn FleetStore>, Box<Sealer>),
 }
 
 /// The other instances, and the work that keeps in touch with them.
@@ -114,7 +114,7 @@ impl FleetSettings {
     pub(super) fn membership(self, realm: &str) -> Result<Membership, ConfigError> {
         #[cfg(feature = "fleet")]
         if let Some((store, secrets)) = self.shared {
-            return Ok(Membership::Shared(store, Sealer::new(&secrets, realm)?));
+            return Ok(Membership::Shared(store, Box::new(Sealer::new(&secrets, realm)?)));
         }
         let _alone = realm;
         Ok(Membership::Alone)
@@ -149,7 +149,7 @@ impl Membership {
             }
             #[cfg(feature = "fleet")]
             Self::Shared(store, sealer) => {
-                let instance = Instance::new(store, sealer, Arc::clone(engine), Arc::clone(clock), times)?;
+                let instance = Instance::new(store, *sealer, Arc::clone(engine), Arc::clone(clock), times)?;
                 let work = Box::pin(Arc::clone(&instance).keep_in_touch());
                 Ok(Some(Joined { peers: instance, work }))
             }

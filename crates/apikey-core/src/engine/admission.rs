@@ -61,6 +61,8 @@ pub(super) struct Applicant {
     pub(super) has_answer: bool,
     /// Where the attempt counts; `None` if it does not count.
     pub(super) window: Option<Window>,
+    /// It takes no older answer of the fleet's.
+    pub(super) max_age: Option<Duration>,
 }
 
 /// Whether a flight gets a place.
@@ -164,7 +166,7 @@ impl Admission {
         now: Instant,
     ) -> Arc<Turn> {
         let mut inner = self.lock();
-        let turn = inner.enqueue(Applicant { client, has_answer, window: None }, until, now);
+        let turn = inner.enqueue(Applicant { client, has_answer, window: None, max_age: None }, until, now);
         inner.shares.end_rest(client);
         inner.dispatch(now);
         turn
@@ -210,7 +212,7 @@ impl Inner {
     }
 
     fn enqueue(&mut self, applicant: Applicant, until: Instant, now: Instant) -> Arc<Turn> {
-        let Applicant { client, has_answer, window } = applicant;
+        let Applicant { client, has_answer, window, .. } = applicant;
         self.last_number += 1;
         let turn = Turn::new(TurnState::Waiting);
         let (number, waits) = (self.last_number, Arc::clone(&turn));

@@ -1,70 +1,64 @@
-//! Whether this instance would know by now that another one has removed a key.
-//!
-//! Instances that share a log of removals read it several times a second. A reading that shows nothing new confirms
-//! every answer from before the moment at which it was sent. Without a fleet everything counts as confirmed.
+//! Whether an answer may serve, by when this instance was last known to be up to date.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::cached_key::{Freshness, nanoseconds};
-
-/// For how long after the sending of a reading an instance counts as linked.
-pub(crate) const LEASE: Duration = Duration::from_millis(900);
-
-/// What an instance does with its answers while it is cut off from the fleet.
+/// How long an answer may serve without news from the fleet.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CutOff {
-    /// An answer that is younger serves as if the instance were linked.
-    pub(crate) reused_for: Duration,
-    /// An older one serves only if Kinde can't answer, and only for this long after it was asked for or confirmed.
-    pub(crate) serves_for: Duration,
-    /// A random number of this instance.
-    pub(crate) seed: u64,
+pub(crate) struct CurrencyLimits {
+    /// How long a confirmation holds, counted from when the pull was sent.
+    pub(crate) lease: Duration,
+    /// How old an answer may be that a cut-off instance uses without asking Kinde. Never more than `cut_off`.
+    pub(crate) reuse: Duration,
+    /// How long after the last confirmation an answer may serve if Kinde can't answer, either.
+    pub(crate) cut_off: Duration,
 }
 
-pub(super) struct Currency {
-    /// In nanoseconds since the cache's beginning. All ones without a fleet.
-    linked_until: AtomicU64,
-    reused_for: u64,
-    serves_for: u64,
+impl CurrencyLimits {
+    pub(crate) fn new(lease: Duration, reuse: Duration, cut_off: Duration) -> Self {
+        Self { lease, reuse: reuse.min(cut_off), cut_off }
+    }
 }
 
-impl Currency {
-    /// `None`: there is no fleet.
-    pub(super) fn new(cut_off: Option<CutOff>) -> Self {
-        let [reused_for, serves_for] = cut_off.map_or([0; 2], |CutOff { reused_for, serves_for, .. }| {
-            [reused_for, serves_for].map(nanoseconds)
-        });
-        let linked_until = if cut_off.is_some() { 0 } else { u64::MAX };
-        Self { linked_until: AtomicU64::new(linked_until), reused_for, serves_for }
-    }
+/// What the fleet's news say about an answer. The time to live is a limit besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Currency {
+    /// It may serve.
+    Current,
+    /// A removal may have been missed. Ask Kinde. The answer may serve only if Kinde can't answer.
+    Unconfirmed,
+    /// It may not serve.
+    Outdated,
+}
 
-    /// Whether every removal that the log got a lease ago has been applied here.
-    pub(super) fn is_linked(&self, moment: u64) -> bool {
-        moment < self.linked_until.load(Ordering::Acquire)
+/// What may be done at `now` with an answer that was asked for at `asked`, if `confirmed` is when the last pull was sent
+/// that proved this instance up to date.
+pub(crate) fn currency(
+    asked: Instant,
+    confirmed: Option<Instant>,
+    now: Instant,
+    limits: &CurrencyLimits,
+) -> Currency {
+    let within = |since: Instant, limit| now.saturating_duration_since(since) < limit;
+    let confirmed_within = |limit| confirmed.is_some_and(|confirmed| within(confirmed, limit));
+    if confirmed_within(limits.lease) || within(asked, limits.reuse) {
+        Currency::Current
+    } else if confirmed_within(limits.cut_off) || within(asked, limits.cut_off) {
+        Currency::Unconfirmed
+    } else {
+        Currency::Outdated
     }
+}
 
-    #[cfg(any(test, feature = "fleet"))]
-    /// Everything that was in the log at this moment has been applied.
-    pub(super) fn confirm(&self, moment: u64) {
-        let until = moment.saturating_add(nanoseconds(LEASE));
-        self.linked_until.fetch_max(until, Ordering::Release);
-    }
-
-    /// How an answer of this age may serve, if its own times say `freshness`.
-    pub(super) fn bound(&self, freshness: Freshness, age: Duration, moment: u64) -> Freshness {
-        let linked_until = self.linked_until.load(Ordering::Acquire);
-        if moment < linked_until {
-            return freshness;
-        }
-        let age = nanoseconds(age);
-        let since_confirmed = moment.saturating_sub(linked_until).saturating_add(nanoseconds(LEASE));
-        match freshness {
-            Freshness::Fresh if age < self.reused_for => Freshness::Fresh,
-            Freshness::Fresh if age.min(since_confirmed) < self.serves_for => Freshness::Stale,
-            Freshness::Fresh | Freshness::Stale | Freshness::Expired => Freshness::Expired,
-        }
-    }
+/// Whether an answer that just came from Kinde may serve those who wait for it. If not, ask again. The process may have
+/// stood still while the answer was on its way, so that removals were missed.
+pub(crate) fn may_land(
+    asked: Instant,
+    confirmed: Option<Instant>,
+    now: Instant,
+    limits: &CurrencyLimits,
+) -> bool {
+    let is_young = now.saturating_duration_since(asked) < limits.lease.max(limits.cut_off);
+    is_young || currency(asked, confirmed, now, limits) == Currency::Current
 }
 
 #[cfg(test)]
@@ -72,52 +66,71 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CUT_OFF: CutOff =
-        CutOff { reused_for: Duration::from_secs(10), serves_for: Duration::from_secs(60), seed: 0 };
+    const SECOND: Duration = Duration::from_secs(1);
 
-    fn moment(duration: Duration) -> u64 {
-        nanoseconds(duration)
+    fn limits() -> CurrencyLimits {
+        CurrencyLimits::new(Duration::from_millis(900), 10 * SECOND, 60 * SECOND)
+    }
+
+    /// The currency at 1,000 s of an answer asked for at `asked`, and a confirmation at `confirmed`, in seconds.
+    fn at_1000(asked: f64, confirmed: Option<f64>) -> Currency {
+        let zero = Instant::now();
+        let at = |seconds| zero + Duration::from_secs_f64(seconds);
+        currency(at(asked), confirmed.map(at), at(1000.0), &limits())
     }
 
     #[test]
-    fn without_a_fleet_every_answer_is_confirmed() {
-        let currency = Currency::new(None);
-        for freshness in [Freshness::Fresh, Freshness::Stale, Freshness::Expired] {
-            assert_eq!(currency.bound(freshness, Duration::MAX, u64::MAX - 1), freshness);
-        }
+    fn a_linked_instance_uses_every_answer() {
+        assert_eq!(at_1000(1.0, Some(999.2)), Currency::Current);
+        assert_ne!(at_1000(1.0, Some(999.1)), Currency::Current, "the lease has ended");
     }
 
     #[test]
-    fn an_instance_that_never_read_the_log_is_cut_off() {
-        let currency = Currency::new(Some(CUT_OFF));
-        assert!(!currency.is_linked(0));
-        assert_eq!(currency.bound(Freshness::Stale, Duration::ZERO, 0), Freshness::Expired);
+    fn a_cut_off_instance_reuses_an_answer_for_10_s() {
+        assert_eq!(at_1000(990.5, Some(950.0)), Currency::Current);
+        assert_eq!(at_1000(990.0, Some(950.0)), Currency::Unconfirmed);
+        assert_eq!(at_1000(990.5, None), Currency::Current, "it was never linked");
+    }
+
+    #[test]
+    fn an_unconfirmed_answer_ends_60_s_after_the_later_of_both() {
+        assert_eq!(at_1000(1.0, Some(940.5)), Currency::Unconfirmed);
+        assert_eq!(at_1000(1.0, Some(940.0)), Currency::Outdated);
+        assert_eq!(at_1000(940.5, Some(1.0)), Currency::Unconfirmed);
+        assert_eq!(at_1000(940.0, None), Currency::Outdated);
+    }
+
+    #[test]
+    fn without_a_cut_off_time_only_linked_instances_use_answers() {
+        let limits = CurrencyLimits::new(SECOND, 10 * SECOND, Duration::ZERO);
+        let now = Instant::now();
+        assert_eq!(currency(now, None, now, &limits), Currency::Outdated);
+        assert_eq!(currency(now, Some(now), now, &limits), Currency::Current);
+    }
+
+    #[test]
+    fn an_answer_that_was_too_long_on_its_way_does_not_land() {
+        let limits = CurrencyLimits::new(SECOND, 10 * SECOND, Duration::ZERO);
+        let asked = Instant::now();
+        let lands_after = |age, confirmed| may_land(asked, confirmed, asked + age, &limits);
+        assert!(lands_after(SECOND - Duration::from_millis(1), None));
+        assert!(!lands_after(SECOND, None));
+        assert!(lands_after(SECOND, Some(asked + SECOND)), "it is linked");
     }
 
     proptest! {
         #[test]
-        fn a_cut_off_instance_keeps_its_bounds(
-            confirmed in 0_u64..100_000,
-            later in 0_u64..200_000,
-            age in 0_u64..300_000,
+        fn an_answer_never_gets_better_with_time(
+            asked in 0_u64..200_000, confirmed in proptest::option::of(0_u64..200_000), now in 0_u64..200_000, later in 0_u64..100_000,
         ) {
-            let milliseconds = Duration::from_millis;
-            let currency = Currency::new(Some(CUT_OFF));
-            currency.confirm(moment(milliseconds(confirmed)));
-            // An older confirmation takes nothing back.
-            currency.confirm(moment(milliseconds(confirmed / 2)));
-            let now = moment(milliseconds(confirmed + later));
-            let found = currency.bound(Freshness::Fresh, milliseconds(age), now);
-            let expected = if later < 900 || age < 10_000 {
-                Freshness::Fresh
-            } else if age < 60_000 || later < 60_000 {
-                Freshness::Stale
-            } else {
-                Freshness::Expired
+            let zero = Instant::now();
+            let at = |milliseconds| zero + Duration::from_millis(milliseconds);
+            let rank = |now| match currency(at(asked), confirmed.map(at), at(now), &limits()) {
+                Currency::Current => 0,
+                Currency::Unconfirmed => 1,
+                Currency::Outdated => 2,
             };
-            prop_assert_eq!(found, expected);
-            let stale = currency.bound(Freshness::Stale, milliseconds(age), now);
-            prop_assert_eq!(stale, if later < 900 { Freshness::Stale } else { Freshness::Expired });
+            prop_assert!(rank(now) <= rank(now + later));
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Flight {
 
 pub(super) enum Stage {
     /// It looks into the fleet's store. Then it asks for a place.
-    Looking(Applicant),
+    Looking(Box<Applicant>),
     /// It waits for a place among the calls that are under way.
     Waiting(Arc<Turn>),
     /// It has a place.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::admission::Applicant;
 use super::outcome::{Outcome, SharedOutcome};
 use super::purge::Purges;
 use super::turn::Turn;
@@ -130,9 +131,8 @@ impl Table {
     pub(super) fn start(
         &mut self,
         key: Fingerprint,
-        client: Option<Client>,
+        applicant: &Applicant,
         turn: &Arc<Turn>,
-        max_age: Option<Duration>,
         now: Instant,
     ) -> Started {
         let outcome = Arc::<SharedOutcome>::default();
@@ -140,12 +140,12 @@ impl Table {
         let (number, purges_seen) = (self.last_number, self.purges.now());
         let entry = Entry {
             number,
-            client,
+            client: applicant.client,
             turn: Arc::clone(turn),
             began: now,
             outcome: Arc::clone(&outcome),
             purges_seen,
-            max_age,
+            max_age: applicant.max_age,
         };
         let replaced = self.by_key.insert(key, entry).map(Entry::into_stuck);
         Started { id: FlightId { key, number }, outcome, replaced }

@@ -8,8 +8,9 @@ mod attempts;
 mod breaker;
 mod cache;
 mod cached_key;
+mod confirmations;
 mod crowd;
-mod currency;
+pub(crate) mod currency;
 mod flight;
 mod flights;
 mod health;
@@ -37,7 +38,7 @@ use crate::telemetry::{BreakerState, Sample, SampleValue, Telemetry, counter, ga
 pub use attempts::AttemptLimit;
 pub(crate) use attempts::{Attempts, Limited, WindowOfClient};
 pub(crate) use cached_key::{CachedKey, Freshness};
-pub(crate) use currency::CutOff;
+pub(crate) use confirmations::CutOff;
 pub(crate) use flight::{Flight, Landed, Landing, NoTurn};
 pub(crate) use outcome::{News, Outcome, Waiter};
 pub(crate) use purge::Purge;
@@ -82,7 +83,7 @@ pub(crate) struct EngineSettings {
 pub(crate) struct Engine {
     settings: EngineSettings,
     lifetime: cached_key::Lifetime,
-    currency: currency::Currency,
+    confirmations: confirmations::Confirmations,
     telemetry: Arc<Telemetry>,
     fingerprinter: Fingerprinter,
     cache: cache::Cache,
@@ -140,7 +141,7 @@ impl Engine {
             fingerprinter,
             telemetry,
             lifetime,
-            currency: currency::Currency::new(settings.cut_off),
+            confirmations: confirmations::Confirmations::new(settings.cut_off),
             settings,
         })
     }
@@ -198,18 +199,18 @@ impl Engine {
 
     /// How an answer may serve now. Every decision must ask this, and not the answer alone.
     pub(crate) fn freshness(&self, answer: &CachedKey, now: Instant) -> Freshness {
-        self.currency.bound(answer.freshness(now), answer.age(now), self.lifetime.moment(now))
+        self.confirmations.bound(answer.freshness(now), answer.asked_at(), now, &self.lifetime)
     }
 
     /// Whether this instance knows of every removal that its fleet made a moment ago.
     pub(crate) fn is_linked(&self, now: Instant) -> bool {
-        self.currency.is_linked(self.lifetime.moment(now))
+        self.confirmations.is_linked(self.lifetime.moment(now))
     }
 
     #[cfg(any(test, feature = "fleet"))]
     /// Every removal that the fleet had made at this moment has been applied here.
     pub(crate) fn confirm(&self, at: Instant) {
-        self.currency.confirm(self.lifetime.moment(at));
+        self.confirmations.confirm(self.lifetime.moment(at));
     }
 
     pub(crate) fn cached_keys(&self) -> usize {
@@ -238,4 +239,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

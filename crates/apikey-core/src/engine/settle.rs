@@ -49,7 +49,7 @@ impl Engine {
             Report::Judged(judgement) => {
                 self.overloads.forget(&question.flight.key);
                 match self.answer(question, judgement) {
-                    Ok(answer) => self.accepted(question, answer),
+                    Ok(answer) => self.accepted(question, answer, now),
                     Err(refusal) => self.refused(question, refusal),
                 }
             }
@@ -81,7 +81,7 @@ impl Engine {
         if !answer.is_quiet(self.lifetime.moment(now)) || self.freshness(&answer, now) != Freshness::Fresh {
             return None;
         }
-        match self.accepted(question, answer) {
+        match self.accepted(question, answer, now) {
             Settled::Landed { outcome: Outcome::Accepted(answer), .. } => Some(Outcome::Shared(answer)),
             Settled::Landed { outcome, .. } => Some(outcome),
             Settled::AskAgain => None,
@@ -102,7 +102,7 @@ impl Engine {
         Ok(Arc::new(CachedKey::new(key, verification, asked_at, expires_at, &self.lifetime)))
     }
 
-    fn accepted(&self, question: &Question, answer: Arc<CachedKey>) -> Settled {
+    fn accepted(&self, question: &Question, answer: Arc<CachedKey>, now: Instant) -> Settled {
         let key = question.flight.key;
         let verification = &answer.verification;
         let mut flights = self.flights.lock();
@@ -111,6 +111,8 @@ impl Engine {
             .purges_seen(question.flight)
             .is_none_or(|seen| flights.purges.concerns(seen, key, Some(verification)))
             || self.is_rotated(question, verification.key_id())
+            // The process may have stood still, and missed removals meanwhile.
+            || !self.confirmations.may_land(answer.asked_at(), now, &self.lifetime)
             || question.shared_at.is_some_and(|now| !flights.takes_age(question.flight, answer.age(now)));
         if is_void {
             return ask_again(flights, question);

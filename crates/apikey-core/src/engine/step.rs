@@ -60,7 +60,7 @@ enum MayAsk {
     /// The turn of this flight has come, or will come.
     Yes { turn: Arc<Turn>, is_probe: bool },
     No {
-        step: Step,
+        step: Box<Step>,
         /// If there is a stale answer, it serves instead of this step.
         stale_may_serve: bool,
     },
@@ -111,7 +111,7 @@ impl Engine {
         let mut must_refresh = false;
         let moment = self.lifetime.moment(now);
         let answer = self.cache.answer(key, |answer| {
-            if answer.is_quiet(moment) && self.currency.is_linked(moment) {
+            if answer.is_quiet(moment) && self.confirmations.is_linked(moment) {
                 return is_young_enough(answer);
             }
             let serves = self.freshness(answer, now) == Freshness::Fresh && is_young_enough(answer);
@@ -136,7 +136,7 @@ impl Engine {
         let counts = answer.is_none() || self.is_linked(now);
         let window = attempts.as_ref().and_then(|attempts| Some(attempts.window(client?, now)));
         let window = window.filter(|_| counts);
-        let applicant = Applicant { client, has_answer: answer.is_some(), window };
+        let applicant = Applicant { client, has_answer: answer.is_some(), window, max_age: *max_age };
         let stale = answer.filter(|answer| answer.is_within(*max_age, now));
         let (mut flights, wait) = match self.look(&key, now) {
             Looked::Refused(refusal) => return Step::Refused(refusal),
@@ -153,16 +153,16 @@ impl Engine {
             };
         }
         if self.asks_the_fleet_first(now) {
-            return self.start_looking(flights, key, applicant, *max_age, stale, now);
+            return self.start_looking(flights, key, applicant, stale, now);
         }
         match self.may_ask(&applicant, wait, now) {
             MayAsk::Yes { turn, is_probe } => {
                 let has_turn = Stage::Waiting(Arc::clone(&turn));
-                let (flight, outcome) = self.start(flights, key, &applicant, &turn, has_turn, *max_age, now);
+                let (flight, outcome) = self.start(flights, key, &applicant, &turn, has_turn, now);
                 Step::Verify(flight.probing(is_probe), Waiter::of_starter(outcome, None))
             }
             MayAsk::No { step, stale_may_serve } => {
-                stale.filter(|_| stale_may_serve).map_or(step, Step::Stale)
+                stale.filter(|_| stale_may_serve).map_or(*step, Step::Stale)
             }
         }
     }
@@ -180,7 +180,6 @@ impl Engine {
         flights: MutexGuard<'_, Table>,
         key: Fingerprint,
         applicant: Applicant,
-        max_age: Option<Duration>,
         stale: Option<Arc<CachedKey>>,
         now: Instant,
     ) -> Step {
@@ -188,8 +187,8 @@ impl Engine {
             return stale.filter(|_| self.breaker.is_open()).map_or(Step::Limited(limited), Step::Stale);
         }
         let Some(slot) = self.crowd.enter(applicant.client) else { return Step::Crowded };
-        let looks = Stage::Looking(applicant.clone());
-        let (flight, outcome) = self.start(flights, key, &applicant, &Turn::none(), looks, max_age, now);
+        let looks = Stage::Looking(Box::new(applicant.clone()));
+        let (flight, outcome) = self.start(flights, key, &applicant, &Turn::none(), looks, now);
         Step::Verify(flight, Waiter::of_starter(outcome, Some(slot)))
     }
 
@@ -210,7 +209,7 @@ impl Engine {
                 flights.set_turn(id, &turn);
                 Ok((turn, is_probe))
             }
-            MayAsk::No { step, stale_may_serve } => Err(match step {
+            MayAsk::No { step, stale_may_serve } => Err(match *step {
                 Step::Limited(limited) => Report::Limited(limited),
                 Step::Unavailable(wait) => Report::NotYet(wait),
                 Step::SetUp => Report::SetUp { stale_may_serve },
@@ -246,23 +245,26 @@ impl Engine {
     /// Whether Kinde may be asked about a key now. The caller holds the lock of the table, so that no other flight of
     /// the key starts meanwhile. `wait` is the time until the key may be asked about again after overload.
     fn may_ask(&self, applicant: &Applicant, wait: Option<Duration>, now: Instant) -> MayAsk {
-        let Applicant { client, has_answer, window } = applicant;
+        let Applicant { client, has_answer, window, .. } = applicant;
         if let Some(wait) = wait {
-            return MayAsk::No { step: Step::Unavailable(wait), stale_may_serve: true };
+            return MayAsk::No { step: Box::new(Step::Unavailable(wait)), stale_may_serve: true };
         }
         if let Some(Err(limited)) = window.as_ref().map(|window| window.check(now)) {
             // While the breaker is open, no key would be sent anyway. So the limited client gets its stale
             // answer, too.
-            return MayAsk::No { step: Step::Limited(limited), stale_may_serve: self.breaker.is_open() };
+            return MayAsk::No {
+                step: Box::new(Step::Limited(limited)),
+                stale_may_serve: self.breaker.is_open(),
+            };
         }
         let is_probe = match self.breaker.admit(*has_answer, *client, now) {
             Admit::Yes { is_probe } => is_probe,
             Admit::NotYet(wait) => {
-                return MayAsk::No { step: Step::Unavailable(wait), stale_may_serve: true };
+                return MayAsk::No { step: Box::new(Step::Unavailable(wait)), stale_may_serve: true };
             }
             Admit::SetUp(class) => {
                 let stale_may_serve = class.rule().stale_answer == StaleAnswer::Serves;
-                return MayAsk::No { step: Step::SetUp, stale_may_serve };
+                return MayAsk::No { step: Box::new(Step::SetUp), stale_may_serve };
             }
         };
         let step = match self.admission.apply(applicant.clone(), now) {
@@ -272,7 +274,7 @@ impl Engine {
         };
         // This key does not go after all, so the probe's slot is free again.
         self.breaker.record(Seen::Nothing, *client, is_probe, now);
-        MayAsk::No { step, stale_may_serve: false }
+        MayAsk::No { step: Box::new(step), stale_may_serve: false }
     }
 
     /// Starts a flight that renews a fresh answer in the background, if Kinde may be asked. Otherwise the fresh
@@ -288,20 +290,20 @@ impl Engine {
             return Step::Hit(answer);
         }
         // A renewal counts as no attempt: the cache knows the key, so nobody guesses it.
-        let applicant = Applicant { client, has_answer: true, window: None };
+        let applicant = Applicant { client, has_answer: true, window: None, max_age: None };
         let mut flights = self.flights.lock();
         if flights.join(&key, None, now, self.settings.overdue_after).is_some() {
             return Step::Hit(answer);
         }
         let (turn, stage) = if self.asks_the_fleet_first(now) {
-            (Turn::none(), Stage::Looking(applicant.clone()))
+            (Turn::none(), Stage::Looking(Box::new(applicant.clone())))
         } else {
             let Admitted::Turn(turn) = self.admission.apply(applicant.clone(), now) else {
                 return Step::Hit(answer);
             };
             (Arc::clone(&turn), Stage::Waiting(turn))
         };
-        let (flight, _nobody_waits) = self.start(flights, key, &applicant, &turn, stage, None, now);
+        let (flight, _nobody_waits) = self.start(flights, key, &applicant, &turn, stage, now);
         Step::Refresh(answer, flight)
     }
 
@@ -313,10 +315,9 @@ impl Engine {
         applicant: &Applicant,
         turn: &Arc<Turn>,
         stage: Stage,
-        max_age: Option<Duration>,
         now: Instant,
     ) -> (Flight, Arc<SharedOutcome>) {
-        let Started { id, outcome, replaced } = flights.start(key, applicant.client, turn, max_age, now);
+        let Started { id, outcome, replaced } = flights.start(key, applicant, turn, now);
         drop(flights);
         self.give_up(replaced, now);
         let engine = Arc::clone(self);

@@ -39,7 +39,9 @@ use outbox::{Backoff, Outbox};
 use random::Random;
 
 pub(crate) use memory::Logged;
-pub(crate) use outbox::{Append, Unlogged};
+pub(crate) use outbox::Append;
+#[cfg(test)]
+pub(crate) use outbox::Unlogged;
 pub(crate) use rule::Rule;
 pub(crate) use settings::LinkSettings;
 

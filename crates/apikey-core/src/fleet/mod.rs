@@ -17,8 +17,6 @@
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("the feature `fleet` seals with the provider of TLS: turn on `aws-lc-rs` or `ring`, too");
 
-#[cfg_attr(not(test), allow(dead_code))]
-mod currency;
 mod instance;
 mod keys;
 #[cfg_attr(not(test), allow(dead_code))]

@@ -27,7 +27,7 @@ struct One {
 impl Admission {
     fn ask(&self, number: usize, has_answer: bool, now: Instant) -> Option<One> {
         let client = client(number);
-        match self.apply(Applicant { client, has_answer, window: None }, now) {
+        match self.apply(Applicant { client, has_answer, window: None, max_age: None }, now) {
             Admitted::Turn(turn) => Some(One { client, turn }),
             Admitted::Crowded => None,
             Admitted::Limited(_) => panic!("nobody counts here"),

@@ -144,7 +144,7 @@ fn a_client_without_attempts_starts_no_look() {
 #[test]
 fn an_open_breaker_keeps_nobody_from_the_fleets_answers() {
     let world = instance(EngineSettings { circuit_breaker: true, ..plain() });
-    world.engine.currency.confirm(u64::MAX - 1);
+    world.engine.confirmations.confirm(u64::MAX - 1);
     for number in 0..5 {
         let client = format!("198.51.100.{number}");
         if let Step::Verify(mut flight, _) = world.step_from(&client, &format!("down{number}")) {
@@ -228,4 +228,17 @@ proptest! {
             prop_assert!(!serves || may_serve, "{age:?} old, confirmed {since_confirmed:?} ago");
         }
     }
+}
+
+#[test]
+fn an_answer_that_was_long_on_its_way_is_void_if_cut_off() {
+    let strict = CutOff { reused_for: Duration::ZERO, serves_for: Duration::ZERO, seed: 7 };
+    let world = World::new(EngineSettings { cut_off: Some(strict), ..plain() });
+    let (flight, waiter) = world.start("k1");
+    world.clock.advance(SECOND);
+    let again = world.land(flight, accepted("k1")).expect("it may be from before a removal");
+    world.clock.advance(SECOND);
+    world.confirm();
+    world.land_at_once(again, accepted("k1"));
+    assert_eq!(heard(waiter), let_in("k1"), "linked again");
 }

@@ -8,7 +8,7 @@ mod negative;
 mod purge;
 mod refresh;
 mod rotation;
-mod simulation;
+pub(crate) mod simulation;
 mod stale;
 
 use super::*;

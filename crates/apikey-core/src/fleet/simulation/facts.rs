@@ -1,8 +1,8 @@
 //! The keys and the removals of the simulation.
 
 use super::At;
-use super::random::Random;
 use crate::engine::Purge;
+use crate::engine::tests::simulation::random::Random;
 use crate::fleet::link::Origin;
 use crate::key::Fingerprint;
 use crate::verification::Verification;

@@ -1,6 +1,6 @@
 //! Runs a fleet through random faults, and checks what its instances serve.
 //!
-//! Each instance has the real [`Link`](super::link::Link) and the real rule of [`currency`](super::currency). Its engine is
+//! Each instance has the real [`Link`](super::link::Link) and the real rule of `engine/currency.rs`. Its engine is
 //! a model with a cache, flights and refusals that uses the real [`Purge::matches`]. The store, the network, the clocks and
 //! Kinde are models, too. The seed decides everything.
 //!
@@ -12,8 +12,6 @@ mod faults;
 mod instance;
 mod network;
 mod oracle;
-#[path = "../../engine/tests/simulation/random.rs"]
-mod random;
 mod removals;
 mod requests;
 mod store;
@@ -23,11 +21,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-use super::currency::CurrencyLimits;
 use super::link::{LinkSettings, Rule};
+use crate::engine::currency::CurrencyLimits;
+use crate::engine::tests::simulation::random::Random;
 use facts::{Facts, KEYS, Removal};
 use instance::Instance;
-use random::Random;
 use store::Store;
 
 const INSTANCES: usize = 4;

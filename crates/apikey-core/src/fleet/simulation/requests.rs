@@ -3,7 +3,7 @@
 use super::store::Kept;
 use super::*;
 use crate::engine::Purge;
-use crate::fleet::currency::{Currency, currency, may_land};
+use crate::engine::currency::{Currency, currency, may_land};
 use crate::fleet::link::{RecordId, Travelled};
 
 /// An answer in the cache.
@@ -165,11 +165,9 @@ impl Simulation {
     fn land(&mut self, index: usize, key: usize, fails: bool) {
         let Some(flight) = self.instances[index].flights.remove(&key) else { return };
         if fails {
-            match self.cached(index, key) {
-                Some((answer, Currency::Current | Currency::Unconfirmed)) => {
-                    self.served(index, key, &answer, How::BecauseKindeFailed);
-                }
-                _ => {}
+            let cached = self.cached(index, key);
+            if let Some((answer, Currency::Current | Currency::Unconfirmed)) = cached {
+                self.served(index, key, &answer, How::BecauseKindeFailed);
             }
             return;
         }

@@ -5,7 +5,7 @@
 
 mod kinde;
 mod ledger;
-mod random;
+pub(crate) mod random;
 
 use super::*;
 use kinde::{Kinde, any_purge, identity, text};
