@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, printable};
 
 /// A connection on which calls wait for this long without a single reply is of no more use.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1);
@@ -200,6 +200,6 @@ impl Drop for Shared {
 fn fault(error: &RedisError) -> Fault {
     match error.code() {
         Some(code) => Fault::of_server(code, error.detail().unwrap_or_default()),
-        None => Fault::Lost(format!("the connection broke: {error}")),
+        None => Fault::Lost(format!("the connection broke: {}", printable(&error.to_string()))),
     }
 }

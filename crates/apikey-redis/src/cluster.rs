@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::time::timeout;
@@ -26,6 +27,8 @@ struct Shared {
     dialer: Arc<Dialer>,
     /// The servers of the URL. They are asked for the map, and so are those of the latest map.
     seeds: Vec<Address>,
+    /// How often the map was read.
+    reads: AtomicUsize,
     servers: Mutex<HashMap<Address, Arc<Server>>>,
 }
 
@@ -35,7 +38,8 @@ type Map = Arc<BTreeMap<u16, (u16, Address)>>;
 impl Cluster {
     pub(crate) fn new(seeds: Vec<Address>, dialer: Arc<Dialer>) -> Self {
         let servers = Mutex::new(HashMap::new());
-        Self { shared: Arc::new(Shared { dialer, seeds, servers }), map: Kept::new() }
+        let reads = AtomicUsize::new(0);
+        Self { shared: Arc::new(Shared { dialer, seeds, reads, servers }), map: Kept::new() }
     }
 
     /// Sends commands to the server that has this key.
@@ -112,7 +116,10 @@ impl Shared {
         async move {
             let known: Vec<Address> = shared.servers.lock().keys().cloned().collect();
             let others = shared.seeds.iter().filter(|seed| !known.contains(seed));
-            let all: Vec<Address> = known.iter().chain(others).cloned().collect();
+            let mut all: Vec<Address> = known.iter().chain(others).cloned().collect();
+            // Another one begins each time, because the map of a server that was cut off is old.
+            let first = shared.reads.fetch_add(1, Ordering::Relaxed) % all.len().max(1);
+            all.rotate_left(first);
             let share = DIAL_LIMIT / u32::try_from(all.len().clamp(1, 3)).unwrap_or(1);
             let mut fault = Fault::Unavailable("no server of the cluster is known".to_owned());
             for address in all {

@@ -83,7 +83,7 @@ impl From<Fault> for StoreError {
 }
 
 /// What a server says goes to a log, so it may neither begin new lines there nor fill it.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let letters = text.chars().take(LONGEST_TEXT);
     letters.map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' }).collect()
 }

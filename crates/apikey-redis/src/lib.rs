@@ -43,10 +43,12 @@
 //! - **Replicas:** set `min-replicas-to-write 1` and `min-replicas-max-lag`. Then a primary that was cut off from its replicas
 //!   refuses to say that an instance is up to date. Replication may lose a removal that was just acknowledged. The instances
 //!   tell it again. The store does not send `WAIT`: it would make the loss less likely, and not impossible.
+//!   In a cluster, a primary that was cut off answers for up to `cluster-node-timeout`.
 //! - **Several regions that all take writes** (active-active) are not supported: their writes have no single order, so no
 //!   pull could promise to show all removals. The store can't notice this by itself.
 //! - **Clusters:** the log of a fleet is one key, so it is on one server. Entries and windows are spread over all of them.
-//!   While a slot moves to another server, calls for its keys fail for moments.
+//!   While a slot moves to another server, calls for its keys fail for moments. With TLS, the certificates must be for the
+//!   names or addresses that the servers announce.
 //!
 //! # The user
 //!
@@ -91,7 +93,7 @@
 //! # Limits
 //!
 //! - The store must be called in a Tokio runtime with I/O and time turned on. The core does so.
-//! - The password is overwritten in the memory that this crate owns. The client library copies it when it logs in.
+//! - The password is overwritten in the memory that this crate owns. The client library and TLS copy it when they log in.
 
 #![cfg_attr(
     not(test),

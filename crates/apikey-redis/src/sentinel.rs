@@ -21,7 +21,8 @@ pub(crate) struct Sentinels {
 }
 
 impl Sentinels {
-    /// Asks all of them at once. If they disagree, the address that most of them name is taken.
+    /// Asks all of them at once, until more than half of them name the same address. If they don't, the address is taken that
+    /// most of them name.
     pub(crate) async fn primary(&self, dialer: &Dialer) -> Result<Address, Fault> {
         let mut asked = JoinSet::new();
         for address in &self.addresses {
@@ -34,15 +35,21 @@ impl Sentinels {
         }
         let mut named: Vec<Address> = Vec::new();
         let mut fault = Fault::Unavailable("no sentinel answers".to_owned());
+        let votes =
+            |named: &[Address], candidate: &Address| named.iter().filter(|other| *other == candidate).count();
         while let Some(answer) = asked.join_next().await {
             match answer {
-                Ok(Ok(primary)) => named.push(primary),
+                Ok(Ok(primary)) => {
+                    named.push(primary.clone());
+                    if votes(&named, &primary) * 2 > self.addresses.len() {
+                        return Ok(primary);
+                    }
+                }
                 Ok(Err(problem)) => fault = problem,
                 Err(_) => {}
             }
         }
-        let votes = |candidate: &Address| named.iter().filter(|other| *other == candidate).count();
-        named.iter().max_by_key(|candidate| votes(candidate)).cloned().ok_or(fault)
+        named.iter().max_by_key(|candidate| votes(&named, candidate)).cloned().ok_or(fault)
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) fn parse(setting: &'static str, text: &str) -> Result<Parsed, ConfigE
         return Err(wrong("it has `sentinelUsername`, but no `sentinelPassword`".to_owned()));
     }
     let login = login(&url).map_err(wrong)?;
+    // It holds the password.
+    drop(Zeroizing::new(String::from(url)));
     let kind = match kind {
         Scheme::Standalone => Kind::Standalone(nodes.remove(0)),
         Scheme::Sentinel => {
