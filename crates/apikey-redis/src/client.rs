@@ -203,3 +203,47 @@ fn fault(error: &RedisError) -> Fault {
         None => Fault::Lost(format!("the connection broke: {}", printable(&error.to_string()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::time::{advance, sleep, timeout};
+
+    use super::*;
+
+    async fn ask(connection: &Connection) -> Option<Vec<Reply>> {
+        let asked = connection.send(vec![Command::new("PING")]);
+        timeout(Duration::from_millis(50), asked).await.ok()?.ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_silent_if_nobody_gets_a_reply() {
+        let (stream, mut server) = tokio::io::duplex(1024);
+        let connection = Connection::over(stream).await.unwrap();
+        for _ in 0..4 {
+            assert!(!connection.is_silent());
+            assert_eq!(ask(&connection).await, None);
+            advance(Duration::from_millis(250)).await;
+        }
+        assert!(connection.is_silent());
+        let answer = async {
+            sleep(Duration::from_millis(10)).await;
+            server.write_all(&b"+PONG\r\n".repeat(5)).await.unwrap();
+        };
+        let (replies, ()) = tokio::join!(ask(&connection), answer);
+        assert_eq!(replies, Some(vec![Reply::Bytes(b"PONG".to_vec())]));
+        assert!(!connection.is_silent());
+    }
+
+    /// Nobody sees the reply to a call that was given up.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_nobody_uses_is_not_silent() {
+        let (stream, _server) = tokio::io::duplex(1024);
+        let connection = Connection::over(stream).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(ask(&connection).await, None);
+            advance(Duration::from_secs(5)).await;
+            assert!(!connection.is_silent());
+        }
+    }
+}
