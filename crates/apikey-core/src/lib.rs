@@ -50,7 +50,7 @@
 //! - A key that is revoked at Kinde is let in until its cached answer expires: after five minutes, unless
 //!   [`cache_time_to_live`](AuthenticatorBuilder::cache_time_to_live) says otherwise. To end that at once, call
 //!   [`remove`](Authenticator::remove) or one of its siblings.
-//! - Each process has its own caches and limits.
+//! - Each process has its own caches and limits, unless it is one of a fleet (feature `fleet`).
 //! - Verifications run on a thread that belongs to the authenticator, unless
 //!   [`verification_runtime`](AuthenticatorBuilder::verification_runtime) names another runtime.
 //! - This crate overwrites keys and secrets in the memory that it owns. It can't overwrite the buffers of the HTTP

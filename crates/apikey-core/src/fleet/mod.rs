@@ -19,7 +19,6 @@ compile_error!("the feature `fleet` seals with the provider of TLS: turn on `aws
 
 mod instance;
 mod keys;
-#[cfg_attr(not(test), allow(dead_code))]
 mod link;
 mod provider;
 pub(crate) mod seal;

@@ -67,6 +67,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.pending.len()
     }
