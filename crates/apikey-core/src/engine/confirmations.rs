@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::cached_key::{Freshness, Lifetime, nanoseconds};
+use super::cached_key::{Freshness, Lifetime};
 use super::currency::{Currency, CurrencyLimits, currency, may_land};
 
 /// For how long after the sending of a reading an instance counts as linked.
@@ -48,7 +48,8 @@ impl Confirmations {
     /// Everything that was in the log at this moment has been applied.
     #[cfg(any(test, feature = "fleet"))]
     pub(super) fn confirm(&self, moment: u64) {
-        let until = moment.saturating_add(nanoseconds(LEASE));
+        let lease = super::cached_key::nanoseconds(LEASE);
+        let until = moment.saturating_add(lease);
         self.linked_until.fetch_max(until, Ordering::Release);
     }
 
@@ -84,6 +85,7 @@ impl Confirmations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::cached_key::nanoseconds;
     use proptest::prelude::*;
 
     const CUT_OFF: CutOff =
