@@ -17,12 +17,16 @@
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("the feature `fleet` seals with the provider of TLS: turn on `aws-lc-rs` or `ring`, too");
 
+#[cfg(test)]
+mod broken;
 mod instance;
 mod keys;
 mod link;
 mod provider;
 pub(crate) mod seal;
 mod secrets;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod simulation;
 mod store;

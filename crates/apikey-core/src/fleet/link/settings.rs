@@ -7,9 +7,10 @@ use std::time::Duration;
 pub(crate) struct LinkSettings {
     /// How long a confirmation holds.
     pub(crate) lease: Duration,
-    /// How long no pull confirms after another server or another log was seen. In this time every instance must notice,
-    /// wait for a quarter of it, pull again, and append what is missing. So it must exceed the sum of the longest pause
-    /// after a failure (250 ms), a connection, 1.2 pulls, three budgets and that quarter.
+    /// How long no pull confirms after another server or another log was seen. In this time every instance that reaches the
+    /// store must notice and tell what was lost. That takes 1.5 s and a new connection at most: 600 ms until its next pull
+    /// after one failure, 200 ms for that pull, 250 ms of waiting whether others tell it, 200 ms each for another pull
+    /// and the append. A stall of the store of up to 500 ms may go unnoticed besides.
     pub(crate) quarantine: Duration,
     /// Pulls are this far apart, give or take a fifth.
     pub(crate) pull_every: Duration,

@@ -13,7 +13,7 @@ pub(super) struct Seen {
     pub(super) at: At,
     /// Of the store's clock.
     jumps: usize,
-    /// Of the machine.
+    /// How often the machine fell asleep or woke up.
     sleeps: usize,
 }
 
@@ -93,6 +93,10 @@ impl Instance {
         let slept: At =
             self.sleeps.iter().map(|(from, to)| to.unwrap_or(at).min(at).saturating_sub(*from)).sum();
         self.zero + Duration::from_micros(at - slept)
+    }
+
+    fn sleep_changes(&self) -> usize {
+        self.sleeps.iter().map(|(_, to)| if to.is_some() { 2 } else { 1 }).sum()
     }
 
     pub(super) fn is_linked(&self, at: At) -> bool {
@@ -178,8 +182,8 @@ impl Simulation {
         instance.pull = Some((number, now));
         let command = move |simulation: &mut Self| {
             let (at, run) = (simulation.now, simulation.run_id());
-            let seen =
-                Seen { at, jumps: simulation.jumps.len(), sleeps: simulation.instances[index].sleeps.len() };
+            let sleeps = simulation.instances[index].sleep_changes();
+            let seen = Seen { at, jumps: simulation.jumps.len(), sleeps };
             (simulation.state_for_pull().pull(at, run, request.tip.as_ref()), seen)
         };
         self.call(index, command, move |simulation, result| {

@@ -21,7 +21,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-use super::link::{LinkSettings, Rule};
+use super::broken::{Broken, Mistake, Neglect};
+use super::link::LinkSettings;
 use crate::engine::currency::CurrencyLimits;
 use crate::engine::tests::simulation::random::Random;
 use facts::{Facts, KEYS, Removal};
@@ -38,38 +39,6 @@ const CALM: At = 34 * SECOND;
 /// After that all instances must be linked.
 const LINKED_WITHIN: At = 4 * SECOND;
 const END: At = CALM + 6 * SECOND;
-
-/// What is turned off, to see that it is missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Broken {
-    Link(Rule),
-    Store(Mistake),
-    Engine(Neglect),
-}
-
-/// How a store may break its promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mistake {
-    /// It finds the place of a tip, whatever its id.
-    PlacesWithoutIds,
-    /// It remembers the origins apart from the log.
-    OriginsSeenForEver,
-    /// A replica answers pulls.
-    ReplicasAnswerPulls,
-    /// The run is data that is copied to the replica.
-    RunIsCopied,
-    /// A server that takes over a second time has the same run as the first time.
-    RunOfTheProcess,
-}
-
-/// What the engine may neglect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Neglect {
-    /// Flights that are under way do not heed removals.
-    Flights,
-    /// A cut-off instance uses its answers until their time to live ends.
-    CutOff,
-}
 
 type Event = Box<dyn FnOnce(&mut Simulation)>;
 
@@ -180,7 +149,7 @@ fn milliseconds(count: u64) -> Duration {
 impl Simulation {
     fn run(seed: u64, broken: Option<Broken>) -> Counts {
         let mut random = Random(seed);
-        let page_size = [1_000, 12, 5][random.below(3)];
+        let page_size = [1_000, 100, 25][random.below(3)];
         let most_kept = [8192, 8192, 40][random.below(3)];
         let cut_off = [milliseconds(5_000), milliseconds(5_000), milliseconds(1_500)][random.below(3)];
         let zero = Instant::now() + Duration::from_secs(1_000_000);

@@ -4,9 +4,9 @@ use super::store::Store;
 use super::*;
 
 impl Simulation {
-    /// How long a message takes one way. So an answer comes within 80 ms.
+    /// How long a message takes one way. So an answer comes within 160 ms.
     fn delay(&mut self, index: usize) -> At {
-        let usual = [500, 1_000, 2_000, 2_000, 10_000, 20_000][self.random.below(6)];
+        let usual = [500, 1_000, 2_000, 2_000, 10_000, 40_000][self.random.below(6)];
         let slow = if self.instances[index].is_slow { self.random_below(300 * MILLISECOND) } else { 0 };
         usual + self.random_below(usual) + slow
     }

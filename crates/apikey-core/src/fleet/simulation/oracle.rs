@@ -116,7 +116,8 @@ impl Simulation {
         );
     }
 
-    /// Answers from before a sleep of more than 10 s are gone when the store's clock has shown the sleep.
+    /// Answers from before a long sleep are gone when the store's clock has shown the sleep. A pull that the store executed
+    /// meanwhile may show it in two parts, and only a part of more than 10 s counts.
     fn check_sleep(&self, index: usize, answer: &Answer) {
         let instance = &self.instances[index];
         let Some(seen) = instance.seen else { return };
@@ -124,7 +125,7 @@ impl Simulation {
             |from: At, to: At| self.jumps.iter().any(|jump| from - SECOND < jump.at && jump.at < to + SECOND);
         for (from, to) in &instance.sleeps {
             let Some(to) = to.filter(|to| *to < seen.at) else { continue };
-            let is_noticed = to - from > 11 * SECOND && !was_disturbed(*from, seen.at);
+            let is_noticed = to - from > 21 * SECOND && !was_disturbed(*from, seen.at);
             assert!(
                 !is_noticed || answer.truly_asked >= *from,
                 "an answer from before a sleep of {} us",

@@ -3,6 +3,7 @@
 use std::panic::catch_unwind;
 
 use super::*;
+use crate::fleet::link::Rule;
 
 /// In debug mode, one takes about 30 ms.
 const SEEDS: u64 = 200;

@@ -85,10 +85,10 @@ fn what_another_log_lacks_is_told_again_after_a_pause() {
     assert!(case.pull(false, &[removal(3, OTHER_KEY)]).apply.is_empty(), "known already");
     assert!(case.append().1.is_empty());
     let until = case.link.pull_due_at().unwrap();
-    assert!(until <= case.instant() + Duration::from_millis(500));
+    assert!(until <= case.instant() + Duration::from_millis(250));
     case.pull(true, &[]);
     assert!(case.append().1.is_empty(), "that pull was sent before the pause ended");
-    case.now += 500;
+    case.now += 250;
     case.pull(true, &[]);
     assert_eq!(case.append().1, [2]);
 }
@@ -98,7 +98,7 @@ fn what_another_instance_told_again_is_not_told_twice() {
     let mut case = Case::linked();
     case.pull(true, &[removal(2, KEY)]);
     case.pull(false, &[nothing(5)]);
-    case.now += 500;
+    case.now += 250;
     let again = Logged { tip: nothing(6).tip, ..removal(2, KEY) };
     assert!(case.pull(true, &[again]).apply.is_empty());
     assert!(case.append().1.is_empty());
