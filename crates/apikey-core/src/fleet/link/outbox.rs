@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::{Origin, RecordId};
 use crate::engine::Purge;
 
-/// How many records are appended at once.
-const MOST_AT_ONCE: usize = 100;
+/// How many records are appended at once. It is less than the 64 records among which the store looks for an origin. So if
+/// an append is tried again that was executed, the store finds all its records, unless others have appended many meanwhile.
+const MOST_AT_ONCE: usize = 50;
 /// The origin of the record that removes nothing. All instances use the same, so the store keeps only one.
 pub(super) const NOTHING: Origin = [0; 16];
 
