@@ -22,11 +22,11 @@ mod broken;
 mod instance;
 mod keys;
 mod link;
+#[cfg(test)]
+mod model;
 mod provider;
 pub(crate) mod seal;
 mod secrets;
-#[cfg(test)]
-mod model;
 #[cfg(test)]
 mod simulation;
 mod store;

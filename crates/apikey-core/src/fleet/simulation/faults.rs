@@ -11,8 +11,10 @@ impl Simulation {
         let index = self.random.below(INSTANCES);
         let usual = [300, 1_200, 3_000, 8_000, 14_000][self.random.below(5)] * MILLISECOND;
         let lasts = usual / 2 + self.random_below(usual);
-        match self.random.below(15) {
-            0 | 1 => self.fault(index, lasts, |instance, is_on| instance.is_partitioned = is_on),
+        match self.random.below(17) {
+            0 => self.fault(index, lasts, |instance, is_on| instance.is_partitioned = is_on),
+            // Longer than the log is kept.
+            1 => self.fault(index, lasts + 12 * SECOND, |instance, is_on| instance.is_partitioned = is_on),
             2 => self.fault(index, lasts, |instance, is_on| instance.is_slow = is_on),
             3 => self.fault(index, lasts, |instance, is_on| instance.is_misdirected = is_on),
             4 | 5 => self.stop(index, lasts, false),
@@ -22,6 +24,8 @@ impl Simulation {
             10 => self.lose_log(),
             11 => self.set_clock(),
             12 => self.take_over(true),
+            13 => self.lose_and_stall(index),
+            14 => self.miss_what_is_dropped(index),
             _ => self.take_over(false),
         }
         let pause = self.random_span(SECOND * 5 / 2);
@@ -30,6 +34,9 @@ impl Simulation {
 
     /// Turns a fault of one instance on, and off later.
     fn fault(&mut self, index: usize, lasts: At, turn: fn(&mut Instance, bool)) {
+        if self.now >= CALM {
+            return;
+        }
         turn(&mut self.instances[index], true);
         self.note_health(index);
         self.schedule(self.now + lasts, move |simulation| {
@@ -107,15 +114,17 @@ impl Simulation {
 
     /// The primary does nothing for a while. Then it does what came meanwhile.
     fn stall(&mut self, lasts: At) {
-        if self.primary.is_stalled || !self.primary.is_up {
+        if self.primary.is_stalled || !self.primary.is_up || self.now >= CALM {
             return;
         }
         self.primary.is_stalled = true;
+        self.stalls.push(self.now);
         self.schedule(self.now + lasts, Self::end_stall);
     }
 
     fn end_stall(&mut self) {
         self.primary.is_stalled = false;
+        self.stalls.push(self.now);
         for event in std::mem::take(&mut self.primary.stalled) {
             event(self);
         }
@@ -150,7 +159,7 @@ impl Simulation {
 
     /// The primary dies. It comes back empty, or a replica takes over that lacks the latest.
     fn take_over(&mut self, is_empty: bool) {
-        if !self.primary.is_up {
+        if !self.primary.is_up || self.now >= CALM {
             return;
         }
         self.primary.is_up = false;
@@ -179,12 +188,49 @@ impl Simulation {
         });
     }
 
+    /// Removals that this instance has not heard of are lost, and soon the new primary stalls.
+    fn lose_and_stall(&mut self, index: usize) {
+        self.fault(index, 300 * MILLISECOND, |instance, is_on| instance.is_partitioned = is_on);
+        self.after(10 * MILLISECOND, move |simulation| simulation.remove_some(index));
+        self.after(100 * MILLISECOND, |simulation| simulation.take_over(false));
+        let (wait, lasts) = (self.random_below(SECOND), self.random_below(SECOND));
+        self.after(300 * MILLISECOND + wait, move |simulation| simulation.stall(2 * SECOND + lasts));
+    }
+
+    /// This instance does not reach the store for longer than some others keep the log. Nobody asks it meanwhile, so that
+    /// its answers stay.
+    fn miss_what_is_dropped(&mut self, index: usize) {
+        for key in 0..KEYS {
+            self.request(index, key);
+        }
+        self.after(1_600 * MILLISECOND, move |simulation| {
+            simulation.fault(index, 18 * SECOND, |instance, is_on| instance.is_partitioned = is_on);
+            simulation.fault(index, 20_500 * MILLISECOND, |instance, is_on| instance.is_quiet = is_on);
+            simulation.remove_some(index);
+        });
+    }
+
+    /// Somebody else removes something.
+    fn remove_some(&mut self, not: usize) {
+        let index = (not + 1) % INSTANCES;
+        if self.is_running(index) && self.now < CALM {
+            self.remove(index);
+            self.remove(index);
+            self.drive(index);
+        }
+    }
+
+    fn after(&mut self, wait: At, event: impl FnOnce(&mut Self) + 'static) {
+        self.schedule(self.now + wait, event);
+    }
+
     /// All faults end.
     pub(super) fn calm(&mut self) {
         self.end_stall();
         for index in 0..INSTANCES {
             let instance = &mut self.instances[index];
-            (instance.is_partitioned, instance.is_slow, instance.is_misdirected) = (false, false, false);
+            (instance.is_partitioned, instance.is_slow) = (false, false);
+            (instance.is_misdirected, instance.is_quiet) = (false, false);
             if instance.is_alive {
                 self.resume(index);
             } else {

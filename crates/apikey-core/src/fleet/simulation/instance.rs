@@ -28,6 +28,8 @@ pub(super) struct Instance {
     pub(super) is_partitioned: bool,
     pub(super) is_slow: bool,
     pub(super) is_misdirected: bool,
+    /// No requests come.
+    pub(super) is_quiet: bool,
     /// Since when it runs and reaches the store as it should.
     pub(super) healthy_since: Option<At>,
     /// When the machine slept, so that its clock stood still. The last one may have no end yet.
@@ -55,7 +57,7 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) fn new(index: usize, settings: &LinkSettings, zero: Instant, random: &mut Random) -> Self {
-        let time_to_live = milliseconds([4_000, 8_000, 24_000][random.below(3)]);
+        let time_to_live = milliseconds([4_000, 8_000, 40_000][random.below(3)]);
         // All times of a minute are 6 s here.
         let behind_after = milliseconds(6_000);
         let keep_for = time_to_live + behind_after * 2;
@@ -69,6 +71,7 @@ impl Instance {
             is_partitioned: false,
             is_slow: false,
             is_misdirected: false,
+            is_quiet: false,
             healthy_since: None,
             sleeps: Vec::new(),
             time_to_live,
@@ -240,7 +243,12 @@ impl Simulation {
             }
         }
         self.note_collapse(index, &known);
+        let was_linked = self.instances[index].is_linked(self.now);
         self.instances[index].confirmed = pulled.confirmed.or(self.instances[index].confirmed);
+        if !was_linked && self.instances[index].is_linked(self.now) {
+            // The most dangerous moment: old answers that were not used while it was cut off are used again.
+            (0..KEYS).for_each(|key| self.request(index, key));
+        }
         self.check_bounds(index);
     }
 

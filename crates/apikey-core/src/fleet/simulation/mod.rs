@@ -139,6 +139,8 @@ struct Simulation {
     removals: Vec<Removal>,
     facts: Facts,
     jumps: Vec<Jump>,
+    /// When the store began or ended to stall.
+    stalls: Vec<At>,
     counts: Counts,
 }
 
@@ -174,6 +176,7 @@ impl Simulation {
             removals: Vec::new(),
             facts: Facts::new(),
             jumps: Vec::new(),
+            stalls: Vec::new(),
             counts: Counts::default(),
             random,
             broken,
@@ -214,8 +217,7 @@ impl Simulation {
 
     /// A random span whose average is this.
     fn random_span(&mut self, average: At) -> At {
-        let part = (self.random.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        (-(1.0 - part).ln() * average as f64) as At
+        self.random_below(2 * average)
     }
 
     fn is_on(&self, neglect: Neglect) -> bool {

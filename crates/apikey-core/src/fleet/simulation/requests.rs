@@ -38,11 +38,17 @@ pub(super) enum How {
 impl Simulation {
     pub(super) fn request_of_somebody(&mut self) {
         let (index, key) = (self.random.below(INSTANCES), self.random.below(KEYS));
-        if self.is_running(index) {
+        if !self.is_idle(index, key) {
             self.request(index, key);
         }
         let pause = self.random_span(SECOND / 50);
         self.schedule(self.now + pause, Self::request_of_somebody);
+    }
+
+    /// For some spans of time, nobody asks some instances for some keys. So old answers stay.
+    fn is_idle(&self, index: usize, key: usize) -> bool {
+        let span = (self.now / (18 * SECOND)) as usize;
+        self.instances[index].is_quiet || (index + 2 * key + span) % 3 == 0
     }
 
     fn currency(&self, index: usize, asked: Instant) -> Currency {
@@ -61,6 +67,9 @@ impl Simulation {
     }
 
     pub(super) fn request(&mut self, index: usize, key: usize) {
+        if !self.is_running(index) {
+            return;
+        }
         if let Some((answer, Currency::Current)) = self.cached(index, key) {
             return self.served(index, key, &answer, How::Cached);
         }

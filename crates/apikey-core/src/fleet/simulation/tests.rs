@@ -61,7 +61,7 @@ const RULES: [(Broken, u64); 21] = [
 fn find_the_seeds_that_miss_each_rule() {
     let only = number_from("APIKEY_FLEET_RULE");
     for (number, (broken, _)) in RULES.into_iter().enumerate() {
-        if only.is_some_and(|only| only != number as u64) {
+        if only.is_some_and(|only| only & (1 << number) == 0) {
             continue;
         }
         let seeds = number_from("APIKEY_FLEET_SEEDS").unwrap_or(SEEDS);
