@@ -11,6 +11,10 @@ impl Simulation {
         let index = self.random.below(INSTANCES);
         let usual = [300, 1_200, 3_000, 8_000, 14_000][self.random.below(5)] * MILLISECOND;
         let lasts = usual / 2 + self.random_below(usual);
+        if self.calmness > 1 && self.random.one_in(2) {
+            self.plot(index);
+            return self.schedule_mishap();
+        }
         match self.random.below(17) {
             0 => self.fault(index, lasts, |instance, is_on| instance.is_partitioned = is_on),
             // Longer than the log is kept.
@@ -24,16 +28,19 @@ impl Simulation {
             10 => self.lose_log(),
             11 => self.set_clock(),
             12 => self.take_over(true),
-            13 => self.lose_and_stall(index),
-            14 => self.miss_what_is_dropped(index),
+            13 | 14 => self.plot(index),
             _ => self.take_over(false),
         }
-        let pause = self.random_span(SECOND * 5 / 2);
+        self.schedule_mishap();
+    }
+
+    fn schedule_mishap(&mut self) {
+        let pause = self.random_span(SECOND * 5 / 2 * self.calmness);
         self.schedule(self.now + pause, Self::mishap);
     }
 
     /// Turns a fault of one instance on, and off later.
-    fn fault(&mut self, index: usize, lasts: At, turn: fn(&mut Instance, bool)) {
+    pub(super) fn fault(&mut self, index: usize, lasts: At, turn: fn(&mut Instance, bool)) {
         if self.now >= CALM {
             return;
         }
@@ -113,7 +120,7 @@ impl Simulation {
     }
 
     /// The primary does nothing for a while. Then it does what came meanwhile.
-    fn stall(&mut self, lasts: At) {
+    pub(super) fn stall(&mut self, lasts: At) {
         if self.primary.is_stalled || !self.primary.is_up || self.now >= CALM {
             return;
         }
@@ -131,7 +138,7 @@ impl Simulation {
     }
 
     /// The log is evicted, and nothing else is.
-    fn lose_log(&mut self) {
+    pub(super) fn lose_log(&mut self) {
         if self.primary.is_up {
             let before = self.logged();
             self.primary.store.lose_log(self.now);
@@ -150,15 +157,27 @@ impl Simulation {
     }
 
     fn set_clock(&mut self) {
-        if self.primary.is_up {
-            let by = self.skew();
+        let by = self.skew();
+        self.set_clock_by(by);
+    }
+
+    pub(super) fn set_clock_by(&mut self, by: i64) {
+        if self.primary.is_up && self.now < CALM {
             self.primary.store.offset += by;
             self.note_jump(by);
+            self.request_everything();
         }
     }
 
     /// The primary dies. It comes back empty, or a replica takes over that lacks the latest.
     fn take_over(&mut self, is_empty: bool) {
+        let lag = [0, 2, 50, 500, 2_000][self.random.below(5)] * MILLISECOND;
+        let away = [150, 500, 1_500, 4_000][self.random.below(4)] * MILLISECOND;
+        let skew = self.skew();
+        self.take_over_with(is_empty, lag, away, skew);
+    }
+
+    pub(super) fn take_over_with(&mut self, is_empty: bool, lag: At, away: At, skew: i64) {
         if !self.primary.is_up || self.now >= CALM {
             return;
         }
@@ -166,10 +185,7 @@ impl Simulation {
         self.primary.is_stalled = false;
         self.primary.stalled.clear();
         self.counts.take_overs += 1;
-        let lag = [0, 2, 50, 500, 2_000][self.random.below(5)] * MILLISECOND;
         let until = self.now.saturating_sub(lag);
-        let away = [150, 500, 1_500, 4_000][self.random.below(4)] * MILLISECOND;
-        let skew = self.skew();
         let at = (self.now + away).min(CALM.max(self.now + 1));
         self.schedule(at, move |simulation| {
             let before = simulation.logged();
@@ -185,43 +201,8 @@ impl Simulation {
             simulation.primary.reign += 1;
             simulation.note_jump(skew);
             simulation.note_loss(&before);
+            simulation.request_everything();
         });
-    }
-
-    /// Removals that this instance has not heard of are lost, and soon the new primary stalls.
-    fn lose_and_stall(&mut self, index: usize) {
-        self.fault(index, 300 * MILLISECOND, |instance, is_on| instance.is_partitioned = is_on);
-        self.after(10 * MILLISECOND, move |simulation| simulation.remove_some(index));
-        self.after(100 * MILLISECOND, |simulation| simulation.take_over(false));
-        let (wait, lasts) = (self.random_below(SECOND), self.random_below(SECOND));
-        self.after(300 * MILLISECOND + wait, move |simulation| simulation.stall(2 * SECOND + lasts));
-    }
-
-    /// This instance does not reach the store for longer than some others keep the log. Nobody asks it meanwhile, so that
-    /// its answers stay.
-    fn miss_what_is_dropped(&mut self, index: usize) {
-        for key in 0..KEYS {
-            self.request(index, key);
-        }
-        self.after(1_600 * MILLISECOND, move |simulation| {
-            simulation.fault(index, 18 * SECOND, |instance, is_on| instance.is_partitioned = is_on);
-            simulation.fault(index, 20_500 * MILLISECOND, |instance, is_on| instance.is_quiet = is_on);
-            simulation.remove_some(index);
-        });
-    }
-
-    /// Somebody else removes something.
-    fn remove_some(&mut self, not: usize) {
-        let index = (not + 1) % INSTANCES;
-        if self.is_running(index) && self.now < CALM {
-            self.remove(index);
-            self.remove(index);
-            self.drive(index);
-        }
-    }
-
-    fn after(&mut self, wait: At, event: impl FnOnce(&mut Self) + 'static) {
-        self.schedule(self.now + wait, event);
     }
 
     /// All faults end.

@@ -12,6 +12,7 @@ mod faults;
 mod instance;
 mod network;
 mod oracle;
+mod plots;
 mod removals;
 mod requests;
 mod store;
@@ -141,6 +142,8 @@ struct Simulation {
     jumps: Vec<Jump>,
     /// When the store began or ended to stall.
     stalls: Vec<At>,
+    /// How many times rarer removals and faults are than usual.
+    calmness: At,
     counts: Counts,
 }
 
@@ -154,6 +157,7 @@ impl Simulation {
         let page_size = [1_000, 100, 25][random.below(3)];
         let most_kept = [8192, 8192, 40][random.below(3)];
         let cut_off = [milliseconds(5_000), milliseconds(5_000), milliseconds(1_500)][random.below(3)];
+        let calmness = [1, 1, 1, 6][random.below(4)];
         let zero = Instant::now() + Duration::from_secs(1_000_000);
         let link = LinkSettings { most_kept, ..LinkSettings::new(Duration::ZERO) };
         let primary = Primary {
@@ -177,6 +181,7 @@ impl Simulation {
             facts: Facts::new(),
             jumps: Vec::new(),
             stalls: Vec::new(),
+            calmness,
             counts: Counts::default(),
             random,
             broken,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::engine::Purge;
 use crate::fleet::link::{Origin, Unlogged};
 
 impl Simulation {
@@ -22,13 +23,17 @@ impl Simulation {
                 self.request(index, self.scheduled as usize % KEYS);
             }
         }
-        let pause = self.random_span(SECOND * 5 / 6);
+        let pause = self.random_span(SECOND * 5 / 6 * self.calmness);
         self.schedule(self.now + pause, Self::removal_by_somebody);
     }
 
     /// A removal is called.
     pub(super) fn remove(&mut self, index: usize) {
         let purge = self.facts.any_purge(&mut self.random);
+        self.remove_this(index, purge);
+    }
+
+    pub(super) fn remove_this(&mut self, index: usize, purge: Purge) {
         let mut origin = [0; 16];
         origin[..8].copy_from_slice(&self.random.next().to_le_bytes());
         origin[8] = 1;
