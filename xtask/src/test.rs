@@ -1,4 +1,4 @@
-//! `cargo xtask test`, which needs curl, jq, Redis and Valkey besides the toolchain, and `cargo xtask ci`, which checks more.
+//! `cargo xtask test`, which needs curl and jq besides the toolchain, and `cargo xtask ci`, which checks more.
 
 use crate::{alerts, demo, grpcio, instructions, msrv, stores, tools};
 use std::process::ExitCode;
@@ -31,11 +31,10 @@ const ALONE: &[(&str, &str)] = &[
 /// Runs every test of the workspace with the examples in its documentation, then the walk through every reference
 /// server. Arguments go to `cargo test`, and then there are no walks.
 ///
-/// Redis and Valkey are downloaded if the flag `--install` is among the arguments.
+/// Redis and Valkey are downloaded if they are missing.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
-    let (install, arguments) = tools::take_install(arguments);
-    stores::require(install)?;
-    let tested = status(cargo().args(["test", "--workspace"]).args(&arguments))?;
+    stores::require()?;
+    let tested = status(cargo().args(["test", "--workspace"]).args(arguments))?;
     if !tested.success() || !arguments.is_empty() {
         return Ok(exit_code(tested));
     }
@@ -43,8 +42,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
 }
 
 /// Checks formatting, lints, documentation, the promised Rust versions, instructions, another gRPC client and the alerts,
-/// then runs [`test()`]. It ends at the first failure, and at the start if a package, the older compiler, grpcio,
-/// Redis, Valkey or Prometheus is missing.
+/// then runs [`test()`]. It ends at the first failure, and at the start if a package, the older compiler, grpcio
+/// or Prometheus is missing.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     if let Some(argument) = rest.first() {
@@ -53,7 +52,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
     let compiler = msrv::Compiler::find(install)?;
     let caller = grpcio::Caller::find(install)?;
-    stores::require(install)?;
+    stores::require()?;
     let prometheus = alerts::Programs::find(install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.

@@ -1,4 +1,4 @@
-//! Tests on real servers. `cargo xtask test --install` downloads them.
+//! Tests on real servers. `cargo xtask test` downloads them.
 
 mod cluster;
 mod outages;

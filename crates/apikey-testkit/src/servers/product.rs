@@ -35,7 +35,7 @@ impl Product {
         }
     }
 
-    /// The folder of this workspace that `cargo xtask test --install` downloads it to.
+    /// The folder of this workspace that `cargo xtask test` downloads it to.
     #[must_use]
     pub fn folder(self) -> PathBuf {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
@@ -71,8 +71,8 @@ impl Product {
         let in_path = Program { path: self.name().into(), libraries: None };
         [downloaded, in_path].into_iter().find(Program::starts).ok_or_else(|| {
             format!(
-                "the program {} is missing. `cargo xtask test --install` downloads it. Or install it, and let the \
-                 environment variable {} name it if it is not in PATH",
+                "the program {} is missing. `cargo xtask test` downloads it (Redis only as root on Debian or \
+                 Ubuntu). Or install it, and let the environment variable {} name it if it is not in PATH",
                 self.name(),
                 self.variable()
             )
