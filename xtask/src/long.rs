@@ -11,8 +11,11 @@ use xtask::cargo::{cargo, exit_code, root, status};
 const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `cargo install cargo-mutants --locked` and run \
                       this again";
 
-/// Runs the soak with its table, all faults and their alerts, the quick benchmarks, then the mutation check. It runs all of them, also after a
-/// failure. The exit code is 1 if one failed or could not run.
+/// How many schedules of a fleet are simulated.
+const SCHEDULES: &str = "10000";
+
+/// Runs the soak with its table, all faults and their alerts, the quick benchmarks, the schedules of a fleet, then the mutation check.
+/// It runs all of them, also after a failure. The exit code is 1 if one failed or could not run.
 pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     let is_quick = match rest.as_slice() {
@@ -39,6 +42,7 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     run("the soak", &|| soak::soak(&soak_arguments));
     run("the alerts", &|| alerts::all(&prometheus));
     run("the benchmarks", &benchmarks);
+    run("the schedules of a fleet", &schedules);
     run("the mutation check", &mutants);
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -80,6 +84,20 @@ fn broken_bounds(report: &Value, broken: &mut Vec<String>) {
         }
         _ => {}
     }
+}
+
+/// The simulation of a fleet and the search through its schedules, each with its long tests.
+fn schedules() -> Result<ExitCode, String> {
+    let mut tests = cargo();
+    tests.env("APIKEY_FLEET_SEEDS", SCHEDULES);
+    tests.args(["test", "--package", "apikey-core", "--features", "fleet", "--lib"]);
+    tests.args([
+        "--config=profile.dev.package.apikey-core.opt-level=1",
+        "fleet::",
+        "--",
+        "--include-ignored",
+    ]);
+    Ok(exit_code(status(&mut tests)?))
 }
 
 /// `.cargo/mutants.toml` says which code is mutated.
