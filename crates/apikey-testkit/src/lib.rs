@@ -1,7 +1,8 @@
 //! Test doubles for APIs that Kinde API keys protect.
 //!
 //! - [`FakeVerifier`] answers from a list. Use it to test handlers without a network.
-//! - [`emulator`] serves Kinde's verify, token and management endpoints on a loopback socket, with or without TLS.
+//! - [`emulator`] serves Kinde's verify, token and management endpoints on a loopback socket, with or without TLS, and
+//!   signs webhooks.
 //!   Tests script its faults: latency, hangs, resets, floods of 429, bodies that are not JSON, for all calls or for
 //!   single keys, connections and backends. The binary `kinde-emulator` serves the same without TLS, for people who
 //!   develop without a Kinde account.

@@ -8,13 +8,14 @@ use std::{
     },
 };
 
-use super::{answer::NegativeAnswer, keys::KeyStore, token_store::TokenStore};
+use super::{answer::NegativeAnswer, keys::KeyStore, token_store::TokenStore, webhooks::SigningKey};
 
 /// Keys, tokens and the answers for them. Several emulators can share one.
 #[derive(Default)]
 pub(crate) struct Business {
     pub(crate) keys: Mutex<KeyStore>,
     pub(crate) tokens: Mutex<TokenStore>,
+    pub(crate) signing_key: Mutex<SigningKey>,
     pub(crate) negative_answer: Mutex<NegativeAnswer>,
     /// Takes precedence over `negative_answer` if no key has the secret.
     pub(crate) unknown_key_answer: Mutex<Option<NegativeAnswer>>,

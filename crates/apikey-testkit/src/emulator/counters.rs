@@ -18,6 +18,8 @@ pub struct Counters {
     pub token_calls: u64,
     /// Calls to `POST /api/v1/api_keys/verify`. A call counts once the emulator has its whole request.
     pub verify_calls: u64,
+    /// Calls to `GET /.well-known/jwks`.
+    pub key_set_calls: u64,
     /// Accepted connections.
     pub connections: u64,
     /// Verify calls that the emulator has received and not answered yet. A call that the client gave up does not
@@ -133,6 +135,10 @@ impl CounterBoard {
 
     pub(crate) fn token_call_received(&self) {
         self.counters.send_modify(|counters| counters.token_calls += 1);
+    }
+
+    pub(crate) fn key_set_call_received(&self) {
+        self.counters.send_modify(|counters| counters.key_set_calls += 1);
     }
 
     pub(crate) fn verify_call_received(self: &Arc<Self>, secret: Option<&str>) -> InFlight {

@@ -14,6 +14,8 @@ pub enum Endpoint {
     Verify,
     /// `POST /oauth2/token`
     Token,
+    /// `GET /.well-known/jwks`
+    KeySet,
 }
 
 /// A way to misbehave. Except for the faults that mention the normal answer, a fault replaces it for every request.

@@ -26,8 +26,9 @@
 //! | `POST /api/v1/api_keys` | 201 and a new key; `scope_ids` are taken as the names of the scopes |
 //! | `GET /api/v1/api_keys` | a page of keys: `page_size`, `starting_after`, `key_type`, `status`, `user_id`, `org_code`, `api_id` |
 //! | `GET`, `PUT`, `DELETE /api/v1/api_keys/{key_id}` | the key, its rotation, its revocation |
+//! | `GET /.well-known/jwks` | the public key for [`Emulator::webhook`] |
 //!
-//! Every endpoint except the token endpoint needs a token from `POST /oauth2/token` that has not expired and is not
+//! Every endpoint under `/api` needs a token from `POST /oauth2/token` that has not expired and is not
 //! revoked. A token lives as long as its `expires_in` says. The emulator reads at most 64 KiB of a request body.
 //!
 //! # Faults
@@ -41,7 +42,7 @@
 //!    [`Emulator::set_unknown_key_fault`];
 //! 5. the endpoint: [`Emulator::script_faults`], then [`Emulator::set_fault`].
 //!
-//! For a token call 1, 2 and 5 apply, for a management call 1 and 2.
+//! For a call for a token or for the public key 1, 2 and 5 apply, for a management call 1 and 2.
 //!
 //! # Control plane
 //!
@@ -52,8 +53,8 @@
 //! | --- | --- |
 //! | `GET /_emulator/counters` | the [`Counters`] as JSON |
 //! | `DELETE /_emulator/counters` | [`Emulator::reset_counters`] |
-//! | `PUT /_emulator/faults/verify`, `.../token` | the standing fault; with an array of faults and `null`s, the script |
-//! | `DELETE /_emulator/faults/verify`, `.../token` | no fault and no script |
+//! | `PUT /_emulator/faults/verify`, `.../token`, `.../jwks` | the standing fault; with an array of faults and `null`s, the script |
+//! | `DELETE /_emulator/faults/verify`, `.../token`, `.../jwks` | no fault and no script |
 //! | `PUT /_emulator/faults/keys` | a fault for calls with certain keys: `{"secret": "k_live_...", "fault": {...}}`, `{"prefix": "k_li", "fault": {...}}` or `{"unknown": true, "fault": {...}}`; `"fault": null` ends it |
 //! | `DELETE /_emulator/faults/keys` | [`Emulator::clear_key_faults`] |
 //! | `PUT /_emulator/negative_answer` | `{"style": "ok200"}`, or `error400`, `error401`, `anonymous401`, `bare401`, `unreadable200`, `garbage200` |
@@ -61,6 +62,8 @@
 //! | `GET /_emulator/keys` | all keys with their secrets |
 //! | `PUT /_emulator/keys/{key_id}/status` | `{"status": "revoked"}`, or any other |
 //! | `POST /_emulator/tokens/revoke` | [`Emulator::revoke_tokens`] |
+//! | `POST /_emulator/webhooks` | [`Emulator::webhook`] for `{"type": "user.deleted", "data": {"user": {"id": "kp_1"}}}` |
+//! | `POST /_emulator/webhooks/rotate` | [`Emulator::rotate_webhook_key`] |
 //! | `GET /_emulator/backends` | [`Emulator::backend_counters`] |
 //! | `PUT /_emulator/backends` | `{"count": 3}`, in turn, or at random with a `"seed"`: [`Emulator::set_backends`] |
 //! | `PUT`, `DELETE /_emulator/backends/{index}/fault` | [`Emulator::set_backend_fault`] |
@@ -110,6 +113,7 @@ mod tls;
 mod token_store;
 mod tokens;
 mod verify;
+mod webhooks;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -269,6 +273,39 @@ impl Emulator {
     /// All tokens that the emulator ever issued, oldest first. Tests look for them in logs and answers.
     pub fn issued_tokens(&self) -> Vec<String> {
         locked(&self.state.business.tokens).issued()
+    }
+
+    /// The body of a webhook about an event of this type, which happened now. It is signed with the business's key. Each
+    /// event has another id.
+    ///
+    /// ```
+    /// # use apikey_testkit::emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let emulator = Emulator::start().await?;
+    /// let body = emulator.webhook("user.deleted", serde_json::json!({"user": {"id": "kp_alice"}}));
+    /// // ... `POST` it to the code under test, with a header `webhook-id` ...
+    /// # assert_eq!(body.split('.').count(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn webhook(&self, event_type: &str, data: serde_json::Value) -> String {
+        locked(&self.state.business.signing_key).event(event_type, &data)
+    }
+
+    /// A token with any header and any payload. It is signed with RS256 and the business's key, whatever its header says.
+    pub fn sign(&self, header: &serde_json::Value, payload: &[u8]) -> String {
+        locked(&self.state.business.signing_key).token(header, payload)
+    }
+
+    /// The name (`kid`) of the business's key for webhooks.
+    pub fn webhook_key(&self) -> String {
+        locked(&self.state.business.signing_key).name()
+    }
+
+    /// Gives the business another key for webhooks. The key set has the new one alone.
+    pub fn rotate_webhook_key(&self) {
+        locked(&self.state.business.signing_key).rotate();
     }
 
     /// The counters as one consistent snapshot.

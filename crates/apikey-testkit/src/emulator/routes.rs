@@ -76,6 +76,7 @@ async fn answer_or_end(
             verify_call(state, fault, &head, peer, &body).await
         }
         (["oauth2", "token"], &Method::POST) => token_call(state, fault, &head, &body).await,
+        ([".well-known", "jwks"], &Method::GET) => key_set_call(state, fault).await,
         _ => {
             let (delay, effect) =
                 effect::decide(fault, || answer_of_the_rest(state, &head, &segments, &body));
@@ -136,9 +137,20 @@ async fn token_call(
     effect.into_response(None)
 }
 
+/// `fault` belongs to the connection or its backend, and takes precedence over all others.
+async fn key_set_call(state: &State, fault: Option<Fault>) -> Result<Response<AnswerBody>, Ending> {
+    let fault = fault.or_else(|| locked(state.faults(Endpoint::KeySet)).next());
+    let key_set = || ScriptedAnswer::json(200, &locked(&state.business.signing_key).key_set());
+    let (delay, effect) = effect::decide(fault, key_set);
+    state.counters.key_set_call_received();
+    delay.over().await;
+    effect.into_response(None)
+}
+
 fn answer_of_the_rest(state: &State, head: &RequestHead, segments: &[&str], body: &[u8]) -> ScriptedAnswer {
     match segments {
         ["oauth2", "token"] | ["api", "v1", "api_keys", "verify"] => wrong_method("POST"),
+        [".well-known", "jwks"] => wrong_method("GET"),
         ["api", "v1", "api_keys", rest @ ..] => management::answer(state, head, rest, body),
         _ => unknown_route(),
     }

@@ -46,6 +46,7 @@ pub(crate) struct State {
     pub(crate) door: mpsc::UnboundedSender<DoorOrder>,
     verify_faults: Mutex<FaultPlan>,
     token_faults: Mutex<FaultPlan>,
+    key_set_faults: Mutex<FaultPlan>,
 }
 
 impl State {
@@ -69,6 +70,7 @@ impl State {
             door,
             verify_faults: Mutex::default(),
             token_faults: Mutex::default(),
+            key_set_faults: Mutex::default(),
         }
     }
 
@@ -76,6 +78,7 @@ impl State {
         match endpoint {
             Endpoint::Verify => &self.verify_faults,
             Endpoint::Token => &self.token_faults,
+            Endpoint::KeySet => &self.key_set_faults,
         }
     }
 

@@ -13,6 +13,7 @@ mod raw_client;
 mod tls;
 mod tokens;
 mod verification;
+mod webhooks;
 
 use apikey_testkit::{
     emulator::{Emulator, IssuedKey, KeySpecification},

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     super::{answer::NegativeAnswer, backends::Backends, overload::ConcurrencyLimit},
@@ -13,6 +14,14 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub(super) struct StatusBody {
     pub(super) status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookBody {
+    #[serde(rename = "type")]
+    pub(super) event_type: String,
+    pub(super) data: Value,
 }
 
 #[derive(Deserialize)]

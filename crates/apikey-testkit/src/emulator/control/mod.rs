@@ -10,7 +10,7 @@ use hyper::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use bodies::{BackendsBody, ConcurrencyLimitBody, KeyFaultBody, NegativeAnswerBody, StatusBody};
+use bodies::{BackendsBody, ConcurrencyLimitBody, KeyFaultBody, NegativeAnswerBody, StatusBody, WebhookBody};
 use fault_body::FaultBody;
 
 use super::{
@@ -109,6 +109,14 @@ fn command(
         }
         (["keys", _, "status"], _) => return Err(wrong_method("PUT")),
 
+        (["webhooks"], &Method::POST) => {
+            let WebhookBody { event_type, data } = parsed(body)?;
+            let webhook = locked(&state.business.signing_key).event(&event_type, &data);
+            return Ok(ScriptedAnswer::new(200, webhook).header("content-type", "application/jwt"));
+        }
+        (["webhooks", "rotate"], &Method::POST) => locked(&state.business.signing_key).rotate(),
+        (["webhooks"] | ["webhooks", "rotate"], _) => return Err(wrong_method("POST")),
+
         (["tokens", "revoke"], &Method::POST) => locked(&state.business.tokens).revoke_all(),
         (["tokens", "revoke"], _) => return Err(wrong_method("POST")),
         _ => return Err(unknown_route()),
@@ -120,6 +128,7 @@ fn endpoint_named(name: &str) -> Result<Endpoint, ScriptedAnswer> {
     match name {
         "verify" => Ok(Endpoint::Verify),
         "token" => Ok(Endpoint::Token),
+        "jwks" => Ok(Endpoint::KeySet),
         _ => Err(unknown_route()),
     }
 }
