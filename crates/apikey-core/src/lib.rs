@@ -40,6 +40,8 @@
 //! - `ring`: TLS by ring, for programs that have no other provider. If both are on, the client uses aws-lc-rs.
 //! - `fleet`: instances that share verifications, limits of attempts and removals through a store. It seals
 //!   with the provider of TLS, so it needs one of the two.
+//! - `webhooks`: keys are forgotten when Kinde says that their owner is gone. It verifies with the provider of TLS, so
+//!   it needs one of the two.
 //! - `metrics`: `Statistics::publish`, for programs that export with the `metrics` crate.
 //!
 //! The client has its provider to itself. It neither installs one for the process nor uses one that the program has
@@ -111,6 +113,8 @@ mod verification;
 mod verified_key;
 mod verifier;
 mod view;
+#[cfg(feature = "webhooks")]
+pub mod webhooks;
 mod worker;
 
 pub use adapter::{RefusedUpload, application};

@@ -30,11 +30,23 @@ impl LogGate {
         }
     }
 
-    /// How many failures of its kind were not logged since the latest that was. `None` if this one is not to be
-    /// logged either.
+    /// Logs a warning that is not about a verification, unless the same was logged within the last minute.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn warn(&self, warning: &str, now: Instant) {
+        if let Some(untold) = self.untold_of(FailureClass::Unjudged, warning, now) {
+            tracing::warn!(more = untold, "{warning}");
+        }
+    }
+
     fn untold(&self, error: &VerifierError, now: Instant) -> Option<u64> {
+        self.untold_of(error.class(), error.reason(), now)
+    }
+
+    /// How many failures of this kind were not logged since the latest that was. `None` if this one is not to be
+    /// logged either.
+    fn untold_of(&self, class: FailureClass, reason: &str, now: Instant) -> Option<u64> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut kind = (error.class(), error.reason().to_owned());
+        let mut kind = (class, reason.to_owned());
         if kinds.len() >= MOST_KINDS && !kinds.contains_key(&kind) {
             kind.1.clear();
         }

@@ -88,9 +88,9 @@ impl VerifyEndpoint {
         body.extend_from_slice(before);
         body.extend_from_slice(key.expose().as_bytes());
         body.extend_from_slice(after);
-        let content_type = "application/json";
-        let outgoing = Outgoing { endpoint, url: &self.url, content_type, body, authorization };
-        self.http.post(connection, outgoing).await
+        let content = Some(("application/json", body));
+        let outgoing = Outgoing { endpoint, url: &self.url, content, authorization };
+        self.http.call(connection, outgoing).await
     }
 
     pub(super) fn read(&self, response: &Response) -> Meaning {

@@ -113,10 +113,10 @@ impl TokenFetcher {
             ("client_secret", self.credentials.client_secret.expose()),
             ("audience", &self.audience),
         ]);
-        let content_type = "application/x-www-form-urlencoded";
+        let content = Some(("application/x-www-form-urlencoded", body));
         let (endpoint, authorization) = (Endpoint::Token, None);
-        let outgoing = Outgoing { endpoint, url: &self.url, content_type, body, authorization };
-        let mut response = self.http.post(connection, outgoing).await?;
+        let outgoing = Outgoing { endpoint, url: &self.url, content, authorization };
+        let mut response = self.http.call(connection, outgoing).await?;
         let Grant { token, expires_in } = read_token_response(response.head, response.body(), self.names)?;
         response.was_usable();
         let lifetime = expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);

@@ -60,8 +60,8 @@ impl Connection<'_> {
 pub(super) struct Outgoing<'r> {
     pub(super) endpoint: Endpoint,
     pub(super) url: &'r Url,
-    pub(super) content_type: &'static str,
-    pub(super) body: Zeroizing<Vec<u8>>,
+    /// The type of the body, and the body, if there is one.
+    pub(super) content: Option<(&'static str, Zeroizing<Vec<u8>>)>,
     pub(super) authorization: Option<&'r HeaderValue>,
 }
 
@@ -119,7 +119,7 @@ impl Http {
     ///
     /// # Errors
     /// [`VerifierError`], whose text repeats nothing of the request or the response.
-    pub(super) async fn post(
+    pub(super) async fn call(
         &self,
         connection: Connection<'_>,
         outgoing: Outgoing<'_>,
@@ -135,14 +135,17 @@ impl Http {
         outgoing: Outgoing<'_>,
         mut noted: NotedCall,
     ) -> Result<Response, VerifierError> {
-        let mut request = Request::new(Method::POST, outgoing.url.clone());
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(outgoing.content_type));
+        let method = if outgoing.content.is_some() { Method::POST } else { Method::GET };
+        let mut request = Request::new(method, outgoing.url.clone());
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(value) = outgoing.authorization {
             request.headers_mut().insert(AUTHORIZATION, value.clone());
         }
-        // This copies nothing. The buffer is overwritten when its last reference is dropped.
-        *request.body_mut() = Some(Bytes::from_owner(outgoing.body).into());
+        if let Some((content_type, body)) = outgoing.content {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            // This copies nothing. The buffer is overwritten when its last reference is dropped.
+            *request.body_mut() = Some(Bytes::from_owner(body).into());
+        }
         let mut call = match connection {
             Connection::Pooled(key) => Some(self.pool.begin(key)),
             Connection::New | Connection::Own(_) => None,

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 /// A member of an object, of any type. Reading it never fails, because one odd member must not hide the others.
 #[derive(Debug)]
-pub(super) enum Member<'a> {
+pub(crate) enum Member<'a> {
     Boolean(bool),
     Number(u64),
     /// Borrowed, unless the text is written with escapes.
@@ -20,7 +20,7 @@ pub(super) enum Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -95,7 +95,7 @@ impl<'de> Visitor<'de> for MemberVisitor {
 
 /// Reads a JSON object in UTF-8. serde alone would also read a struct from an array, and would accept bytes that are not
 /// UTF-8 in members that it skips.
-pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     let body = std::str::from_utf8(body).ok()?;
     if !body.trim_ascii_start().starts_with('{') {
         return None;

@@ -13,7 +13,9 @@ mod errors;
 mod fetch;
 mod health_check;
 mod http;
-mod json;
+pub(crate) mod json;
+#[cfg(feature = "webhooks")]
+mod key_set_fetch;
 mod noted_call;
 mod pool;
 mod proxy;
@@ -29,6 +31,8 @@ mod verifier;
 pub(crate) mod verify_response;
 
 pub use config::{KindeSettings, MachineToMachine};
+#[cfg(feature = "webhooks")]
+pub(crate) use key_set_fetch::KeySetFetcher;
 pub use verifier::KindeVerifier;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {retry_after::RetryAfter, setting_names::SettingNames};

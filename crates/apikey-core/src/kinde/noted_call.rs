@@ -37,20 +37,26 @@ impl NotedCall {
     /// domain with a user name, a password, a path or a query is refused.
     pub(super) fn begin(recorder: Option<&Recorder>, endpoint: Endpoint, url: &Url) -> Self {
         let (resends, deadline) = next_call();
-        let span = tracing::info_span!(
-            "POST",
-            otel.name = "POST",
-            otel.kind = "client",
-            otel.status_code = Empty,
-            http.request.method = "POST",
-            http.request.resend_count = Empty,
-            http.response.status_code = Empty,
-            server.address = address_of(url),
-            server.port = url.port_or_known_default().map(i64::from),
-            url.full = url.as_str(),
-            error.type = Empty,
-            apikey.endpoint = endpoint.as_str(),
-        );
+        // The name of a span is a literal.
+        macro_rules! span {
+            ($method:literal) => {
+                tracing::info_span!(
+                    $method,
+                    otel.name = $method,
+                    otel.kind = "client",
+                    otel.status_code = Empty,
+                    http.request.method = $method,
+                    http.request.resend_count = Empty,
+                    http.response.status_code = Empty,
+                    server.address = address_of(url),
+                    server.port = url.port_or_known_default().map(i64::from),
+                    url.full = url.as_str(),
+                    error.type = Empty,
+                    apikey.endpoint = endpoint.as_str(),
+                )
+            };
+        }
+        let span = if endpoint == Endpoint::KeySet { span!("GET") } else { span!("POST") };
         if resends > 0 {
             span.record("http.request.resend_count", i64::try_from(resends).unwrap_or(i64::MAX));
         }

@@ -52,6 +52,8 @@ pub(crate) struct Telemetry {
     purges: [AtomicU64; PurgedBy::ALL.len()],
     attempts_limited: AtomicU64,
     retries: AtomicU64,
+    /// In the order of the label's values.
+    webhooks: [AtomicU64; vocabulary::WEBHOOK_RESULT.values.len()],
     /// Events at which the observer panicked.
     events_lost: AtomicU64,
     observer: Option<Arc<dyn Observer>>,
@@ -171,6 +173,13 @@ impl Telemetry {
         self.attempts_limited.fetch_add(1, Ordering::Relaxed);
     }
 
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn webhook(&self, result: &str) {
+        if let Some(which) = vocabulary::WEBHOOK_RESULT.values.iter().position(|value| *value == result) {
+            count(&self.webhooks, which);
+        }
+    }
+
     pub(crate) fn retried(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
@@ -223,7 +232,7 @@ impl Telemetry {
         for ((endpoint, status, error_type), histogram) in calls {
             let labels = [
                 Some((vocabulary::ENDPOINT.name, Cow::Borrowed(endpoint.as_str()))),
-                Some((vocabulary::METHOD.name, Cow::Borrowed("POST"))),
+                Some((vocabulary::METHOD.name, Cow::Borrowed(endpoint.method()))),
                 server.map(|(address, _)| (vocabulary::SERVER_ADDRESS.name, Cow::Owned(address.clone()))),
                 server.map(|(_, port)| (vocabulary::SERVER_PORT.name, Cow::Owned(port.to_string()))),
                 status.map(|status| (vocabulary::STATUS.name, Cow::Owned(status.to_string()))),
@@ -243,6 +252,8 @@ impl Telemetry {
         family(samples, &vocabulary::PURGES, PurgedBy::ALL.iter().map(|by| by.as_str()), &self.purges);
         samples.push(counter(&vocabulary::ATTEMPTS_LIMITED, self.attempts_limited.load(Ordering::Relaxed)));
         samples.push(counter(&vocabulary::RETRIES, self.retries.load(Ordering::Relaxed)));
+        let texts = vocabulary::WEBHOOK_RESULT.values.iter().copied();
+        family(samples, &vocabulary::WEBHOOKS, texts, &self.webhooks);
         let dropped = self.observer.as_ref().map_or(0, |observer| observer.dropped_events());
         let dropped = dropped.saturating_add(self.events_lost.load(Ordering::Relaxed));
         samples.push(counter(&vocabulary::EVENTS_DROPPED, dropped));

@@ -161,6 +161,8 @@ pub enum Endpoint {
     Token,
     /// About a made-up key, to learn whether verifying works.
     Health,
+    /// For the public keys with which Kinde signs webhooks.
+    KeySet,
 }
 
 /// Gives each value of an enum its text, in one place.
@@ -192,7 +194,17 @@ texts! {
     }
     BreakerState { Closed: "closed", Open: "open", Paused: "paused" }
     TokenRenewal { Renewed: "renewed", Failed: "failed" }
-    Endpoint { Verify: "verify", Token: "token", Health: "health" }
+    Endpoint { Verify: "verify", Token: "token", Health: "health", KeySet: "jwks" }
+}
+
+impl Endpoint {
+    /// The method of the call.
+    pub(crate) const fn method(self) -> &'static str {
+        match self {
+            Self::KeySet => "GET",
+            Self::Verify | Self::Token | Self::Health => "POST",
+        }
+    }
 }
 
 const CODES: [&str; DenialCode::ALL.len()] = {
@@ -229,7 +241,7 @@ pub(crate) const ERROR_TYPE: Label = Label {
     ],
 };
 pub(crate) const ENDPOINT: Label = Label { name: "apikey.endpoint", values: Endpoint::TEXTS };
-pub(crate) const METHOD: Label = Label { name: "http.request.method", values: &["POST"] };
+pub(crate) const METHOD: Label = Label { name: "http.request.method", values: &["POST", "GET"] };
 /// Only a call with a response has one.
 pub(crate) const STATUS: Label = Label { name: "http.response.status_code", values: &[] };
 /// Only a failed call has one. It is the status, if that is at least 400 (OpenTelemetry's semantic conventions).
@@ -243,6 +255,9 @@ pub(crate) const STATE: Label = Label { name: "state", values: BreakerState::TEX
 pub(crate) const RENEWAL: Label = Label { name: "result", values: TokenRenewal::TEXTS };
 /// How a look into the fleet's store ended.
 pub(crate) const LOOKED: Label = Label { name: "result", values: &["found", "missed", "failed"] };
+/// What became of a webhook.
+pub(crate) const WEBHOOK_RESULT: Label =
+    Label { name: "result", values: &["removed", "repeated", "ignored", "refused", "unavailable"] };
 pub(crate) const BY: Label = Label { name: "by", values: PurgedBy::TEXTS };
 
 macro_rules! metrics {
@@ -304,6 +319,8 @@ metrics! {
         "Looks into the fleet's store for another instance's answer.";
     FLEET_REMOVALS_WAITING: Gauge One "apikey.fleet.removals.waiting" "apikey_fleet_removals_waiting" []
         "Removals that the fleet's store is not known to have yet.";
+    WEBHOOKS: Counter One "apikey.webhooks" "apikey_webhooks_total" [WEBHOOK_RESULT]
+        "Webhooks of Kinde's, by what became of them.";
     EVENTS_DROPPED: Counter One "apikey.events.dropped" "apikey_events_dropped_total" []
         "Events that an observer could not take in time.";
 }
@@ -321,9 +338,9 @@ pub struct SpanField {
 macro_rules! fields {
     ($($name:literal $help:literal;)*) => {
         /// Every field that this library records in spans and events. The spans are `apikey.verification`, inside it one
-        /// `POST` for each call to Kinde, and `apikey.token` for a fetch of this service's own token. A span of the
-        /// application gets `apikey.outcome`, `apikey.code`, `apikey.key_id`, `apikey.organization` and `apikey.user`, if it has
-        /// declared them.
+        /// `POST` for each call to Kinde, and `apikey.token` for a fetch of this service's own token. A `GET` fetches the
+        /// keys for webhooks. A span of the application gets `apikey.outcome`, `apikey.code`, `apikey.key_id`,
+        /// `apikey.organization` and `apikey.user`, if it has declared them.
         ///
         /// ```
         /// use apikey_core::SPAN_FIELDS;
@@ -341,9 +358,9 @@ fields! {
     "apikey.organization" "The organization that owns the key, recorded only in a span of the application.";
     "apikey.user" "The user that owns the key, recorded only in a span of the application.";
     "apikey.result" "How the verification, or the fetch of the token, ended.";
-    "apikey.endpoint" "What the call to Kinde asks: verify, token or health.";
+    "apikey.endpoint" "What the call to Kinde asks: verify, token, health or jwks.";
     "error.type" "What went wrong, if something did; the status, if the response has one of at least 400.";
-    "http.request.method" "The method of the call, which is always POST.";
+    "http.request.method" "The method of the call: GET for jwks, otherwise POST.";
     "http.request.resend_count" "How many calls with the same question came before, if there were any.";
     "http.response.status_code" "The status of the response, if there was one.";
     "server.address" "Kinde's host, as it is set up.";

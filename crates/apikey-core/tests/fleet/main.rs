@@ -6,3 +6,4 @@ mod hostile;
 mod removal;
 mod sharing;
 mod support;
+mod webhooks;

@@ -17,10 +17,10 @@ proptest! {
 async fn post(url: &str) -> VerifierError {
     let settings = KindeSettings::new("http://127.0.0.1:1").without_token().check().unwrap();
     let http = Http::new(&settings).unwrap();
-    let (url, body) = (url.parse().unwrap(), Zeroizing::default());
-    let (endpoint, content_type, authorization) = (Endpoint::Verify, "text/plain", None);
-    let outgoing = Outgoing { endpoint, url: &url, content_type, body, authorization };
-    http.post(Connection::New, outgoing).await.err().unwrap()
+    let (url, content) = (url.parse().unwrap(), Some(("text/plain", Zeroizing::default())));
+    let (endpoint, authorization) = (Endpoint::Verify, None);
+    let outgoing = Outgoing { endpoint, url: &url, content, authorization };
+    http.call(Connection::New, outgoing).await.err().unwrap()
 }
 
 /// Names that a URL may have and HTTP may not. The settings let none of them through.
