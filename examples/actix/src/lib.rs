@@ -5,10 +5,13 @@ use std::time::Duration;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, PayloadConfig, ServiceConfig, post, resource};
-use actix_web::{Error, HttpResponse, Route, guard, web};
+use actix_web::{Error, HttpRequest, HttpResponse, Route, guard, web};
 use apikey_actix::{AnyOf, ApiKey, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, scopes};
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
-use example_shared::{BadRequest, CONTENT_TYPE, MAX_BODY_BYTES, Reply, Store, assistant, data, workflow};
+use example_shared::{
+    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, WEBHOOK_ID, Webhooks, assistant,
+    data, workflow,
+};
 
 scopes! {
     Admin = "admin";
@@ -21,9 +24,18 @@ scopes! {
 /// For how long the server reads what a refused upload still sends: `HttpServer::client_disconnect_timeout`.
 pub const REFUSED_UPLOADS: Duration = Duration::from_secs(2);
 
-/// Adds the whole API over one authenticator and one store: `App::new().configure(app(keys, store))`.
-pub fn app(keys: Authenticator, store: Store) -> impl FnOnce(&mut ServiceConfig) {
+/// Adds the whole API over one authenticator and one store, and the route for Kinde's webhooks if they are taken:
+/// `App::new().configure(app(keys, store, None))`.
+pub fn app(keys: Authenticator, store: Store, webhooks: Option<Webhooks>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
+        if let Some(webhooks) = webhooks {
+            config.service(
+                resource("/kinde/webhook")
+                    .app_data(PayloadConfig::new(LONGEST_WEBHOOK))
+                    .app_data(Data::new(webhooks))
+                    .route(post().to(webhook)),
+            );
+        }
         // A policy by value, as a middleware. The extractor in the handler uses what it has learned.
         let organization_only = keys.require(Policy::organization_key());
         config
@@ -87,13 +99,18 @@ async fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: Data<Store>, 
     with_body(body, |body| workflow::automate(&store, body, key.organization_code(), key.key_id()).into())
 }
 
+async fn webhook(webhooks: Data<Webhooks>, request: HttpRequest, body: Body) -> HttpResponse {
+    send(webhooks.receive(request.headers().get_all(WEBHOOK_ID), body.map_err(refused)).await)
+}
+
 fn with_body(body: Body, answer: impl FnOnce(&[u8]) -> Reply) -> HttpResponse {
-    match body {
-        Ok(body) => send(answer(&body)),
-        Err(error) if matches!(error.as_error(), Some(PayloadError::Overflow)) => {
-            send(BadRequest::too_large().into())
-        }
-        Err(_unreadable) => send(BadRequest::unreadable().into()),
+    send(body.map_or_else(|error| refused(error).into(), |body| answer(&body)))
+}
+
+fn refused(error: Error) -> BadRequest {
+    match error.as_error() {
+        Some(PayloadError::Overflow) => BadRequest::too_large(),
+        _ => BadRequest::unreadable(),
     }
 }
 

@@ -13,10 +13,10 @@ async fn main() {
 async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
-    let (keys, _operations) = settings.start::<Authenticator>()?;
+    let (keys, operations) = settings.start::<Authenticator>()?;
     // One of each for all workers, because the closure below runs once for every worker.
-    let store = Store::new();
-    let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone()));
+    let (store, webhooks) = (Store::new(), operations.webhooks());
+    let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone(), webhooks.clone()));
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
     let server = HttpServer::new(app)

@@ -5,11 +5,14 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
-use example_shared::{BadRequest, CONTENT_TYPE, MAX_BODY_BYTES, Reply, Store, assistant, data, workflow};
+use example_shared::{
+    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, WEBHOOK_ID, Webhooks, assistant,
+    data, workflow,
+};
 
 scopes! {
     Admin = "admin";
@@ -25,9 +28,16 @@ struct AppState {
     store: Store,
 }
 
-/// The whole API over one authenticator and one store.
-pub fn app(keys: Authenticator, store: Store) -> Router {
-    Router::new()
+/// The whole API over one authenticator and one store, and the route for Kinde's webhooks if they are taken.
+pub fn app(keys: Authenticator, store: Store, webhooks: Option<Webhooks>) -> Router {
+    let router = match webhooks {
+        None => Router::new(),
+        Some(webhooks) => {
+            let receive = move |headers: HeaderMap, body: Body| webhook(webhooks.clone(), headers, body);
+            Router::new().route("/kinde/webhook", post(receive).layer(DefaultBodyLimit::max(LONGEST_WEBHOOK)))
+        }
+    };
+    router
         .route("/health", get(health))
         .route("/api/data", get(list).post(create))
         .route("/api/any", get(list_for_any))
@@ -89,13 +99,18 @@ async fn automate(
     with_body(body, |body| workflow::automate(&store, body, key.organization_code(), key.key_id()).into())
 }
 
+async fn webhook(webhooks: Webhooks, headers: HeaderMap, body: Body) -> Response {
+    send(webhooks.receive(headers.get_all(WEBHOOK_ID), body.map_err(refused)).await)
+}
+
 fn with_body(body: Body, answer: impl FnOnce(&[u8]) -> Reply) -> Response {
-    match body {
-        Ok(body) => send(answer(&body)),
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            send(BadRequest::too_large().into())
-        }
-        Err(_unreadable) => send(BadRequest::unreadable().into()),
+    send(body.map_or_else(|rejection| refused(rejection).into(), |body| answer(&body)))
+}
+
+fn refused(rejection: BytesRejection) -> BadRequest {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => BadRequest::too_large(),
+        _ => BadRequest::unreadable(),
     }
 }
 

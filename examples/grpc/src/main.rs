@@ -15,7 +15,10 @@ async fn main() {
 async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
-    let (keys, _operations) = settings.start()?;
+    let (keys, operations) = settings.start()?;
+    if operations.webhooks().is_some() {
+        return Err(ConfigError::new("KINDE_WEBHOOKS", "this server takes no webhooks; unset it"));
+    }
     let routes = example_grpc::routes(&keys);
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));

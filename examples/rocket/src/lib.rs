@@ -6,11 +6,15 @@ use apikey_rocket::{
     AnyOf, ApiKey, ApiKeys, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, scopes,
 };
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
-use example_shared::{BadRequest, MAX_BODY_BYTES, Reply, Store, assistant, data, workflow};
+use example_shared::{
+    BadRequest, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, WEBHOOK_ID, Webhooks, assistant, data,
+    workflow,
+};
 use rocket::data::{Data, FromData, ToByteUnit as _};
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{ContentType, Method, Status};
 use rocket::outcome::Outcome;
+use rocket::request::FromRequest;
 use rocket::{Build, Request, Rocket, State, get, post, routes};
 
 scopes! {
@@ -21,8 +25,18 @@ scopes! {
     WriteWorkflows = "write:workflows";
 }
 
-/// The whole API over one authenticator and one store, added to a configured Rocket.
-pub fn app(rocket: Rocket<Build>, keys: Authenticator, store: Store) -> Rocket<Build> {
+/// The whole API over one authenticator and one store, and the route for Kinde's webhooks if they are taken, added to a
+/// configured Rocket.
+pub fn app(
+    rocket: Rocket<Build>,
+    keys: Authenticator,
+    store: Store,
+    webhooks: Option<Webhooks>,
+) -> Rocket<Build> {
+    let rocket = match webhooks {
+        None => rocket,
+        Some(webhooks) => rocket.manage(webhooks).mount("/", routes![webhook]),
+    };
     rocket
         .attach(ApiKeys::fairing(keys))
         .attach(MethodsAsSent)
@@ -60,15 +74,15 @@ impl Fairing for MethodsAsSent {
     }
 }
 
-/// A body that was read to its end.
-struct Body(Result<Vec<u8>, BadRequest>);
+/// A body that was read to its end, of at most `LONGEST` bytes.
+struct Body<const LONGEST: usize = MAX_BODY_BYTES>(Result<Vec<u8>, BadRequest>);
 
 #[rocket::async_trait]
-impl<'r> FromData<'r> for Body {
+impl<'r, const LONGEST: usize> FromData<'r> for Body<LONGEST> {
     type Error = Infallible;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
-        let Ok(body) = data.open(MAX_BODY_BYTES.bytes()).into_bytes().await else {
+        let Ok(body) = data.open(LONGEST.bytes()).into_bytes().await else {
             return Outcome::Success(Self(Err(BadRequest::unreadable())));
         };
         // If a body is cut off within its first bytes, Rocket takes it for a whole one.
@@ -86,6 +100,18 @@ impl<'r> FromData<'r> for Body {
 impl Body {
     fn answer(self, answer: impl FnOnce(&[u8]) -> Reply) -> Response {
         send(self.0.map_or_else(Reply::from, |body| answer(&body)))
+    }
+}
+
+/// The values of all headers with Kinde's id of a delivery.
+struct WebhookIds<'r>(Vec<&'r str>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for WebhookIds<'r> {
+    type Error = Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, Infallible> {
+        Outcome::Success(Self(request.headers().get(WEBHOOK_ID).collect()))
     }
 }
 
@@ -136,6 +162,15 @@ fn chat(key: Scoped<(OrganizationKey, ReadTickets)>, store: &State<Store>, body:
 #[post("/workflow/automate", data = "<body>")]
 fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: &State<Store>, body: Body) -> Response {
     body.answer(|body| workflow::automate(store, body, key.organization_code(), key.key_id()).into())
+}
+
+#[post("/kinde/webhook", data = "<body>")]
+async fn webhook(
+    ids: WebhookIds<'_>,
+    webhooks: &State<Webhooks>,
+    body: Body<{ LONGEST_WEBHOOK }>,
+) -> Response {
+    send(webhooks.receive(ids.0, body.0).await)
 }
 
 fn send(reply: Reply) -> Response {

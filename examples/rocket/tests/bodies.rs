@@ -26,7 +26,8 @@ async fn server() -> SocketAddr {
         }
         Box::pin(async {})
     });
-    tokio::spawn(example_rocket::app(rocket::custom(config), keys, Store::new()).attach(announce).launch());
+    let app = example_rocket::app(rocket::custom(config), keys, Store::new(), None);
+    tokio::spawn(app.attach(announce).launch());
     SocketAddr::from((Ipv4Addr::LOCALHOST, address.await.unwrap()))
 }
 

@@ -14,6 +14,7 @@
 //! | `GET /api/org` | [`answers::OrganizationAnswer`] |
 //! | `POST /ai/chat` | [`assistant::answer`] |
 //! | `POST /workflow/automate` | [`workflow::automate`] |
+//! | `POST /kinde/webhook`, if `KINDE_WEBHOOKS` is `on` | [`Webhooks::receive`] |
 //!
 //! [`Settings`] reads the same environment variables for all of them. It builds the authenticator, and starts the metrics
 //! listener and the audit log.
@@ -48,6 +49,7 @@ mod process;
 mod reply;
 pub mod settings;
 mod store;
+mod webhooks;
 pub mod workflow;
 
 pub use bad_request::{BadRequest, MAX_BODY_BYTES};
@@ -56,3 +58,4 @@ pub use process::{exit, start_logging, stop_signal, until_stopped};
 pub use reply::{CONTENT_TYPE, Reply};
 pub use settings::Settings;
 pub use store::{MAX_CREATED, Store};
+pub use webhooks::{LONGEST_WEBHOOK, WEBHOOK_ID, Webhooks};

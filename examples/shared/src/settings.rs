@@ -21,12 +21,13 @@
 //! | `AUDIT` | `denials`: refused requests, keys that Kinde accepted, and what changed; `all`: every decision, too; `off` | `denials` |
 //! | `REDIS_URL` | the servers of the fleet's store, for example `redis://127.0.0.1:6379` | none: no fleet |
 //! | `APIKEY_SHARED_SECRET` | the fleet's secrets, comma-separated; needed with `REDIS_URL` | none |
+//! | `KINDE_WEBHOOKS` | `on`: `POST /kinde/webhook` takes Kinde's webhooks; `off` | `off` |
 //!
-//! `docs/observability.md` describes the metrics and the audit log, and `docs/fleet.md` the fleet.
+//! `docs/observability.md` describes the metrics and the audit log, `docs/fleet.md` the fleet, and `docs/webhooks.md` the
+//! webhooks.
 //! If `AUDIT` is `denials` or `all` and `AUDIT_LOG` is not set, the server does not start.
 //!
-//! `KINDE_API_ID` and `KINDE_WEBHOOKS` do nothing yet. If one is set, the server does not start, so that nobody relies on
-//! what is not there. An empty variable counts as absent.
+//! `KINDE_API_ID` does nothing yet. If it is set, the server does not start, so that nobody relies on what is not there. An empty variable counts as absent.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apikey_core::fleet::SharedSecrets;
+use apikey_core::webhooks::KindeWebhooks;
 use apikey_core::{
     AttemptLimit, Authenticator, AuthenticatorBuilder, ConfigError, DEFAULT_CACHE_CAPACITY,
     DEFAULT_CACHE_TIME_TO_LIVE, DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_QUEUED, DEFAULT_MAX_WAITING,
@@ -45,8 +47,9 @@ use zeroize::Zeroizing;
 use crate::audit::{AuditLog, AuditSettings};
 use crate::metrics;
 use crate::operations::Operations;
+use crate::webhooks::Webhooks;
 
-const NOT_YET: &[&str] = &["KINDE_API_ID", "KINDE_WEBHOOKS"];
+const NOT_YET: &[&str] = &["KINDE_API_ID"];
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 
@@ -68,6 +71,7 @@ pub struct Settings {
     metrics_listen: Option<SocketAddr>,
     audit: Option<AuditSettings>,
     fleet: Option<(RedisStore, SharedSecrets)>,
+    takes_webhooks: bool,
 }
 
 impl Settings {
@@ -155,6 +159,11 @@ impl Settings {
                 return Err(ConfigError::new("REDIS_URL", "set it, too, or unset APIKEY_SHARED_SECRET"));
             }
         };
+        let takes_webhooks = match read("KINDE_WEBHOOKS")?.as_deref() {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(_) => return Err(ConfigError::new("KINDE_WEBHOOKS", "expected on or off")),
+        };
         let kinde = KindeSettings::from_variables(&variable)?;
         let kinde = match read("APIKEY_AUTH")?.as_deref() {
             Some("none") => kinde.without_token(),
@@ -191,6 +200,7 @@ impl Settings {
             metrics_listen,
             audit,
             fleet,
+            takes_webhooks,
         })
     }
 
@@ -201,11 +211,13 @@ impl Settings {
     pub fn start<A: From<Authenticator>>(self) -> Result<(A, Operations), ConfigError> {
         let (metrics_listen, audit) = (self.metrics_listen, self.audit.as_ref());
         let audit = audit.map(AuditLog::open).transpose()?.map(Arc::new);
+        let kinde = self.takes_webhooks.then(|| self.kinde.clone());
         let keys = self.authenticator(audit.clone())?;
+        let webhooks = kinde.map(|kinde| KindeWebhooks::new(&keys, kinde)).transpose()?;
         if let Some(listen) = metrics_listen {
             metrics::start(listen, keys.clone())?;
         }
-        Ok((keys.into(), Operations::new(audit)))
+        Ok((keys.into(), Operations::new(audit, webhooks.map(Webhooks::new))))
     }
 
     fn authenticator(self, audit: Option<Arc<AuditLog>>) -> Result<Authenticator, ConfigError> {

@@ -8,10 +8,13 @@ use apikey_warp::{
 };
 use bytes::Buf;
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
-use example_shared::{BadRequest, CONTENT_TYPE, MAX_BODY_BYTES, Reply, Store, assistant, data, workflow};
+use example_shared::{
+    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, WEBHOOK_ID, Webhooks, assistant,
+    data, workflow,
+};
 use futures_util::{Stream, StreamExt as _};
-use warp::http::StatusCode;
 use warp::http::header::{CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderValue};
+use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -23,10 +26,11 @@ scopes! {
     WriteWorkflows = "write:workflows";
 }
 
-/// The whole API over one authenticator and one store.
+/// The whole API over one authenticator and one store, and the route for Kinde's webhooks if they are taken.
 pub fn app(
     keys: Authenticator,
     store: Store,
+    webhooks: Option<Webhooks>,
 ) -> impl Filter<Extract = (impl warp::Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
     let store = warp::any().map(move || store.clone());
     let get = warp::get().or(warp::head()).unify();
@@ -34,8 +38,11 @@ pub fn app(
     // Path and method come before the key, so that a request's key is verified only for its own route.
     let health = warp::path!("health").and(get).then(health);
     let list = warp::path!("api" / "data").and(get).and(scoped(&keys)).and(store.clone()).then(list);
-    let create =
-        warp::path!("api" / "data").and(warp::post()).and(scoped(&keys)).and(store.clone()).and(body());
+    let create = warp::path!("api" / "data")
+        .and(warp::post())
+        .and(scoped(&keys))
+        .and(store.clone())
+        .and(body(MAX_BODY_BYTES));
     let create = create.then(create_record);
     let any = warp::path!("api" / "any").and(get).and(scoped(&keys)).and(store.clone()).then(list_for_any);
     let me = warp::path!("api" / "me").and(get).and(api_key(&keys, Policy::any_key())).then(me);
@@ -43,14 +50,28 @@ pub fn app(
     // A policy by value.
     let organization = warp::path!("api" / "org").and(get).and(api_key(&keys, Policy::organization_key()));
     let organization = organization.then(self::organization);
-    let chat = warp::path!("ai" / "chat").and(warp::post()).and(scoped(&keys)).and(store.clone()).and(body());
+    let chat = warp::path!("ai" / "chat")
+        .and(warp::post())
+        .and(scoped(&keys))
+        .and(store.clone())
+        .and(body(MAX_BODY_BYTES));
     let chat = chat.then(self::chat);
-    let automate =
-        warp::path!("workflow" / "automate").and(warp::post()).and(scoped(&keys)).and(store).and(body());
+    let automate = warp::path!("workflow" / "automate")
+        .and(warp::post())
+        .and(scoped(&keys))
+        .and(store)
+        .and(body(MAX_BODY_BYTES));
     let automate = automate.then(self::automate);
 
+    let if_taken = warp::any().and_then(move || {
+        let webhooks = webhooks.clone().ok_or_else(warp::reject::not_found);
+        async { webhooks }
+    });
+    let webhook = warp::path!("kinde" / "webhook").and(if_taken).and(warp::post());
+    let webhook = webhook.and(warp::header::headers_cloned()).and(body(LONGEST_WEBHOOK)).then(self::webhook);
+
     let reading = health.or(list).or(any).or(me).or(optional).or(organization);
-    answer_refusals(&keys, reading.or(create).or(chat).or(automate))
+    answer_refusals(&keys, reading.or(create).or(chat).or(automate).or(webhook))
 }
 
 type Body = Result<Vec<u8>, BadRequest>;
@@ -93,17 +114,21 @@ async fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: Store, body: 
     with_body(body, |body| workflow::automate(&store, body, key.organization_code(), key.key_id()).into())
 }
 
-/// The body, read up to the limit. `warp::body::content_length_limit` would refuse a body of unknown length.
-fn body() -> impl Filter<Extract = (Body,), Error = Rejection> + Copy {
-    warp::body::stream().then(read)
+async fn webhook(webhooks: Webhooks, headers: HeaderMap, body: Body) -> Response {
+    send(webhooks.receive(headers.get_all(WEBHOOK_ID), body).await)
 }
 
-async fn read(stream: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Body {
+/// The body, read up to the limit. `warp::body::content_length_limit` would refuse a body of unknown length.
+fn body(longest: usize) -> impl Filter<Extract = (Body,), Error = Rejection> + Copy {
+    warp::body::stream().then(move |stream| read(stream, longest))
+}
+
+async fn read(stream: impl Stream<Item = Result<impl Buf, warp::Error>>, longest: usize) -> Body {
     let mut stream = pin!(stream);
     let mut body = Vec::new();
     while let Some(piece) = stream.next().await {
         let mut piece = piece.map_err(|_| BadRequest::unreadable())?;
-        if body.len() + piece.remaining() > MAX_BODY_BYTES {
+        if body.len() + piece.remaining() > longest {
             return Err(BadRequest::too_large());
         }
         body.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));

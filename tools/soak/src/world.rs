@@ -90,7 +90,7 @@ impl Server {
         verifier: impl Verifier,
         configure: impl FnOnce(AuthenticatorBuilder<Authenticator>) -> AuthenticatorBuilder<Authenticator>,
     ) -> Result<Self, String> {
-        let reference = |keys: &Authenticator| example_axum::app(keys.clone(), Store::new());
+        let reference = |keys: &Authenticator| example_axum::app(keys.clone(), Store::new(), None);
         Self::start_with(reference, verifier, configure).await
     }
 

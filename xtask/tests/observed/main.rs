@@ -4,6 +4,7 @@
 mod ocsf;
 mod schema;
 mod server;
+mod webhooks;
 
 use apikey_testkit::raw;
 use serde_json::Value;

@@ -26,6 +26,16 @@ fn the_required_settings_are_enough() {
 }
 
 #[test]
+fn webhooks_are_taken_only_if_they_are_turned_on() {
+    for (value, is_on) in [("on", true), (" on ", true), ("off", false), ("", false)] {
+        let variables: Vec<_> = [("KINDE_WEBHOOKS", value)].into_iter().chain(REQUIRED).collect();
+        let lookup = |name: &str| Some(variables.iter().find(|(known, _)| *known == name)?.1);
+        let (_, operations) = Settings::from_variables(lookup).unwrap().start::<Authenticator>().unwrap();
+        assert_eq!(operations.webhooks().is_some(), is_on, "{value}");
+    }
+}
+
+#[test]
 fn a_setting_without_its_capability_is_refused_by_name() {
     for name in NOT_YET {
         for value in ["0", "1", "x"] {
@@ -43,6 +53,7 @@ fn bad_values_are_refused_by_name() {
         ("METRICS_LISTEN", &["9464", "localhost:9464", "127.0.0.1", "on", "192.0.2.1:9464"][..]),
         ("AUDIT_LOG", &["/", "/no/such/folder/audit.log"][..]),
         ("AUDIT", &["all", "denials", "ALL", "on", "true"][..]), // without AUDIT_LOG
+        ("KINDE_WEBHOOKS", &["true", "ON", "1", "https://api.example/kinde/webhook"][..]),
         ("APIKEY_CACHE_TTL", &["-1", "1.5", "five", "86401", "99999999999999999999"][..]),
         ("APIKEY_CACHE_CAPACITY", &["0", "-1", "x"][..]),
         ("APIKEY_TIMEOUT_MS", &["0", "-1", "x", "600001"][..]),
