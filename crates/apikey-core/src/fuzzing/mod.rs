@@ -11,6 +11,8 @@ mod extraction;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod forwarding;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 
 #[cfg(feature = "kinde")]
 pub use answers::answers;
@@ -18,6 +20,8 @@ pub use extraction::extraction;
 #[cfg(feature = "fleet")]
 pub use fleet::fleet;
 pub use forwarding::forwarding;
+#[cfg(feature = "webhooks")]
+pub use webhooks::webhooks;
 
 /// The lines of an input. A header line can't hold a line feed, so line feeds can end lines without loss.
 fn lines(input: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -63,6 +67,12 @@ mod tests {
     #[test]
     fn the_corpus_of_fleet_keeps_the_promises() {
         run("fleet", super::fleet);
+    }
+
+    #[cfg(feature = "webhooks")]
+    #[test]
+    fn the_corpus_of_webhooks_keeps_the_promises() {
+        run("webhooks", super::webhooks);
     }
 
     /// A text that is a key, or nearly.

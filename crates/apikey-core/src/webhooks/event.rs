@@ -15,8 +15,8 @@ const MOST_SECONDS: f64 = 1e11;
 /// An event that is recent enough.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Event {
-    pub(super) id: Box<str>,
-    pub(super) effect: Effect,
+    pub(crate) id: Box<str>,
+    pub(crate) effect: Effect,
 }
 
 /// What an event has to do with keys.
@@ -43,7 +43,7 @@ pub(crate) enum Unusable {
 
 impl Event {
     /// Reads the payload of a token whose signature was verified.
-    pub(super) fn read(payload: &[u8], now: Timestamp) -> Result<Self, Unusable> {
+    pub(crate) fn read(payload: &[u8], now: Timestamp) -> Result<Self, Unusable> {
         let payload: Value = serde_json::from_slice(payload).map_err(|_| Unusable::NoEvent)?;
         let text = |name| payload.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let (Some(kind), Some(id), Some(moment)) =

@@ -18,7 +18,7 @@ const LONGEST_EXPONENT: usize = 8;
 
 /// The keys that may have signed a webhook.
 #[derive(Debug)]
-pub(super) struct KeySet(Vec<PublicKey>);
+pub(crate) struct KeySet(Vec<PublicKey>);
 
 #[derive(Debug)]
 struct PublicKey {
@@ -29,7 +29,7 @@ struct PublicKey {
 
 impl KeySet {
     /// Reads a key set. A key that can't be used is left out, and hides no other. `None` if no key is left.
-    pub(super) fn read(body: &[u8]) -> Option<Self> {
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(body).ok()?;
         let keys = document.get("keys")?.as_array()?;
         let keys: Vec<PublicKey> = keys.iter().filter_map(PublicKey::read).collect();
@@ -42,7 +42,7 @@ impl KeySet {
     }
 
     /// Whether a key with the name in the token made its signature.
-    pub(super) fn verifies(&self, token: &Token<'_>) -> bool {
+    pub(crate) fn verifies(&self, token: &Token<'_>) -> bool {
         self.0.iter().filter(|key| key.name == token.key_name).any(|key| key.verifies(token))
     }
 }

@@ -12,11 +12,11 @@ compile_error!(
 );
 
 mod answer;
-mod event;
+pub(crate) mod event;
 mod handled;
-mod key_set;
+pub(crate) mod key_set;
 mod signing_keys;
-mod token;
+pub(crate) mod token;
 
 use std::fmt;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ struct Header<'a> {
 
 impl<'b> Token<'b> {
     /// `None` if the body is no such token. White space may stand around it.
-    pub(super) fn read(body: &'b [u8]) -> Option<Self> {
+    pub(crate) fn read(body: &'b [u8]) -> Option<Self> {
         let text = std::str::from_utf8(body.trim_ascii()).ok()?;
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;

@@ -9,3 +9,4 @@ mod decisions;
 mod log;
 mod set_up;
 mod spans;
+mod webhooks;

@@ -91,3 +91,17 @@ fn element(der: &[u8]) -> (&[u8], &[u8]) {
     };
     der[start..].split_at(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_test_keys_sign_with_every_provider() {
+        let mut key = SigningKey::default();
+        for _ in &*TEST_KEYS {
+            assert_eq!(key.event("user.deleted", &json!({})).split('.').nth(2).unwrap().len(), 342);
+            key.rotate();
+        }
+    }
+}
