@@ -19,6 +19,7 @@ const CHECKS: &[&[&str]] = &[
 const ALONE: &[(&str, &str)] = &[
     ("apikey-core", ""),
     ("apikey-core", "metrics"),
+    ("apikey-core", "ring,webhooks"),
     ("apikey-axum", ""),
     ("apikey-actix", ""),
     ("apikey-rocket", ""),

@@ -160,7 +160,11 @@ pub use verifier::{FailureClass, FirstTry, Health, Verifier, VerifierError};
 #[doc = include_str!("../../../docs/resilience.md")]
 struct ResilienceGuide;
 
-// So must those of this page.
+// So must those of these pages.
+#[cfg(all(doctest, feature = "webhooks"))]
+#[doc = include_str!("../../../docs/webhooks.md")]
+struct WebhooksGuide;
+
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/observability.md")]
 struct ObservabilityGuide;
