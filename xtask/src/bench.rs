@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: builds the benchmarks with optimisation and runs them. They are programs of their own, so
 //! this one does not depend on what they need.
 
-use crate::tools;
+use crate::{stores, tools};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use xtask::cargo::{build, exit_code, root, status};
@@ -11,21 +11,23 @@ const PACKAGE: &str = "apikey-bench";
 pub(crate) const PROGRAMS: &[&str] = &["wrk"];
 /// The filter for the core alone.
 const CORE: &str = "core";
+/// The filter for a fleet on Redis.
+const FLEET: &str = "fleet";
 
 const HELP: &str = "\
 cargo xtask bench [--quick] [--rounds N] [--seconds N] [filter]...
 
-Measures what a decision of the core costs (core), and what a guard costs over HTTP, compared with the bare route, with
-a guard that only reads the header and the client's address (no-op), with the least that a guard with a cache does
-(least-cached), and with a hand-written middleware. The measurements over HTTP need wrk. With --install, this command
-installs it as root on Debian or Ubuntu.
+Measures what a decision of the core costs (core), what a fleet on Redis costs Kinde and Redis (fleet), and what a guard
+costs over HTTP, compared with the bare route, with a guard that only reads the header and the client's address (no-op),
+with the least that a guard with a cache does (least-cached), and with a hand-written middleware. The measurements over
+HTTP need wrk, and the fleet needs Redis. With --install, this command installs both as root on Debian or Ubuntu.
 
-A filter is a part of a name such as cached/axum. The scenarios are core; cached, cold and stampede on every framework;
-and flood, slow and zipf on axum. In cached, servers run on all cores, which the load shares. In the others, they have a
-core to themselves. On two cores everything takes 23 minutes, --quick takes four.
+A filter is a part of a name such as cached/axum. The scenarios are core; fleet; cached, cold and stampede on every
+framework; and flood, slow and zipf on axum. In cached, servers run on all cores, which the load shares. In the others,
+they have a core to themselves. On two cores everything takes 27 minutes, --quick takes six.
 
-The tables are also written to target/bench, as JSON and SVG. The report shows broken bounds. The exit code is 1 only if
-something could not be measured.
+The tables are also written to target/bench, as JSON and SVG. The report shows broken bounds. The exit code is 1 if
+something could not be measured, or if a bound of the fleet is broken, because that counts calls and no time.
 ";
 
 /// Builds and runs the benchmarks. The exit code is theirs.
@@ -36,17 +38,26 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     }
     let (install, arguments) = tools::take_install(arguments);
     let directory = root().join("target").join("bench");
-    let over_http: Vec<&String> = arguments.iter().filter(|argument| *argument != CORE).collect();
     let is_filter = |argument: &str| argument.starts_with(char::is_alphabetic);
-    let measures_core = over_http.len() < arguments.len() || !arguments.iter().any(|a| is_filter(a));
-    let measures_http = over_http.len() == arguments.len() || over_http.iter().any(|a| is_filter(a));
+    let is_over_http = |argument: &str| argument != CORE && argument != FLEET;
+    let measures_all = !arguments.iter().any(|argument| is_filter(argument));
+    let measures = |name: &str| measures_all || arguments.iter().any(|argument| argument == name);
+    let over_http: Vec<&String> = arguments.iter().filter(|argument| is_over_http(argument)).collect();
+    let measures_http = measures_all || over_http.iter().any(|argument| is_filter(argument));
+    let is_quick = arguments.iter().any(|argument| argument == "--quick");
     if measures_http {
         tools::require(PROGRAMS, install)?;
     }
-    if measures_core {
-        let ended = core(&directory, arguments.iter().any(|argument| argument == "--quick"))?;
-        if ended != ExitCode::SUCCESS {
-            return Ok(ended);
+    if measures(FLEET) {
+        stores::require(install)?;
+    }
+    for (name, package, command) in [(CORE, "decision-bench", Some("compare")), (FLEET, "fleet-bench", None)]
+    {
+        if measures(name) {
+            let ended = in_process(package, command, &directory.join(format!("{name}.json")), is_quick)?;
+            if ended != ExitCode::SUCCESS {
+                return Ok(ended);
+            }
         }
     }
     if !measures_http {
@@ -58,14 +69,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     Ok(exit_code(status(&mut bench)?))
 }
 
-fn core(directory: &Path, is_quick: bool) -> Result<ExitCode, String> {
-    let program = build("decision-bench", &["--release"])?;
+/// Measures what needs no load over HTTP.
+fn in_process(
+    package: &str,
+    command: Option<&str>,
+    report: &Path,
+    is_quick: bool,
+) -> Result<ExitCode, String> {
+    let mut bench = Command::new(build(package, &["--release"])?);
+    let directory = report.parent().unwrap_or(report);
     std::fs::create_dir_all(directory)
         .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
-    let mut compare = Command::new(program);
-    compare.arg("compare").arg("--json").arg(directory.join("core.json"));
+    bench.args(command).arg("--json").arg(report);
     if is_quick {
-        compare.arg("--quick");
+        bench.arg("--quick");
     }
-    Ok(exit_code(status(&mut compare)?))
+    Ok(exit_code(status(&mut bench)?))
 }

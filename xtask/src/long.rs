@@ -58,7 +58,7 @@ fn benchmarks() -> Result<ExitCode, String> {
         return Ok(ended);
     }
     let mut broken = Vec::new();
-    for name in ["core.json", "report.json"] {
+    for name in ["core.json", "fleet.json", "report.json"] {
         let file = root().join("target/bench").join(name);
         let text =
             std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
