@@ -1,7 +1,7 @@
 //! Requests that arrive at random moments, made up before they are sent, so that two fleets can get the same ones.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use apikey_core::{Authenticator, PlainRequest};
@@ -61,6 +61,8 @@ impl Traffic {
 pub(crate) struct Sent {
     requests: u64,
     denied: u64,
+    /// Why the first of them was.
+    denial: Option<String>,
     /// How long after its moment each one was sent.
     late: Vec<Duration>,
 }
@@ -70,7 +72,11 @@ impl Sent {
     /// If a request was denied, because every key is good.
     pub(crate) fn all_let_in(mut self) -> Result<String, String> {
         if self.denied > 0 {
-            return Err(format!("{} of {} requests were denied", self.denied, self.requests));
+            let Self { requests, denied, denial, .. } = self;
+            return Err(format!(
+                "{denied} of {requests} requests were denied: {}",
+                denial.unwrap_or_default()
+            ));
         }
         self.late.sort_unstable();
         let at = |part: usize| self.late.get(self.late.len() * part / 1000).copied().unwrap_or_default();
@@ -85,7 +91,7 @@ impl Sent {
 
 /// Sends each request at its moment to the instances that `to` names for it, and waits for all answers.
 pub(crate) async fn send(arrivals: &[Arrival], mut to: impl FnMut(&Arrival) -> Vec<Authenticator>) -> Sent {
-    let denied = Arc::new(AtomicU64::new(0));
+    let (denied, first) = (Arc::new(AtomicU64::new(0)), Arc::new(OnceLock::new()));
     let mut late = Vec::with_capacity(arrivals.len());
     let (mut requests, mut under_way) = (0, tokio::task::JoinSet::new());
     let beginning = Instant::now();
@@ -98,17 +104,20 @@ pub(crate) async fn send(arrivals: &[Arrival], mut to: impl FnMut(&Arrival) -> V
         let request = request(arrival.key);
         for keys in to(arrival) {
             requests += 1;
-            let (answer, denied) = (keys.authenticate(&request), Arc::clone(&denied));
+            let answer = keys.authenticate(&request);
+            let (denied, first) = (Arc::clone(&denied), Arc::clone(&first));
             under_way.spawn(async move {
-                if answer.await.is_err() {
+                if let Err(denial) = answer.await {
                     denied.fetch_add(1, Ordering::Relaxed);
+                    // Others say the same.
+                    let _ = first.set(denial.to_string());
                 }
             });
         }
         while under_way.try_join_next().is_some() {}
     }
     while under_way.join_next().await.is_some() {}
-    Sent { requests, denied: denied.load(Ordering::Relaxed), late }
+    Sent { requests, denied: denied.load(Ordering::Relaxed), denial: first.get().cloned(), late }
 }
 
 /// A request with this key. Each key has a client of its own.
