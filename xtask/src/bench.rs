@@ -2,6 +2,7 @@
 //! this one does not depend on what they need.
 
 use crate::{stores, tools};
+use apikey_testkit::servers::Product;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use xtask::cargo::{build, exit_code, root, status};
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
         tools::require(PROGRAMS, install)?;
     }
     if measures(FLEET) {
-        stores::require(install)?;
+        stores::require(&[Product::Redis])?;
     }
     for (name, package, command) in [(CORE, "decision-bench", Some("compare")), (FLEET, "fleet-bench", None)]
     {

