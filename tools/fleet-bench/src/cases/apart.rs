@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apikey_core::Authenticator;
-use apikey_testkit::raw;
+use apikey_testkit::raw::{self, Connection};
 use apikey_testkit::servers::{Product, StoreServer};
 use decision_bench::secret;
 use fleet_bench::{Framework, Kinde, Server, instance, store, until_linked};
@@ -57,8 +57,38 @@ pub(super) fn measure(runtime: &Runtime, is_quick: bool) -> Result<Vec<Row>, Str
             let row = Row::new(what, measured);
             rows.push(if removes { row } else { row.bound("one call each", most == 1) });
         }
+        let keys = if is_quick { 100 } else { 1_000 };
+        let calls = in_a_row(&servers, &kinde, 2 * rounds..2 * rounds + keys).await?;
+        rows.push(Row::new(
+            format!("{keys} keys, each asked for on each server, the next one right after an answer"),
+            format!("{calls} calls"),
+        ));
         Ok(rows)
     })
+}
+
+/// How many calls it costs to ask all servers about each key without any pause, each time with another one first.
+async fn in_a_row(servers: &[Server], kinde: &Kinde, keys: std::ops::Range<u64>) -> Result<u64, String> {
+    let before = kinde.calls();
+    let mut connections = Vec::new();
+    for server in servers {
+        connections.push(Connection::connect(server.address()).await.map_err(|error| error.to_string())?);
+    }
+    for key in keys {
+        for _ in servers {
+            if let Some(connection) = connections.first_mut() {
+                connection.send(&request(key)).await.map_err(|error| error.to_string())?;
+                is_let_in(Ok(connection.read_response(false).await))?;
+            }
+            connections.rotate_left(1);
+        }
+        connections.rotate_left(1);
+    }
+    Ok(kinde.calls() - before)
+}
+
+fn request(key: u64) -> Vec<u8> {
+    raw::get("/api/me", &[("Authorization", &format!("Bearer {}", secret(key)))])
 }
 
 /// How many calls a crowd costs. `None` if no request had its answer when the next server was asked.
@@ -70,7 +100,7 @@ async fn round(servers: &[Server], kinde: &Kinde, key: u64) -> Result<Option<u64
         is_late |= !crowd.is_empty() && !has_answer(&mut crowd)?;
         for _ in 0..CROWD {
             let address = server.address();
-            let request = raw::get("/api/me", &[("Authorization", &format!("Bearer {}", secret(key)))]);
+            let request = request(key);
             crowd.spawn(async move { raw::exchange(address, &request).await });
         }
         sleep(APART).await;
