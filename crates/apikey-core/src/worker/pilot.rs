@@ -156,16 +156,22 @@ impl Pilot {
         attempt: Option<CountedAttempt>,
     ) {
         let Some(peers) = &self.peers else { return };
-        if let Some((client, window, name)) = attempt {
-            peers.end(client, window, name, landed.is_used).await;
-        }
-        let Some(answer) = answer else { return };
-        if landed.is_rotation {
-            // Nobody waits for it. The fleet keeps trying by itself.
-            drop(peers.remove(&[Purge::KeyId(answer.verification.key_id().into())]));
-        } else if self.engine.has_answer(key, answer.asked_at, self.clock.now()) {
-            peers.keep(key, &answer).await;
-        }
+        let end = async {
+            if let Some((client, window, name)) = attempt {
+                peers.end(client, window, name, landed.is_used).await;
+            }
+        };
+        let share = async {
+            let Some(answer) = answer else { return };
+            if landed.is_rotation {
+                // Nobody waits for it. The fleet keeps trying by itself.
+                drop(peers.remove(&[Purge::KeyId(answer.verification.key_id().into())]));
+            } else if self.engine.has_answer(key, answer.asked_at, self.clock.now()) {
+                peers.keep(key, &answer).await;
+            }
+        };
+        // Other instances may be asked about the key already, so the answer waits for nothing.
+        tokio::join!(share, end);
     }
 
     /// Waits for the flight's turn, and then until no moment of Kinde's is awaited any longer.

@@ -47,6 +47,24 @@ async fn good_keys_use_up_no_attempts() {
     }
 }
 
+/// Otherwise the answer would reach the store a round trip later, and another instance would ask meanwhile.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_shared_while_its_attempt_is_given_back() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let build = |store: MemoryStore| {
+        let builder = alone(&kinde).attempt_limit(AttemptLimit::new(LIMIT as u32, WINDOW));
+        builder.shared(store, secrets(SECRET)).build().unwrap()
+    };
+    let far = store.other_client();
+    far.set_delays(10 * MILLISECOND, 10 * MILLISECOND);
+    let fleet = [build(far), build(store.other_client())];
+    sleep(LINKED).await;
+    kinde.set("k_live_1", Verification::active("id_1"));
+    assert_eq!(told_client(&fleet[0], "192.0.2.1", "k_live_1").await, "verified");
+    sleep(15 * MILLISECOND).await;
+    assert_eq!(told_client(&fleet[1], "192.0.2.1", "k_live_1").await, "shared");
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_good_keys_at_once_limit_nobody() {
     let (kinde, store) = (Kinde::default(), MemoryStore::new());
