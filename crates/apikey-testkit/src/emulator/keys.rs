@@ -193,6 +193,10 @@ impl KeyStore {
         self.change(key_id, |record| record.status = status.to_owned())
     }
 
+    pub(crate) fn set_scopes(&mut self, key_id: &str, scopes: Option<Vec<String>>) -> bool {
+        self.change(key_id, |record| record.scopes = scopes)
+    }
+
     pub(crate) fn set_answer(&mut self, key_id: &str, answer: Option<ScriptedAnswer>) -> bool {
         self.change(key_id, |record| record.answer = answer)
     }
@@ -287,6 +291,17 @@ mod tests {
         store.verify(&key.secret, PEER);
         let record = store.find(&key.key_id).unwrap();
         assert_eq!((record.verification_count, record.last_verified_ip.as_deref()), (1, Some("127.0.0.1")));
+    }
+
+    #[test]
+    fn changed_scopes_are_in_the_next_answer() {
+        let mut store = KeyStore::default();
+        let key = store.create(KeySpecification::new("a").scopes(["read:users"]));
+        assert!(store.set_scopes(&key.key_id, Some(vec!["admin".to_owned()])));
+        assert!(
+            matches!(store.verify(&key.secret, PEER), Judgement::Valid(record) if record.scopes.as_deref() == Some(&["admin".to_owned()]))
+        );
+        assert!(!store.set_scopes("no such key", None));
     }
 
     #[test]

@@ -219,6 +219,11 @@ impl Emulator {
         locked(&self.state.business.keys).set_status(key_id, status)
     }
 
+    /// Replaces a key's scopes; with `None`, answers contain `null`. `false`: there is no key with this key id.
+    pub fn set_scopes(&self, key_id: &str, scopes: Option<Vec<String>>) -> bool {
+        locked(&self.state.business.keys).set_scopes(key_id, scopes)
+    }
+
     /// Revokes a key. `false`: there is no key with this key id.
     pub fn revoke(&self, key_id: &str) -> bool {
         self.set_status(key_id, "revoked")
