@@ -144,8 +144,10 @@ mod tests {
 
     #[test]
     fn an_event_is_read_as_it_was_written() {
-        let accepted = Accepted { key: "k".to_owned(), answer: 3, version: 2, age: 5, source: "hit".to_owned() };
-        let decision = Decision { noted: 7, presented: "k".to_owned(), accepted: Some(accepted), ..Decision::default() };
+        let accepted =
+            Accepted { key: "k".to_owned(), answer: 3, version: 2, age: 5, source: "hit".to_owned() };
+        let decision =
+            Decision { noted: 7, presented: "k".to_owned(), accepted: Some(accepted), ..Decision::default() };
         let event = Event::Told { instance: 1, what: Told::Decided(decision) };
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);

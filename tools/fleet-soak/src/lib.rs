@@ -5,7 +5,14 @@
 //! tool's process. Every instance notes each decision, on one monotonic clock. When a case has ended, the [`checker`]
 //! reads all that and says what was wrong.
 
+pub mod cases;
 pub mod checker;
 pub mod clock;
 pub mod history;
+mod instance;
+mod proxy;
+pub mod report;
+mod secrecy;
 pub mod server;
+mod traffic;
+mod world;

@@ -13,7 +13,8 @@
 //! 7. An instance that has an answer within these times does not answer that Kinde is unavailable.
 //!
 //! To 4 and 5 comes the time limit of a verification. The moment of a decision is that of its note, less how late the note
-//! was: an answer's age at each decision shows how far these are apart.
+//! was: an answer's age at each decision shows how far these are apart. A request that waited for a verification is decided when that
+//! ended.
 
 mod timeline;
 
@@ -111,9 +112,9 @@ pub fn check(events: &[Event], bounds: &Bounds) -> Findings {
     }
     for (key, removals) in &timeline.removals {
         let taken = removals.iter().enumerate().filter(|(_, removal)| removal.taken.is_some());
-        findings.spans.extend(taken.map(|(number, _)| {
-            spans.get(&(key.as_str(), number)).copied().unwrap_or_default()
-        }));
+        findings
+            .spans
+            .extend(taken.map(|(number, _)| spans.get(&(key.as_str(), number)).copied().unwrap_or_default()));
     }
     findings.spans.sort_unstable();
     findings
@@ -160,7 +161,10 @@ impl Checker<'_> {
         let taken = removal.taken.unwrap_or(Moment::MAX);
         if served.linked {
             let limit = taken.saturating_add(self.bounds.linked);
-            return after(limit, &format!("{:.1} s after the store took the removal", seconds(self.bounds.linked)));
+            return after(
+                limit,
+                &format!("{:.1} s after the store took the removal", seconds(self.bounds.linked)),
+            );
         }
         let Bounds { reuse, unconfirmed, verification, .. } = *self.bounds;
         let asked = self.answered(accepted).unwrap_or(*decided);
@@ -196,8 +200,7 @@ impl Checker<'_> {
                 && served.decided < failed.noted
         })?;
         let answered = self.answered(&known.accepted)?;
-        let has_changed =
-            self.timeline.changed(&failed.presented, known.accepted.version, failed.noted);
+        let has_changed = self.timeline.changed(&failed.presented, known.accepted.version, failed.noted);
         if has_changed || failed.noted + TOLERANCE >= answered + lives {
             return None;
         }
@@ -221,7 +224,9 @@ impl Checker<'_> {
         let at = self.timeline.since_start(served.decided);
         let linked = if served.linked { "linked" } else { "cut off" };
         let instance = served.run.0;
-        format!("at {at:.3} s instance {instance} ({linked}), {key}, answer {answer} of version {version} ({source}): {what}")
+        format!(
+            "at {at:.3} s instance {instance} ({linked}), {key}, answer {answer} of version {version} ({source}): {what}"
+        )
     }
 }
 

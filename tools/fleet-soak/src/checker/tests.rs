@@ -47,7 +47,25 @@ impl Script {
         self.served_with(instance, noted, linked, 1, 1, noted - 1_000)
     }
 
-    fn served_with(self, instance: usize, noted: u64, linked: bool, answer: u64, version: u64, age: u64) -> Self {
+    /// A request passes that waited for the second answer, of version 1.
+    fn served_after_waiting(self, instance: usize, noted: u64, source: &str) -> Self {
+        let (key, source) = ("key".to_owned(), source.to_owned());
+        let accepted = Accepted { key: key.clone(), answer: 2, version: 1, age: ms(noted - 1_998), source };
+        let accepted = Some(accepted);
+        let decision =
+            Decision { noted: ms(noted), presented: key, accepted, linked: true, ..Decision::default() };
+        self.told(instance, Told::Decided(decision))
+    }
+
+    fn served_with(
+        self,
+        instance: usize,
+        noted: u64,
+        linked: bool,
+        answer: u64,
+        version: u64,
+        age: u64,
+    ) -> Self {
         let (key, source) = ("key".to_owned(), "hit".to_owned());
         let accepted = Accepted { key: key.clone(), answer, version, age: ms(age), source };
         let decision = Decision {
@@ -93,7 +111,8 @@ fn ms(milliseconds: u64) -> Moment {
 
 #[test]
 fn a_key_that_was_never_issued_must_not_pass() {
-    let accepted = Accepted { key: "key".to_owned(), answer: 1, version: 1, age: 0, source: "hit".to_owned() };
+    let accepted =
+        Accepted { key: "key".to_owned(), answer: 1, version: 1, age: 0, source: "hit".to_owned() };
     let decision = |presented: &str| Decision {
         noted: ms(1_001),
         presented: presented.to_owned(),
@@ -138,6 +157,19 @@ fn a_late_note_is_no_late_decision() {
 }
 
 #[test]
+fn a_request_that_waited_is_decided_when_its_flight_landed() {
+    let script = || {
+        let told = Told::Verified { at: ms(1_999), key: "key".to_owned(), answer: 2 };
+        Script::new().told(0, told).change(2_000, 2).removed(2_000, 2)
+    };
+    script().served_after_waiting(0, 2_040, "verified").is_right();
+    script().served_after_waiting(0, 2_040, "coalesced").is_right();
+    script().served_after_waiting(0, 2_040, "shared").is_right();
+    script().served_after_waiting(0, 2_060, "shared").is_wrong("its own removal");
+    script().served_after_waiting(0, 2_040, "hit").is_wrong("its own removal");
+}
+
+#[test]
 fn an_instance_that_is_linked_just_after_a_decision_was_cut_off() {
     let script = Script::new().served(1, 1_900, false).change(2_000, 2).removed(2_000, 2).taken(2_100, 2);
     script.served(1, 3_100, true).is_right();
@@ -179,7 +211,9 @@ fn no_answer_serves_beyond_its_time_to_live() {
 #[test]
 fn no_answer_is_younger_than_it_is() {
     Script::new().served_with(2, 5_000, true, 1, 1, 3_990).is_right();
-    Script::new().served_with(2, 5_000, true, 1, 1, 3_989).is_wrong("says that it is 3.989 s old, and is 4.000 s");
+    Script::new()
+        .served_with(2, 5_000, true, 1, 1, 3_989)
+        .is_wrong("says that it is 3.989 s old, and is 4.000 s");
 }
 
 #[test]
@@ -198,7 +232,12 @@ fn a_known_key_is_never_unavailable() {
 #[test]
 fn the_last_older_answer_of_each_removal_is_measured() {
     let script = Script::new().served(1, 1_900, true).change(2_000, 2).removed(2_000, 2).taken(2_100, 2);
-    let script = script.served(1, 2_030, true).served(1, 2_050, true).change(4_000, 3).removed(4_000, 3).taken(4_001, 3);
+    let script = script
+        .served(1, 2_030, true)
+        .served(1, 2_050, true)
+        .change(4_000, 3)
+        .removed(4_000, 3)
+        .taken(4_001, 3);
     let findings = script.check();
     assert_eq!(findings.spans, [0, ms(50)]);
     assert_eq!((findings.removals, findings.older, findings.decisions), (2, 2, 3));

@@ -70,7 +70,8 @@ impl Observer for Notes {
             Event::Decided(decision) => self.tell(Told::Decided(self.decision(decision))),
             Event::VerificationEnded(ended) => {
                 if let Some(key) = ended.key {
-                    let told = Told::Verified { at: now(), key: key.key_id().to_owned(), answer: answer(key) };
+                    let told =
+                        Told::Verified { at: now(), key: key.key_id().to_owned(), answer: answer(key) };
                     self.tell(told);
                 }
             }
