@@ -21,7 +21,8 @@ cargo xtask bench [--quick] [--rounds N] [--seconds N] [filter]...
 Measures what a decision of the core costs (core), what a fleet on Redis costs Kinde and Redis (fleet), and what a guard
 costs over HTTP, compared with the bare route, with a guard that only reads the header and the client's address (no-op),
 with the least that a guard with a cache does (least-cached), and with a hand-written middleware. The measurements over
-HTTP need wrk, and the fleet needs Redis. With --install, this command installs both as root on Debian or Ubuntu.
+HTTP need wrk. With --install, this command installs it as root on Debian or Ubuntu. The fleet needs Redis, which is
+downloaded into target if it is missing.
 
 A filter is a part of a name such as cached/axum. The scenarios are core; fleet; cached, cold and stampede on every
 framework; and flood, slow and zipf on axum. In cached, servers run on all cores, which the load shares. In the others,

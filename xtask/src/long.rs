@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::Value;
 
-use crate::{alerts, bench, soak, tools};
+use crate::{alerts, bench, fleet, soak, stores, tools};
 use xtask::cargo::{cargo, exit_code, root, status};
 
 /// How to install what the mutation check needs.
@@ -14,8 +14,8 @@ const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `c
 /// How many schedules of a fleet are simulated.
 const SCHEDULES: &str = "10000";
 
-/// Runs the soak with its table, all faults and their alerts, the quick benchmarks, the schedules of a fleet, then the mutation check.
-/// It runs all of them, also after a failure. The exit code is 1 if one failed or could not run.
+/// Runs the soak with its table, the soak of a fleet, all faults and their alerts, the quick benchmarks, the schedules of a
+/// fleet, then the mutation check. It runs all of them, also after a failure. The exit code is 1 if one failed or could not run.
 pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     let is_quick = match rest.as_slice() {
@@ -25,6 +25,10 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     };
     tools::require(bench::PROGRAMS, install)?;
     let prometheus = alerts::Programs::find(install)?;
+    stores::require(install)?;
+    let quick = ["--quick"].into_iter().filter(|_| is_quick);
+    let quick = quick.chain([tools::INSTALL].into_iter().filter(|_| install));
+    let fleet_arguments: Vec<String> = quick.map(str::to_owned).collect();
     let soak_arguments: Vec<String> =
         if is_quick { ["--quick", "--seconds", "60"].map(str::to_owned).into() } else { Vec::new() };
     let mut failed = Vec::new();
@@ -40,6 +44,7 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
         }
     };
     run("the soak", &|| soak::soak(&soak_arguments));
+    run("the soak of a fleet", &|| fleet::fleet(&fleet_arguments));
     run("the alerts", &|| alerts::all(&prometheus));
     run("the benchmarks", &benchmarks);
     run("the schedules of a fleet", &schedules);

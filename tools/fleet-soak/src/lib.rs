@@ -8,6 +8,7 @@
 pub mod cases;
 pub mod checker;
 pub mod clock;
+mod faketime;
 pub mod history;
 mod instance;
 mod proxy;

@@ -1,5 +1,6 @@
 //! Runs the soak of a fleet, or one instance of it. `cargo xtask fleet` builds and starts it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -77,7 +78,12 @@ fn run(options: &Options) -> Result<bool, String> {
         println!("{} ...", case.name);
         // Each case has a new runtime, so that no task of another one disturbs it.
         let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no Tokio runtime: {error}"))?;
-        let row = runtime.block_on(case.run(options.is_quick));
+        let run = AssertUnwindSafe(|| runtime.block_on(case.run(options.is_quick)));
+        // The servers of tests panic if they do not start. The other cases go on.
+        let row = catch_unwind(run).unwrap_or_else(|_| {
+            let problems = vec!["a panic, see above".to_owned()];
+            report::Row { case: case.name.to_owned(), problems, ..report::Row::default() }
+        });
         row.wrong().for_each(|wrong| println!("  WRONG: {wrong}"));
         rows.push(row);
         runtime.shutdown_background();

@@ -14,7 +14,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::clock::now;
 use crate::history::{Event, version_scope};
 use crate::instance::{History, Instance, note};
-use crate::world::{Key, World};
 
 /// How many connections an instance has.
 const CONNECTIONS: u32 = 4;
@@ -53,26 +52,45 @@ pub(crate) struct Answers {
     pub(crate) lost: AtomicU64,
 }
 
+/// A key that Kinde has issued.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) organization: String,
+    pub(crate) user: String,
+}
+
+/// What the traffic is with.
+pub(crate) struct Parties {
+    pub(crate) emulator: Arc<Emulator>,
+    pub(crate) instances: Vec<Arc<Mutex<Instance>>>,
+    pub(crate) keys: Arc<Vec<Key>>,
+    pub(crate) history: History,
+    pub(crate) answers: Arc<Answers>,
+}
+
 /// Runs until the result is dropped.
-pub(crate) fn start(world: &World, traffic: &Traffic) -> JoinSet<()> {
+pub(crate) fn start(parties: Parties, traffic: &Traffic) -> JoinSet<()> {
+    let Parties { emulator, instances, keys, history, answers } = parties;
     let mut senders = JoinSet::new();
-    for instance in &world.instances {
+    for instance in &instances {
         let Ok(api) = instance.try_lock().map(|instance| Arc::clone(&instance.api)) else { continue };
         for _ in 0..CONNECTIONS {
             let client = Client {
                 api: Arc::clone(&api),
-                keys: Arc::clone(&world.keys),
-                answers: Arc::clone(&world.answers),
+                keys: Arc::clone(&keys),
+                answers: Arc::clone(&answers),
                 made_up: traffic.made_up,
             };
             senders.spawn(client.send(Duration::from_secs(1) * CONNECTIONS / traffic.rate));
         }
     }
     let director = Director {
-        emulator: Arc::clone(&world.emulator),
-        keys: Arc::clone(&world.keys),
-        instances: world.instances.clone(),
-        history: Arc::clone(&world.history),
+        emulator,
+        keys,
+        instances,
+        history,
         removers: traffic.removers.clone(),
         versions: vec![(1, true); traffic.keys],
     };
@@ -173,10 +191,10 @@ impl Director {
         let first = fastrand::usize(..self.removers.len());
         let others = self.removers[first..].iter().chain(&self.removers[..first]);
         for remover in others {
-            if let Ok(mut instance) = self.instances[*remover].try_lock() {
-                if instance.remove(&key.id, *version).await.is_ok() {
-                    return;
-                }
+            if let Ok(mut instance) = self.instances[*remover].try_lock()
+                && instance.remove(&key.id, *version).await.is_ok()
+            {
+                return;
             }
         }
     }

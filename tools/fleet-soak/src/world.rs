@@ -15,7 +15,7 @@ use crate::history::{Event, version_scope};
 use crate::instance::{History, Instance, note};
 use crate::proxy::Proxy;
 use crate::server::{FRAMEWORKS, ServerSettings};
-use crate::traffic::{self, Answers, Traffic};
+use crate::traffic::{self, Answers, Key, Parties, Traffic};
 
 /// Keeps the logs of the instances.
 pub(crate) const FOLDER: &str = "target/fleet";
@@ -35,7 +35,10 @@ pub(crate) struct Setup {
     pub(crate) settings: ServerSettings,
     pub(crate) secrets: String,
     pub(crate) traffic: Traffic,
+    pub(crate) product: Product,
     pub(crate) store_arguments: Vec<&'static str>,
+    /// Environment variables of the store.
+    pub(crate) store_variables: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
@@ -50,7 +53,9 @@ impl Default for Setup {
             },
             secrets: new_secret(),
             traffic: Traffic::default(),
+            product: Product::Redis,
             store_arguments: Vec::new(),
+            store_variables: Vec::new(),
         }
     }
 }
@@ -58,15 +63,6 @@ impl Default for Setup {
 /// A new shared secret.
 pub(crate) fn new_secret() -> String {
     format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..))
-}
-
-/// A key that Kinde has issued.
-#[derive(Debug, Clone)]
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) secret: String,
-    pub(crate) organization: String,
-    pub(crate) user: String,
 }
 
 pub(crate) struct World {
@@ -85,7 +81,10 @@ impl World {
     /// Starts everything but the traffic, and waits until all are linked.
     pub(crate) async fn start(name: &str, setup: &Setup) -> Result<Self, String> {
         std::fs::create_dir_all(FOLDER).map_err(|error| format!("{FOLDER}: {error}"))?;
-        let store = StoreServer::start(Product::Redis, &[&WITH_USER, &setup.store_arguments[..]].concat());
+        let arguments = [&WITH_USER, &setup.store_arguments[..]].concat();
+        let variables: Vec<(&str, &str)> =
+            setup.store_variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let store = StoreServer::start_with_variables(setup.product, &arguments, &variables);
         let emulator = Emulator::start().await.map_err(|error| format!("the emulator: {error}"))?;
         let history = History::default();
         let keys = (0..setup.traffic.keys).map(|number| issue(&emulator, &history, number)).collect();
@@ -120,7 +119,14 @@ impl World {
 
     /// Begins the traffic.
     pub(crate) fn send(&mut self) {
-        self.senders = traffic::start(self, &self.traffic.clone());
+        let parties = Parties {
+            emulator: Arc::clone(&self.emulator),
+            instances: self.instances.clone(),
+            keys: Arc::clone(&self.keys),
+            history: Arc::clone(&self.history),
+            answers: Arc::clone(&self.answers),
+        };
+        self.senders = traffic::start(parties, &self.traffic);
     }
 
     /// Ends the traffic, and the instances. Then the history is complete.

@@ -38,6 +38,7 @@ pub struct StoreServer {
     child: Child,
     port: u16,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     /// Has its log and its files.
     folder: PathBuf,
     /// What an administrator must say first.
@@ -55,17 +56,32 @@ impl StoreServer {
         Self::start_on(product, free_port(), arguments)
     }
 
+    /// The same with these environment variables besides those of this process, for example for `libfaketime`, which gives a
+    /// server another clock.
+    ///
+    /// # Panics
+    /// If the server is not installed, or does not answer in time.
+    #[must_use]
+    pub fn start_with_variables(product: Product, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self::start_as(product, free_port(), arguments, variables.collect())
+    }
+
     /// The same on this port.
     ///
     /// # Panics
     /// If the server is not installed, or does not answer in time.
     #[must_use]
     pub fn start_on(product: Product, port: u16, arguments: &[&str]) -> Self {
+        Self::start_as(product, port, arguments, Vec::new())
+    }
+
+    fn start_as(product: Product, port: u16, arguments: &[&str], variables: Vec<(String, String)>) -> Self {
         let folder = new_folder();
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let child = spawn(product, port, &arguments, &folder);
+        let child = spawn(product, port, &arguments, &variables, &folder);
         let password = option(&arguments, "--requirepass");
-        let server = Self { product, child, port, arguments, folder, password };
+        let server = Self { product, child, port, arguments, variables, folder, password };
         server.wait_until_ready();
         server
     }
@@ -88,8 +104,8 @@ impl StoreServer {
         fs::write(&file, watched).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let port = free_port();
         let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
-        let child = spawn(product, port, &arguments, &folder);
-        let server = Self { product, child, port, arguments, folder, password: None };
+        let child = spawn(product, port, &arguments, &[], &folder);
+        let server = Self { product, child, port, arguments, variables: Vec::new(), folder, password: None };
         server.wait_until_ready();
         server
     }
@@ -189,7 +205,7 @@ impl StoreServer {
     /// If it does not answer in time.
     pub fn restart(&mut self) {
         self.kill();
-        self.child = spawn(self.product, self.port, &self.arguments, &self.folder);
+        self.child = spawn(self.product, self.port, &self.arguments, &self.variables, &self.folder);
         self.wait_until_ready();
     }
 
@@ -268,7 +284,13 @@ fn new_folder() -> PathBuf {
     folder
 }
 
-fn spawn(product: Product, port: u16, arguments: &[String], folder: &PathBuf) -> Child {
+fn spawn(
+    product: Product,
+    port: u16,
+    arguments: &[String],
+    variables: &[(String, String)],
+    folder: &PathBuf,
+) -> Child {
     let program = product.find().unwrap_or_else(|missing| panic!("{missing}"));
     // The file of a configuration comes first.
     let (file, rest) = match arguments.split_first() {
@@ -276,6 +298,7 @@ fn spawn(product: Product, port: u16, arguments: &[String], folder: &PathBuf) ->
         _ => (None, arguments),
     };
     let mut command = program.command();
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     command.args(file).args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--logfile", "log"]);
     command.arg("--dir").arg(folder);
     if !arguments.iter().any(|argument| argument == "--sentinel") {

@@ -1,6 +1,6 @@
 //! Faults of the store.
 
-use apikey_testkit::servers::Reply;
+use apikey_testkit::servers::{Product, Reply, StoreServer};
 
 use super::{Allowed, Case, NOTHING, SECOND};
 use crate::proxy::Proxy;
@@ -116,6 +116,8 @@ pub(super) const CASES: &[Case] = &[
         // The old primary notices each second that its replica has been silent for more than a second.
         .allow(Allowed { longer: 2 * SECOND + SECOND / 2, ..NOTHING })
         .quick(),
+    Case::fault("clock of the store 5 s ahead, and back", |world, _| Box::pin(clock(world)))
+        .with(with_other_clock),
 ];
 
 async fn stopped(world: &mut World, seconds: f64) -> Result<(), String> {
@@ -159,10 +161,7 @@ fn lead_all(world: &World) {
 async fn split_brain(world: &mut World) -> Result<(), String> {
     let link = Proxy::start(world.store.port()).await?;
     let primary = format!("127.0.0.1 {}", link.port);
-    let replica = apikey_testkit::servers::StoreServer::start(
-        apikey_testkit::servers::Product::Redis,
-        &[&WITH_USER[..], &["--replicaof", &primary]].concat(),
-    );
+    let replica = StoreServer::start(Product::Redis, &[&WITH_USER[..], &["--replicaof", &primary]].concat());
     replica.wait_until("it does not follow its primary", |replica| {
         replica.info("master_link_status").as_deref() == Some("up")
     });
@@ -175,4 +174,41 @@ async fn split_brain(world: &mut World) -> Result<(), String> {
     world.store = replica;
     lead_all(world);
     Ok(())
+}
+
+/// Where the store reads by how much its clock is off.
+const CLOCK: &str = "target/fleet/clock";
+
+/// `libfaketime` gives the store another clock. Debian's Redis does not start with it, because of its allocator, jemalloc. So the
+/// store is Valkey.
+fn with_other_clock() -> Setup {
+    let _ = std::fs::write(CLOCK, "+0");
+    let file = std::env::current_dir().map(|folder| folder.join(CLOCK)).unwrap_or_default();
+    let store_variables = vec![
+        ("LD_PRELOAD", crate::faketime::library().unwrap_or_default()),
+        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ];
+    Setup { product: Product::Valkey, store_variables, ..Setup::default() }
+}
+
+async fn clock(world: &World) -> Result<(), String> {
+    crate::faketime::library()?;
+    let before = time(world)?;
+    for offset in ["+5", "-5", "+0"] {
+        std::fs::write(CLOCK, offset).map_err(|error| format!("{CLOCK}: {error}"))?;
+        wait(3.0).await;
+        if offset == "+5" && time(world)? < before + 7 {
+            return Err("libfaketime does not change the store's clock".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// The store's own clock, in seconds.
+fn time(world: &World) -> Result<u64, String> {
+    let time = world.store.command(&["TIME"]).list().unwrap_or_default();
+    let seconds = time.first().and_then(Reply::text).and_then(|text| text.parse().ok());
+    seconds.ok_or_else(|| "the store does not tell its time".to_owned())
 }

@@ -39,7 +39,7 @@ pub(super) fn actix(keys: Authenticator, ready: impl FnOnce(u16)) -> Result<(), 
 pub(super) fn rocket(keys: Authenticator, ready: impl Fn(u16) + Send + Sync + 'static) -> Result<(), String> {
     rocket::execute(async {
         let config = Config { port: 0, log_level: LogLevel::Off, ..Config::release_default() };
-        let app = example_rocket::app(rocket::custom(config), keys.into(), Store::new());
+        let app = example_rocket::app(rocket::custom(config), keys, Store::new());
         let app = app.attach(AdHoc::on_liftoff("ready", move |rocket| {
             let port = rocket.config().port;
             Box::pin(async move { ready(port) })
