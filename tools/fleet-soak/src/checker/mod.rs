@@ -195,13 +195,18 @@ impl Checker<'_> {
         // An answer may live a tenth shorter than is set.
         let lives = (self.bounds.time_to_live / 10 * 9).min(self.bounds.unconfirmed);
         let known = self.timeline.served.iter().rev().find(|served| {
-            served.run == failed.run
-                && served.accepted.key == failed.presented
-                && served.decided < failed.noted
+            served.run == failed.run && served.accepted.key == failed.presented && served.noted < failed.noted
         })?;
         let answered = self.answered(&known.accepted)?;
         let has_changed = self.timeline.changed(&failed.presented, known.accepted.version, failed.noted);
-        if has_changed || failed.noted + TOLERANCE >= answered + lives {
+        // An earlier removal may reach the instance late, and then it forgets newer answers, too.
+        let is_removed = self.timeline.removals.get(&failed.presented).is_some_and(|removals| {
+            removals.iter().any(|removal| {
+                let heard = removal.taken.map_or(Moment::MAX, |taken| taken + self.bounds.linked);
+                removal.called <= failed.noted && heard >= known.decided
+            })
+        });
+        if has_changed || is_removed || failed.noted + TOLERANCE >= answered + lives {
             return None;
         }
         let instance = failed.run.0;

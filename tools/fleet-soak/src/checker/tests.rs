@@ -226,6 +226,12 @@ fn a_known_key_is_never_unavailable() {
     script().refused(2, 20_000, unavailable).is_right();
     script().change(2_000, 2).refused(1, 20_000, unavailable).is_right();
     script().refused(1, 61_000, unavailable).is_right();
+    // A removal that an instance hears of late may concern what it has got meanwhile.
+    script().removed(1_100, 1).refused(1, 2_000, unavailable).is_right();
+    script().removed(1_100, 1).taken(1_200, 1).refused(1, 2_000, unavailable).is_right();
+    let failed =
+        script().served(1, 2_200, true).removed(1_100, 1).taken(1_200, 1).refused(1, 3_000, unavailable);
+    assert_eq!(failed.check().failures.len(), 1);
     assert_eq!(script().refused(1, 20_000, "INVALID_KEY").check().unavailable, 0);
 }
 

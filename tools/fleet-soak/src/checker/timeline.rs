@@ -16,6 +16,7 @@ pub(super) type Run = (Instance, usize);
 pub(super) struct Served {
     pub(super) run: Run,
     pub(super) decided: Moment,
+    pub(super) noted: Moment,
     pub(super) presented: String,
     pub(super) accepted: Accepted,
     /// It says so, and has said so at the decision before. Then it did not become linked just after this decision.
@@ -135,6 +136,7 @@ impl Timeline {
             self.served.push(Served {
                 run: process.run,
                 decided: *noted,
+                noted: *noted,
                 presented: presented.clone(),
                 accepted: accepted.clone(),
                 linked: *linked && process.was_linked,
