@@ -4,6 +4,7 @@ use apikey_testkit::servers::{Product, Reply, StoreServer};
 
 use super::{Allowed, Case, NOTHING, SECOND};
 use crate::proxy::Proxy;
+use crate::traffic::Traffic;
 use crate::world::{PASSWORD, Setup, USER, WITH_USER, World, wait};
 
 pub(super) const CASES: &[Case] = &[
@@ -108,6 +109,12 @@ pub(super) const CASES: &[Case] = &[
         })
     }),
     Case::fault("fail-over that loses removals", |world, _| Box::pin(fail_over(world))).quick(),
+    Case::fault("fail-over that loses removals, with one witness", |world, _| Box::pin(one_witness(world)))
+        .with(|| {
+            let traffic = Traffic { removers: vec![0], ..Traffic::default() };
+            Setup { traffic, ..Setup::default() }
+        })
+        .quick(),
     Case::fault("split brain", |world, _| Box::pin(split_brain(world)))
         .with(|| {
             let store_arguments = vec!["--min-replicas-max-lag", "1"];
@@ -149,6 +156,29 @@ async fn fail_over(world: &mut World) -> Result<(), String> {
     replica.command(&["REPLICAOF", "NO", "ONE"]);
     world.store = replica;
     lead_all(world);
+    Ok(())
+}
+
+/// One instance removes, and the others do not hear of it before the primary is lost. They reach the new primary a second
+/// before that one. So they must not count as linked yet.
+async fn one_witness(world: &mut World) -> Result<(), String> {
+    let replica = world.store.replica(&WITH_USER);
+    wait(1.0).await;
+    replica.pause();
+    told(world, &["CLIENT", "KILL", "TYPE", "replica"], 0.0).await?;
+    let (witness, others) = world.proxies.split_at(1);
+    others.iter().for_each(|proxy| proxy.set(|network| network.holds_requests = true));
+    wait(0.6).await;
+    world.store.kill();
+    replica.resume();
+    replica.command(&["REPLICAOF", "NO", "ONE"]);
+    for proxy in others {
+        proxy.lead_to(replica.port());
+        proxy.heal();
+    }
+    wait(1.0).await;
+    witness[0].lead_to(replica.port());
+    world.store = replica;
     Ok(())
 }
 
