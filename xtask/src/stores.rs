@@ -19,6 +19,13 @@ pub(crate) fn require(products: &[Product]) -> Result<(), String> {
     products.iter().copied().try_for_each(require_one)
 }
 
+/// The first of the two that can start. If neither can, it downloads what it can.
+pub(crate) fn any() -> Result<Product, String> {
+    let there = Product::ALL.into_iter().find(|product| product.find().is_ok());
+    let product = there.or_else(|| Product::ALL.into_iter().find(|product| require_one(*product).is_ok()));
+    product.ok_or_else(|| Product::Redis.find().err().unwrap_or_default())
+}
+
 fn require_one(product: Product) -> Result<(), String> {
     let Err(missing) = product.find() else { return Ok(()) };
     download(product).map_err(|error| format!("{error}. {missing}"))?;

@@ -129,3 +129,7 @@ mod url;
 
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/fleet.md")]
+struct Fleet;

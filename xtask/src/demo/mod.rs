@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: starts the Kinde emulator and a reference server, and walks through the server's answers.
 
 mod check;
+mod fleet;
 mod show;
 mod walk;
 
@@ -20,18 +21,19 @@ const EMULATOR_PORT: u16 = 4010;
 
 /// Runs the demo with the arguments that follow `demo`.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
-    walk(&Options::parse(arguments)?)
+    let options = Options::parse(arguments)?;
+    if options.fleet { fleet::run(options.once) } else { walk(&options) }
 }
 
-/// Walks once through every reference server's answers. Ends after the first server with a wrong answer.
+/// Walks once through every reference server's answers, and shows the fleet. Ends after the first wrong answer.
 pub(crate) fn walk_through_all() -> Result<ExitCode, String> {
     for server in servers::SERVERS {
-        let code = walk(&Options { server, once: true })?;
+        let code = walk(&Options { server, once: true, fleet: false })?;
         if code != ExitCode::SUCCESS {
             return Ok(code);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    fleet::run(true)
 }
 
 fn walk(options: &Options) -> Result<ExitCode, String> {
@@ -45,23 +47,31 @@ fn walk(options: &Options) -> Result<ExitCode, String> {
 struct Options {
     server: &'static Binary,
     once: bool,
+    /// Show three servers that share a store.
+    fleet: bool,
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut framework = None;
-        let mut once = false;
+        let (mut once, mut fleet) = (false, false);
         for argument in arguments {
             match argument.as_str() {
                 "--once" => once = true,
+                "--fleet" => fleet = true,
                 flag if flag.starts_with('-') => {
-                    return Err(format!("`cargo xtask demo` has the flag --once, but not '{flag}'"));
+                    return Err(format!(
+                        "`cargo xtask demo` has the flags --once and --fleet, but not '{flag}'"
+                    ));
                 }
                 name if framework.is_none() => framework = Some(name),
                 name => return Err(format!("the demo shows one framework at a time: leave out '{name}'")),
             }
         }
-        Ok(Self { server: servers::find(framework)?, once })
+        if let (true, Some(name)) = (fleet, framework) {
+            return Err(format!("the fleet has servers of three frameworks: leave out '{name}'"));
+        }
+        Ok(Self { server: servers::find(framework)?, once, fleet })
     }
 }
 
@@ -178,7 +188,8 @@ mod tests {
             parse(&["gotham"]).unwrap_err(),
             format!("there is no reference server 'gotham'. The servers are: {}", servers::names())
         );
-        assert!(parse(&["--twice"]).unwrap_err().contains("--once, but not '--twice'"));
+        assert!(parse(&["--twice"]).unwrap_err().contains("--fleet, but not '--twice'"));
         assert!(parse(&["axum", "axum"]).unwrap_err().contains("leave out 'axum'"));
+        assert!(parse(&["--fleet", "axum"]).unwrap_err().contains("leave out 'axum'"));
     }
 }

@@ -78,12 +78,35 @@ impl Screen {
 
     pub(super) fn verdict(&self, differences: &[String]) {
         if differences.is_empty() {
-            write(&format!("{} Every answer is as the contract says.", self.paint(GREEN, "✔")));
+            write(&format!("\n{} Every answer is as it must be.", self.paint(GREEN, "✔")));
             return;
         }
-        write(&format!("{} These answers are not as the contract says:", self.paint(RED, "✘")));
+        write(&format!("\n{} These are not as they must be:", self.paint(RED, "✘")));
         for difference in differences {
             write(&format!("  {difference}"));
+        }
+    }
+
+    /// The beginning of what a fleet shows.
+    pub(super) fn act(&self, title: &str) {
+        write(&format!("\n{}", self.paint(BOLD, title)));
+    }
+
+    /// What a server of a fleet answered to a request with this key.
+    pub(super) fn of_fleet(&self, framework: &str, secret: &str, response: &RawResponse, calls: u64) {
+        let status = self.paint(BOLD, response.status);
+        let key = beginning(secret, SHOWN_OF_A_KEY);
+        let counter = self.paint(DIM, format!("calls to Kinde: {calls}"));
+        write(&format!("   {framework:<6}  GET /api/me  {key:<13}  {status}  {counter}"));
+    }
+
+    /// The end of what a fleet shows: what is not as it must be, or what was seen.
+    pub(super) fn act_ends(&self, found: &[String], seen: &str) {
+        if found.is_empty() {
+            write(&format!("   {} {seen}", self.paint(GREEN, "✔")));
+        }
+        for difference in found {
+            write(&format!("   {} {}", self.paint(RED, "✘"), self.paint(RED, difference)));
         }
     }
 
