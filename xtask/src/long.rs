@@ -2,6 +2,7 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
+use apikey_testkit::servers::Product;
 use serde_json::Value;
 
 use crate::{alerts, bench, fleet, soak, stores, tools};
@@ -25,7 +26,7 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     };
     tools::require(bench::PROGRAMS, install)?;
     let prometheus = alerts::Programs::find(install)?;
-    stores::require(install)?;
+    stores::require(&Product::ALL)?;
     let quick = ["--quick"].into_iter().filter(|_| is_quick);
     let quick = quick.chain([tools::INSTALL].into_iter().filter(|_| install));
     let fleet_arguments: Vec<String> = quick.map(str::to_owned).collect();

