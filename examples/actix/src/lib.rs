@@ -5,12 +5,12 @@ use std::time::Duration;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, PayloadConfig, ServiceConfig, post, resource};
-use actix_web::{Error, HttpRequest, HttpResponse, Route, guard, web};
+use actix_web::{Error, HttpResponse, Route, guard, web};
 use apikey_actix::{AnyOf, ApiKey, Authenticator, MaybeApiKey, OrganizationKey, Policy, Scoped, scopes};
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
 use example_shared::{
-    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, WEBHOOK_ID, Webhooks, assistant,
-    data, workflow,
+    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, Webhooks, assistant, data,
+    workflow,
 };
 
 scopes! {
@@ -99,8 +99,8 @@ async fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: Data<Store>, 
     with_body(body, |body| workflow::automate(&store, body, key.organization_code(), key.key_id()).into())
 }
 
-async fn webhook(webhooks: Data<Webhooks>, request: HttpRequest, body: Body) -> HttpResponse {
-    send(webhooks.receive(request.headers().get_all(WEBHOOK_ID), body.map_err(refused)).await)
+async fn webhook(webhooks: Data<Webhooks>, body: Body) -> HttpResponse {
+    send(webhooks.receive(body.map_err(refused)).await)
 }
 
 fn with_body(body: Body, answer: impl FnOnce(&[u8]) -> Reply) -> HttpResponse {

@@ -5,13 +5,13 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
 use example_shared::{
-    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, WEBHOOK_ID, Webhooks, assistant,
-    data, workflow,
+    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, Webhooks, assistant, data,
+    workflow,
 };
 
 scopes! {
@@ -33,7 +33,7 @@ pub fn app(keys: Authenticator, store: Store, webhooks: Option<Webhooks>) -> Rou
     let router = match webhooks {
         None => Router::new(),
         Some(webhooks) => {
-            let receive = move |headers: HeaderMap, body: Body| webhook(webhooks.clone(), headers, body);
+            let receive = move |body: Body| webhook(webhooks.clone(), body);
             Router::new().route("/kinde/webhook", post(receive).layer(DefaultBodyLimit::max(LONGEST_WEBHOOK)))
         }
     };
@@ -99,8 +99,8 @@ async fn automate(
     with_body(body, |body| workflow::automate(&store, body, key.organization_code(), key.key_id()).into())
 }
 
-async fn webhook(webhooks: Webhooks, headers: HeaderMap, body: Body) -> Response {
-    send(webhooks.receive(headers.get_all(WEBHOOK_ID), body.map_err(refused)).await)
+async fn webhook(webhooks: Webhooks, body: Body) -> Response {
+    send(webhooks.receive(body.map_err(refused)).await)
 }
 
 fn with_body(body: Body, answer: impl FnOnce(&[u8]) -> Reply) -> Response {

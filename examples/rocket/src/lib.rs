@@ -7,14 +7,12 @@ use apikey_rocket::{
 };
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
 use example_shared::{
-    BadRequest, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, WEBHOOK_ID, Webhooks, assistant, data,
-    workflow,
+    BadRequest, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, Webhooks, assistant, data, workflow,
 };
 use rocket::data::{Data, FromData, ToByteUnit as _};
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{ContentType, Method, Status};
 use rocket::outcome::Outcome;
-use rocket::request::FromRequest;
 use rocket::{Build, Request, Rocket, State, get, post, routes};
 
 scopes! {
@@ -103,18 +101,6 @@ impl Body {
     }
 }
 
-/// The values of all headers with Kinde's id of a delivery.
-struct WebhookIds<'r>(Vec<&'r str>);
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for WebhookIds<'r> {
-    type Error = Infallible;
-
-    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, Infallible> {
-        Outcome::Success(Self(request.headers().get(WEBHOOK_ID).collect()))
-    }
-}
-
 type Response = (Status, (ContentType, Vec<u8>));
 
 #[get("/health")]
@@ -165,12 +151,8 @@ fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: &State<Store>, body
 }
 
 #[post("/kinde/webhook", data = "<body>")]
-async fn webhook(
-    ids: WebhookIds<'_>,
-    webhooks: &State<Webhooks>,
-    body: Body<{ LONGEST_WEBHOOK }>,
-) -> Response {
-    send(webhooks.receive(ids.0, body.0).await)
+async fn webhook(webhooks: &State<Webhooks>, body: Body<{ LONGEST_WEBHOOK }>) -> Response {
+    send(webhooks.receive(body.0).await)
 }
 
 fn send(reply: Reply) -> Response {

@@ -58,4 +58,4 @@ pub use process::{exit, start_logging, stop_signal, until_stopped};
 pub use reply::{CONTENT_TYPE, Reply};
 pub use settings::Settings;
 pub use store::{MAX_CREATED, Store};
-pub use webhooks::{LONGEST_WEBHOOK, WEBHOOK_ID, Webhooks};
+pub use webhooks::{LONGEST_WEBHOOK, Webhooks};

@@ -9,12 +9,12 @@ use apikey_warp::{
 use bytes::Buf;
 use example_shared::answers::{HealthAnswer, MeAnswer, OptionalAnswer, OrganizationAnswer};
 use example_shared::{
-    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, WEBHOOK_ID, Webhooks, assistant,
-    data, workflow,
+    BadRequest, CONTENT_TYPE, LONGEST_WEBHOOK, MAX_BODY_BYTES, Reply, Store, Webhooks, assistant, data,
+    workflow,
 };
 use futures_util::{Stream, StreamExt as _};
+use warp::http::StatusCode;
 use warp::http::header::{CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderValue};
-use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -68,7 +68,7 @@ pub fn app(
         async { webhooks }
     });
     let webhook = warp::path!("kinde" / "webhook").and(if_taken).and(warp::post());
-    let webhook = webhook.and(warp::header::headers_cloned()).and(body(LONGEST_WEBHOOK)).then(self::webhook);
+    let webhook = webhook.and(body(LONGEST_WEBHOOK)).then(self::webhook);
 
     let reading = health.or(list).or(any).or(me).or(optional).or(organization);
     answer_refusals(&keys, reading.or(create).or(chat).or(automate).or(webhook))
@@ -114,8 +114,8 @@ async fn automate(key: Scoped<(ReadUsers, WriteWorkflows)>, store: Store, body: 
     with_body(body, |body| workflow::automate(&store, body, key.organization_code(), key.key_id()).into())
 }
 
-async fn webhook(webhooks: Webhooks, headers: HeaderMap, body: Body) -> Response {
-    send(webhooks.receive(headers.get_all(WEBHOOK_ID), body).await)
+async fn webhook(webhooks: Webhooks, body: Body) -> Response {
+    send(webhooks.receive(body).await)
 }
 
 /// The body, read up to the limit. `warp::body::content_length_limit` would refuse a body of unknown length.

@@ -5,7 +5,7 @@
 /// | status | body | when |
 /// | --- | --- | --- |
 /// | 200 | `{"result":"removed"}` | the keys that the event concerns were forgotten |
-/// | 200 | `{"result":"repeated"}` | the same delivery was handled before |
+/// | 200 | `{"result":"repeated"}` | the same event was handled before |
 /// | 200 | `{"result":"ignored"}` | the event concerns no key |
 /// | 400 | code `INVALID_WEBHOOK` | the body is no webhook, or its event names nobody |
 /// | 400 | code `WEBHOOK_EXPIRED` | the event is older than 48 hours, or more than 5 minutes ahead of this machine's clock |
@@ -19,7 +19,7 @@
 pub enum WebhookAnswer {
     /// The keys that the event concerns were forgotten.
     Removed,
-    /// The same delivery was handled before.
+    /// The same event was handled before.
     Repeated,
     /// The event concerns no key.
     Ignored,

@@ -13,14 +13,14 @@ const SKEW: Duration = Duration::from_secs(5 * 60);
 const MOST_SECONDS: f64 = 1e11;
 
 /// An event that is recent enough.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Event {
     pub(crate) id: Box<str>,
     pub(crate) effect: Effect,
 }
 
 /// What an event has to do with keys.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Effect {
     /// The user was deleted or suspended.
     User(Box<str>),
@@ -67,6 +67,17 @@ impl Event {
             _ => Some(Effect::Nothing),
         };
         Ok(Self { id: id.into(), effect: effect.ok_or(Unusable::NoSubject)? })
+    }
+}
+
+impl Event {
+    /// The length of the longest id in it, in bytes.
+    pub(super) fn longest_id(&self) -> usize {
+        let subject = match &self.effect {
+            Effect::User(id) | Effect::Organization(id) => id.len(),
+            Effect::Nothing => 0,
+        };
+        subject.max(self.id.len())
     }
 }
 

@@ -3,7 +3,7 @@
 //! What the modules do:
 //!
 //! - `token` reads the body, `key_set` the public keys and `event` the event. They are pure.
-//! - `signing_keys` knows when the key set is fetched, and `handled` which deliveries were handled.
+//! - `signing_keys` knows when the key set is fetched, and `handled` which events were handled.
 //! - `answer` is what Kinde gets.
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
@@ -48,8 +48,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// [`remove_organization`](Authenticator::remove_organization). In a fleet, every instance forgets them.
 ///
 /// Create a webhook in Kinde for the events `user.deleted`, `user.updated` and `organization.deleted`. Let it point to a
-/// route of yours that needs no API key, and that hands the header `webhook-id` and the body to
-/// [`receive`](Self::receive). Other events are answered with 200, and do nothing.
+/// route of yours that needs no API key, and that hands the body to [`receive`](Self::receive). Other events are answered with 200, and do nothing.
 ///
 /// A webhook is a token (JWT) that Kinde signs with RS256. There is no secret to set up: the public keys are fetched from
 /// `https://{domain}/.well-known/jwks` when the first webhook comes. They serve for an hour, and for longer if Kinde can't
@@ -64,11 +63,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// use apikey_core::{Authenticator, KindeSettings, KindeVerifier};
 /// use apikey_core::webhooks::KindeWebhooks;
 ///
-/// # async fn example(webhook_id: Option<&str>, body: &[u8]) -> Result<(), apikey_core::ConfigError> {
+/// # async fn example(body: &[u8]) -> Result<(), apikey_core::ConfigError> {
 /// let keys = Authenticator::builder(KindeVerifier::from_env()?).build()?;
 /// let webhooks = KindeWebhooks::new(&keys, KindeSettings::from_env()?)?;
 ///
-/// let answer = webhooks.receive(webhook_id, body).await;
+/// let answer = webhooks.receive(body).await;
 /// println!("{} {}", answer.status(), answer.body());
 /// # Ok(()) }
 /// ```
@@ -105,21 +104,21 @@ impl KindeWebhooks {
         Ok(Self(Arc::new(Inner { keys, signing_keys, handled, log, wall_clock })))
     }
 
-    /// Handles one webhook. `webhook_id` is the value of the header `webhook-id`, if the request has it once. The body is
-    /// passed on as it came.
+    /// Handles one webhook, whose body is passed on as it came. No header counts: an event that comes again is known by its
+    /// own id, which is signed.
     ///
     /// The answer comes when the removal has taken effect here, and when the store of a fleet has it. If the store does not
     /// have it after 5 s, the answer is [`Unavailable`](WebhookAnswer::Unavailable), so that Kinde tries again. The removal
     /// stays in effect here, and reaches the fleet when the store is back.
     ///
     /// It can be called on any runtime. If nobody polls the future any longer, the removal goes on.
-    pub async fn receive(&self, webhook_id: Option<&str>, body: &[u8]) -> WebhookAnswer {
-        let answer = self.handle(webhook_id, body).await;
+    pub async fn receive(&self, body: &[u8]) -> WebhookAnswer {
+        let answer = self.handle(body).await;
         self.0.keys.0.telemetry.webhook(answer.result());
         answer
     }
 
-    async fn handle(&self, webhook_id: Option<&str>, body: &[u8]) -> WebhookAnswer {
+    async fn handle(&self, body: &[u8]) -> WebhookAnswer {
         let Inner { keys, signing_keys, handled, .. } = &*self.0;
         if body.len() > LONGEST_WEBHOOK {
             return WebhookAnswer::TooLarge;
@@ -141,7 +140,7 @@ impl KindeWebhooks {
             Err(problem) => return self.refuse(&problem),
         };
         let now = keys.0.clock.now();
-        if webhook_id.is_some_and(|id| handled.has(id, &event.id, now)) {
+        if handled.has(&event, now) {
             return WebhookAnswer::Repeated;
         }
         let removal = match &event.effect {
@@ -156,9 +155,7 @@ impl KindeWebhooks {
             );
             return WebhookAnswer::Unavailable;
         }
-        if let Some(id) = webhook_id {
-            handled.add(id, &event.id, now);
-        }
+        handled.add(event, now);
         WebhookAnswer::Removed
     }
 

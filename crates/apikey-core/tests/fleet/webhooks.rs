@@ -12,7 +12,7 @@ use tokio::time::{Instant, pause, sleep};
 async fn webhooks(emulator: &Emulator, keys: &Authenticator) -> KindeWebhooks {
     let webhooks = KindeWebhooks::new(keys, KindeSettings::new(emulator.url())).unwrap();
     let harmless = emulator.webhook("user.created", json!({}));
-    assert_eq!(webhooks.receive(None, harmless.as_bytes()).await, WebhookAnswer::Ignored);
+    assert_eq!(webhooks.receive(harmless.as_bytes()).await, WebhookAnswer::Ignored);
     pause();
     webhooks
 }
@@ -36,7 +36,7 @@ async fn a_webhook_at_one_instance_removes_at_all() {
         assert!(verify(keys, "k_live_1").await.is_ok());
     }
     kinde.revoke("k_live_1");
-    assert_eq!(webhooks.receive(Some("1"), suspended(&emulator).as_bytes()).await, WebhookAnswer::Removed);
+    assert_eq!(webhooks.receive(suspended(&emulator).as_bytes()).await, WebhookAnswer::Removed);
     assert_eq!(told(&fleet[0], "k_live_1").await, "KEY_REVOKED", "here at once");
     sleep(BOUND).await;
     for keys in &fleet {
@@ -58,19 +58,15 @@ async fn a_webhook_is_taken_only_when_the_fleet_has_it() {
     kinde.revoke("k_live_1");
     let body = suspended(&emulator);
     let began = Instant::now();
-    assert_eq!(webhooks.receive(Some("1"), body.as_bytes()).await, WebhookAnswer::Unavailable);
+    assert_eq!(webhooks.receive(body.as_bytes()).await, WebhookAnswer::Unavailable);
     assert_eq!(began.elapsed().as_secs(), 5);
     assert_eq!(told(&keys, "k_live_1").await, "KEY_REVOKED", "it took effect here");
     assert!(verify(&other, "k_live_1").await.is_ok(), "nobody could tell it");
     mine.set_unavailable(false);
-    assert_eq!(
-        webhooks.receive(Some("1"), body.as_bytes()).await,
-        WebhookAnswer::Removed,
-        "it is tried again"
-    );
+    assert_eq!(webhooks.receive(body.as_bytes()).await, WebhookAnswer::Removed, "it is tried again");
     sleep(BOUND).await;
     assert_eq!(told(&other, "k_live_1").await, "KEY_REVOKED");
-    assert_eq!(webhooks.receive(Some("1"), body.as_bytes()).await, WebhookAnswer::Repeated);
+    assert_eq!(webhooks.receive(body.as_bytes()).await, WebhookAnswer::Repeated);
 }
 
 #[tokio::test]
@@ -86,7 +82,7 @@ async fn a_webhook_whose_sender_goes_away_still_reaches_the_fleet() {
     kinde.revoke("k_live_1");
     mine.set_unavailable(true);
     let body = suspended(&emulator);
-    let receiving = webhooks.receive(Some("1"), body.as_bytes());
+    let receiving = webhooks.receive(body.as_bytes());
     assert!(tokio::time::timeout(MILLISECOND, receiving).await.is_err());
     mine.set_unavailable(false);
     sleep(5 * SECOND).await;

@@ -289,7 +289,7 @@ impl Emulator {
     /// # async fn main() -> std::io::Result<()> {
     /// let emulator = Emulator::start().await?;
     /// let body = emulator.webhook("user.deleted", serde_json::json!({"user": {"id": "kp_alice"}}));
-    /// // ... `POST` it to the code under test, with a header `webhook-id` ...
+    /// // ... `POST` it to the code under test ...
     /// # assert_eq!(body.split('.').count(), 3);
     /// # Ok(())
     /// # }

@@ -64,7 +64,7 @@ impl Scene {
     }
 
     async fn receive(&self, body: &str) -> WebhookAnswer {
-        self.webhooks.receive(None, body.as_bytes()).await
+        self.webhooks.receive(body.as_bytes()).await
     }
 
     fn key_set_calls(&self) -> u64 {
@@ -160,29 +160,18 @@ async fn an_old_webhook_has_no_effect() {
 }
 
 #[tokio::test]
-async fn a_repeated_delivery_is_handled_once() {
+async fn a_repeated_event_is_handled_once() {
     let scene = Scene::new().await;
-    let body = scene.deleted();
-    let receive = |id: Option<&'static str>| scene.webhooks.receive(id, body.as_bytes());
-    assert_eq!(receive(Some("one")).await, WebhookAnswer::Removed);
+    let (body, other) = (scene.deleted(), scene.deleted());
+    assert_eq!(scene.receive(&body).await, WebhookAnswer::Removed);
     scene.cache_a_key().await;
-    assert_eq!(receive(Some("one")).await, WebhookAnswer::Repeated);
-    assert!(scene.has_cached());
-    for id in [Some("another"), None, None] {
-        assert_eq!(receive(id).await, WebhookAnswer::Removed, "without the same id it is handled again");
+    for _ in 0..3 {
+        assert_eq!(scene.receive(&body).await, WebhookAnswer::Repeated);
     }
-    assert_eq!((scene.counted("repeated"), scene.counted("removed")), (1, 4));
-}
-
-#[tokio::test]
-async fn a_webhook_id_hides_no_other_event() {
-    let scene = Scene::new().await;
-    let harmless = scene.emulator.webhook("user.deleted", json!({"user": {"id": "kp_2"}}));
-    let guessed = Some("the id of the next delivery");
-    assert_eq!(scene.webhooks.receive(guessed, harmless.as_bytes()).await, WebhookAnswer::Removed);
-    let body = scene.deleted();
-    assert_eq!(scene.webhooks.receive(guessed, body.as_bytes()).await, WebhookAnswer::Removed);
+    assert!(scene.has_cached());
+    assert_eq!(scene.receive(&other).await, WebhookAnswer::Removed, "it is another event");
     assert!(!scene.has_cached());
+    assert_eq!((scene.counted("repeated"), scene.counted("removed")), (3, 2));
 }
 
 #[tokio::test]
@@ -207,26 +196,26 @@ async fn unknown_keys_cause_one_fetch_a_minute() {
 #[tokio::test]
 async fn a_rotated_key_is_learned_and_the_old_one_dropped() {
     let scene = Scene::new().await;
-    let old = scene.deleted();
+    let [old, another, late] = [(); 3].map(|()| scene.deleted());
     assert_eq!(scene.receive(&old).await, WebhookAnswer::Removed);
     scene.emulator.rotate_webhook_key();
     scene.clock.advance(MINUTE);
-    assert_eq!(scene.receive(&old).await, WebhookAnswer::Removed, "nobody has said that it is gone");
+    assert_eq!(scene.receive(&another).await, WebhookAnswer::Removed, "nobody has said that it is gone");
     assert_eq!(scene.receive(&scene.deleted()).await, WebhookAnswer::Removed);
     assert_eq!(scene.key_set_calls(), 2);
-    assert_eq!(scene.receive(&old).await, WebhookAnswer::Unsigned);
+    assert_eq!(scene.receive(&late).await, WebhookAnswer::Unsigned);
 }
 
 #[tokio::test]
 async fn a_key_set_serves_for_an_hour() {
     let scene = Scene::new().await;
-    let old = scene.deleted();
+    let [old, another, late] = [(); 3].map(|()| scene.deleted());
     assert_eq!(scene.receive(&old).await, WebhookAnswer::Removed);
     scene.emulator.rotate_webhook_key();
     scene.clock.advance(60 * MINUTE - Duration::from_secs(1));
-    assert_eq!(scene.receive(&old).await, WebhookAnswer::Removed);
+    assert_eq!(scene.receive(&another).await, WebhookAnswer::Removed);
     scene.clock.advance(Duration::from_secs(1));
-    assert_eq!(scene.receive(&old).await, WebhookAnswer::Unsigned, "the key is gone");
+    assert_eq!(scene.receive(&late).await, WebhookAnswer::Unsigned, "the key is gone");
 }
 
 /// What a key set that can't be used looks like.
@@ -282,10 +271,9 @@ async fn webhooks_share_one_fetch_and_cancel_none() {
     let scene = Scene::new().await;
     let gate = Gate::new();
     scene.emulator.set_fault(Endpoint::KeySet, Some(Fault::Hold(gate.clone())));
-    let body = scene.deleted();
     let receive = || {
-        let (webhooks, body) = (scene.webhooks.clone(), body.clone());
-        tokio::spawn(async move { webhooks.receive(None, body.as_bytes()).await })
+        let (webhooks, body) = (scene.webhooks.clone(), scene.deleted());
+        tokio::spawn(async move { webhooks.receive(body.as_bytes()).await })
     };
     let first = receive();
     scene.emulator.wait_until(|counters| counters.key_set_calls == 1).await;
@@ -303,7 +291,7 @@ fn a_webhook_needs_no_runtime_of_the_caller() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let scene = runtime.block_on(Scene::new());
     let body = scene.deleted();
-    let mut receiving = Box::pin(scene.webhooks.receive(None, body.as_bytes()));
+    let mut receiving = Box::pin(scene.webhooks.receive(body.as_bytes()));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let answer = loop {
         match receiving.as_mut().poll(&mut context) {
