@@ -21,7 +21,7 @@ pub(super) fn measure(runtime: &Runtime, is_quick: bool) -> Result<Vec<Row>, Str
     runtime.block_on(async {
         let server = StoreServer::start(Product::Redis, &[]);
         let kinde = Kinde::new(KINDE_TAKES);
-        let new = |_| instance(kinde.clone(), store(&server)?, |builder| builder.attempt_limit(None));
+        let new = |_| instance(kinde.clone(), store(&server)?, |builder| builder);
         let instances: Vec<Authenticator> = Framework::ALL.iter().map(new).collect::<Result<_, _>>()?;
         until_linked(&instances).await?;
         let servers = Framework::ALL.into_iter().zip(&instances);
