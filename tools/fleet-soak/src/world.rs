@@ -113,7 +113,7 @@ impl World {
             traffic: setup.traffic.clone(),
             senders: JoinSet::new(),
         };
-        world.linked_again().await?;
+        world.linked_again(Duration::ZERO).await?;
         Ok(world)
     }
 
@@ -139,27 +139,35 @@ impl World {
         std::mem::take(&mut *self.history.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until every instance is linked and has no removal that the store lacks, and returns how long that took.
-    pub(crate) async fn linked_again(&mut self) -> Result<Duration, String> {
+    /// Waits until every instance is linked, stays so for this long, and has told the store all its removals meanwhile. Returns how
+    /// long it took until all were linked.
+    pub(crate) async fn linked_again(&mut self, stays: Duration) -> Result<Duration, String> {
         let began = Instant::now();
-        for instance in &self.instances {
-            loop {
+        let mut since = began;
+        let mut has_told = vec![false; self.instances.len()];
+        loop {
+            let mut are_linked = true;
+            for (instance, has_told) in self.instances.iter().zip(&mut has_told) {
                 let mut instance = instance.lock().await;
                 if instance.has_ended() {
                     return Err(format!("instance {} has ended by itself", instance.number));
                 }
                 let stats = instance.stats().await?;
-                if stats.linked && stats.waiting == 0 {
-                    break;
-                }
+                are_linked &= stats.linked;
+                // New removals come all the time.
+                *has_told |= stats.waiting == 0;
                 if began.elapsed() > PATIENCE {
                     return Err(format!("instance {} is not linked again: {stats:?}", instance.number));
                 }
-                drop(instance);
-                sleep(LOOK).await;
             }
+            if !are_linked {
+                since = Instant::now();
+                has_told.fill(false);
+            } else if since.elapsed() >= stays && !has_told.contains(&false) {
+                return Ok(since - began);
+            }
+            sleep(LOOK).await;
         }
-        Ok(began.elapsed())
     }
 
     /// Waits until this many instances are cut off.

@@ -30,7 +30,7 @@ async fn removals(name: &'static str, is_quick: bool) -> Result<Row, String> {
     let setup = Setup { traffic, ..Setup::default() };
     let mut world = World::start(name, &setup).await?;
     world.send();
-    wait(change_every.as_secs_f64() * f64::from(rounds) * 1.1 + 1.0).await;
+    wait(change_every.as_secs_f64() * f64::from(rounds) * 1.03 + 1.0).await;
     let mut row = judged(name, &mut world, &setup.settings.bounds()).await;
     let spans = &row.findings.spans;
     let late = spans.iter().filter(|span| **span > 0).count();
@@ -98,8 +98,7 @@ async fn secrecy(name: &'static str) -> Result<Row, String> {
     let mut world = World::start(name, &setup).await?;
     world.proxies.iter().for_each(crate::proxy::Proxy::capture);
     world.send();
-    // Attempts leave traces, too.
-    wait(8.0).await;
+    wait(6.0).await;
     let needles = needles(&world, &setup);
     let mut kept = read_store(&world.store)?;
     let in_store = kept.len();

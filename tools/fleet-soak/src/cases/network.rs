@@ -1,13 +1,15 @@
 //! Faults of the network between the instances and the store.
 
-use super::{Case, milliseconds};
+use std::time::Duration;
+
+use super::Case;
 use crate::world::wait;
 
 pub(super) const CASES: &[Case] = &[
     Case::fault("latency of 20 to 50 ms each way", |world, _| {
         Box::pin(async {
             world.networks(|network| {
-                (network.latency, network.jitter) = (milliseconds(20), milliseconds(30));
+                (network.latency, network.jitter) = (Duration::from_millis(20), Duration::from_millis(30));
             });
             wait(6.0).await;
             world.heal_networks();
@@ -17,9 +19,9 @@ pub(super) const CASES: &[Case] = &[
     .quick(),
     Case::fault("latency of 150 ms each way", |world, _| {
         Box::pin(async {
-            world.networks(|network| network.latency = milliseconds(150));
+            world.networks(|network| network.latency = Duration::from_millis(150));
             world.until_cut_off(&[0, 1, 2]).await?;
-            wait(8.0).await;
+            wait(7.0).await;
             world.heal_networks();
             Ok(())
         })
@@ -28,7 +30,7 @@ pub(super) const CASES: &[Case] = &[
         Box::pin(async {
             world.proxies[0].set(|network| network.holds_requests = true);
             world.until_cut_off(&[0]).await?;
-            wait(8.0).await;
+            wait(7.0).await;
             world.heal_networks();
             Ok(())
         })
@@ -38,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
         Box::pin(async {
             world.proxies[1].set(|network| network.holds_replies = true);
             world.until_cut_off(&[1]).await?;
-            wait(8.0).await;
+            wait(7.0).await;
             world.heal_networks();
             Ok(())
         })
@@ -48,7 +50,7 @@ pub(super) const CASES: &[Case] = &[
         Box::pin(async {
             world.networks(|network| (network.holds_requests, network.holds_replies) = (true, true));
             world.until_cut_off(&[0, 1, 2]).await?;
-            wait(8.0).await;
+            wait(7.0).await;
             world.heal_networks();
             Ok(())
         })
@@ -74,7 +76,7 @@ pub(super) const CASES: &[Case] = &[
         Box::pin(async {
             for _ in 0..3 {
                 world.proxies.iter().for_each(crate::proxy::Proxy::vanish);
-                wait(3.0).await;
+                wait(2.0).await;
             }
             Ok(())
         })

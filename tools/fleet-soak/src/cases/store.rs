@@ -2,7 +2,8 @@
 
 use apikey_testkit::servers::{Product, Reply, StoreServer};
 
-use super::{Allowed, Case, NOTHING, SECOND};
+use super::{Allowed, Case, NOTHING};
+use crate::clock::SECOND;
 use crate::proxy::Proxy;
 use crate::traffic::Traffic;
 use crate::world::{PASSWORD, Setup, USER, WITH_USER, World, wait};
@@ -54,9 +55,9 @@ pub(super) const CASES: &[Case] = &[
         })
     })
     .quick(),
-    Case::fault("SCRIPT FLUSH, five times", |world, _| {
+    Case::fault("SCRIPT FLUSH, three times", |world, _| {
         Box::pin(async {
-            for _ in 0..5 {
+            for _ in 0..3 {
                 told(world, &["SCRIPT", "FLUSH"], 1.0).await?;
             }
             Ok(())
@@ -108,7 +109,7 @@ pub(super) const CASES: &[Case] = &[
             Ok(())
         })
     }),
-    Case::fault("fail-over that loses removals", |world, _| Box::pin(fail_over(world))).quick(),
+    Case::fault("fail-over that loses removals", |world, _| Box::pin(fail_over(world))),
     Case::fault("fail-over that loses removals, with one witness", |world, _| Box::pin(one_witness(world)))
         .with(|| {
             let traffic = Traffic { removers: vec![0], ..Traffic::default() };
