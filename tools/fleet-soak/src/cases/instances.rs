@@ -1,6 +1,6 @@
 //! Faults of the instances, and of Kinde.
 
-use super::{Allowed, Case, LOST};
+use super::{Allowed, Case, LOST, STOPPED};
 use crate::world::{Setup, World, new_secret, wait};
 
 pub(super) const CASES: &[Case] = &[
@@ -11,7 +11,7 @@ pub(super) const CASES: &[Case] = &[
             world.instances[1].lock().await.resume()
         })
     })
-    .allow(LOST)
+    .allow(STOPPED)
     .quick(),
     Case::fault("every instance stopped for 1.2 s in turn", |world, _| {
         Box::pin(async {
@@ -23,7 +23,8 @@ pub(super) const CASES: &[Case] = &[
             }
             Ok(())
         })
-    }),
+    })
+    .allow(STOPPED),
     Case::fault("every instance crashes and starts in turn", |world, _| {
         Box::pin(async {
             for instance in world.instances.clone() {

@@ -46,7 +46,7 @@ enum Kind {
 struct Allowed {
     /// Requests get no answer, because their instance stands still or ends.
     lost: bool,
-    /// A key may be unavailable, because Kinde is away, too.
+    /// A key that the instance does not know may be unavailable, because Kinde is away, too.
     unavailable: bool,
     /// By how much longer a linked instance may serve.
     longer: Span,
@@ -54,6 +54,8 @@ struct Allowed {
 
 const NOTHING: Allowed = Allowed { lost: false, unavailable: false, longer: 0 };
 const LOST: Allowed = Allowed { lost: true, ..NOTHING };
+/// While an instance stood still, the time of a verification that was under way has run out.
+const STOPPED: Allowed = Allowed { unavailable: true, ..LOST };
 
 /// All cases.
 pub fn all() -> impl Iterator<Item = &'static Case> {
