@@ -120,7 +120,10 @@ impl View {
     pub(crate) fn begin_or_crowded(self: &Arc<Self>, key: Credential<'_>) -> Option<Attempt> {
         let now = self.clock.now();
         let fingerprint = self.engine.fingerprint(key.as_bytes());
-        let step = self.step(fingerprint, &|| None, now);
+        let mut step = self.step(fingerprint, &|| None, now);
+        if let Step::Verify(flight, _) = &mut step {
+            flight.wait_for_room();
+        }
         self.follow(step, fingerprint, key, now)
     }
 
@@ -207,19 +210,25 @@ impl View {
                 },
             }
         };
+        let void = |source| style.server_fault(ServerFault::UNAVAILABLE).about(source);
         match outcome {
-            Outcome::Accepted(answer) => {
+            Outcome::Accepted(landed) => {
                 let now = clock.now();
                 // The verification may have begun before this request, and then its answer is older than the request.
                 let largest = max_age.map(|max_age| max_age.saturating_add(*timeout));
-                if answer.is_within(largest, now) {
-                    Ok(VerifiedKey::from_verifier(answer, source, now))
-                } else {
-                    Err(style.server_fault(ServerFault::UNAVAILABLE).about(source))
-                }
+                let answer = engine.landed(&landed).filter(|answer| answer.is_within(largest, now));
+                answer
+                    .map(|answer| VerifiedKey::from_verifier(answer, source, now))
+                    .ok_or_else(|| void(source))
             }
-            Outcome::Shared(answer) => {
-                Ok(VerifiedKey::from_verifier(answer, AnswerSource::Shared, clock.now()))
+            Outcome::Shared(landed) => {
+                let now = clock.now();
+                let source = AnswerSource::Shared;
+                // It was fresh when it came. Who waits for a verification may ask for its outcome much later.
+                let answer = engine.landed(&landed).filter(|answer| engine.was_fresh(answer, *timeout, now));
+                answer
+                    .map(|answer| VerifiedKey::from_verifier(answer, source, now))
+                    .ok_or_else(|| void(source))
             }
             Outcome::Refused(refusal) => Err(style.refused(refusal).about(source)),
             Outcome::Limited(limited) => {

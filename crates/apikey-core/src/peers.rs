@@ -61,8 +61,8 @@ pub(crate) struct SharedAnswer {
 pub(crate) enum Counted {
     /// It does.
     Yes(WindowName),
-    /// As many as the limit are counted, attempts under way among them.
-    Full { resets_in: Duration },
+    /// As many as the limit are counted. If they are not used up, some are under way, and may be given back.
+    Full { resets_in: Duration, is_used_up: bool },
     /// The store can't be asked, so this instance counts by itself.
     Unknown,
 }

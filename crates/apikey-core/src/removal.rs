@@ -9,7 +9,7 @@ use std::pin::Pin;
 /// Without a fleet, there is no more to it. If instances share removals, await it to learn that every other
 /// instance will have heard of it, too: 0.9 s later at the latest, if it can reach the store. Awaiting lasts until the
 /// store has the removal, so give it a time limit. The removal reaches the fleet whether you await it or not, as long as
-/// this process lives.
+/// this process and the authenticator live.
 ///
 /// ```
 /// # async fn example(keys: apikey_core::Authenticator) {

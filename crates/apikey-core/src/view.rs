@@ -12,7 +12,7 @@ use crate::extract::Extraction;
 use crate::options::Options;
 use crate::peers::Peers;
 use crate::policy::Policy;
-use crate::removal::Removal;
+use crate::removal::{Everywhere, Removal};
 use crate::request::RequestHead;
 use crate::telemetry::Telemetry;
 use crate::uploads::RefusedUploads;
@@ -94,6 +94,14 @@ impl View {
             // The iterator is the caller's code, so it must not run under a lock.
             let some: Vec<Purge> = purges.by_ref().take(MOST_REMOVED_AT_ONCE).collect();
             if some.is_empty() {
+                // Whoever awaits it keeps the work alive that tells the fleet.
+                let worker = Arc::clone(&self.worker);
+                let everywhere = everywhere.map(|everywhere: Everywhere| -> Everywhere {
+                    Box::pin(async move {
+                        everywhere.await;
+                        drop(worker);
+                    })
+                });
                 return Removal::new(removed, everywhere);
             }
             everywhere = self.peers.as_ref().map(|peers| peers.remove(&some));

@@ -55,12 +55,12 @@ fn record(reply: Reply) -> Option<(Tip, StoreTime, Record)> {
 
 /// What the script `take` returns.
 pub(crate) fn taken(reply: Reply, window: Duration) -> Option<Taken> {
-    let [is_counted, more] = reply.into_array()?;
+    let [is_counted, more, is_used_up] = reply.into_array()?;
     if is_counted.into_number()? == 1 {
         return Some(Taken::Counted(WindowId(more.into_bytes()?.try_into().ok()?)));
     }
     let resets_in = Duration::from_millis(more.into_number()?).min(window);
-    Some(Taken::Full { resets_in })
+    Some(Taken::Full { resets_in, is_used_up: is_used_up.into_number()? == 1 })
 }
 
 #[cfg(test)]
@@ -110,14 +110,15 @@ mod tests {
         short[1] = bytes("short");
         assert_eq!(pulled(good("5-1", short), 3), None);
         assert_eq!(pulled(Reply::Nothing, 3), None);
-        assert_eq!(taken(Reply::List(vec![Reply::Number(1), bytes("short")]), Duration::ZERO), None);
+        let short = vec![Reply::Number(1), bytes("short"), Reply::Number(0)];
+        assert_eq!(taken(Reply::List(short), Duration::ZERO), None);
     }
 
     #[test]
     fn no_window_ends_later_than_a_whole_one() {
         let minute = Duration::from_secs(60);
-        let full = Reply::List(vec![Reply::Number(0), Reply::Number(3_600_000)]);
-        assert_eq!(taken(full, minute), Some(Taken::Full { resets_in: minute }));
+        let full = Reply::List(vec![Reply::Number(0), Reply::Number(3_600_000), Reply::Number(1)]);
+        assert_eq!(taken(full, minute), Some(Taken::Full { resets_in: minute, is_used_up: true }));
     }
 
     #[test]

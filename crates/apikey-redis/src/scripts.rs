@@ -5,7 +5,7 @@ use crate::client::Script;
 pub(crate) struct Scripts {
     pub(crate) append: Script,
     pub(crate) check: Script,
-    pub(crate) give_back: Script,
+    pub(crate) end_attempt: Script,
     pub(crate) keep: Script,
     pub(crate) pull: Script,
     pub(crate) take: Script,
@@ -16,7 +16,7 @@ impl Scripts {
         Self {
             append: Script::new(include_str!("scripts/append.lua")),
             check: Script::new(include_str!("scripts/check.lua")),
-            give_back: Script::new(include_str!("scripts/give_back.lua")),
+            end_attempt: Script::new(include_str!("scripts/end_attempt.lua")),
             keep: Script::new(include_str!("scripts/keep.lua")),
             pull: Script::new(include_str!("scripts/pull.lua")),
             take: Script::new(include_str!("scripts/take.lua")),

@@ -132,9 +132,10 @@ impl FleetStore for RedisStore {
         Ok(replies::taken(reply, window).ok_or_else(|| Fault::unexpected("a window"))?)
     }
 
-    async fn give_back(&self, name: &Name, window: WindowId) -> Result<(), StoreError> {
+    async fn end_attempt(&self, name: &Name, window: WindowId, is_used: bool) -> Result<(), StoreError> {
         let key = self.prefix.window(name);
-        self.run(&self.scripts.give_back, &key, &[&window.0], Patience::AtOnce).await?;
+        let is_used: &[u8] = if is_used { b"1" } else { b"0" };
+        self.run(&self.scripts.end_attempt, &key, &[&window.0, is_used], Patience::AtOnce).await?;
         Ok(())
     }
 

@@ -39,6 +39,8 @@ enum Flaw {
     KeepsWindowsForEver,
     /// Nothing is given back.
     GivesNothingBack,
+    /// Attempts that stay counted are given back, too.
+    GivesEverythingBack,
     /// The clock stands.
     StopsTheClock,
     FailsItsCheck,
@@ -118,18 +120,23 @@ impl FleetStore for Flawed {
         if self.flaw == Flaw::KeepsWindowsForEver {
             let taken = self.inner.take(name, limit, HOUR).await?;
             return Ok(match taken {
-                Taken::Full { resets_in } => Taken::Full { resets_in: resets_in.min(window) },
+                Taken::Full { resets_in, is_used_up } => {
+                    Taken::Full { resets_in: resets_in.min(window), is_used_up }
+                }
                 counted => counted,
             });
         }
         self.inner.take(name, limit, window).await
     }
 
-    async fn give_back(&self, name: &Name, window: WindowId) -> Result<(), StoreError> {
+    async fn end_attempt(&self, name: &Name, window: WindowId, is_used: bool) -> Result<(), StoreError> {
         if self.flaw == Flaw::GivesNothingBack {
             return Ok(());
         }
-        self.inner.give_back(name, window).await
+        if self.flaw == Flaw::GivesEverythingBack {
+            return self.inner.end_attempt(name, window, false).await;
+        }
+        self.inner.end_attempt(name, window, is_used).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -176,5 +183,6 @@ noticed! {
     a_crowd_that_takes_too_many_is_noticed: CountsTooMany breaks windows::no_crowd_takes_more_than_the_limit;
     a_window_that_never_ends_is_noticed: KeepsWindowsForEver breaks windows::a_window_ends_after_its_time;
     an_attempt_that_stays_counted_is_noticed: GivesNothingBack breaks windows::what_is_given_back_can_be_taken_again;
+    a_used_attempt_that_is_given_back_is_noticed: GivesEverythingBack breaks windows::attempts_under_way_do_not_use_a_window_up;
     a_store_that_does_not_work_is_noticed: FailsItsCheck breaks calls::a_store_that_works_passes_its_check;
 }

@@ -79,9 +79,9 @@ impl<S: FleetStore> FleetStore for Counted<S> {
         self.store.take(name, limit, window).await
     }
 
-    async fn give_back(&self, name: &Name, window: WindowId) -> Result<(), StoreError> {
+    async fn end_attempt(&self, name: &Name, window: WindowId, is_used: bool) -> Result<(), StoreError> {
         count(&self.calls.gifts);
-        self.store.give_back(name, window).await
+        self.store.end_attempt(name, window, is_used).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

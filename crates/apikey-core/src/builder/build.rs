@@ -87,14 +87,14 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
             queue_patience: self.verification_timeout / QUEUE_PART,
             health_check_timeout: health_check_timeout(self.verification_timeout),
             overdue_after: self.verification_timeout + GRACE,
-            cut_off: self.fleet.cut_off()?,
+            cut_off: self.fleet.cut_off(self.verification_timeout)?,
             one_secret_per_key_id: !self.verifier.allows_several_secrets_per_key_id(),
         };
         let runtime = match self.runtime {
             Some(handle) => VerificationRuntime::Application(handle),
             None => VerificationRuntime::on_a_thread()?,
         };
-        let serves_stale = !self.stale_if_error.is_zero() || engine.cut_off.is_some();
+        let serves_stale = !self.stale_if_error.is_zero();
         let telemetry = Arc::new(Telemetry::told_to(self.observer));
         let membership = self.fleet.membership(&self.verifier.realm())?;
         let fingerprinter = membership.fingerprinter()?;

@@ -98,7 +98,7 @@ impl FleetSettings {
 
     /// # Errors
     /// [`ConfigError`] if the operating system gives no random numbers.
-    pub(super) fn cut_off(&self) -> Result<Option<CutOff>, ConfigError> {
+    pub(super) fn cut_off(&self, verification: Duration) -> Result<Option<CutOff>, ConfigError> {
         if !self.is_shared() {
             return Ok(None);
         }
@@ -106,7 +106,7 @@ impl FleetSettings {
             ConfigError::new("random numbers", format!("the operating system returned none: {error}"))
         })?;
         let serves_for = self.unconfirmed_for;
-        Ok(Some(CutOff { reused_for: REUSED_FOR.min(serves_for), serves_for, seed }))
+        Ok(Some(CutOff { reused_for: REUSED_FOR.min(serves_for), serves_for, verification, seed }))
     }
 
     /// # Errors

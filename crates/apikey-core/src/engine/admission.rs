@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
 use super::attempts::{Ended, Limited, Opening, Window};
 use super::turn::TurnState;
@@ -41,7 +40,7 @@ pub(super) struct AdmissionSettings {
 
 pub(super) struct Admission {
     inner: Mutex<Inner>,
-    freed: Notify,
+    freed: Arc<Notify>,
 }
 
 struct Inner {
@@ -76,7 +75,8 @@ pub(super) enum Admitted {
 }
 
 impl Admission {
-    pub(super) fn new(settings: AdmissionSettings) -> Self {
+    /// `freed` is notified whenever a place is given back.
+    pub(super) fn new(settings: AdmissionSettings, freed: Arc<Notify>) -> Self {
         let inner = Inner {
             settings,
             places: Places::new(settings.most_places),
@@ -84,7 +84,7 @@ impl Admission {
             pace: Pace::new(settings.patience),
             last_number: 0,
         };
-        Self { inner: Mutex::new(inner), freed: Notify::new() }
+        Self { inner: Mutex::new(inner), freed }
     }
 
     /// How many calls may be under way at once now.
@@ -100,11 +100,6 @@ impl Admission {
     /// How long a call usually takes.
     pub(super) fn usual(&self) -> Duration {
         self.lock().places.usual()
-    }
-
-    /// Waits until the next place is given back.
-    pub(super) fn freed(&self) -> Notified<'_> {
-        self.freed.notified()
     }
 
     /// Asks for a place, or for a place in the queue.
@@ -132,7 +127,7 @@ impl Admission {
 
     /// Gives a place back until the flight applies again. `false` if too many flights wait already. Then the
     /// place is given back for good.
-    pub(super) fn rest(&self, client: Option<Client>, turn: &Arc<Turn>, now: Instant) -> bool {
+    pub(super) fn rest(&self, client: Option<Client>, turn: &Arc<Turn>, used: Used, now: Instant) -> bool {
         if !turn.end() {
             return false;
         }
@@ -141,7 +136,7 @@ impl Admission {
         if may_rest {
             inner.shares.begin_rest(client);
         }
-        inner.give_place_back(client, Used::Overloaded, now);
+        inner.give_place_back(client, used, now);
         inner.dispatch(now);
         drop(inner);
         self.freed.notify_waiters();

@@ -19,6 +19,8 @@ pub(crate) struct CutOff {
     pub(crate) reused_for: Duration,
     /// An older one serves only if Kinde can't answer, and only for this long after it was asked for or confirmed.
     pub(crate) serves_for: Duration,
+    /// How long a verification may take.
+    pub(crate) verification: Duration,
     /// A random number of this instance.
     pub(crate) seed: u64,
 }
@@ -33,11 +35,11 @@ impl Confirmations {
     /// `None`: there is no fleet.
     pub(super) fn new(cut_off: Option<CutOff>) -> Self {
         let linked_until = AtomicU64::new(if cut_off.is_some() { 0 } else { u64::MAX });
-        let [reuse, serves] = cut_off.map_or([Duration::ZERO; 2], |cut_off| {
-            let CutOff { reused_for, serves_for, .. } = cut_off;
-            [reused_for, serves_for]
+        let [reuse, serves, verification] = cut_off.map_or([Duration::ZERO; 3], |cut_off| {
+            let CutOff { reused_for, serves_for, verification, .. } = cut_off;
+            [reused_for, serves_for, verification]
         });
-        Self { linked_until, limits: CurrencyLimits::new(LEASE, reuse, serves) }
+        Self { linked_until, limits: CurrencyLimits::new(LEASE, reuse, serves, verification) }
     }
 
     /// Whether every removal that the log got a lease ago has been applied here.
@@ -88,8 +90,12 @@ mod tests {
     use crate::engine::cached_key::nanoseconds;
     use proptest::prelude::*;
 
-    const CUT_OFF: CutOff =
-        CutOff { reused_for: Duration::from_secs(10), serves_for: Duration::from_secs(60), seed: 0 };
+    const CUT_OFF: CutOff = CutOff {
+        reused_for: Duration::from_secs(10),
+        serves_for: Duration::from_secs(60),
+        verification: Duration::from_secs(3),
+        seed: 0,
+    };
 
     fn lifetime() -> Lifetime {
         let (time_to_live, stale_if_error) = (Duration::from_secs(1000), Duration::ZERO);

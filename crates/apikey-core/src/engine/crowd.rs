@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::client::Client;
 use crate::tally::Tally;
 
@@ -13,18 +15,21 @@ const SHARE: usize = 8;
 pub(super) struct Crowd {
     most: usize,
     waiting: Arc<Mutex<Tally>>,
+    freed: Arc<Notify>,
 }
 
 /// The slot of one caller in the crowd. It is given back when this is dropped.
 pub(super) struct WaitingSlot {
     client: Option<Client>,
     waiting: Arc<Mutex<Tally>>,
+    freed: Arc<Notify>,
     left: AtomicBool,
 }
 
 impl Crowd {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, waiting: Arc::default() }
+    /// `freed` is notified whenever a slot is given back.
+    pub(super) fn new(most: usize, freed: Arc<Notify>) -> Self {
+        Self { most, waiting: Arc::default(), freed }
     }
 
     /// A slot for one more caller of this client. `None` if the crowd, or the client's part of it, is full.
@@ -38,7 +43,8 @@ impl Crowd {
         }
         waiting.add(client);
         drop(waiting);
-        Some(WaitingSlot { client, waiting: Arc::clone(&self.waiting), left: AtomicBool::new(false) })
+        let (waiting, freed) = (Arc::clone(&self.waiting), Arc::clone(&self.freed));
+        Some(WaitingSlot { client, waiting, freed, left: AtomicBool::new(false) })
     }
 
     /// How many callers wait.
@@ -59,6 +65,7 @@ impl WaitingSlot {
     pub(super) fn leave(&self) {
         if !self.left.swap(true, Ordering::Relaxed) {
             lock(&self.waiting).take_off(self.client);
+            self.freed.notify_waiters();
         }
     }
 }
@@ -84,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_client_alone_has_seven_eighths_and_beside_others_one() {
-        let crowd = Crowd::new(16);
+        let crowd = Crowd::new(16, Arc::default());
         let alone: Vec<Option<WaitingSlot>> = (0..16).map(|_| crowd.enter(client(1))).collect();
         assert_eq!(alone.iter().flatten().count(), 14);
         let others: Vec<Option<WaitingSlot>> = (0..3).map(|_| crowd.enter(client(2))).collect();
@@ -101,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_smallest_crowd_is_one() {
-        let crowd = Crowd::new(1);
+        let crowd = Crowd::new(1, Arc::default());
         let one = crowd.enter(client(1)).unwrap();
         assert!(crowd.enter(client(1)).is_none() && crowd.enter(client(2)).is_none());
         one.leave();

@@ -11,11 +11,13 @@ pub(crate) struct CurrencyLimits {
     pub(crate) reuse: Duration,
     /// How long after the last confirmation an answer may serve if Kinde can't answer, either.
     pub(crate) cut_off: Duration,
+    /// How long a verification may take. Who waits for one gets its answer, even from a cut-off instance.
+    pub(crate) verification: Duration,
 }
 
 impl CurrencyLimits {
-    pub(crate) fn new(lease: Duration, reuse: Duration, cut_off: Duration) -> Self {
-        Self { lease, reuse: reuse.min(cut_off), cut_off }
+    pub(crate) fn new(lease: Duration, reuse: Duration, cut_off: Duration, verification: Duration) -> Self {
+        Self { lease, reuse: reuse.min(cut_off), cut_off, verification }
     }
 }
 
@@ -57,7 +59,8 @@ pub(crate) fn may_land(
     now: Instant,
     limits: &CurrencyLimits,
 ) -> bool {
-    let is_young = now.saturating_duration_since(asked) < limits.lease.max(limits.cut_off);
+    let longest = limits.lease.max(limits.cut_off).max(limits.verification);
+    let is_young = now.saturating_duration_since(asked) < longest;
     is_young || currency(asked, confirmed, now, limits) == Currency::Current
 }
 
@@ -69,7 +72,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn limits() -> CurrencyLimits {
-        CurrencyLimits::new(Duration::from_millis(900), 10 * SECOND, 60 * SECOND)
+        CurrencyLimits::new(Duration::from_millis(900), 10 * SECOND, 60 * SECOND, 3 * SECOND)
     }
 
     /// The currency at 1,000 s of an answer asked for at `asked`, and a confirmation at `confirmed`, in seconds.
@@ -102,7 +105,7 @@ mod tests {
 
     #[test]
     fn without_a_cut_off_time_only_linked_instances_use_answers() {
-        let limits = CurrencyLimits::new(SECOND, 10 * SECOND, Duration::ZERO);
+        let limits = CurrencyLimits::new(SECOND, 10 * SECOND, Duration::ZERO, SECOND);
         let now = Instant::now();
         assert_eq!(currency(now, None, now, &limits), Currency::Outdated);
         assert_eq!(currency(now, Some(now), now, &limits), Currency::Current);
@@ -110,12 +113,12 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_too_long_on_its_way_does_not_land() {
-        let limits = CurrencyLimits::new(SECOND, 10 * SECOND, Duration::ZERO);
+        let limits = CurrencyLimits::new(SECOND, 10 * SECOND, Duration::ZERO, 3 * SECOND);
         let asked = Instant::now();
         let lands_after = |age, confirmed| may_land(asked, confirmed, asked + age, &limits);
-        assert!(lands_after(SECOND - Duration::from_millis(1), None));
-        assert!(!lands_after(SECOND, None));
-        assert!(lands_after(SECOND, Some(asked + SECOND)), "it is linked");
+        assert!(lands_after(3 * SECOND - Duration::from_millis(1), None), "a verification may take 3 s");
+        assert!(!lands_after(3 * SECOND, None));
+        assert!(lands_after(3 * SECOND, Some(asked + 3 * SECOND)), "it is linked");
     }
 
     proptest! {

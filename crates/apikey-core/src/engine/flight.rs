@@ -33,6 +33,8 @@ pub(crate) struct Flight {
     client: Option<Client>,
     has_answer: bool,
     is_probe: bool,
+    /// Its caller waits until there is room to ask.
+    waits_for_room: bool,
     has_landed: bool,
     stage: Stage,
     attempt: Option<CountedAttempt>,
@@ -93,6 +95,7 @@ impl Flight {
             client: applicant.client,
             has_answer: applicant.has_answer,
             is_probe: false,
+            waits_for_room: false,
             has_landed: false,
             stage,
             attempt: None,
@@ -109,6 +112,16 @@ impl Flight {
         matches!(self.stage, Stage::Looking(_))
     }
 
+    /// If there is no room when the flight has looked into the fleet's store, it is not turned away.
+    pub(crate) fn wait_for_room(&mut self) {
+        self.waits_for_room = true;
+    }
+
+    /// Whether the flight should ask for a place again when one may be free.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.waits_for_room
+    }
+
     /// Asks for a place, if the flight has looked into the fleet's store in vain.
     ///
     /// # Errors
@@ -122,7 +135,9 @@ impl Flight {
                 Ok(())
             }
             Err(instead) => {
-                self.stage = Stage::Landed;
+                if !(self.waits_for_room && matches!(instead, Report::Crowded)) {
+                    self.stage = Stage::Landed;
+                }
                 Err(instead)
             }
         }
@@ -213,8 +228,17 @@ impl Flight {
     /// Gives the place up until the moment that Kinde named. `false` if too many flights wait already. Then the
     /// flight must land.
     pub(crate) fn rest(&mut self, now: Instant) -> bool {
+        self.give_way(Used::Overloaded, now)
+    }
+
+    /// The same until attempts of its client have ended elsewhere in the fleet.
+    pub(crate) fn rest_unused(&mut self, now: Instant) -> bool {
+        self.give_way(Used::Otherwise, now)
+    }
+
+    fn give_way(&mut self, used: Used, now: Instant) -> bool {
         let Stage::Flying(turn) = &self.stage else { return false };
-        let rests = self.engine.admission.rest(self.client, turn, now);
+        let rests = self.engine.admission.rest(self.client, turn, used, now);
         self.stage = if rests { Stage::Resting } else { Stage::Landed };
         rests
     }
@@ -271,7 +295,7 @@ impl Flight {
                 self.leave(used, now);
                 self.engine.learn(seen, self.client, self.is_probe, now);
                 let key = match &outcome {
-                    Outcome::Accepted(answer) => Some(&answer.verification),
+                    Outcome::Accepted(landed) => Some(&landed.answer.verification),
                     _ => None,
                 };
                 // A purge or a rotation may have made the answer void.

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::key::{Fingerprint, Fingerprinter};
@@ -98,6 +99,8 @@ pub(crate) struct Engine {
     breaker: breaker::Breaker,
     admission: admission::Admission,
     crowd: crowd::Crowd,
+    /// Is notified when there may be room for one more caller.
+    freed: Arc<Notify>,
     flights: flights::Flights,
 }
 
@@ -123,7 +126,7 @@ impl Engine {
             stale_if_error: settings.stale_if_error,
             spread: settings.cut_off.map(|cut_off| cut_off.seed),
         };
-        let outages = Arc::default();
+        let (outages, freed) = (Arc::default(), Arc::<Notify>::default());
         Arc::new(Self {
             cache: cache::Cache::new(settings.cache_capacity, settings.one_secret_per_key_id),
             negative: negative::Negative::new(settings.negative_time_to_live),
@@ -134,8 +137,9 @@ impl Engine {
             counters: AtomicU32::new(0),
             overloads: overload::Overloads::new(),
             breaker: breaker::Breaker::new(settings.circuit_breaker, settings.health_check_timeout),
-            admission: admission::Admission::new(admission),
-            crowd: crowd::Crowd::new(settings.max_waiting),
+            admission: admission::Admission::new(admission, Arc::clone(&freed)),
+            crowd: crowd::Crowd::new(settings.max_waiting, Arc::clone(&freed)),
+            freed,
             flights: flights::Flights::default(),
             interner: interner::Interner::default(),
             fingerprinter,
@@ -174,9 +178,9 @@ impl Engine {
         self.admission.places()
     }
 
-    /// Waits until the next call gives its place back.
+    /// Waits until the next call gives its place back, or the next caller no longer waits.
     pub(crate) fn place_freed(&self) -> Notified<'_> {
-        self.admission.freed()
+        self.freed.notified()
     }
 
     /// What counts the attempts of clients unless a route counts for itself.
@@ -200,6 +204,11 @@ impl Engine {
     /// How an answer may serve now. Every decision must ask this, and not the answer alone.
     pub(crate) fn freshness(&self, answer: &CachedKey, now: Instant) -> Freshness {
         self.confirmations.bound(answer.freshness(now), answer.asked_at(), now, &self.lifetime)
+    }
+
+    /// Whether the answer was fresh at some moment of this last span of time.
+    pub(crate) fn was_fresh(&self, answer: &CachedKey, span: Duration, now: Instant) -> bool {
+        now.checked_sub(span).is_none_or(|earlier| answer.freshness(earlier) == Freshness::Fresh)
     }
 
     /// Whether this instance knows of every removal that its fleet made a moment ago.

@@ -16,9 +16,9 @@ use crate::verifier::ServerFault;
 /// What all callers that wait for one flight get.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
-    Accepted(Arc<CachedKey>),
+    Accepted(LandedAnswer),
     /// Another instance of the fleet got the answer.
-    Shared(Arc<CachedKey>),
+    Shared(LandedAnswer),
     Refused(Refusal),
     Failed {
         fault: ServerFault,
@@ -26,6 +26,14 @@ pub(crate) enum Outcome {
         stale_may_serve: bool,
     },
     Limited(Limited),
+}
+
+/// An answer with which a flight landed.
+#[derive(Debug, Clone)]
+pub(crate) struct LandedAnswer {
+    pub(crate) answer: Arc<CachedKey>,
+    /// The number of the latest purge at that moment.
+    pub(super) purges_seen: u64,
 }
 
 /// Where a flight stores its outcome, and where its waiters find it.

@@ -2,9 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
+use super::cached_key::CachedKey;
+use super::outcome::LandedAnswer;
 use crate::key::{Fingerprint, FingerprintHashing};
 use crate::telemetry::PurgedBy;
 use crate::verification::Verification;
@@ -209,6 +212,17 @@ impl Engine {
             self.negative.clear();
         }
         removed
+    }
+
+    /// The answer with which a flight landed, for a caller that waited for it and looks only now. `None` if a purge may have
+    /// concerned it meanwhile.
+    pub(crate) fn landed(&self, landed: &LandedAnswer) -> Option<Arc<CachedKey>> {
+        let LandedAnswer { answer, purges_seen } = landed;
+        if self.flights.lock().purges.now() == *purges_seen {
+            return Some(Arc::clone(answer));
+        }
+        // A purge takes what it concerns out of the cache. What is there now is this answer, or a later one.
+        self.cache.answer(&answer.fingerprint(), |held| held.asked_at() >= answer.asked_at())
     }
 
     #[cfg(test)]

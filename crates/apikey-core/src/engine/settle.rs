@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::cached_key::{CachedKey, Freshness};
 use super::flights::{FlightId, Table};
-use super::outcome::Outcome;
+use super::outcome::{LandedAnswer, Outcome};
 use super::report::Report;
 use super::{CROWDED, Engine};
 use crate::evidence::StaleAnswer;
@@ -58,7 +58,7 @@ impl Engine {
                 self.end(question, outcome)
             }
             Report::Lost(fault) => {
-                let outcome = self.lost(question.flight.key, fault);
+                let outcome = self.lost(question.flight.key, fault, now);
                 self.end(question, outcome)
             }
             Report::SetUp { stale_may_serve } => {
@@ -82,7 +82,7 @@ impl Engine {
             return None;
         }
         match self.accepted(question, answer, now) {
-            Settled::Landed { outcome: Outcome::Accepted(answer), .. } => Some(Outcome::Shared(answer)),
+            Settled::Landed { outcome: Outcome::Accepted(landed), .. } => Some(Outcome::Shared(landed)),
             Settled::Landed { outcome, .. } => Some(outcome),
             Settled::AskAgain => None,
         }
@@ -120,12 +120,13 @@ impl Engine {
         let is_kept = answer.freshness(answer.asked_at()) == Freshness::Fresh;
         let is_rotation = is_kept && self.cache.store(Arc::clone(&answer));
         flights.end(question.flight);
+        let purges_seen = flights.purges.now();
         drop(flights);
         if is_rotation {
             self.telemetry.purged(PurgedBy::Rotation, Some(answer.verification.key_id()), 1);
         }
         self.negative.remove(&key);
-        Settled::Landed { outcome: Outcome::Accepted(answer), is_rotation }
+        Settled::Landed { outcome: Outcome::Accepted(LandedAnswer { answer, purges_seen }), is_rotation }
     }
 
     /// Whether Kinde accepted another secret of the same key id that was asked about later. Then this secret
@@ -169,7 +170,7 @@ impl Engine {
             StaleAnswer::ServesWhileOpen => self.breaker.is_open(),
         };
         if !stale_may_serve {
-            self.cache.end_extension(&key);
+            self.forget_what_is_stale(key, now);
         }
         let wait = match class {
             FailureClass::Overload => self.overloads.wait(&key, now),
@@ -185,12 +186,23 @@ impl Engine {
 
     /// The flight's task ended without a report. If the verifier panicked, this key alone may make it panic, so
     /// its stale answer is forgotten.
-    fn lost(&self, key: Fingerprint, fault: ServerFault) -> Outcome {
+    fn lost(&self, key: Fingerprint, fault: ServerFault, now: Instant) -> Outcome {
         let stale_may_serve = fault != ServerFault::Internal || self.breaker.is_open();
         if !stale_may_serve {
-            self.cache.end_extension(&key);
+            self.forget_what_is_stale(key, now);
         }
         Outcome::Failed { fault, stale_may_serve }
+    }
+
+    /// What may serve only while Kinde can't answer is forgotten. A fresh answer stays until its time to live ends.
+    fn forget_what_is_stale(&self, key: Fingerprint, now: Instant) {
+        let is_unconfirmed =
+            || self.cache.answer(&key, |answer| self.freshness(answer, now) != Freshness::Fresh).is_some();
+        if !self.is_linked(now) && is_unconfirmed() {
+            self.cache.remove(&key);
+        } else {
+            self.cache.end_extension(&key);
+        }
     }
 
     fn end(&self, question: &Question, outcome: Outcome) -> Settled {

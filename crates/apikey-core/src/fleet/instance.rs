@@ -340,16 +340,17 @@ impl Peers for Instance {
         let taking = self.store.take(&name, limit.attempts(), limit.window());
         match timeout(BUDGET_OF_A_REQUEST, taking).await {
             Ok(Ok(Taken::Counted(WindowId(id)))) => Counted::Yes(WindowName(id)),
-            Ok(Ok(Taken::Full { resets_in })) => Counted::Full { resets_in },
+            Ok(Ok(Taken::Full { resets_in, is_used_up })) => Counted::Full { resets_in, is_used_up },
             Ok(Err(_)) | Err(_) => Counted::Unknown,
         }
     }
 
     async fn end(&self, client: Client, window: WindowOfClient, id: WindowName, is_used: bool) {
-        if !is_used {
+        // If every attempt counts, nobody asks how many have ended.
+        if !is_used || window.limit.counts_only_refused {
             let name = self.window_name(client, &window);
-            let giving_back = self.store.give_back(&name, WindowId(id.0));
-            let _best_effort = timeout(BUDGET_OF_A_WRITE, giving_back).await;
+            let ending = self.store.end_attempt(&name, WindowId(id.0), is_used);
+            let _best_effort = timeout(BUDGET_OF_A_WRITE, ending).await;
         }
     }
 

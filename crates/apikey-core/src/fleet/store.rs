@@ -12,7 +12,7 @@ use async_trait::async_trait;
 ///
 /// - *entries*: sealed answers about keys ([`look`](Self::look), [`keep`](Self::keep)),
 /// - one *log* of removals in a single order ([`append`](Self::append), [`pull`](Self::pull)),
-/// - *windows*, which count attempts ([`take`](Self::take), [`give_back`](Self::give_back)).
+/// - *windows*, which count attempts ([`take`](Self::take), [`end_attempt`](Self::end_attempt)).
 ///
 /// The core calls a method with a time limit of its own, and drops the future when the limit is over. The connection
 /// must stay usable then.
@@ -60,18 +60,19 @@ pub trait FleetStore: Send + Sync + 'static {
     /// The core has lost touch. Drop the connections, and find the primary again.
     fn rediscover(&self) {}
 
-    /// Counts one attempt in the window under this name, if fewer than `limit` are counted. A window begins with its
-    /// first attempt, and ends after `window`.
+    /// Counts one attempt in the window under this name, if fewer than `limit` are counted, and notes that it is under way. A
+    /// window begins with its first attempt, and ends after `window`.
     ///
     /// # Errors
     /// [`StoreError`]. The attempt may be counted nevertheless.
     async fn take(&self, name: &Name, limit: u32, window: Duration) -> Result<Taken, StoreError>;
 
-    /// Counts one attempt less, if the window is still the current one.
+    /// Ends one attempt that [`take`](Self::take) has counted, if the window is still the current one. If `is_used`, it stays
+    /// counted, else one less is counted.
     ///
     /// # Errors
-    /// [`StoreError`]. The attempt may be given back nevertheless.
-    async fn give_back(&self, name: &Name, window: WindowId) -> Result<(), StoreError>;
+    /// [`StoreError`]. The attempt may have ended nevertheless.
+    async fn end_attempt(&self, name: &Name, window: WindowId, is_used: bool) -> Result<(), StoreError>;
 
     /// Whether the store can be reached and lets this program do all of the above. Call it at start-up.
     ///
@@ -80,7 +81,8 @@ pub trait FleetStore: Send + Sync + 'static {
     async fn check(&self) -> Result<(), StoreError>;
 }
 
-/// The name of an entry, of a window or of a log. Nobody without the fleet's secret can tell what it stands for.
+/// The name of an entry, of a window or of a log. Nobody without the fleet's secret can tell what an entry or a window
+/// stands for. The name of a log is a hash of the realm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name(pub [u8; 16]);
 
@@ -176,6 +178,8 @@ pub enum Taken {
     Full {
         /// When the window ends.
         resets_in: Duration,
+        /// As many have ended and stay counted. Otherwise some are under way, and may be given back.
+        is_used_up: bool,
     },
 }
 

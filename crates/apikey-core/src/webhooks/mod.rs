@@ -52,7 +52,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 ///
 /// A webhook is a token (JWT) that Kinde signs with RS256. There is no secret to set up: the public keys are fetched from
 /// `https://{domain}/.well-known/jwks` when the first webhook comes. They serve for an hour, and for longer if Kinde can't
-/// be reached. A webhook that names an unknown key causes a fetch, at most once a minute.
+/// be reached. A webhook that names an unknown key causes a fetch, at most once a minute. While no keys could ever be fetched,
+/// any webhook causes one, at most every 4 s.
 ///
 /// An event that can't be verified has no effect. Kinde has no events about API keys: a key that is revoked while its owner
 /// stays is let in until its cached answer expires.

@@ -23,7 +23,8 @@ use crate::verifier::VerifierError;
 const LONGEST_WAIT_FOR_EVERYBODY: Duration = Duration::from_secs(1);
 /// Flights that rest until the same moment ask spread over a quarter of their wait, but over no more than this.
 const LONGEST_SPREAD: Duration = Duration::from_millis(250);
-/// How long a flight waits until it asks again whether its client's attempts under way in the fleet have ended.
+/// How long a flight waits at first until it asks again whether its client's attempts under way in the fleet have ended. The
+/// next times it waits twice as long.
 const WHILE_FULL: Duration = Duration::from_millis(50);
 
 pub(super) struct Pilot {
@@ -42,6 +43,16 @@ pub(super) struct Pilot {
 /// An attempt that the fleet counts.
 type CountedAttempt = (Client, WindowOfClient, WindowName);
 
+/// Whether the fleet lets the client make an attempt.
+enum MayAttempt {
+    /// It does. `None` if nobody counts, or the store can't.
+    Yes(Option<CountedAttempt>),
+    /// It depends on how the attempts under way elsewhere end.
+    Later,
+    /// The client has used up its attempts. They come back after this time.
+    No(Duration),
+}
+
 impl Pilot {
     /// Flies until the flight has landed.
     pub(super) async fn fly(self: Arc<Self>, flight: Flight, key: PresentedKey) {
@@ -50,9 +61,9 @@ impl Pilot {
     }
 
     async fn fly_until(&self, deadline: Instant, flight: Flight, key: PresentedKey) {
-        let Some(mut flight) = self.look(flight, &key).await else { return };
+        let Some(mut flight) = self.look(flight, &key, deadline).await else { return };
         let mut allowance = self.tries.begin();
-        let mut attempt = None;
+        let (mut attempt, mut while_full) = (None, WHILE_FULL);
         let mut turn_until = Instant::now() + self.engine.queue_patience().min(self.timeout);
         let mut overload = None;
         loop {
@@ -63,15 +74,21 @@ impl Pilot {
                     self.log.tell(&error, now);
                     Report::Failed(error)
                 });
-                let _landed = flight.land(report, now);
-                return;
+                return self.give_up(flight, report, &key, attempt).await;
             }
             if attempt.is_none() {
-                match self.count(&mut flight, turn_until).await {
-                    Ok(counted) => attempt = counted,
-                    Err(report) => {
-                        let _landed = flight.land(report, self.clock.now());
-                        return;
+                match self.count(&flight).await {
+                    MayAttempt::Yes(counted) => attempt = counted,
+                    MayAttempt::Later => {
+                        if self.wait_for_others(&mut flight, while_full, turn_until).await {
+                            while_full *= 2;
+                            continue;
+                        }
+                        return self.give_up(flight, Report::Crowded, &key, None).await;
+                    }
+                    MayAttempt::No(resets_in) => {
+                        let limited = flight.is_limited_elsewhere(resets_in, self.clock.now());
+                        return self.give_up(flight, limited, &key, None).await;
                     }
                 }
             }
@@ -104,7 +121,7 @@ impl Pilot {
     }
 
     /// Looks for an answer of another instance. `None` if the flight has landed.
-    async fn look(&self, flight: Flight, key: &PresentedKey) -> Option<Flight> {
+    async fn look(&self, flight: Flight, key: &PresentedKey, deadline: Instant) -> Option<Flight> {
         if !flight.looks() {
             return Some(flight);
         }
@@ -116,34 +133,57 @@ impl Pilot {
             Some(judgement) => flight.land_shared(judgement, self.clock.now())?,
             None => flight,
         };
-        match flight.admit(self.clock.now()) {
-            Ok(()) => Some(flight),
-            Err(report) => {
-                let _landed = flight.land(report, self.clock.now());
-                None
+        loop {
+            let mut freed = std::pin::pin!(self.engine.place_freed());
+            // From here on, this notices all room that there may be.
+            freed.as_mut().enable();
+            match flight.admit(self.clock.now()) {
+                Ok(()) => return Some(flight),
+                Err(Report::Crowded)
+                    if flight.waits_for_room() && timeout_at(deadline, freed).await.is_ok() => {}
+                Err(report) => {
+                    let _landed = flight.land(report, self.clock.now());
+                    return None;
+                }
             }
         }
     }
 
     /// Counts the attempt in the whole fleet, if it counts at all.
-    async fn count(&self, flight: &mut Flight, until: Instant) -> Result<Option<CountedAttempt>, Report> {
+    async fn count(&self, flight: &Flight) -> MayAttempt {
         let Some((peers, (client, window))) = self.peers.as_ref().zip(flight.counted_for()) else {
-            return Ok(None);
+            return MayAttempt::Yes(None);
         };
-        loop {
-            match peers.count(client, window).await {
-                Counted::Yes(name) => return Ok(Some((client, window, name))),
-                Counted::Unknown => return Ok(None),
-                // If keys of attempts under way are accepted, those attempts will not count.
-                Counted::Full { .. }
-                    if window.limit.counts_only_refused && Instant::now() + WHILE_FULL < until =>
-                {
-                    sleep(WHILE_FULL).await;
-                }
-                Counted::Full { resets_in } => {
-                    return Err(flight.is_limited_elsewhere(resets_in, self.clock.now()));
-                }
-            }
+        match peers.count(client, window).await {
+            Counted::Yes(name) => MayAttempt::Yes(Some((client, window, name))),
+            Counted::Unknown => MayAttempt::Yes(None),
+            // If keys of attempts under way are accepted, those attempts will not count.
+            Counted::Full { is_used_up: false, .. } if window.limit.counts_only_refused => MayAttempt::Later,
+            Counted::Full { resets_in, .. } => MayAttempt::No(resets_in),
+        }
+    }
+
+    /// Gives the place up for this long, and then asks for one again. `false` if the flight must land instead.
+    async fn wait_for_others(&self, flight: &mut Flight, wait: Duration, until: Instant) -> bool {
+        if Instant::now() + wait >= until || !flight.rest_unused(self.clock.now()) {
+            return false;
+        }
+        sleep(wait).await;
+        let now = self.clock.now();
+        flight.apply_again(now + until.saturating_duration_since(Instant::now()), now);
+        true
+    }
+
+    /// Lands a flight that does not ask Kinde, or not again.
+    async fn give_up(
+        &self,
+        flight: Flight,
+        report: Report,
+        key: &PresentedKey,
+        attempt: Option<CountedAttempt>,
+    ) {
+        if let Landing::Landed(landed) = flight.land(report, self.clock.now()) {
+            self.tell(key, landed, None, attempt).await;
         }
     }
 
@@ -204,9 +244,10 @@ impl Pilot {
         allowance: &mut Allowance,
     ) -> Result<Judgement, VerifierError> {
         let asking = self.tries.ask(key, flight.client(), deadline, allowance);
-        let Some(slow_after) = self.slow_after.filter(|_| flight.has_answer()) else {
-            return asking.await;
-        };
+        // If this instance is cut off from its fleet, an older answer serves only if Kinde can't answer.
+        let slow_after =
+            self.slow_after.filter(|_| flight.has_answer() && self.engine.is_linked(self.clock.now()));
+        let Some(slow_after) = slow_after else { return asking.await };
         let mut asking = std::pin::pin!(asking);
         tokio::select! {
             biased;

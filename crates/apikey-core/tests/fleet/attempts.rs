@@ -110,3 +110,74 @@ async fn without_the_store_each_instance_limits_by_itself() {
     }
     assert_eq!(kinde.calls(), 3 * LIMIT);
 }
+
+/// Kinde names a moment, and when it has come, others have all places. So Kinde has judged nothing.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_got_no_second_turn_is_given_back() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let limit = AttemptLimit::new(1, WINDOW);
+    let build = || alone(&kinde).attempt_limit(limit).max_in_flight(1);
+    let one = build().retries(true).shared(store.other_client(), secrets(SECRET)).build().unwrap();
+    let other = build().shared(store.other_client(), secrets(SECRET)).build().unwrap();
+    sleep(LINKED).await;
+    kinde.set_busy(1);
+    let first = tokio::spawn({
+        let one = one.clone();
+        async move { told_client(&one, "192.0.2.1", "k_live_1").await }
+    });
+    sleep(50 * MILLISECOND).await;
+    kinde.set_delay(20 * SECOND);
+    let second = tokio::spawn({
+        let one = one.clone();
+        async move { told_client(&one, "192.0.2.2", "k_live_2").await }
+    });
+    assert_eq!(first.await.unwrap(), "VERIFICATION_UNAVAILABLE");
+    kinde.set_delay(Duration::ZERO);
+    assert_eq!(told_client(&other, "192.0.2.1", "k_live_3").await, "INVALID_KEY");
+    assert_eq!(second.await.unwrap(), "VERIFICATION_UNAVAILABLE");
+    let calls = store.calls();
+    assert_eq!((calls.takes, calls.ended_attempts), (3, 3));
+}
+
+/// Attempts under way never draw a 429, wherever they are.
+#[tokio::test(start_paused = true)]
+async fn attempts_under_way_elsewhere_limit_nobody_for_long() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let [one, other, _] = limited(&kinde, &store, AttemptLimit::new(LIMIT as u32, WINDOW)).await;
+    kinde.set_delay(2 * SECOND);
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..LIMIT {
+        let (keys, secret) = (one.clone(), format!("k_live_{number}"));
+        kinde.set(&secret, Verification::active(format!("id_{number}")));
+        all.spawn(async move { told_client(&keys, "192.0.2.1", &secret).await });
+    }
+    sleep(100 * MILLISECOND).await;
+    kinde.set("k_live_new", Verification::active("id_new"));
+    assert_eq!(told_client(&other, "192.0.2.1", "k_live_new").await, "VERIFICATION_UNAVAILABLE");
+    assert!(all.join_all().await.iter().all(|told| *told == "verified"));
+    assert_eq!(told_client(&other, "192.0.2.1", "k_live_new").await, "verified");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_attempts_elsewhere_takes_no_place() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let limit = AttemptLimit::new(1, WINDOW);
+    let one = limited(&kinde, &store, limit).await;
+    let other = alone(&kinde).attempt_limit(limit).max_in_flight(1);
+    let other = other.shared(store.other_client(), secrets(SECRET)).build().unwrap();
+    sleep(LINKED).await;
+    kinde.set_delay(2 * SECOND);
+    let open = tokio::spawn(async move { told_client(&one[0], "192.0.2.1", "k_live_1").await });
+    sleep(50 * MILLISECOND).await;
+    kinde.set_delay(Duration::ZERO);
+    let waiting = tokio::spawn({
+        let other = other.clone();
+        async move { told_client(&other, "192.0.2.1", "k_live_2").await }
+    });
+    sleep(50 * MILLISECOND).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(told_client(&other, "192.0.2.2", "k_live_3").await, "INVALID_KEY");
+    assert!(began.elapsed() < 100 * MILLISECOND, "{:?}", began.elapsed());
+    assert_eq!(waiting.await.unwrap(), "VERIFICATION_UNAVAILABLE");
+    assert_eq!(open.await.unwrap(), "INVALID_KEY");
+}

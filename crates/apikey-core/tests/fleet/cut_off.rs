@@ -86,6 +86,42 @@ async fn a_strict_fleet_asks_kinde_for_each_request_while_cut_off() {
     assert_eq!(told(&keys, "k_live_1").await, "VERIFICATION_UNAVAILABLE");
 }
 
+/// Kinde answers, so the bound is 10 s, however long it takes.
+#[tokio::test(start_paused = true)]
+async fn a_cut_off_instance_waits_for_a_slow_kinde() {
+    let kinde = Kinde::default();
+    let (keys, store) = one(&kinde, 60 * SECOND).await;
+    store.set_unavailable(true);
+    sleep(20 * SECOND).await;
+    kinde.revoke("k_live_1");
+    kinde.set_delay(2 * SECOND);
+    assert_eq!(told(&keys, "k_live_1").await, "KEY_REVOKED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strict_fleet_believes_a_slow_kinde() {
+    let kinde = Kinde::default();
+    let (keys, store) = one(&kinde, Duration::ZERO).await;
+    store.set_unavailable(true);
+    kinde.set_delay(2 * SECOND);
+    sleep(SECOND).await;
+    assert_eq!(told(&keys, "k_live_1").await, "verified");
+    assert_eq!(kinde.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unconfirmed_answer_that_kinde_does_not_confirm_is_forgotten() {
+    let kinde = Kinde::default();
+    let (keys, store) = one(&kinde, 60 * SECOND).await;
+    store.set_unavailable(true);
+    sleep(20 * SECOND).await;
+    kinde.set_unjudged(true);
+    assert_eq!(told(&keys, "k_live_1").await, "VERIFICATION_UNAVAILABLE");
+    kinde.set_unjudged(false);
+    kinde.set_down(true);
+    assert_eq!(told(&keys, "k_live_1").await, "VERIFICATION_UNAVAILABLE");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_slow_store_costs_a_request_50_ms_at_most() {
     let kinde = Kinde::default();

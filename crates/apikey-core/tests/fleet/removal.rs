@@ -3,6 +3,7 @@
 use super::support::*;
 use apikey_core::{Authenticator, Removal, Verification};
 use apikey_testkit::store::MemoryStore;
+use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 type Remove = fn(&Authenticator) -> Removal;
@@ -93,6 +94,46 @@ async fn a_removal_waits_for_the_store_and_is_not_lost() {
     removal.await;
     sleep(BOUND).await;
     assert_eq!(told(&other, "k_live_1").await, "KEY_REVOKED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_is_awaited_outlives_its_authenticator() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let (keys, other) = (instance(&kinde, &store), instance(&kinde, &store));
+    sleep(LINKED).await;
+    kinde.set("k_live_1", owned());
+    assert!(verify(&other, "k_live_1").await.is_ok());
+    kinde.revoke("k_live_1");
+    let removal = keys.remove_key_id("id_1");
+    drop(keys);
+    timeout(SECOND, removal.into_future()).await.expect("the store is there");
+    sleep(BOUND).await;
+    assert_eq!(told(&other, "k_live_1").await, "KEY_REVOKED");
+}
+
+/// A request may run again long after the verification that it waits for has ended.
+#[tokio::test(start_paused = true)]
+async fn who_wakes_after_a_removal_gets_no_older_answer() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let fleet: [_; 2] = fleet(&kinde, &store).await;
+    kinde.set("k_live_1", owned());
+    kinde.set("k_live_2", Verification::active("id_2"));
+    for (keys, others_ask) in [(&fleet[0], false), (&fleet[1], true)] {
+        let [mut asleep, mut awake] = [(); 2].map(|()| Box::pin(verify(keys, "k_live_1")));
+        let mut unconcerned = Box::pin(verify(keys, "k_live_2"));
+        for waiting in [&mut asleep, &mut awake, &mut unconcerned] {
+            assert!(timeout(Duration::ZERO, waiting).await.is_err());
+        }
+        sleep(SECOND / 2).await;
+        assert!(awake.await.is_ok(), "{others_ask}");
+        keys.remove_user("kp_1").await;
+        assert_eq!(asleep.await.unwrap_err().code().as_str(), "VERIFICATION_UNAVAILABLE");
+        assert!(unconcerned.await.is_ok(), "{others_ask}");
+        sleep(SECOND).await;
+        if !others_ask {
+            assert!(verify(keys, "k_live_1").await.is_ok());
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

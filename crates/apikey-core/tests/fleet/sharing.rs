@@ -3,7 +3,8 @@
 use super::support::*;
 use apikey_core::{Policy, Verification};
 use apikey_testkit::store::MemoryStore;
-use tokio::time::sleep;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
 #[tokio::test(start_paused = true)]
 async fn one_call_answers_every_instance() {
@@ -83,6 +84,45 @@ async fn routes_that_need_young_answers_ask_kinde() {
     assert_eq!(told(&strict, "k_live_1").await, "verified");
     let key = verify(&fleet[1], "k_live_1").await.unwrap();
     assert!(fleet[1].authorize(&key, &Policy::fresh()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_late_gets_no_answer_past_its_time() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let fleet: [_; 2] = fleet(&kinde, &store).await;
+    kinde.set("k_live_1", Verification::active("id_1"));
+    assert_eq!(told(&fleet[0], "k_live_1").await, "verified");
+    sleep(200 * SECOND).await;
+    let mut late = Box::pin(verify(&fleet[1], "k_live_1"));
+    assert!(timeout(Duration::ZERO, &mut late).await.is_err());
+    sleep(150 * SECOND).await;
+    assert_eq!(late.await.unwrap_err().code().as_str(), "VERIFICATION_UNAVAILABLE");
+    assert_eq!(kinde.calls(), 1);
+}
+
+/// Without a fleet, a batch waits for its places, too.
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_fed_in_as_places_come_free_in_a_fleet() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let builder = alone(&kinde).max_in_flight(2).max_queued(0).max_waiting(4);
+    let keys = builder.shared(store.clone(), secrets(SECRET)).build().unwrap();
+    sleep(LINKED).await;
+    kinde.set_delay(100 * MILLISECOND);
+    let batch = |name: &'static str| {
+        let secrets: Vec<String> = (0..20).map(|number| format!("k_live_{name}_{number}")).collect();
+        for secret in &secrets {
+            kinde.set(secret, Verification::active(secret.clone()));
+        }
+        let keys = keys.clone();
+        tokio::spawn(async move { keys.verify_many(&secrets).await })
+    };
+    let batches = [batch("one"), batch("two")];
+    for answers in batches {
+        for answer in answers.await.unwrap() {
+            assert!(answer.is_ok(), "{answer:?}");
+        }
+    }
+    assert_eq!(kinde.calls(), 40);
 }
 
 #[tokio::test(start_paused = true)]

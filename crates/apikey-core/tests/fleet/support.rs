@@ -43,6 +43,12 @@ struct Inner {
     keys: Mutex<HashMap<String, Result<Verification, Refusal>>>,
     calls: AtomicUsize,
     is_down: Mutex<bool>,
+    /// It does not say whether keys are good.
+    is_unsure: Mutex<bool>,
+    /// How long an answer takes longer than usual.
+    delay: Mutex<Duration>,
+    /// The next answers are refused as too many.
+    is_busy: AtomicUsize,
 }
 
 impl Kinde {
@@ -58,6 +64,19 @@ impl Kinde {
         *self.0.is_down.lock().unwrap() = is_down;
     }
 
+    pub(crate) fn set_unjudged(&self, is_unsure: bool) {
+        *self.0.is_unsure.lock().unwrap() = is_unsure;
+    }
+
+    pub(crate) fn set_delay(&self, delay: Duration) {
+        *self.0.delay.lock().unwrap() = delay;
+    }
+
+    /// The next answers, as many as this, name a moment after 1 s.
+    pub(crate) fn set_busy(&self, answers: usize) {
+        self.0.is_busy.store(answers, Ordering::SeqCst);
+    }
+
     pub(crate) fn calls(&self) -> usize {
         self.0.calls.load(Ordering::SeqCst)
     }
@@ -69,9 +88,18 @@ impl Verifier for Kinde {
         self.0.calls.fetch_add(1, Ordering::SeqCst);
         // What is said is what is true now, and it arrives later.
         let known = self.0.keys.lock().unwrap().get(key.expose()).cloned();
-        sleep(Duration::from_millis(20)).await;
+        let delay = *self.0.delay.lock().unwrap();
+        sleep(Duration::from_millis(20) + delay).await;
+        let busy =
+            self.0.is_busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if busy.is_ok() {
+            return Err(VerifierError::overload("busy").with_retry_after(SECOND));
+        }
         if *self.0.is_down.lock().unwrap() {
             return Err(VerifierError::outage("down"));
+        }
+        if *self.0.is_unsure.lock().unwrap() {
+            return Err(VerifierError::unjudged("unsure"));
         }
         Ok(match known {
             Some(Ok(verification)) => Judgement::accepted(verification),

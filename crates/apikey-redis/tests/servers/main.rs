@@ -60,7 +60,7 @@ async fn works(store: &RedisStore) -> Result<(), StoreError> {
     let Looked { entry: found, .. } = store.look(&NAME).await?;
     assert_eq!(found, Some(entry("works")));
     if let Taken::Counted(window) = store.take(&NAME, 100, HOUR).await? {
-        store.give_back(&NAME, window).await?;
+        store.end_attempt(&NAME, window, false).await?;
     }
     Ok(())
 }

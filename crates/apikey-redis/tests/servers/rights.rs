@@ -218,7 +218,7 @@ async fn forged_bytes_are_no_entry_and_no_record() {
     }
     server.command(&["SET", &format!("apikey:window:{name}"), "0123456789abcdefmany"]);
     assert!(matches!(store.take(&NAME, 1, HOUR).await, Ok(Taken::Counted(_))), "it is no window");
-    server.command(&["SET", &format!("apikey:window:{name}"), "0123456789abcdef5"]);
+    server.command(&["SET", &format!("apikey:window:{name}"), "0123456789abcdef5:0"]);
     assert!(matches!(store.take(&NAME, 1, HOUR).await, Ok(Taken::Counted(_))), "it would never end");
     server.command(&["XADD", &format!("apikey:log:{log}"), "*", "i", "short", "o", "short", "b", "x"]);
     let error = pull(&store).await.unwrap_err();

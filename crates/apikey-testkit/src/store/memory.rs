@@ -43,7 +43,7 @@ pub struct StoreCalls {
     pub appends: u64,
     pub pulls: u64,
     pub takes: u64,
-    pub given_back: u64,
+    pub ended_attempts: u64,
 }
 
 pub(super) struct Server {
@@ -63,7 +63,10 @@ pub(super) struct Server {
 
 struct Window {
     id: WindowId,
+    /// How many attempts have ended and stay counted.
     used: u32,
+    /// How many are under way.
+    open: u32,
     ends: StoreTime,
 }
 
@@ -189,19 +192,19 @@ impl Server {
     fn take(&mut self, name: Name, limit: u32, window: Duration) -> Taken {
         let (now, ends) = (self.now(), self.after(window));
         if let Some(held) = self.windows.get_mut(&name).filter(|held| held.ends > now) {
-            if held.used >= limit {
+            if held.used.saturating_add(held.open) >= limit {
                 let left = Duration::from_millis(held.ends.milliseconds - now.milliseconds);
-                return Taken::Full { resets_in: left.min(window) };
+                return Taken::Full { resets_in: left.min(window), is_used_up: held.used >= limit };
             }
-            held.used += 1;
+            held.open += 1;
             return Taken::Counted(held.id);
         }
         if limit == 0 {
-            return Taken::Full { resets_in: window };
+            return Taken::Full { resets_in: window, is_used_up: true };
         }
         self.latest_window += 1;
         let id = WindowId(self.latest_window.to_be_bytes());
-        self.windows.insert(name, Window { id, used: 1, ends });
+        self.windows.insert(name, Window { id, used: 0, open: 1, ends });
         Taken::Counted(id)
     }
 
@@ -276,14 +279,16 @@ impl FleetStore for MemoryStore {
         .await
     }
 
-    async fn give_back(&self, name: &Name, window: WindowId) -> Result<(), StoreError> {
+    async fn end_attempt(&self, name: &Name, window: WindowId, is_used: bool) -> Result<(), StoreError> {
         let name = *name;
-        self.lock().calls.given_back += 1;
+        self.lock().calls.ended_attempts += 1;
         self.call(move |server| {
             let now = server.now();
             let held = server.windows.get_mut(&name);
-            if let Some(held) = held.filter(|held| held.id == window && held.ends > now) {
-                held.used = held.used.saturating_sub(1);
+            let held = held.filter(|held| held.id == window && held.ends > now && held.open > 0);
+            if let Some(held) = held {
+                held.open -= 1;
+                held.used += u32::from(is_used);
             }
             Ok(())
         })

@@ -46,6 +46,7 @@ macro_rules! store_tests {
                 a_window_fills,
                 a_window_ends_after_its_time,
                 what_is_given_back_can_be_taken_again,
+                attempts_under_way_do_not_use_a_window_up,
                 nothing_is_given_back_to_another_window,
                 no_crowd_takes_more_than_the_limit,
                 nothing_fits_into_a_limit_of_zero,

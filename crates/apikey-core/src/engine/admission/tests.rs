@@ -46,7 +46,7 @@ fn has_come(one: &One) -> bool {
 
 #[test]
 fn a_free_place_is_taken_at_once_and_the_queue_comes_next() {
-    let (admission, now) = (Admission::new(settings(2, 2)), Instant::now());
+    let (admission, now) = (Admission::new(settings(2, 2), Arc::default()), Instant::now());
     let all: Vec<Option<One>> = (0..5).map(|_| admission.ask(0, false, now)).collect();
     let come: Vec<Option<bool>> = all.iter().map(|one| one.as_ref().map(has_come)).collect();
     assert_eq!(come, [Some(true), Some(true), Some(false), Some(false), None]);
@@ -61,7 +61,7 @@ fn a_free_place_is_taken_at_once_and_the_queue_comes_next() {
 
 #[test]
 fn a_client_alone_never_has_the_last_places() {
-    let (admission, now) = (Admission::new(settings(64, 0)), Instant::now());
+    let (admission, now) = (Admission::new(settings(64, 0), Arc::default()), Instant::now());
     let held: Vec<One> = (0..100).filter_map(|_| admission.ask(0, false, now)).collect();
     assert_eq!(held.len(), 60);
     assert_eq!((0..100).filter_map(|_| admission.ask(1, false, now)).count(), 4);
@@ -69,7 +69,7 @@ fn a_client_alone_never_has_the_last_places() {
 
 #[test]
 fn while_others_wait_a_client_has_a_quarter_of_the_places() {
-    let (admission, now) = (Admission::new(settings(8, 100)), Instant::now());
+    let (admission, now) = (Admission::new(settings(8, 100), Arc::default()), Instant::now());
     let greedy: Vec<One> = (0..20).filter_map(|_| admission.ask(0, false, now)).collect();
     let modest: Vec<One> = (0..4).filter_map(|_| admission.ask(1, false, now)).collect();
     assert_eq!(modest.iter().filter(|one| has_come(one)).count(), 0);
@@ -83,7 +83,7 @@ fn while_others_wait_a_client_has_a_quarter_of_the_places() {
 
 #[test]
 fn a_client_with_more_than_an_eighth_of_the_queue_makes_room() {
-    let (admission, now) = (Admission::new(settings(1, 80)), Instant::now());
+    let (admission, now) = (Admission::new(settings(1, 80), Arc::default()), Instant::now());
     let greedy: Vec<One> = (0..200).filter_map(|_| admission.ask(0, false, now)).collect();
     assert_eq!(greedy.len(), 81);
     let modest: Vec<One> = (0..20).filter_map(|_| admission.ask(1, false, now)).collect();
@@ -95,7 +95,7 @@ fn a_client_with_more_than_an_eighth_of_the_queue_makes_room() {
 
 #[test]
 fn keys_with_a_stale_answer_go_first() {
-    let (admission, now) = (Admission::new(settings(1, 10)), Instant::now());
+    let (admission, now) = (Admission::new(settings(1, 10), Arc::default()), Instant::now());
     let first = admission.ask(0, false, now).unwrap();
     let cold = admission.ask(1, false, now).unwrap();
     let known = admission.ask(2, true, now).unwrap();
@@ -105,7 +105,7 @@ fn keys_with_a_stale_answer_go_first() {
 
 #[test]
 fn a_flight_whose_turn_would_come_too_late_is_turned_away() {
-    let (admission, mut now) = (Admission::new(settings(1, 1000)), Instant::now());
+    let (admission, mut now) = (Admission::new(settings(1, 1000), Arc::default()), Instant::now());
     let mut waiting = VecDeque::new();
     // One turn comes every 100 ms, and two flights.
     for _ in 0..30 {
@@ -121,7 +121,7 @@ fn a_flight_whose_turn_would_come_too_late_is_turned_away() {
 
 #[test]
 fn overload_halves_the_places_and_successes_add_one() {
-    let (admission, mut now) = (Admission::new(settings(64, 0)), Instant::now());
+    let (admission, mut now) = (Admission::new(settings(64, 0), Arc::default()), Instant::now());
     let overload = |now| {
         let one = admission.ask(0, false, now).unwrap();
         admission.end(&one, Used::Overloaded, now);
@@ -149,12 +149,12 @@ fn overload_halves_the_places_and_successes_add_one() {
 
 #[test]
 fn a_rest_gives_the_place_up() {
-    let (admission, now) = (Admission::new(settings(2, 10)), Instant::now());
+    let (admission, now) = (Admission::new(settings(2, 10), Arc::default()), Instant::now());
     let resting = admission.ask(0, false, now).unwrap();
     let other = admission.ask(1, false, now).unwrap();
     let cold = admission.ask(0, false, now).unwrap();
     assert!(has_come(&resting) && has_come(&other) && !has_come(&cold));
-    assert!(admission.rest(resting.client, &resting.turn, now));
+    assert!(admission.rest(resting.client, &resting.turn, Used::Overloaded, now));
     assert!(!has_come(&cold), "overload halved the places");
     admission.end(&other, Used::Otherwise, now);
     assert!(has_come(&cold));
@@ -165,7 +165,7 @@ fn a_rest_gives_the_place_up() {
 
 #[test]
 fn after_a_rest_a_key_comes_after_those_who_wait_already() {
-    let (admission, now) = (Admission::new(settings(1, 10)), Instant::now());
+    let (admission, now) = (Admission::new(settings(1, 10), Arc::default()), Instant::now());
     let under_way = admission.ask(0, false, now).unwrap();
     let cold = admission.ask(0, false, now).unwrap();
     let turn = admission.apply_again(client(0), false, now + 3 * PATIENCE, now);
@@ -181,11 +181,11 @@ fn after_a_rest_a_key_comes_after_those_who_wait_already() {
 
 #[test]
 fn turns_go_round_among_clients_and_no_retry_has_them_all() {
-    let (admission, now) = (Admission::new(settings(1, 100)), Instant::now());
+    let (admission, now) = (Admission::new(settings(1, 100), Arc::default()), Instant::now());
     let odd = admission.ask(0, false, now).unwrap();
     let waiting: Vec<One> = (0..3).map(|_| admission.ask(0, false, now).unwrap()).collect();
     let others: Vec<One> = (1..4).map(|client| admission.ask(client, false, now).unwrap()).collect();
-    assert!(has_come(&odd) && admission.rest(odd.client, &odd.turn, now));
+    assert!(has_come(&odd) && admission.rest(odd.client, &odd.turn, Used::Overloaded, now));
     let turn = admission.apply_again(odd.client, false, now + PATIENCE / 2, now);
     let odd = One { client: odd.client, turn };
     for other in &others {
@@ -198,7 +198,7 @@ fn turns_go_round_among_clients_and_no_retry_has_them_all() {
 
 #[test]
 fn overload_of_one_client_alone_does_not_slow_others() {
-    let (admission, mut now) = (Admission::new(settings(64, 100)), Instant::now());
+    let (admission, mut now) = (Admission::new(settings(64, 100), Arc::default()), Instant::now());
     let mut asks = |number, used, pause| {
         now += pause;
         let one = admission.ask(number, false, now).unwrap();
@@ -224,7 +224,7 @@ fn overload_of_one_client_alone_does_not_slow_others() {
 
 #[test]
 fn what_one_client_halved_is_halved_for_that_client_alone() {
-    let (admission, now) = (Admission::new(settings(64, 0)), Instant::now());
+    let (admission, now) = (Admission::new(settings(64, 0), Arc::default()), Instant::now());
     for round in 0..8 {
         let later = now + round * 200 * MILLISECOND;
         let one = admission.ask(0, false, later).unwrap();
@@ -238,7 +238,7 @@ fn what_one_client_halved_is_halved_for_that_client_alone() {
 
 #[test]
 fn one_client_alone_leaves_a_place_also_after_overload() {
-    let (admission, now) = (Admission::new(settings(64, 0)), Instant::now());
+    let (admission, now) = (Admission::new(settings(64, 0), Arc::default()), Instant::now());
     for (client, round) in [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)] {
         let later = now + round * 200 * MILLISECOND;
         let one = admission.ask(client, false, later).unwrap();
@@ -253,11 +253,12 @@ fn one_client_alone_leaves_a_place_also_after_overload() {
 
 #[test]
 fn those_at_rest_count_towards_their_clients_share() {
-    let (admission, now) = (Admission::new(settings(40, 80)), Instant::now());
+    let (admission, now) = (Admission::new(settings(40, 80), Arc::default()), Instant::now());
     let flying: Vec<One> = (0..20).filter_map(|_| admission.ask(0, false, now)).collect();
     let other = admission.ask(1, false, now).unwrap();
-    assert!(admission.rest(other.client, &other.turn, now), "somebody else waits");
-    let resting = flying.iter().filter(|one| admission.rest(one.client, &one.turn, now)).count();
+    assert!(admission.rest(other.client, &other.turn, Used::Overloaded, now), "somebody else waits");
+    let resting =
+        flying.iter().filter(|one| admission.rest(one.client, &one.turn, Used::Overloaded, now)).count();
     assert_eq!(resting, 10, "an eighth of the queue");
 }
 
@@ -270,7 +271,7 @@ proptest! {
         queued in 0..12_usize,
         steps in prop::collection::vec((0..6_u8, 0..4_usize, 0..300_u64), 0..300),
     ) {
-        let admission = Admission::new(settings(places, queued));
+        let admission = Admission::new(settings(places, queued), Arc::default());
         let mut now = Instant::now();
         let (mut flying, mut waiting): (Vec<One>, Vec<One>) = (Vec::new(), Vec::new());
         let mut resting: Vec<One> = Vec::new();
@@ -283,7 +284,7 @@ proptest! {
                 }
                 3 if !flying.is_empty() => {
                     let one = flying.swap_remove(number % flying.len());
-                    if admission.rest(one.client, &one.turn, now) {
+                    if admission.rest(one.client, &one.turn, Used::Overloaded, now) {
                         resting.push(one);
                     }
                 }

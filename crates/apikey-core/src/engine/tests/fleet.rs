@@ -3,8 +3,12 @@
 use super::*;
 use proptest::prelude::*;
 
-const CUT_OFF: CutOff =
-    CutOff { reused_for: Duration::from_secs(10), serves_for: Duration::from_secs(60), seed: 7 };
+const CUT_OFF: CutOff = CutOff {
+    reused_for: Duration::from_secs(10),
+    serves_for: Duration::from_secs(60),
+    verification: Duration::ZERO,
+    seed: 7,
+};
 
 /// The longest that an instance counts as linked after a confirmation.
 const LEASE: Duration = Duration::from_millis(900);
@@ -83,7 +87,7 @@ fn an_answer_is_never_younger_for_having_travelled() {
 #[test]
 fn an_answer_due_for_renewal_is_asked_for_again() {
     let world = instance(plain());
-    for age in [TTL - TTL / 40, TTL, 2 * TTL] {
+    for age in [TTL - TTL / 100, TTL, 2 * TTL] {
         let (flight, waiter) = world.start("k1");
         let mut flight = flight.land_shared(world.shared("k1", age), world.clock.now()).expect("too old");
         world.admit(&mut flight);
@@ -232,7 +236,12 @@ proptest! {
 
 #[test]
 fn an_answer_that_was_long_on_its_way_is_void_if_cut_off() {
-    let strict = CutOff { reused_for: Duration::ZERO, serves_for: Duration::ZERO, seed: 7 };
+    let strict = CutOff {
+        reused_for: Duration::ZERO,
+        serves_for: Duration::ZERO,
+        verification: Duration::ZERO,
+        seed: 7,
+    };
     let world = World::new(EngineSettings { cut_off: Some(strict), ..plain() });
     let (flight, waiter) = world.start("k1");
     world.clock.advance(SECOND);

@@ -239,8 +239,8 @@ fn purge_ids(engine: &Engine, ids: impl Iterator<Item = String>) -> usize {
 /// The engine needs no runtime, so this polls the waiter once.
 fn heard(waiter: Waiter) -> Option<Heard> {
     Some(match heard_outcome(waiter)? {
-        Outcome::Accepted(answer) | Outcome::Shared(answer) => {
-            Heard::LetIn(answer.verification.key_id().to_owned())
+        Outcome::Accepted(landed) | Outcome::Shared(landed) => {
+            Heard::LetIn(landed.answer.verification.key_id().to_owned())
         }
         Outcome::Refused(refusal) => Heard::Refused(refusal),
         Outcome::Failed { fault, .. } => Heard::Failed(fault),

@@ -173,7 +173,7 @@ impl Simulation {
             zero,
             heap: BinaryHeap::new(),
             scheduled: 0,
-            limits: CurrencyLimits::new(link.lease, milliseconds(2_000), cut_off),
+            limits: CurrencyLimits::new(link.lease, milliseconds(2_000), cut_off, Duration::ZERO),
             primary,
             replica: Store::new(0, page_size, broken),
             instances: (0..INSTANCES).map(|index| Instance::new(index, &link, zero, &mut random)).collect(),

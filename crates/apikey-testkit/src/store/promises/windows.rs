@@ -1,4 +1,4 @@
-//! Windows: [`take`](apikey_core::fleet::FleetStore::take) and [`give_back`](apikey_core::fleet::FleetStore::give_back).
+//! Windows: [`take`](apikey_core::fleet::FleetStore::take) and [`end_attempt`](apikey_core::fleet::FleetStore::end_attempt).
 #![allow(missing_docs, clippy::missing_panics_doc)]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::store::subject::{StoreSubject, connected};
 async fn take(store: &dyn FleetStore, name: &Name, limit: u32) -> Option<WindowId> {
     match store.take(name, limit, HOUR).await.expect("a take succeeds") {
         Taken::Counted(window) => Some(window),
-        Taken::Full { resets_in } => {
+        Taken::Full { resets_in, .. } => {
             assert!(resets_in <= HOUR && resets_in > HOUR / 2, "{resets_in:?}");
             None
         }
@@ -39,7 +39,7 @@ pub async fn a_window_ends_after_its_time(subject: &impl StoreSubject) {
     let second = eventually("the window stays", || async {
         match store.take(&name, 1, short).await.unwrap() {
             Taken::Counted(second) => Some(second),
-            Taken::Full { resets_in } => {
+            Taken::Full { resets_in, .. } => {
                 assert!(resets_in <= short, "{resets_in:?}");
                 None
             }
@@ -53,26 +53,45 @@ pub async fn what_is_given_back_can_be_taken_again(subject: &impl StoreSubject) 
     let name = name();
     let window = take(&*store, &name, 2).await.expect("the first one fits");
     assert!(take(&*store, &name, 2).await.is_some());
-    store.give_back(&name, window).await.unwrap();
+    store.end_attempt(&name, window, false).await.unwrap();
     assert_eq!(take(&*store, &name, 2).await, Some(window));
     assert_eq!(take(&*store, &name, 2).await, None);
     // More than was taken is not given back.
     for _ in 0..5 {
-        store.give_back(&name, window).await.unwrap();
+        store.end_attempt(&name, window, false).await.unwrap();
     }
     assert_eq!(take(&*store, &name, 2).await, Some(window));
     assert_eq!(take(&*store, &name, 2).await, Some(window));
     assert_eq!(take(&*store, &name, 2).await, None);
 }
 
+pub async fn attempts_under_way_do_not_use_a_window_up(subject: &impl StoreSubject) {
+    let store = connected(subject).await;
+    let name = name();
+    let is_used_up = async || match store.take(&name, 2, HOUR).await.unwrap() {
+        Taken::Full { is_used_up, .. } => is_used_up,
+        Taken::Counted(_) => panic!("two are counted"),
+    };
+    let window = take(&*store, &name, 2).await.expect("the first one fits");
+    assert!(take(&*store, &name, 2).await.is_some());
+    assert!(!is_used_up().await);
+    store.end_attempt(&name, window, true).await.unwrap();
+    assert!(!is_used_up().await);
+    store.end_attempt(&name, window, true).await.unwrap();
+    assert!(is_used_up().await);
+    // Both have ended.
+    store.end_attempt(&name, window, false).await.unwrap();
+    assert!(is_used_up().await);
+}
+
 pub async fn nothing_is_given_back_to_another_window(subject: &impl StoreSubject) {
     let store = connected(subject).await;
     let (name, elsewhere) = (self::name(), self::name());
     let window = take(&*store, &elsewhere, 1).await.expect("the first one fits");
-    store.give_back(&name, window).await.unwrap();
+    store.end_attempt(&name, window, false).await.unwrap();
     assert!(take(&*store, &name, 1).await.is_some());
-    store.give_back(&name, window).await.unwrap();
-    store.give_back(&name, WindowId([0; 16])).await.unwrap();
+    store.end_attempt(&name, window, false).await.unwrap();
+    store.end_attempt(&name, WindowId([0; 16]), false).await.unwrap();
     assert_eq!(take(&*store, &name, 1).await, None);
 }
 
