@@ -2,12 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::clock::{MILLISECOND, Moment, Span, seconds};
+use crate::clock::{Moment, seconds};
 use crate::history::{Accepted, Decision, Event, Instance, Told, Version};
-
-/// A request that waited for a verification is decided when that has ended, and notes it when its task runs again. Of an answer
-/// from the store, the end is not told. It is taken to be this much earlier.
-const WAKING: Span = 50 * MILLISECOND;
 
 /// A process of an instance: which instance, and the how many-th process it is.
 pub(super) type Run = (Instance, usize);
@@ -51,8 +47,6 @@ pub(super) struct Timeline {
     pub(super) removals: HashMap<String, Vec<Removal>>,
     /// When each of Kinde's answers had come, by key id and number.
     pub(super) answered: HashMap<(String, u64), Moment>,
-    /// When the verification that brought an answer had ended in the process that asked.
-    landed: HashMap<(Run, String, u64), Moment>,
     changes: HashMap<String, Vec<(Version, Moment)>>,
     /// From when to when Kinde did not answer.
     silences: Vec<(Moment, Moment)>,
@@ -107,7 +101,6 @@ impl Timeline {
             Told::Decided(decision) => self.decided(process, decision),
             Told::Verified { at, key, answer } => {
                 self.answered.insert((key.clone(), *answer), *at);
-                self.landed.insert((process.run, key.clone(), *answer), *at);
             }
             Told::Removed { called, returned, key, version } => {
                 let (called, returned, version) = (*called, *returned, *version);
@@ -163,17 +156,9 @@ impl Timeline {
             .served
             .iter()
             .map(|Served { run, accepted, .. }| {
-                let Accepted { key, answer, age, source, .. } = accepted;
+                let Accepted { key, answer, age, .. } = accepted;
                 let origin = origins.get(&(*run, key.as_str(), *answer));
-                let moment = origin.copied().unwrap_or_default() + age;
-                match source.as_str() {
-                    "verified" | "coalesced" => {
-                        let landed = self.landed.get(&(*run, key.clone(), *answer));
-                        landed.map_or(moment, |landed| moment.min(*landed))
-                    }
-                    "shared" => moment.saturating_sub(WAKING),
-                    _ => moment,
-                }
+                origin.copied().unwrap_or_default() + age
             })
             .collect();
         for (served, moment) in self.served.iter_mut().zip(moments) {
