@@ -19,7 +19,8 @@
 //! 8. **An entry names the newest record that its writer knew when it asked Kinde.** It is believed if that record is
 //!    known here, and no later record and nothing in the outbox concerns it.
 //! 9. **Times of the store are compared only with each other.** A look whose time is not what the last pull lets expect is a
-//!    miss. After the store's clock was set back, entries from before are misses.
+//!    miss. After the store's clock was set back, entries from before are misses. A clock that loses more than 0.2 % counts as
+//!    set back, so no store stretches the life of an entry by more.
 
 mod clock;
 mod judging;

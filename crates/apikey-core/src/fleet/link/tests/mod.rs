@@ -1,5 +1,6 @@
 //! The rules of the link, one by one.
 
+mod clocks;
 mod confirming;
 mod forgetting;
 mod judging;
