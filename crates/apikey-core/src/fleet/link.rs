@@ -57,6 +57,8 @@ pub(crate) type RecordId = [u8; 16];
 const SLEPT: Duration = Duration::from_secs(10);
 /// A hint brings the next pull forward, but not closer to the last one than this.
 const HINTED_PAUSE: Duration = Duration::from_millis(100);
+/// So many pages are read one right after another. Then the usual time between two pulls passes.
+const PAGES_WITHOUT_PAUSE: u64 = 64;
 
 /// What to pull.
 #[derive(Debug)]
@@ -104,6 +106,8 @@ pub(crate) struct Link {
     confirmed: Option<Instant>,
     /// How many pulls were sent.
     pulls: u64,
+    /// How many pages in a row had a next one.
+    pages: u64,
     /// When the latest pull was sent, and whether it is under way.
     pull_sent: Option<Instant>,
     is_pulling: bool,
@@ -128,6 +132,7 @@ impl Link {
             read: now,
             confirmed: None,
             pulls: 0,
+            pages: 0,
             pull_sent: None,
             is_pulling: false,
             next_pull: now,
@@ -141,7 +146,8 @@ impl Link {
 
     /// When to call [`begin_pull`](Self::begin_pull). `None` while a pull is under way.
     pub(crate) fn pull_due_at(&self) -> Option<Instant> {
-        let wanted = self.outbox.pull_wanted().unwrap_or(self.next_pull);
+        // Within the pages of a log, no pull tells whether others have appended.
+        let wanted = self.outbox.pull_wanted().filter(|_| self.pages == 0).unwrap_or(self.next_pull);
         let due = self.next_pull.min(wanted);
         (!self.is_pulling).then(|| self.pull_backoff.until().map_or(due, |until| due.max(until)))
     }
@@ -213,7 +219,7 @@ impl Link {
         if !page.goes_on {
             self.doubt(now, Rule::QuarantineOfLogs);
             pulled.forget_everything |= self.is_behind(now);
-            self.unshown.get_or_insert_default().extend(self.memory.take());
+            self.forget_the_log(page.now);
         }
 
         for logged in page.records {
@@ -227,14 +233,27 @@ impl Link {
         }
         self.memory.bound(self.settings.most_kept, || self.random.draw());
         if page.more {
-            self.next_pull = now;
+            self.pages += 1;
+            if self.pages % PAGES_WITHOUT_PAUSE != 0 {
+                self.next_pull = now;
+            }
         } else {
+            self.pages = 0;
             self.read_to_the_end(sent, page.now, now);
         }
         if !page.more || !self.is_on(Rule::LastPageConfirms) {
             pulled.confirmed = self.confirm(sent, now);
         }
         pulled
+    }
+
+    /// Another log takes its place. What it held must be shown by the new one, or told again.
+    fn forget_the_log(&mut self, store_now: StoreTime) {
+        let unshown = self.unshown.get_or_insert_default();
+        unshown.extend(self.memory.take());
+        if unshown.len() > self.settings.most_kept {
+            *unshown = BTreeMap::from([(self.random.draw(), (store_now, Purge::Everything))]);
+        }
     }
 
     fn doubt(&mut self, now: Instant, rule: Rule) {

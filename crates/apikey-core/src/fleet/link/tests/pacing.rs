@@ -35,3 +35,24 @@ fn a_failed_pull_is_tried_again_after_at_most_250_ms() {
         assert!((100..=250).contains(&wait), "{wait}");
     }
 }
+
+/// A store that never comes to an end would be asked again at once, and for ever.
+#[test]
+fn pulls_pause_after_64_pages_that_end_nothing() {
+    let mut case = Case::linked();
+    case.pull(true, &[removal(2, KEY)]);
+    // A removal that is to be told again must not bring pulls forward, either.
+    case.pull(false, &[nothing(3)]);
+    case.now += 250;
+    let mut pauses = Vec::new();
+    for page in 1..=200 {
+        let page_with_more = Page { more: true, ..case.page(true, &[nothing(page)]) };
+        case.pull_page(page_with_more);
+        let wait = case.link.pull_due_at().unwrap().saturating_duration_since(case.instant()).as_millis();
+        if wait > 0 {
+            assert!(wait >= 200, "{wait}");
+            pauses.push(page);
+        }
+    }
+    assert_eq!(pauses, [64, 128, 192]);
+}

@@ -137,3 +137,18 @@ fn a_memory_that_is_too_full_keeps_one_removal_of_everything() {
     case.pull(false, &records[3..]);
     assert!(case.link.outbox.purges().eq([&Purge::Everything]), "it stands for 1, 2 and 3");
 }
+
+/// A store that begins another log with each page, and never ends one.
+#[test]
+fn what_no_log_shows_becomes_one_removal_of_everything() {
+    let mut case = Case::with(|settings| settings.most_kept = 4);
+    for page in 0..20 {
+        let records: Vec<_> = (1..=4).map(|number| removal(10 * page + number, KEY)).collect();
+        let page = Page { more: true, ..case.page(false, &records) };
+        case.pull_page(page);
+        let unshown = case.link.unshown.as_ref().map_or(0, BTreeMap::len);
+        assert!(unshown <= 4, "it keeps {unshown}");
+    }
+    case.pull(false, &[nothing(255)]);
+    assert!(case.link.outbox.purges().any(|purge| *purge == Purge::Everything));
+}
