@@ -100,8 +100,9 @@ impl FleetStore for RedisStore {
             Some(tip) if is_place(&tip.place) => (tip.place.as_bytes(), &tip.id),
             _ => (b"", b""),
         };
-        let page = PAGE.to_string();
-        let arguments = [place, id, page.as_bytes()];
+        // A longer record is cut, so that it does not open.
+        let [page, longest] = [PAGE, LARGEST_RECORD + 1].map(|number| number.to_string());
+        let arguments = [place, id, page.as_bytes(), longest.as_bytes()];
         let key = self.prefix.log(log);
         let (reply, connection) = self.run(&self.scripts.pull, &key, &arguments, Patience::Waits).await?;
         replies::pulled(reply, connection).ok_or_else(|| {

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Shows the records after a tip.
--- KEYS log; ARGV place and id of the tip (both empty if there is none), most records.
+-- KEYS log; ARGV place and id of the tip (both empty if there is none), most records, most bytes of a field.
 -- It only reads. It must not have the flag `no-writes`: without it, a replica refuses this script, and so does a primary
 -- that lost the replicas which it needs.
 local now = redis.call('TIME')
@@ -17,5 +17,11 @@ local records, more = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', most + 1
 if #records > most then
   records[#records] = nil
   more = 1
+end
+-- Who can write to the log may have put anything there. The reply stays small nevertheless.
+for _, record in ipairs(records) do
+  local fields = {}
+  for at = 2, 6, 2 do fields[at / 2] = string.sub(record[2][at] or '', 1, tonumber(ARGV[4])) end
+  record[2] = fields
 end
 return {now[1], now[2], run, goes_on, more, records}

@@ -229,3 +229,24 @@ async fn forged_bytes_are_no_entry_and_no_record() {
     assert!(is_misconfigured(&pull(&store).await.unwrap_err()));
     assert!(is_misconfigured(&store.look(&NAME).await.unwrap_err()));
 }
+
+/// A reply of a pull is read as a whole, so nobody may make it large.
+#[tokio::test]
+async fn a_pull_brings_no_more_of_a_record_than_it_needs() {
+    for product in Product::ALL {
+        let server = StoreServer::start(product, &[]);
+        let store = connected(&server.url()).await;
+        append(&store, &[1]).await.unwrap();
+        let log = format!("apikey:log:{}", "07".repeat(16));
+        let (id, large) = ("0123456789abcdef", "x".repeat(1_000_000));
+        server.command(&["XADD", &log, "*", "i", id, "o", id, "b", &large, &large, &large]);
+        let pulled = pull(&store).await.unwrap();
+        let sizes: Vec<usize> = pulled.records.iter().map(|(_, _, record)| record.sealed.len()).collect();
+        assert_eq!(sizes, [1, 8 * 1024 + 1], "one byte more than a good record has");
+        server.command(&["XADD", &log, "*", "i", id]);
+        assert!(is_misconfigured(&pull(&store).await.unwrap_err()), "it lacks fields");
+        server.command(&["DEL", &log]);
+        server.command(&["XADD", &log, "*", "i", &large, "o", id, "b", "x"]);
+        assert!(is_misconfigured(&pull(&store).await.unwrap_err()), "its id is too long");
+    }
+}
