@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use super::health::Health;
 use super::link::{Link, LinkSettings, Logged, Page, Travelled};
 use super::seal::Sealer;
 use super::store::{FleetStore, Looked, Name, Pulled, Record, StoreError, Taken, WindowId};
@@ -25,8 +26,6 @@ use crate::verification::Judgement;
 const BUDGET_OF_A_REQUEST: Duration = Duration::from_millis(50);
 /// How long a write may take that no request waits for.
 const BUDGET_OF_A_WRITE: Duration = Duration::from_secs(1);
-/// How far apart two attempts to find the store again are at least.
-const BETWEEN_REDISCOVERIES: Duration = Duration::from_secs(1);
 /// How far apart two hints are at least.
 const AFTER_A_HINT: Duration = Duration::from_millis(10);
 
@@ -83,14 +82,6 @@ impl Outbox {
     }
 }
 
-/// What the log said last about the store, so that it says each thing once.
-struct Health {
-    is_linked: bool,
-    /// It has told why the store does not serve.
-    has_told: bool,
-    rediscovered: Instant,
-}
-
 impl Instance {
     /// The times are those of the cache: its time to live, and how long an answer may serve as stale after it.
     ///
@@ -120,7 +111,7 @@ impl Instance {
             time_to_live,
             outbox: Arc::new(Outbox { link, must_append: Notify::new(), appended: Notify::new() }),
             must_pull: Notify::new(),
-            health: Mutex::new(Health { is_linked: false, has_told: false, rediscovered: now }),
+            health: Mutex::new(Health::new(now)),
             has_told_of_a_record: AtomicBool::new(false),
             looks: Looks::default(),
         }))
@@ -152,8 +143,7 @@ impl Instance {
         let request = self.link().begin_pull(self.clock.now());
         let pulled = timeout(self.settings.budget, self.store.pull(&self.log, request.tip.as_ref())).await;
         let now = self.clock.now();
-        match pulled.unwrap_or_else(|_| Err(StoreError::Unavailable("it did not answer in time".to_owned())))
-        {
+        match pulled.unwrap_or_else(|_| Err(late())) {
             Ok(page) => {
                 let page = self.opened(page);
                 let done = self.link().pulled(request.number, page, now);
@@ -164,14 +154,20 @@ impl Instance {
                 if let Some(confirmed) = done.confirmed {
                     self.engine.confirm(confirmed);
                 }
-                self.note_success(now);
+                let is_linked = self.link().is_linked(now);
+                self.health().pulled(is_linked);
                 // The page may show that a removal got lost.
                 self.outbox.must_append.notify_one();
                 self.outbox.appended.notify_waiters();
             }
             Err(error) => {
-                self.link().pull_failed(request.number, now);
-                self.note_failure(&error, now);
+                let mut link = self.link();
+                link.pull_failed(request.number, now);
+                let is_linked = link.is_linked(now);
+                drop(link);
+                if self.health().pull_failed(is_linked, &error, now) {
+                    self.store.rediscover();
+                }
             }
         }
     }
@@ -208,23 +204,28 @@ impl Instance {
             let sealed = self.sealer.seal_record(record.origin, record.purge.as_ref())?;
             Some(Record { id: record.id, origin: record.origin, sealed })
         });
-        let is_appended = match sealed.collect::<Option<Vec<Record>>>() {
+        let appended = match sealed.collect::<Option<Vec<Record>>>() {
             Some(records) => {
                 let appending = self.store.append(&self.log, &records, self.settings.keep_for);
-                matches!(timeout(self.settings.budget, appending).await, Ok(Ok(())))
+                timeout(self.settings.budget, appending).await.unwrap_or_else(|_| Err(late()))
             }
-            None => false,
+            None => Err(StoreError::Unavailable("the operating system returns no random numbers".to_owned())),
         };
         let now = self.clock.now();
-        if is_appended {
-            let mut link = self.link();
-            link.appended(append.number);
-            link.hinted(now);
-            drop(link);
-            self.outbox.appended.notify_waiters();
-            self.must_pull.notify_one();
-        } else {
-            self.link().append_failed(append.number, now);
+        match appended {
+            Ok(()) => {
+                let mut link = self.link();
+                link.appended(append.number);
+                link.hinted(now);
+                drop(link);
+                self.health().appended();
+                self.outbox.appended.notify_waiters();
+                self.must_pull.notify_one();
+            }
+            Err(error) => {
+                self.link().append_failed(append.number, now);
+                self.health().append_failed(&error, now);
+            }
         }
     }
 
@@ -239,38 +240,6 @@ impl Instance {
 
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_success(&self, now: Instant) {
-        let is_linked = self.link().is_linked(now);
-        let mut health = self.health();
-        health.has_told = false;
-        if is_linked && !health.is_linked {
-            health.is_linked = true;
-            tracing::info!("this instance is linked with its fleet");
-        }
-    }
-
-    fn note_failure(&self, error: &StoreError, now: Instant) {
-        let is_linked = self.link().is_linked(now);
-        let mut health = self.health();
-        if is_linked {
-            return;
-        }
-        health.is_linked = false;
-        if !std::mem::replace(&mut health.has_told, true) {
-            match error {
-                StoreError::Misconfigured(_) => tracing::error!("the fleet's store is {error}"),
-                _ => tracing::warn!(
-                    "the fleet's store is {error}; until it serves again, this instance verifies and limits by itself"
-                ),
-            }
-        }
-        if now.saturating_duration_since(health.rediscovered) >= BETWEEN_REDISCOVERIES {
-            health.rediscovered = now;
-            drop(health);
-            self.store.rediscover();
-        }
     }
 
     /// What the store has under this name, if it can be believed.
@@ -372,6 +341,10 @@ impl Peers for Instance {
         let outbox = Arc::clone(&self.outbox);
         Box::pin(async move { outbox.has_reached_the_fleet(ticket).await })
     }
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable("it did not answer in time".to_owned())
 }
 
 impl Instance {

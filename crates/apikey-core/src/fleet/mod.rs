@@ -19,6 +19,7 @@ compile_error!("the feature `fleet` seals with the provider of TLS: turn on `aws
 
 #[cfg(test)]
 mod broken;
+mod health;
 mod instance;
 mod keys;
 mod link;

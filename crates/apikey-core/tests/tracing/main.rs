@@ -6,6 +6,7 @@
 mod calls;
 mod clients;
 mod decisions;
+mod fleet;
 mod log;
 mod set_up;
 mod spans;

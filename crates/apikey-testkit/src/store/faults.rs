@@ -13,6 +13,11 @@ impl MemoryStore {
         self.line.lock().fault = fault.into();
     }
 
+    /// Every append of this client fails so, or succeeds again. Its other calls work.
+    pub fn set_fault_of_appends(&self, fault: impl Into<Option<StoreError>>) {
+        self.line.lock().fault_of_appends = fault.into();
+    }
+
     /// Every call of this client fails at once, as if nobody answered, or succeeds again.
     pub fn set_unavailable(&self, is_unavailable: bool) {
         let fault = StoreError::Unavailable("a test has cut the line".to_owned());

@@ -11,6 +11,7 @@ pub(super) struct Line(Mutex<State>);
 #[derive(Default)]
 pub(super) struct State {
     pub(super) fault: Option<StoreError>,
+    pub(super) fault_of_appends: Option<StoreError>,
     pub(super) there: Duration,
     pub(super) back: Duration,
 }

@@ -251,6 +251,7 @@ impl FleetStore for MemoryStore {
         records.iter().try_for_each(|record| is_small_enough(&record.sealed, LARGEST_RECORD))?;
         let (log, records, hints) = (*log, records.to_vec(), Arc::clone(&self.hints));
         self.lock().calls.appends += 1;
+        self.line.lock().fault_of_appends.clone().map_or(Ok(()), Err)?;
         self.call(move |server| {
             server.append(log, records, keep_for);
             hints.notify_waiters();
