@@ -32,10 +32,13 @@ impl Health {
         }
     }
 
-    /// A pull succeeded.
+    /// A pull succeeded. One that does not link the instance may be followed by a failure, and so on.
     pub(super) fn pulled(&mut self, is_linked: bool) {
+        if !is_linked {
+            return;
+        }
         self.has_told = false;
-        if is_linked && !std::mem::replace(&mut self.is_linked, true) {
+        if !std::mem::replace(&mut self.is_linked, true) {
             tracing::info!("this instance is linked with its fleet");
         }
     }

@@ -65,3 +65,22 @@ async fn a_missing_permission_to_append_is_told_once() {
         sleep(SECOND).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_answers_now_and_then_is_told_once() {
+    let (log, _listening) = Log::listen().await;
+    let (_keys, store) = linked().await;
+    log.take();
+    // The instance is linked when all pulls have been answered for 2 s.
+    store.begin_another_run();
+    for _ in 0..40 {
+        store.set_unavailable(true);
+        sleep(SECOND).await;
+        store.set_unavailable(false);
+        sleep(SECOND / 2).await;
+    }
+    let lines = log.take();
+    assert_eq!(lines_with(&lines, "WARN"), 1, "{lines}");
+    sleep(SECOND * 3).await;
+    assert_eq!(lines_with(&log.take(), "is linked"), 1);
+}
