@@ -317,9 +317,10 @@ impl Link {
         self.outbox.acknowledged()
     }
 
-    /// How many removals the log is not known to have.
+    /// How many removals the log is not known to have. One that the store has acknowledged counts only if a later pull does not
+    /// show it. Otherwise an instance that removes often would always have one.
     pub(crate) fn removals_waiting(&self) -> usize {
-        self.outbox.purges().count()
+        self.outbox.waiting()
     }
 
     /// Begins an append. If an append is under way, do not call it.

@@ -77,6 +77,13 @@ impl Outbox {
         self.pending.values().filter_map(|pending| pending.purge.as_ref())
     }
 
+    /// How many removals the store has not acknowledged, or has lost since.
+    pub(super) fn waiting(&self) -> usize {
+        let waits =
+            |pending: &&Pending| pending.purge.is_some() && !matches!(pending.state, State::Acknowledged(_));
+        self.pending.values().filter(waits).count()
+    }
+
     pub(super) fn acknowledged(&self) -> u64 {
         self.acknowledged
     }

@@ -20,6 +20,18 @@ fn a_removal_stays_until_a_pull_shows_it() {
 }
 
 #[test]
+fn a_removal_waits_until_the_store_acknowledges_it() {
+    let mut case = Case::linked();
+    case.link.purge([9; 16], of_key(KEY));
+    let (number, _) = case.append();
+    assert_eq!(case.link.removals_waiting(), 1);
+    case.link.appended(number);
+    assert_eq!(case.link.removals_waiting(), 0);
+    case.pull(true, &[]);
+    assert_eq!(case.link.removals_waiting(), 1, "the store has lost it");
+}
+
+#[test]
 fn a_pull_from_before_the_acknowledgement_proves_no_loss() {
     let mut case = Case::linked();
     case.link.purge([9; 16], of_key(KEY));
