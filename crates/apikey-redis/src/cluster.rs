@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::time::timeout;
 
 use crate::address::Address;
 use crate::client::{Command, Reply};
-use crate::dial::{DIAL_LIMIT, Dialer};
+use crate::dial::Dialer;
 use crate::fault::Fault;
 use crate::kept::Kept;
-use crate::server::{Answered, Patience, Server, Target};
+use crate::server::{Answered, Patience, Server};
 use crate::slots::{SLOTS, slot_of};
+use crate::vote;
 
 pub(crate) struct Cluster {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ struct Shared {
     dialer: Arc<Dialer>,
     /// The servers of the URL. They are asked for the map, and so are those of the latest map.
     seeds: Vec<Address>,
-    /// How often the map was read.
+    /// How often the map was read. It decides between two maps, because one may be of a server that was cut off.
     reads: AtomicUsize,
     servers: Mutex<HashMap<Address, Arc<Server>>>,
 }
@@ -49,7 +49,12 @@ impl Cluster {
         commands: Vec<Command>,
         patience: Patience,
     ) -> Result<Answered, Fault> {
-        let address = self.address_of(key, patience).await?;
+        let mut address = self.address_of(key, patience).await?;
+        // Perhaps another server has taken its place. A caller with a short time limit would not come to the end of the dial.
+        if patience == Patience::Waits && self.shared.server(&address).has_failed() {
+            self.map.forget(|_| true);
+            address = self.address_of(key, patience).await?;
+        }
         let answered = self.shared.server(&address).call(commands.clone(), patience).await;
         let moved_to = match &answered {
             Ok(answered) => answered.replies.iter().find_map(|reply| match reply {
@@ -106,34 +111,25 @@ impl Cluster {
 
 impl Shared {
     fn server(&self, address: &Address) -> Arc<Server> {
-        let new = || Arc::new(Server::new(Target::At(address.clone()), Arc::clone(&self.dialer)));
+        let new = || Arc::new(Server::found(address.clone(), Arc::clone(&self.dialer)));
         Arc::clone(self.servers.lock().entry(address.clone()).or_insert_with(new))
     }
 
-    /// Asks one server after the other for the map. Each has its share of the time.
+    /// Asks all servers for the map. Then begins to connect to those that are in it.
     fn read_map(self: &Arc<Self>) -> impl Future<Output = Result<Map, Fault>> + Send + use<> {
         let shared = Arc::clone(self);
         async move {
             let known: Vec<Address> = shared.servers.lock().keys().cloned().collect();
             let others = shared.seeds.iter().filter(|seed| !known.contains(seed));
-            let mut all: Vec<Address> = known.iter().chain(others).cloned().collect();
-            // Another one begins each time, because the map of a server that was cut off is old.
-            let first = shared.reads.fetch_add(1, Ordering::Relaxed) % all.len().max(1);
-            all.rotate_left(first);
-            let share = DIAL_LIMIT / u32::try_from(all.len().clamp(1, 3)).unwrap_or(1);
-            let mut fault = Fault::Unavailable("no server of the cluster is known".to_owned());
-            for address in all {
-                let asked = timeout(share, shared.ask(&address)).await;
-                match asked.unwrap_or_else(|_| Err(Fault::late(share))) {
-                    Ok(map) => {
-                        let in_use = |address: &Address| map.values().any(|(_, used)| used == address);
-                        shared.servers.lock().retain(|address, _| in_use(address));
-                        return Ok(map);
-                    }
-                    Err(problem) => fault = problem,
-                }
-            }
-            Err(fault)
+            let questions = known.iter().chain(others).cloned().map(|address| {
+                let shared = Arc::clone(&shared);
+                async move { shared.ask(&address).await }
+            });
+            let map = vote::ask(questions, shared.reads.fetch_add(1, Ordering::Relaxed)).await?;
+            let in_use = |address: &Address| map.values().any(|(_, used)| used == address);
+            shared.servers.lock().retain(|address, _| in_use(address));
+            map.values().for_each(|(_, address)| shared.server(address).prepare());
+            Ok(map)
         }
     }
 

@@ -17,8 +17,10 @@ use crate::client::{Command, Connection, Reply, Stream};
 use crate::fault::Fault;
 
 /// How long it may take until a connection can be used, with everything that finds its server. The protocol of removals rests
-/// on it, as on the pause between two tries.
-pub(crate) const DIAL_LIMIT: Duration = Duration::from_secs(1);
+/// on it, as on the pause between two tries: see `fleet/link/settings.rs` of the core.
+pub(crate) const DIAL_LIMIT: Duration = Duration::from_millis(500);
+/// The part of it in which sentinels or the servers of a cluster must have said which server it is.
+pub(crate) const FIND_LIMIT: Duration = Duration::from_millis(200);
 /// An idle connection is tried after this time, and then as often.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 /// How long what was sent may stay without an acknowledgement by the other machine.
@@ -70,8 +72,8 @@ impl Dialer {
     }
 
     /// What happened if there was no connection in time.
-    pub(crate) fn late(&self) -> Fault {
-        match Fault::late(DIAL_LIMIT) {
+    pub(crate) fn late(&self, limit: Duration) -> Fault {
+        match Fault::late(limit) {
             Fault::Unavailable(text) if self.tls.is_some() => {
                 Fault::Unavailable(text + " (if the port speaks no TLS, write `redis` instead of `rediss`)")
             }

@@ -72,6 +72,12 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
         self.0.borrow().value.clone()
     }
 
+    /// Whether it is not there, and the last try failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        let state = self.0.borrow();
+        state.value.is_none() && state.failures > 0
+    }
+
     /// Begins to make a new one, unless a task does so or it is too early. Until that is done, the old one stays.
     pub(crate) fn renew<F>(&self, make: impl FnOnce() -> F)
     where

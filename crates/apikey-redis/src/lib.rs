@@ -67,8 +67,9 @@
 //! # Connections
 //!
 //! The store makes one connection to a server for its calls, and one for hints. It does so when it is first used, and again
-//! when a connection breaks: at once, then with pauses of at most 250 ms. Connecting takes at most 1 s. Until there is a
-//! connection, calls of requests fail at once, and the core does without the store. Connections have `TCP_NODELAY`,
+//! when a connection breaks: at once, then with pauses of at most 250 ms. Connecting takes at most 500 ms. Sentinels, or the
+//! servers of a cluster, have 200 ms of them to say which server it is. Until there is a connection, calls of requests fail
+//! at once, and the core does without the store. Connections have `TCP_NODELAY`,
 //! keepalive after 5 s, and on Linux `TCP_USER_TIMEOUT` of 2 s.
 //!
 //! The platform decides which certificates are good, as in the client for Kinde. TLS uses the provider of the features, and
@@ -126,6 +127,7 @@ mod slots;
 mod store;
 mod tls;
 mod url;
+mod vote;
 
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;

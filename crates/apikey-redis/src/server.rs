@@ -1,12 +1,13 @@
 //! One server, and the connection to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::address::Address;
 use crate::client::{Command, Connection, Reply};
-use crate::dial::{DIAL_LIMIT, Dialer};
+use crate::dial::{DIAL_LIMIT, Dialer, FIND_LIMIT};
 use crate::fault::Fault;
 use crate::kept::Kept;
 use crate::sentinel::Sentinels;
@@ -57,6 +58,8 @@ async fn is_primary(connection: &Connection, address: &Address) -> Result<(), Fa
 
 pub(crate) struct Server {
     target: Target,
+    /// How long it may take to connect.
+    limit: Duration,
     dialer: Arc<Dialer>,
     connection: Kept<Connection>,
 }
@@ -69,7 +72,24 @@ pub(crate) struct Answered {
 
 impl Server {
     pub(crate) fn new(target: Target, dialer: Arc<Dialer>) -> Self {
-        Self { target, dialer, connection: Kept::new() }
+        Self { target, limit: DIAL_LIMIT, dialer, connection: Kept::new() }
+    }
+
+    /// A server that was found in the time for that.
+    pub(crate) fn found(address: Address, dialer: Arc<Dialer>) -> Self {
+        Self { limit: DIAL_LIMIT - FIND_LIMIT, ..Self::new(Target::At(address), dialer) }
+    }
+
+    /// Begins to connect, so that the first call need not wait for long.
+    pub(crate) fn prepare(&self) {
+        if self.connection.there().is_none() {
+            self.connection.renew(|| self.dial());
+        }
+    }
+
+    /// Whether the last try to connect failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.connection.has_failed()
     }
 
     /// Sends commands and waits for the replies.
@@ -103,10 +123,10 @@ impl Server {
     }
 
     fn dial(&self) -> impl Future<Output = Result<Connection, Fault>> + Send + use<> {
-        let (target, dialer) = (self.target.clone(), Arc::clone(&self.dialer));
+        let (target, limit, dialer) = (self.target.clone(), self.limit, Arc::clone(&self.dialer));
         async move {
-            let dialed = timeout(DIAL_LIMIT, target.connection(&dialer)).await;
-            dialed.unwrap_or_else(|_| Err(dialer.late()))
+            let dialed = timeout(limit, target.connection(&dialer)).await;
+            dialed.unwrap_or_else(|_| Err(dialer.late(limit)))
         }
     }
 
