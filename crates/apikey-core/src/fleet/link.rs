@@ -272,7 +272,7 @@ impl Link {
         let LinkSettings { keep_for, most_kept, quarantine, .. } = self.settings;
         for (origin, (at, purge)) in self.unshown.take().into_iter().flatten() {
             if !is_old(at, store_now, keep_for) && self.is_on(Rule::Retell) {
-                let until = now + self.random.part_of(quarantine / 8);
+                let until = now + self.random.part_of(quarantine / 10);
                 self.outbox.retell(origin, purge, until);
             }
         }

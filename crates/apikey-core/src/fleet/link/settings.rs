@@ -8,9 +8,20 @@ pub(crate) struct LinkSettings {
     /// How long a confirmation holds.
     pub(crate) lease: Duration,
     /// How long no pull confirms after another server or another log was seen. In this time every instance that reaches the
-    /// store must notice and tell what was lost. That takes 1.5 s and a new connection at most: 600 ms until its next pull
-    /// after one failure, 200 ms for that pull, 250 ms of waiting whether others tell it, 200 ms each for another pull
-    /// and the append. A stall of the store of up to 500 ms may go unnoticed besides.
+    /// store must notice and tell what was lost. That takes 2 s at most:
+    ///
+    /// | ms | for |
+    /// | --- | --- |
+    /// | 500 | a dial of a server that is gone, which began before |
+    /// | 250 | the pause after it |
+    /// | 500 | another dial, with everything that finds the server |
+    /// | 150 | a pull that may have failed meanwhile, until the next one is answered |
+    /// | 200 | the time that each instance leaves others to tell |
+    /// | 200 | another pull |
+    /// | 200 | the append |
+    ///
+    /// If there is a connection, it takes 1.25 s at most, because the first pull comes within 600 ms and has 200 ms. Then a
+    /// stall of the store of up to 750 ms may go unnoticed besides.
     pub(crate) quarantine: Duration,
     /// Pulls are this far apart, give or take a fifth.
     pub(crate) pull_every: Duration,

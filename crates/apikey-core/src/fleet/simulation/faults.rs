@@ -185,6 +185,7 @@ impl Simulation {
         self.primary.is_stalled = false;
         self.primary.stalled.clear();
         self.counts.take_overs += 1;
+        self.break_connections();
         let until = self.now.saturating_sub(lag);
         let at = (self.now + away).min(CALM.max(self.now + 1));
         self.schedule(at, move |simulation| {

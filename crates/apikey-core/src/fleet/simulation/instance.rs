@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::line::Line;
 use super::requests::{Answer, Flight};
 use super::*;
 use crate::engine::Purge;
@@ -44,8 +45,7 @@ pub(super) struct Instance {
     pull: Option<(u64, Instant)>,
     append: Option<u64>,
     woken_at: Option<At>,
-    /// To which primary.
-    pub(super) connected: Option<u64>,
+    pub(super) line: Line,
     pub(super) cache: BTreeMap<usize, Answer>,
     pub(super) flights: BTreeMap<usize, Flight>,
     /// Which removals are done here.
@@ -82,7 +82,7 @@ impl Instance {
             pull: None,
             append: None,
             woken_at: None,
-            connected: None,
+            line: Line::default(),
             cache: BTreeMap::new(),
             flights: BTreeMap::new(),
             applied: BTreeSet::new(),
@@ -140,7 +140,7 @@ impl Simulation {
             instance.link.broken = Some(rule);
         }
         instance.confirmed = None;
-        (instance.pull, instance.append, instance.woken_at, instance.connected) = Default::default();
+        (instance.pull, instance.append, instance.woken_at, instance.line) = Default::default();
         (instance.cache, instance.flights, instance.applied) = Default::default();
         instance.seen = None;
         instance.missed_jumps.clear();

@@ -10,6 +10,7 @@
 mod facts;
 mod faults;
 mod instance;
+mod line;
 mod network;
 mod oracle;
 mod plots;

@@ -11,34 +11,49 @@ impl Simulation {
         usual + self.random_below(usual) + slow
     }
 
-    /// Sends a command to the store. `reply` gets what it returned, or `None` if the command was refused. If nothing comes
-    /// back, `reply` is never called.
+    /// Sends a command to the store, when there is a connection. `reply` gets what it returned, or `None` if the command was
+    /// refused, or if there was no connection. If nothing comes back, `reply` is never called.
     pub(super) fn call<R: 'static>(
         &mut self,
         index: usize,
         command: impl FnOnce(&mut Self) -> R + 'static,
         reply: impl FnOnce(&mut Self, Option<R>) + 'static,
     ) {
+        self.connected(index, move |simulation, server| match server {
+            Some(server) => simulation.send(index, server, command, reply),
+            None => reply(simulation, None),
+        });
+    }
+
+    /// Sends a command on a connection to this primary.
+    fn send<R: 'static>(
+        &mut self,
+        index: usize,
+        server: u64,
+        command: impl FnOnce(&mut Self) -> R + 'static,
+        reply: impl FnOnce(&mut Self, Option<R>) + 'static,
+    ) {
         let life = self.instances[index].life;
         let arrival = self.now + self.delay(index);
         let arrive = move |simulation: &mut Self| {
-            let primary = &simulation.primary;
-            if simulation.instances[index].is_partitioned || !primary.is_up {
+            if simulation.instances[index].is_partitioned || !simulation.primary.is_up {
                 return;
             }
-            let reign = primary.reign;
-            let instance = &mut simulation.instances[index];
             // The connection to the server before is broken, or a replica answers.
-            let is_refused = instance.life == life
-                && instance.connected.replace(reign).is_some_and(|connected| connected != reign);
-            let is_refused = is_refused || instance.is_misdirected;
+            let is_broken = server != simulation.primary.reign;
+            let is_refused = is_broken || simulation.instances[index].is_misdirected;
             let result = (!is_refused).then(|| command(simulation));
             let back = simulation.now + simulation.delay(index);
             simulation.schedule(back, move |simulation| {
-                let instance = &simulation.instances[index];
-                if !instance.is_partitioned {
-                    simulation.if_alive(index, life, move |simulation| reply(simulation, result));
+                if simulation.instances[index].is_partitioned {
+                    return;
                 }
+                simulation.if_alive(index, life, move |simulation| {
+                    if is_broken {
+                        simulation.instances[index].line.lose(server);
+                    }
+                    reply(simulation, result);
+                });
             });
         };
         self.schedule(arrival, move |simulation| {

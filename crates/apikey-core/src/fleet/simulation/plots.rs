@@ -6,12 +6,13 @@ use crate::engine::Purge;
 impl Simulation {
     /// Lets one of these sequences happen to this instance.
     pub(super) fn plot(&mut self, index: usize) {
-        match self.random.below(6) {
+        match self.random.below(7) {
             0 => self.lose_and_stall(index),
             1 => self.lose_log_alone(index),
             2 => self.lose_twice(index),
             3 => self.miss_pages(index),
             4 => self.wait_and_set_clock_back(),
+            5 => self.lose_while_dialling(index),
             _ => self.miss_what_is_dropped(),
         }
     }
@@ -26,6 +27,21 @@ impl Simulation {
         self.take_over_at(100 * MILLISECOND);
         let (wait, lasts) = (self.random_below(500 * MILLISECOND), self.random_below(SECOND));
         self.after(300 * MILLISECOND + wait, move |simulation| simulation.stall(2 * SECOND + lasts));
+    }
+
+    /// Removals that only one instance has heard of are lost, and that one takes as long to connect as it may.
+    fn lose_while_dialling(&mut self, index: usize) {
+        let knower = (index + 1) % INSTANCES;
+        self.request_everything();
+        for other in (0..INSTANCES).filter(|other| *other != knower) {
+            self.partition(other, 300 * MILLISECOND);
+        }
+        self.fault(knower, 4 * SECOND, |instance, is_on| instance.line.is_slow = is_on);
+        self.remove_elsewhere(index, 10 * MILLISECOND);
+        self.after(100 * MILLISECOND, |simulation| {
+            let away = 150 * MILLISECOND + simulation.random_below(500 * MILLISECOND);
+            simulation.take_over_with(false, 200 * MILLISECOND, away, 0);
+        });
     }
 
     /// Removals that this instance has not heard of are lost with the log, and nothing else is.
