@@ -81,27 +81,35 @@ async fn a_moved_slot_is_followed() {
     eventually(async || works_everywhere(&store).await).await;
 }
 
+/// A replica of one of the servers, that all of them know. It takes over only when it is told to. On a busy machine, it would
+/// otherwise do so before a failure is seen.
+fn replica_of(primary: &StoreServer, cluster: &[StoreServer], product: Product) -> StoreServer {
+    let id = primary.command(&["CLUSTER", "MYID"]).text().unwrap();
+    let of_replica = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+    let arguments = [&of_replica[..], &["--cluster-replica-no-failover", "yes"]].concat();
+    let replica = StoreServer::start(product, &arguments);
+    replica.command(&["CLUSTER", "MEET", "127.0.0.1", &primary.port().to_string()]);
+    replica.wait_until("it does not follow", |replica| {
+        replica.command(&["CLUSTER", "REPLICATE", &id]);
+        replica.info("master_link_status").as_deref() == Some("up")
+    });
+    // The server that ends must not be the only one that knows the replica.
+    for server in cluster.iter().chain([&replica]) {
+        server.wait_until("it does not know every server", |server| {
+            let info = server.command(&["CLUSTER", "INFO"]).text().unwrap_or_default();
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:4\r")
+        });
+    }
+    replica
+}
+
+const PARTIAL: [&str; 2] = ["--cluster-require-full-coverage", "no"];
+
 #[tokio::test]
 async fn a_replica_that_takes_over_is_found() {
     for product in Product::ALL {
-        let mut cluster = StoreServer::cluster(product, 3, &["--cluster-require-full-coverage", "no"]);
-        let id = cluster[0].command(&["CLUSTER", "MYID"]).text().unwrap();
-        // It takes over only when it is told to. On a busy machine, it would otherwise do so before a failure is seen.
-        let of_replica = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
-        let arguments = [&of_replica[..], &["--cluster-replica-no-failover", "yes"]].concat();
-        let replica = StoreServer::start(product, &arguments);
-        replica.command(&["CLUSTER", "MEET", "127.0.0.1", &cluster[0].port().to_string()]);
-        replica.wait_until("it does not follow", |replica| {
-            replica.command(&["CLUSTER", "REPLICATE", &id]);
-            replica.info("master_link_status").as_deref() == Some("up")
-        });
-        // The server that ends must not be the only one that knows the replica.
-        for server in cluster.iter().chain([&replica]) {
-            server.wait_until("it does not know every server", |server| {
-                let info = server.command(&["CLUSTER", "INFO"]).text().unwrap_or_default();
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:4\r")
-            });
-        }
+        let mut cluster = StoreServer::cluster(product, 3, &PARTIAL);
+        let replica = replica_of(&cluster[0], &cluster, product);
         // The seed of the URL is not the server that ends.
         let store = connected(&url(&cluster[1..])).await;
         eventually(async || works_everywhere(&store).await).await;
@@ -110,6 +118,29 @@ async fn a_replica_that_takes_over_is_found() {
         replica.command(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
         eventually(async || works_everywhere(&store).await).await;
     }
+}
+
+/// The core gives a pull 200 ms, and a server that says nothing takes longer to be given up.
+#[tokio::test]
+async fn the_replica_of_a_silent_server_is_found_by_short_calls() {
+    let cluster = StoreServer::cluster(Product::Redis, 3, &PARTIAL);
+    let store = connected(&url(&cluster)).await;
+    eventually(async || append(&store, &[1]).await).await;
+    let log = format!("apikey:log:{}", "07".repeat(16));
+    let has_it = |server: &&StoreServer| {
+        server.command(&["EXISTS", &log]) == apikey_testkit::servers::Reply::Number(1)
+    };
+    let primary = cluster.iter().find(has_it).expect("a server has the log");
+    let replica = replica_of(primary, &cluster, Product::Redis);
+    primary.pause();
+    let short_pull = async || {
+        let late = |_| StoreError::Unavailable("late".to_owned());
+        timeout(Duration::from_millis(200), store.pull(&LOG, None)).await.map_err(late)?
+    };
+    eventually_fails(short_pull, is_unavailable).await;
+    replica.command(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
+    eventually(short_pull).await;
+    primary.resume();
 }
 
 #[tokio::test]
