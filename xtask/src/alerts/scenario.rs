@@ -55,10 +55,10 @@ impl World {
         binary: &Path,
         metrics: SocketAddr,
     ) -> Result<Report, String> {
-        let mut stage = Stage::start(binary, metrics, &fault.settings).await?;
+        let mut stage = Stage::start(binary, metrics, &fault.settings, fault.store_lacks.is_some()).await?;
         let mut watch = Watch::new(&self.prometheus, &fault.name);
         let _ordinary = stage.send(fault.ordinary.unwrap_or(self.ordinary));
-        watch.until_scraped().await?;
+        watch.until_linked().await?;
         watch.during(BEFORE).await?;
         watch.demand_no_other("before the fault", &BTreeMap::new());
 
@@ -72,7 +72,11 @@ impl World {
         if !fault.stops {
             stage.start_server(&fault.settings_during).await?;
         }
+        if let Some(permission) = &fault.store_lacks {
+            stage.forbid(permission)?;
+        }
         let traffic = stage.send(fault.traffic);
+        let removal = fault.store_lacks.as_ref().map(|_| stage.remove_by_webhook());
         watch.begin();
         watch.during(self.length(fault)).await?;
         for (alert, shows) in &fault.alerts {
@@ -80,7 +84,7 @@ impl World {
             watch.demand(alert, Duration::from_secs_f64(*shows) + *delay + TWO_SCRAPES);
         }
 
-        drop(traffic);
+        drop((traffic, removal));
         if changes {
             stage.stop_server().await;
         }
@@ -110,10 +114,10 @@ impl World {
         binary: &Path,
         metrics: SocketAddr,
     ) -> Result<Report, String> {
-        let mut stage = Stage::start(binary, metrics, &quiet.settings).await?;
+        let mut stage = Stage::start(binary, metrics, &quiet.settings, false).await?;
         let mut watch = Watch::new(&self.prometheus, QUIET);
         let _traffic = stage.send(quiet.traffic);
-        watch.until_scraped().await?;
+        watch.until_linked().await?;
         // Before that, the windows are not full.
         let warming = self.delays.values().max().copied().unwrap_or_default();
         watch.during(warming + Duration::from_secs(60) * quiet.minutes / self.factor).await?;
@@ -172,16 +176,22 @@ impl<'a> Watch<'a> {
         Self { prometheus, job, began: Instant::now(), seen: BTreeMap::new(), report: Report::default() }
     }
 
-    /// Waits until Prometheus has scraped the server. A new Prometheus begins after some seconds.
-    async fn until_scraped(&self) -> Result<(), String> {
-        let query = format!("apikey_verifications_limit{{job=\"{}\"}}", self.job);
-        while self.prometheus.count(&query).await? == 0 {
+    /// Waits until Prometheus has seen that the server is linked with its fleet, or has none. A new Prometheus begins after
+    /// some seconds. The 2 s that a link takes are not shortened, so an alert may fire until then.
+    async fn until_linked(&mut self) -> Result<(), String> {
+        let query = format!("apikey_fleet_linked{{job=\"{}\"}} == 1", self.job);
+        loop {
+            let is_linked = self.prometheus.count(&query).await? > 0;
+            self.look().await?;
+            if is_linked && self.names(|seen| seen.fires_now).is_empty() {
+                self.seen.clear();
+                return Ok(());
+            }
             if self.began.elapsed() > SCRAPED_LIMIT {
-                return Err(format!("Prometheus has no metrics after {} s", SCRAPED_LIMIT.as_secs()));
+                return Err(format!("Prometheus sees no linked server after {} s", SCRAPED_LIMIT.as_secs()));
             }
             sleep(LOOK).await;
         }
-        Ok(())
     }
 
     /// Begins again, when a fault begins.

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use apikey_testkit::emulator::Emulator;
 use apikey_testkit::raw::{self, Connection, RawResponse};
+use apikey_testkit::servers::StoreServer;
 use tokio::task::JoinSet;
 
 use super::traffic::Senders;
+use crate::stores;
 use xtask::ops::faults::{Command, Traffic};
 use xtask::ports;
 use xtask::running::Running;
@@ -37,6 +39,8 @@ pub(super) struct Stage {
     emulator: SocketAddr,
     /// The connection for commands. It stays open, because a fault may refuse new ones.
     control: Connection,
+    /// The store of the server's fleet, if it has one. The server is its only instance.
+    store: Option<StoreServer>,
     /// They hold the emulator. Dropping it ends it.
     senders: Arc<Senders>,
 }
@@ -47,7 +51,9 @@ impl Stage {
         binary: &Path,
         metrics: SocketAddr,
         settings: &BTreeMap<String, String>,
+        has_store: bool,
     ) -> Result<Self, String> {
+        let store = if has_store { Some(StoreServer::start(stores::any()?, &[])) } else { None };
         let emulator = Emulator::start().await.map_err(|error| format!("the emulator: {error}"))?;
         let emulator = Arc::new(emulator);
         let control = connect(emulator.address()).await?;
@@ -55,12 +61,14 @@ impl Stage {
         let ordinary = emulator.environment().into_iter().chain(ordinary);
         let ordinary = ordinary.map(|(name, value)| (name.to_owned(), value));
         let own = settings.iter().map(|(name, value)| (name.clone(), value.clone()));
-        let settings = ordinary.chain(own).collect();
+        let of_store = store.iter().map(|store| ("REDIS_URL".to_owned(), store.url()));
+        let settings = ordinary.chain(own).chain(of_store).collect();
         let listen = ports::lasting()?;
         let address = emulator.address();
         let senders = Senders::new(listen, emulator);
         let binary = binary.to_owned();
-        let mut stage = Self { binary, settings, listen, server: None, emulator: address, control, senders };
+        let mut stage =
+            Self { binary, settings, listen, server: None, emulator: address, control, store, senders };
         stage.start_server(&BTreeMap::new()).await?;
         Ok(stage)
     }
@@ -88,17 +96,33 @@ impl Stage {
         self.senders.send(traffic)
     }
 
+    /// Lets somebody remove something by a webhook, until the result is dropped.
+    pub(super) fn remove_by_webhook(&self) -> JoinSet<()> {
+        self.senders.remove_by_webhook()
+    }
+
+    /// The user of the store lacks this permission from now on.
+    pub(super) fn forbid(&self, permission: &str) -> Result<(), String> {
+        self.change_user(&format!("-{permission}"))
+    }
+
+    fn change_user(&self, rule: &str) -> Result<(), String> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let said = store.command(&["ACL", "SETUSER", "default", rule]);
+        if said.text().as_deref() == Some("OK") { Ok(()) } else { Err(format!("the store says {said:?}")) }
+    }
+
     /// How many answers there were with each status.
     pub(super) fn answers(&self) -> String {
         self.senders.answers()
     }
 
-    /// Ends every fault of the emulator.
+    /// Ends every fault of the emulator and of the store.
     pub(super) async fn reset(&mut self) -> Result<(), String> {
         for command in RESET {
             self.command(command).await?;
         }
-        Ok(())
+        self.change_user("+@all")
     }
 
     /// Gives the emulator a command, as it is written in `ops/faults.toml`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use apikey_testkit::emulator::{Emulator, KeySpecification};
 use apikey_testkit::raw;
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use xtask::ops::faults::Traffic;
@@ -59,6 +60,20 @@ impl Senders {
             });
         }
         senders
+    }
+
+    /// Hands over one webhook of Kinde's about a user. The server answers it when its fleet has the removal.
+    pub(super) fn remove_by_webhook(self: &Arc<Self>) -> JoinSet<()> {
+        let this = Arc::clone(self);
+        let mut delivery = JoinSet::new();
+        delivery.spawn(async move {
+            let event = this.emulator.webhook("user.deleted", json!({ "user": { "id": "kp_removed" } }));
+            let headers = [("Content-Type", "application/jwt"), ("webhook-id", "event_removed")];
+            let request = raw::request("POST", "/kinde/webhook", &headers, event.as_bytes());
+            // What it answers does not matter. The removal is done in any case.
+            let _ = raw::exchange(this.server, &request).await;
+        });
+        delivery
     }
 
     /// Sends a request after each pause, and does not wait for its answer.

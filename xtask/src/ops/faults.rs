@@ -44,6 +44,8 @@ pub struct Fault {
     /// Settings of the server while the fault lasts.
     #[serde(default)]
     pub settings_during: BTreeMap<String, String>,
+    /// The permission that the user of the fleet's store lacks while it lasts. Without it, there is no store.
+    pub store_lacks: Option<String>,
     /// The traffic all the time, if it is not the ordinary traffic.
     pub ordinary: Option<Traffic>,
     /// The traffic while it lasts, beside that.
