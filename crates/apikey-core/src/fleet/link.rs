@@ -20,7 +20,8 @@
 //!    known here, and no later record and nothing in the outbox concerns it.
 //! 9. **Times of the store are compared only with each other.** A look whose time is not what the last pull lets expect is a
 //!    miss. After the store's clock was set back, entries from before are misses. A clock that loses more than 0.2 % counts as
-//!    set back, so no store stretches the life of an entry by more.
+//!    set back, so slowing it stretches no life by more. This does not cover a store that shows instances different clocks, or
+//!    that sets its clock back while an instance starts: an instance knows only what it was shown.
 
 mod clock;
 mod judging;
