@@ -110,7 +110,7 @@ async fn a_strict_fleet_believes_a_slow_kinde() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unconfirmed_answer_that_kinde_does_not_confirm_is_forgotten() {
+async fn an_answer_that_kinde_does_not_confirm_is_forgotten() {
     let kinde = Kinde::default();
     let (keys, store) = one(&kinde, 60 * SECOND).await;
     store.set_unavailable(true);
