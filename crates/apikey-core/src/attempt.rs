@@ -3,12 +3,13 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use crate::client::Client;
 use crate::denial::Denial;
-use crate::engine::{CROWDED, News, Outcome, Step, Waiter};
+use crate::engine::{CROWDED, CachedKey, LandedAnswer, News, Outcome, Step, Waiter};
 use crate::extract::Malformed;
 use crate::key::{Credential, Fingerprint};
 use crate::telemetry::AnswerSource;
@@ -181,6 +182,7 @@ impl View {
             waiter,
             source,
             takes_stale: true,
+            has_looked: Arc::default(),
             answer: None,
         })))
     }
@@ -193,6 +195,7 @@ impl View {
         waiter: Waiter,
         source: AnswerSource,
         takes_stale: bool,
+        has_looked: Arc<AtomicBool>,
     ) -> Result<VerifiedKey, Denial> {
         let Self { engine, clock, style, rules, timeout, .. } = &*self;
         let max_age = rules.as_ref().and_then(|rules| rules.max_age);
@@ -210,13 +213,22 @@ impl View {
                 },
             }
         };
+        // Only the first look of a request counts. A request that was let in stays let in, however late it looks again.
+        let current = |landed: &LandedAnswer, may_serve: &dyn Fn(&CachedKey) -> bool| {
+            if has_looked.load(Ordering::Relaxed) {
+                return Some(landed.answer());
+            }
+            let answer = engine.landed(landed).filter(|answer| may_serve(answer))?;
+            has_looked.store(true, Ordering::Relaxed);
+            Some(answer)
+        };
         let void = |source| style.server_fault(ServerFault::UNAVAILABLE).about(source);
         match outcome {
             Outcome::Accepted(landed) => {
                 let now = clock.now();
                 // The verification may have begun before this request, and then its answer is older than the request.
                 let largest = max_age.map(|max_age| max_age.saturating_add(*timeout));
-                let answer = engine.landed(&landed).filter(|answer| answer.is_within(largest, now));
+                let answer = current(&landed, &|_| true).filter(|answer| answer.is_within(largest, now));
                 answer
                     .map(|answer| VerifiedKey::from_verifier(answer, source, now))
                     .ok_or_else(|| void(source))
@@ -225,7 +237,7 @@ impl View {
                 let now = clock.now();
                 let source = AnswerSource::Shared;
                 // It was fresh when it came. Who waits for a verification may ask for its outcome much later.
-                let answer = engine.landed(&landed).filter(|answer| engine.was_fresh(answer, *timeout, now));
+                let answer = current(&landed, &|answer| engine.was_fresh(answer, *timeout, now));
                 answer
                     .map(|answer| VerifiedKey::from_verifier(answer, source, now))
                     .ok_or_else(|| void(source))
@@ -253,6 +265,8 @@ pub(crate) struct PendingVerification {
     /// Who started the verification.
     source: AnswerSource,
     takes_stale: bool,
+    /// The answer was current when the request looked at it first. All clones are of one request.
+    has_looked: Arc<AtomicBool>,
     answer: Option<Pin<Box<Answering>>>,
 }
 
@@ -273,13 +287,14 @@ impl PendingVerification {
 
 impl Clone for PendingVerification {
     fn clone(&self) -> Self {
-        let Self { view, fingerprint, waiter, source, takes_stale, answer: _ } = self;
+        let Self { view, fingerprint, waiter, source, takes_stale, has_looked, answer: _ } = self;
         Self {
             view: Arc::clone(view),
             fingerprint: *fingerprint,
             waiter: waiter.clone(),
             source: *source,
             takes_stale: *takes_stale,
+            has_looked: Arc::clone(has_looked),
             answer: None,
         }
     }
@@ -289,10 +304,17 @@ impl Future for PendingVerification {
     type Output = Result<VerifiedKey, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { view, fingerprint, waiter, source, takes_stale, answer } = &mut *self;
+        let Self { view, fingerprint, waiter, source, takes_stale, has_looked, answer } = &mut *self;
         let answer = answer.get_or_insert_with(|| {
             waiter.enter();
-            Box::pin(Arc::clone(view).outcome(*fingerprint, waiter.clone(), *source, *takes_stale))
+            let has_looked = Arc::clone(has_looked);
+            Box::pin(Arc::clone(view).outcome(
+                *fingerprint,
+                waiter.clone(),
+                *source,
+                *takes_stale,
+                has_looked,
+            ))
         });
         let answer = ready!(answer.as_mut().poll(context));
         waiter.leave();

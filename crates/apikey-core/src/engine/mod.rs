@@ -41,7 +41,7 @@ pub(crate) use attempts::{Attempts, Limited, WindowOfClient};
 pub(crate) use cached_key::{CachedKey, Freshness};
 pub(crate) use confirmations::CutOff;
 pub(crate) use flight::{Flight, Landed, Landing, NoTurn};
-pub(crate) use outcome::{News, Outcome, Waiter};
+pub(crate) use outcome::{LandedAnswer, News, Outcome, Waiter};
 pub(crate) use purge::Purge;
 pub(crate) use report::Report;
 pub(crate) use step::Step;

@@ -31,9 +31,15 @@ pub(crate) enum Outcome {
 /// An answer with which a flight landed.
 #[derive(Debug, Clone)]
 pub(crate) struct LandedAnswer {
-    pub(crate) answer: Arc<CachedKey>,
+    pub(super) answer: Arc<CachedKey>,
     /// The number of the latest purge at that moment.
     pub(super) purges_seen: u64,
+}
+
+impl LandedAnswer {
+    pub(crate) fn answer(&self) -> Arc<CachedKey> {
+        Arc::clone(&self.answer)
+    }
 }
 
 /// Where a flight stores its outcome, and where its waiters find it.

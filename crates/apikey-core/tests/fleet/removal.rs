@@ -1,7 +1,7 @@
 //! A removal reaches every instance, with a bound for those that can't be reached.
 
 use super::support::*;
-use apikey_core::{Authenticator, Removal, Verification};
+use apikey_core::{Authenticator, Memo, PlainRequest, Policy, Removal, Verification};
 use apikey_testkit::store::MemoryStore;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -134,6 +134,23 @@ async fn who_wakes_after_a_removal_gets_no_older_answer() {
             assert!(verify(keys, "k_live_1").await.is_ok());
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_let_in_stays_let_in() {
+    let (kinde, store) = (Kinde::default(), MemoryStore::new());
+    let [keys] = fleet(&kinde, &store).await;
+    kinde.set("k_live_1", owned());
+    let request = PlainRequest::new().with_header("authorization", "Bearer k_live_1");
+    let policy = Policy::any_key();
+    let mut memo = Memo::default();
+    for _ in 0..2 {
+        let attempt = memo.begin(&keys, &request).unwrap();
+        let decided = keys.gate(&policy).decide(attempt, &request, |key| key).wait().await;
+        assert!(decided.is_ok());
+        keys.remove_key_id("id_1").await;
+    }
+    assert_eq!(kinde.calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
