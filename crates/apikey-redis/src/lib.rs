@@ -52,7 +52,7 @@
 //!
 //! # The user
 //!
-//! The rules of an ACL user, for the default prefix:
+//! If the prefix is the default one, an ACL user needs these rules:
 //!
 //! ```text
 //! ACL SETUSER api on >password ~apikey:* &apikey:* +eval +evalsha +get +getrange +set +pttl +xadd +xrange +xrevrange +xtrim

@@ -213,7 +213,8 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
 
     /// How many callers may wait at once for verifications of the same keys that other callers started. Default
     /// 16,384, at least 1. Further ones get a 503 at once. While callers of several clients wait, one client has at
-    /// most an eighth of these waiting slots. One client never has the last eighth.
+    /// most an eighth of these waiting slots. One client never has the last eighth. In a fleet, a caller takes one, too, if its
+    /// own verification first looks for another instance's answer.
     pub fn max_waiting(mut self, callers: usize) -> Self {
         self.max_waiting = callers;
         self

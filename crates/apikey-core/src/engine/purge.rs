@@ -214,8 +214,8 @@ impl Engine {
         removed
     }
 
-    /// The answer with which a flight landed, for a caller that waited for it and looks only now. `None` if a purge may have
-    /// concerned it meanwhile.
+    /// A caller waited for a flight, and runs again only now. This is the answer that the flight landed with, or a later one. `None`
+    /// if a purge may have concerned it meanwhile.
     pub(crate) fn landed(&self, landed: &LandedAnswer) -> Option<Arc<CachedKey>> {
         let LandedAnswer { answer, purges_seen } = landed;
         if self.flights.lock().purges.now() == *purges_seen {

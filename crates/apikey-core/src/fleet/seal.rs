@@ -83,7 +83,7 @@ impl OpenedEntry {
 pub(crate) struct OpenedRecord {
     /// What to forget: everything, if it is not clear what the record says. `None` is nothing.
     pub(crate) purge: Option<Purge>,
-    /// Why it is not clear, for the operator's log.
+    /// If the record could not be opened: the reason, which the operator's log names.
     pub(crate) problem: Option<&'static str>,
 }
 

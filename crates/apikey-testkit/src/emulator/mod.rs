@@ -42,7 +42,7 @@
 //!    [`Emulator::set_unknown_key_fault`];
 //! 5. the endpoint: [`Emulator::script_faults`], then [`Emulator::set_fault`].
 //!
-//! For a call for a token or for the public key 1, 2 and 5 apply, for a management call 1 and 2.
+//! If a client asks for a token or for the public key, 1, 2 and 5 apply. If it calls the management API, 1 and 2 apply.
 //!
 //! # Control plane
 //!

@@ -79,7 +79,7 @@ impl Fleet {
         self.emulator.revoke(&key_id);
         let event = self.emulator.webhook("user.deleted", json!({ "user": { "id": "kp_alice" } }));
         let last = self.instances.len() - 1;
-        let delivered = self.instances[last].deliver("event_1", &event).await?;
+        let delivered = self.instances[last].deliver(&event).await?;
         screen.note(&format!(
             "   Kinde deletes the user of this key, and tells {} by a webhook: {}",
             self.instances[last].framework, delivered.status

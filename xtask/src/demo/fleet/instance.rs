@@ -49,8 +49,8 @@ impl Instance {
     }
 
     /// Hands over an event of Kinde's.
-    pub(super) async fn deliver(&mut self, id: &str, event: &str) -> Result<RawResponse, String> {
-        let headers = [("Content-Type", "application/jwt"), ("webhook-id", id)];
+    pub(super) async fn deliver(&mut self, event: &str) -> Result<RawResponse, String> {
+        let headers = [("Content-Type", "application/jwt")];
         self.server.exchange(&raw::request("POST", "/kinde/webhook", &headers, event.as_bytes())).await
     }
 
