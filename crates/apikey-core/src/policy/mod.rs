@@ -1,5 +1,6 @@
 //! What a route asks of a key, scopes and owner, as values that one function evaluates.
 
+mod alternatives;
 mod display;
 mod typed;
 
