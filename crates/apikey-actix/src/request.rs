@@ -38,6 +38,10 @@ impl RequestHead for Head<'_> {
     fn route(&self) -> Option<Cow<'_, str>> {
         self.0.match_pattern().map(Cow::Owned)
     }
+
+    fn method(&self) -> Option<&str> {
+        Some(self.0.method().as_str())
+    }
 }
 
 /// Takes the credential out of the headers and the URI.

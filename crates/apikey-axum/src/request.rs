@@ -40,4 +40,8 @@ impl RequestHead for Head<'_> {
     fn route(&self) -> Option<Cow<'_, str>> {
         self.0.extensions.get::<MatchedPath>().map(|route| route.as_str().into())
     }
+
+    fn method(&self) -> Option<&str> {
+        Some(self.0.method.as_str())
+    }
 }

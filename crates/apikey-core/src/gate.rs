@@ -1,5 +1,6 @@
 //! The one place that decides whether a request may pass.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -130,13 +131,25 @@ impl Gate<'_> {
 
     #[inline]
     fn pass(&self, key: VerifiedKey, request: &impl RequestHead) -> Result<VerifiedKey, Denial> {
+        if self.policy.allows(key.verification(), !key.is_stale()) {
+            let view = &self.authenticator.0;
+            decision_log::accepted(view, &key, self.policy, || Facts::of(view, request));
+            return Ok(key);
+        }
+        self.fall_short(key, request)
+    }
+
+    /// Says what the key lacks, unless the policy asks for the scope of the request's operation and the key has that.
+    #[cold]
+    fn fall_short(&self, key: VerifiedKey, request: &impl RequestHead) -> Result<VerifiedKey, Denial> {
         let view = &self.authenticator.0;
-        match view.authorize(&key, self.policy) {
+        let policy = named(self.policy, request).map_err(|denial| self.denied(denial, request, Some(&key)))?;
+        match view.authorize(&key, &policy) {
             Ok(()) => {
-                decision_log::accepted(view, &key, self.policy, || Facts::of(view, request));
+                decision_log::accepted(view, &key, &policy, || Facts::of(view, request));
                 Ok(key)
             }
-            Err(denial) => Err(self.denied(denial, request, Some(&key))),
+            Err(denial) => Err(Gate { policy: &policy, ..*self }.denied(denial, request, Some(&key))),
         }
     }
 
@@ -163,11 +176,33 @@ impl Gate<'_> {
         if self.policy.refuses_stale() {
             pending.refuse_stale_answers();
         }
-        let policy = self.policy.clone();
+        let policy = match named(self.policy, request) {
+            Ok(policy) => policy.into_owned(),
+            Err(denial) => return self.refuse(denial, request),
+        };
         let view = pending.view();
         let (audience, facts) = (view.style.audience(request), Facts::of(view, request));
         Decision::Pending(PendingDecision(Box::new(Waiting { pending, policy, audience, facts, wrap })))
     }
+}
+
+/// The policy, with the scope of the request's operation in it if it asks for that.
+///
+/// # Errors
+/// [`Denial`], if it is not known which operation that is, or how Kinde names its scope.
+fn named<'a>(policy: &'a Policy, request: &impl RequestHead) -> Result<Cow<'a, Policy>, Denial> {
+    if !policy.asks_for_operation() {
+        return Ok(Cow::Borrowed(policy));
+    }
+    let (Some(method), Some(route)) = (request.method(), request.route()) else {
+        return Err(Denial::wiring_mistake(
+            "Policy::kinde_operation() needs the matched route, and nothing tells it here: use the policy behind the \
+             router, or Policy::kinde_operation_of()",
+        ));
+    };
+    policy.for_operation(method, &route).map(Cow::Owned).map_err(|unnamed| {
+        Denial::wiring_mistake(&format!("Policy::kinde_operation() can't name the scope of a route: {unnamed}"))
+    })
 }
 
 #[cold]

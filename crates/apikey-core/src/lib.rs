@@ -142,7 +142,10 @@ pub use kinde::{KindeSettings, KindeVerifier, MachineToMachine};
 pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;
-pub use policy::{AnyOf, Fresh, OrganizationKey, Policy, TypedPolicy, UserKey};
+pub use policy::{
+    AnyOf, Fresh, KindeOperation, LONGEST_OPERATION_SCOPE, OrganizationKey, Policy, TypedPolicy,
+    UNNAMED_OPERATION, UnnamedOperation, UserKey, operation_scope, path_template,
+};
 pub use removal::Removal;
 pub use request::{PeerAddress, PlainRequest, RequestHead, is_preflight};
 pub use telemetry::{

@@ -23,9 +23,14 @@ pub trait RequestHead {
     /// attempts, unless [`TrustedProxies`](crate::TrustedProxies) name `unix`.
     fn peer(&self) -> Option<IpAddr>;
 
-    /// The template of the matched route, such as `/users/{id}`, for an [`Observer`](crate::Observer). `None` if the
-    /// framework does not tell it.
+    /// The template of the matched route, such as `/users/{id}`, for an [`Observer`](crate::Observer) and for
+    /// [`Policy::kinde_operation`](crate::Policy::kinde_operation). `None` if the framework does not tell it.
     fn route(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    /// The method, for [`Policy::kinde_operation`](crate::Policy::kinde_operation). `None` if the request has none.
+    fn method(&self) -> Option<&str> {
         None
     }
 }
@@ -57,6 +62,7 @@ pub struct PlainRequest {
     headers: Vec<(String, Vec<u8>)>,
     query: Option<String>,
     peer: Option<IpAddr>,
+    operation: Option<(String, String)>,
 }
 
 impl PlainRequest {
@@ -86,6 +92,13 @@ impl PlainRequest {
         self.peer = Some(peer);
         self
     }
+
+    /// Sets the method and the template of the matched route.
+    #[must_use]
+    pub fn with_operation(mut self, method: impl Into<String>, route: impl Into<String>) -> Self {
+        self.operation = Some((method.into(), route.into()));
+        self
+    }
 }
 
 impl std::fmt::Debug for PlainRequest {
@@ -105,6 +118,14 @@ impl RequestHead for PlainRequest {
 
     fn peer(&self) -> Option<IpAddr> {
         self.peer
+    }
+
+    fn route(&self) -> Option<Cow<'_, str>> {
+        self.operation.as_ref().map(|(_, route)| route.into())
+    }
+
+    fn method(&self) -> Option<&str> {
+        self.operation.as_ref().map(|(method, _)| method.as_str())
     }
 }
 

@@ -29,4 +29,8 @@ impl RequestHead for Head<'_, '_> {
     fn route(&self) -> Option<Cow<'_, str>> {
         self.0.route().map(|route| route.uri.path().into())
     }
+
+    fn method(&self) -> Option<&str> {
+        Some(self.0.method().as_str())
+    }
 }

@@ -26,4 +26,8 @@ impl RequestHead for Head<'_> {
     fn route(&self) -> Option<Cow<'_, str>> {
         self.0.data::<PathPattern>().map(|pattern| Cow::Borrowed(&*pattern.0))
     }
+
+    fn method(&self) -> Option<&str> {
+        Some(self.0.method().as_str())
+    }
 }

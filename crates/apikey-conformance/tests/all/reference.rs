@@ -170,6 +170,10 @@ impl RequestHead for Head<'_> {
     fn route(&self) -> Option<Cow<'_, str>> {
         self.route.map(Cow::Borrowed)
     }
+
+    fn method(&self) -> Option<&str> {
+        Some(self.parts.method.as_str())
+    }
 }
 
 impl Visit {

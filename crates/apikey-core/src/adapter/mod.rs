@@ -66,7 +66,7 @@ impl Authenticator {
 pub mod application {
     pub use crate::{
         AnyOf, AttemptLimit, Audience, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource,
-        Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, OrganizationKey, PeerAddress, Policy,
+        Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, KindeOperation, OrganizationKey, PeerAddress, Policy,
         Removal, RouteOptions, TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, scopes,
     };
     // For a verifier of the application's own, and for tests of it.

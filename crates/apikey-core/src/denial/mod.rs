@@ -118,6 +118,10 @@ impl DenialStyle {
             Shortfall::Owner(MissingOwner::AnyUser) => self.denial(DenialCode::UserKeyRequired),
             Shortfall::Owner(MissingOwner::ThatOrganization) => self.denial(DenialCode::OrganizationMismatch),
             Shortfall::Stale => self.server_fault(ServerFault::UNAVAILABLE),
+            Shortfall::UnknownOperation => {
+                tracing::error!("Policy::kinde_operation() needs the matched route: name it with Policy::for_operation()");
+                self.denial(DenialCode::InternalError)
+            }
             Shortfall::Scopes { missing, required } => {
                 let available = key.scopes().map(str::to_owned).collect();
                 let detail = Detail::Scopes { missing, required, available };

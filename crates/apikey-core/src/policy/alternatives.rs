@@ -1,6 +1,6 @@
 //! A policy as alternatives of scopes, which is what OpenAPI's `security` can say.
 
-use super::{Policy, Requirement};
+use super::{Policy, Requirement, UNNAMED_OPERATION};
 
 /// A document with more alternatives for one route is of no use to anybody.
 const MOST_ALTERNATIVES: usize = 100;
@@ -14,7 +14,8 @@ impl Policy {
     /// rest stands in [`Display`](std::fmt::Display). One empty set means that no scope is needed. No set at all means that
     /// no key satisfies the policy.
     ///
-    /// `None` if there are more than 100 sets.
+    /// `None` if there are more than 100 sets. [`UNNAMED_OPERATION`] stands for the scope of a
+    /// [`kinde_operation`](Self::kinde_operation) that is not named.
     ///
     /// ```
     /// use apikey_core::Policy;
@@ -30,6 +31,7 @@ impl Policy {
     pub fn alternatives(&self) -> Option<Vec<Vec<&str>>> {
         match &self.0 {
             Requirement::Scope(scope) => Some(vec![vec![scope]]),
+            Requirement::KindeOperation => Some(vec![vec![UNNAMED_OPERATION]]),
             Requirement::OrganizationKey
             | Requirement::UserKey
             | Requirement::Organization(_)

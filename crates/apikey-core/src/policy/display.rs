@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Policy, Requirement, is_scope_token};
+use super::{Policy, Requirement, UNNAMED_OPERATION, is_scope_token};
 
 /// Reads as `organization key and (admin or read:users)`. A scope stands for itself.
 ///
@@ -18,6 +18,7 @@ impl Display for Policy {
                 write_name(code, formatter)
             }
             Requirement::Fresh => formatter.write_str("fresh answer"),
+            Requirement::KindeOperation => formatter.write_str(UNNAMED_OPERATION),
             Requirement::All(policies) => write_list(policies, "any key", " and ", formatter),
             Requirement::Any(policies) => write_list(policies, "no key", " or ", formatter),
         }

@@ -2,12 +2,16 @@
 
 mod alternatives;
 mod display;
+mod operation;
 mod typed;
 
 use std::borrow::Cow;
 use std::fmt;
 
-pub use typed::{AnyOf, Fresh, OrganizationKey, TypedPolicies, TypedPolicy, UserKey};
+pub use operation::{
+    LONGEST_OPERATION_SCOPE, UNNAMED_OPERATION, UnnamedOperation, operation_scope, path_template,
+};
+pub use typed::{AnyOf, Fresh, KindeOperation, OrganizationKey, TypedPolicies, TypedPolicy, UserKey};
 
 use crate::verification::Verification;
 
@@ -41,6 +45,8 @@ enum Requirement {
     UserKey,
     Organization(String),
     Fresh,
+    /// The scope of the matched operation. It holds for no key until [`Policy::for_operation`] names it.
+    KindeOperation,
     All(Cow<'static, [Policy]>),
     Any(Cow<'static, [Policy]>),
 }
@@ -105,7 +111,8 @@ impl Policy {
         Self::all([self, other.into()])
     }
 
-    /// Whether the key satisfies the policy, if the answer about it is fresh.
+    /// Whether the key satisfies the policy, if the answer about it is fresh. No key satisfies a
+    /// [`kinde_operation`](Self::kinde_operation) that is not named.
     #[must_use]
     pub fn is_satisfied_by(&self, key: &Verification) -> bool {
         self.holds(key, &|scope| key.has_scope(scope), true)
@@ -122,6 +129,7 @@ impl Policy {
             Requirement::Scope(_)
             | Requirement::OrganizationKey
             | Requirement::UserKey
+            | Requirement::KindeOperation
             | Requirement::Organization(_) => false,
         }
     }
@@ -134,13 +142,22 @@ impl Policy {
         scopes
     }
 
+    /// Whether a request with this key may pass.
+    #[inline]
+    pub(crate) fn allows(&self, key: &Verification, is_fresh: bool) -> bool {
+        self.holds(key, &|scope| key.has_scope(scope), is_fresh)
+    }
+
     /// Checks the key. If it fails, the owner is reported before scopes, and a stale answer last.
     ///
     /// # Errors
     /// [`Shortfall`], saying what is missing.
     pub(crate) fn check(&self, key: &Verification, is_fresh: bool) -> Result<(), Shortfall> {
-        if self.holds(key, &|scope| key.has_scope(scope), is_fresh) {
+        if self.allows(key, is_fresh) {
             return Ok(());
+        }
+        if self.asks_for_operation() {
+            return Err(Shortfall::UnknownOperation);
         }
         if self.is_satisfied_by(key) {
             return Err(Shortfall::Stale);
@@ -161,6 +178,7 @@ impl Policy {
             Requirement::OrganizationKey => key.organization_code().is_some(),
             Requirement::UserKey => key.user_id().is_some(),
             Requirement::Fresh => is_fresh,
+            Requirement::KindeOperation => false,
             Requirement::Organization(code) => key.organization_code() == Some(code),
             Requirement::All(policies) => {
                 policies.iter().all(|policy| policy.holds(key, has_scope, is_fresh))
@@ -187,7 +205,7 @@ impl Policy {
             return None;
         }
         match &self.0 {
-            Requirement::Scope(_) | Requirement::Fresh => None,
+            Requirement::Scope(_) | Requirement::Fresh | Requirement::KindeOperation => None,
             Requirement::OrganizationKey => Some(MissingOwner::AnyOrganization),
             Requirement::UserKey => Some(MissingOwner::AnyUser),
             Requirement::Organization(_) if key.organization_code().is_none() => {
@@ -221,6 +239,7 @@ impl Policy {
             Requirement::OrganizationKey
             | Requirement::UserKey
             | Requirement::Organization(_)
+            | Requirement::KindeOperation
             | Requirement::Fresh => None,
         }
     }
@@ -254,6 +273,8 @@ pub(crate) enum Shortfall {
     },
     /// Only the answer is not fresh.
     Stale,
+    /// The policy asks for the scope of an operation, and nothing has named the operation.
+    UnknownOperation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

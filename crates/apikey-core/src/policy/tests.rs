@@ -68,7 +68,7 @@ fn leaf_holds(leaf: &Requirement, key: &Verification, is_fresh: bool) -> bool {
         Requirement::UserKey => key.user_id().is_some(),
         Requirement::Fresh => is_fresh,
         Requirement::Organization(code) => key.organization_code().is_some_and(|held| held == code),
-        Requirement::All(_) | Requirement::Any(_) => unreachable!("not a leaf"),
+        Requirement::KindeOperation | Requirement::All(_) | Requirement::Any(_) => unreachable!("not a leaf"),
     }
 }
 
@@ -108,6 +108,7 @@ proptest! {
                         prop_assert!(required.iter().any(|one| one == scope));
                     }
                 }
+                Err(Shortfall::UnknownOperation) => unreachable!("no such policy"),
                 Err(Shortfall::Stale) => prop_assert!(false, "nothing is stale here"),
                 Ok(()) => {}
             }

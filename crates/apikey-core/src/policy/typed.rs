@@ -43,6 +43,15 @@ impl TypedPolicy for Fresh {
     const POLICY: &'static Policy = &Policy::fresh();
 }
 
+/// As a type: the key carries the scope that Kinde makes for the matched operation ([`Policy::kinde_operation`]).
+/// `Scoped<KindeOperation>`.
+#[derive(Debug, Clone, Copy)]
+pub struct KindeOperation;
+
+impl TypedPolicy for KindeOperation {
+    const POLICY: &'static Policy = &Policy::kinde_operation();
+}
+
 #[doc(hidden)]
 pub trait TypedPolicies: Send + Sync + 'static {
     const POLICIES: &'static [Policy];
@@ -75,6 +84,7 @@ impl Policy {
             Requirement::OrganizationKey => Requirement::OrganizationKey,
             Requirement::UserKey => Requirement::UserKey,
             Requirement::Fresh => Requirement::Fresh,
+            Requirement::KindeOperation => Requirement::KindeOperation,
             // No typed policy is built from these, and this is never satisfied.
             _ => Requirement::Any(Cow::Borrowed(&[])),
         })
