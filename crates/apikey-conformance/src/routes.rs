@@ -14,6 +14,7 @@
 //! | `GET /sure` | in one handler an extractor for any key, then one for [`SureReader`] | [`me_body`] of the latter |
 //! | `GET /layered-twice` | a layer for any key, then in one handler as `/twice` | [`twice_body`] |
 //! | `GET /branches` | a handler (rank, alternative) for keys with [`Admin`], else one for any key | [`branches_body`] |
+//! | `GET /operations/{name}`, for any name | an extractor for the typed policy [`KindeOperation`](apikey_core::KindeOperation) | [`me_body`] |
 //! | `GET /items/{name}`, for any name | an extractor for any key | [`me_body`] |
 //! | `POST /echo` | an extractor for [`ReadUsers`] | the request's body, `application/octet-stream` |
 //! | `GET /seen` | a layer for any key | [`seen_body`], of the request as the handler sees it |
@@ -92,6 +93,7 @@ pub fn layered() -> Vec<(&'static str, Policy)> {
         // The scope comes first, because the order must not matter.
         ("/owner-and-scope", Policy::all([Policy::scope("read:tickets"), Policy::organization_key()])),
         ("/fresh", Policy::fresh()),
+        ("/operation", Policy::all([Policy::any_key(), Policy::kinde_operation()])),
     ]
 }
 

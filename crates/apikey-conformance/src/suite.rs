@@ -260,6 +260,7 @@ macro_rules! conformance_tests {
                 a_bound_route_is_for_one_organization,
                 the_owner_is_checked_before_scopes,
                 an_empty_owner_is_an_absent_owner,
+                an_operation_asks_for_the_scope_that_kinde_makes_for_it,
             }
             refresh {
                 a_key_in_use_is_renewed_early_and_nobody_waits,

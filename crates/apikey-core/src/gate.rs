@@ -143,7 +143,8 @@ impl Gate<'_> {
     #[cold]
     fn fall_short(&self, key: VerifiedKey, request: &impl RequestHead) -> Result<VerifiedKey, Denial> {
         let view = &self.authenticator.0;
-        let policy = named(self.policy, request).map_err(|denial| self.denied(denial, request, Some(&key)))?;
+        let policy =
+            named(self.policy, request).map_err(|denial| self.denied(denial, request, Some(&key)))?;
         match view.authorize(&key, &policy) {
             Ok(()) => {
                 decision_log::accepted(view, &key, &policy, || Facts::of(view, request));
@@ -201,7 +202,9 @@ fn named<'a>(policy: &'a Policy, request: &impl RequestHead) -> Result<Cow<'a, P
         ));
     };
     policy.for_operation(method, &route).map(Cow::Owned).map_err(|unnamed| {
-        Denial::wiring_mistake(&format!("Policy::kinde_operation() can't name the scope of a route: {unnamed}"))
+        Denial::wiring_mistake(&format!(
+            "Policy::kinde_operation() can't name the scope of a route: {unnamed}"
+        ))
     })
 }
 

@@ -6,7 +6,9 @@ use actix_web::guard;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpMessage as _, HttpRequest, HttpResponse, Resource, Result, Route, web};
-use apikey_actix::{ApiKey, Authenticator, MaybeApiKey, PeerAddress, Policy, Rejection, RequireKey, Scoped};
+use apikey_actix::{
+    ApiKey, Authenticator, KindeOperation, MaybeApiKey, PeerAddress, Policy, Rejection, RequireKey, Scoped,
+};
 use apikey_conformance::{Adapter, Differences, RunningServer, routes};
 
 use crate::server;
@@ -41,6 +43,7 @@ fn wire(keys: &Authenticator, config: &mut web::ServiceConfig) {
             .route("/block", web::get().to(block))
             .route("/me", read().to(me))
             .route("/items/{name}", web::get().to(me))
+            .route("/operations/{name:[0-9]{1,3}}", web::get().to(operation))
             .route("/scoped", read().to(scoped))
             .route("/any", read().to(any))
             .route("/optional", read().to(optional))
@@ -131,6 +134,10 @@ async fn supply_peer(
 
 async fn twice(one: ApiKey, two: ApiKey, scoped: Scoped<routes::ReadUsers>) -> HttpResponse {
     json(routes::twice_body(&one, &two, &scoped))
+}
+
+async fn operation(key: Scoped<KindeOperation>) -> HttpResponse {
+    json(routes::me_body(&key))
 }
 
 async fn sure(_any: ApiKey, sure: Scoped<routes::SureReader>) -> HttpResponse {

@@ -1,6 +1,8 @@
 //! Runs the conformance suite, which every adapter must pass.
 
-use apikey_axum::{ApiKey, Authenticator, MaybeApiKey, PeerAddress, Policy, Rejection, Scoped};
+use apikey_axum::{
+    ApiKey, Authenticator, KindeOperation, MaybeApiKey, PeerAddress, Policy, Rejection, Scoped,
+};
 use apikey_conformance::{Adapter, Differences, RunningServer, routes};
 use axum::{
     Router,
@@ -67,6 +69,10 @@ fn app(keys: Authenticator) -> Router {
         )
         .route("/me", get(me))
         .route("/items/{name}", get(me))
+        .route(
+            "/operations/{name}",
+            get(|key: Scoped<KindeOperation>| async move { json(routes::me_body(&key)) }),
+        )
         .route("/scoped", get(|key: Scoped<routes::Scoped>| async move { json(routes::me_body(&key)) }))
         .route("/any", get(|key: Scoped<routes::AnyScope>| async move { json(routes::me_body(&key)) }))
         .route("/optional", get(optional))

@@ -1,6 +1,6 @@
 //! What routes require of a good key.
 
-use crate::{adapter::Subject, expected::*, world::World};
+use crate::{adapter::Subject, client::Request, expected::*, world::World};
 use apikey_testkit::emulator::KeySpecification;
 
 pub async fn all_of_several_scopes_are_needed(subject: Subject) {
@@ -123,4 +123,28 @@ pub async fn an_empty_owner_is_an_absent_owner(subject: Subject) {
         world.ask(path, &key).await.is_denied(&organization_key_required());
     }
     world.ask("/user", &key).await.is_denied(&user_key_required());
+}
+
+/// The answer is the same if the key is cached, and if it is not.
+pub async fn an_operation_asks_for_the_scope_that_kinde_makes_for_it(subject: Subject) {
+    let world = World::new(subject).await;
+    for (path, scope) in [("/operation", "get:operation"), ("/operations/7", "get:operations_name")] {
+        let right = world.create(KeySpecification::new(scope).scopes([scope]));
+        let others =
+            ["get:", "get:operations", "get:operations_7", "post:operation", "{kinde operation}", ""];
+        let wrong = world.create(KeySpecification::new(format!("not_{scope}")).scopes(others));
+        for _ in 0..2 {
+            if world.differences.tells_no_route {
+                world.ask(path, &right).await.is_denied(&internal_error());
+                continue;
+            }
+            world.ask(path, &right).await.is_me(&right);
+            world.ask(path, &wrong).await.is_denied(&insufficient_scope(scope, &[scope], &others));
+        }
+        world.send(Request::new("GET", path)).await.is_denied(&missing_key());
+    }
+    if !world.differences.tells_no_route {
+        let key = world.create(KeySpecification::new("head").scopes(["get:operation"]));
+        world.send(Request::new("HEAD", "/operation").key(&key)).await.is_me(&key);
+    }
 }

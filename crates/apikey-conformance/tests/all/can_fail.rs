@@ -215,6 +215,8 @@ fn a_denial_that_is_told_wrong_to_observers_is_noticed() {
     fails::<KnowsNoPeer, _>(cases::observers::a_denial_is_told_with_route_policy_and_client);
     fails::<TellsNoRoute, _>(cases::observers::a_denial_is_told_with_route_policy_and_client);
     fails::<TellsPaths, _>(cases::observers::a_route_is_told_as_its_template);
+    fails::<TellsPaths, _>(cases::policies::an_operation_asks_for_the_scope_that_kinde_makes_for_it);
+    fails::<TellsNoRoute, _>(cases::policies::an_operation_asks_for_the_scope_that_kinde_makes_for_it);
 }
 
 #[test]

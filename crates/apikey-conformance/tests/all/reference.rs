@@ -15,7 +15,8 @@ use apikey_conformance::{
     routes::{self, Admin, AnyScope, ReadUsers, Scoped, SureReader},
 };
 use apikey_core::{
-    Attempt, Authenticator, Denial, Memo, Policy, RequestHead, TypedPolicy as _, VerifiedKey, is_preflight,
+    Attempt, Authenticator, Denial, KindeOperation, Memo, Policy, RequestHead, TypedPolicy as _, VerifiedKey,
+    is_preflight,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -86,7 +87,10 @@ impl Default for Flaws {
             reads_no_upload: false,
             answers_late: false,
             removes_whole_headers: false,
-            route: |path| Some(if path.starts_with("/items/") { "/items/{name}" } else { path }),
+            route: |path| match path.split_at_checked("/operations/".len()) {
+                Some(("/operations/", _)) => Some("/operations/{name}"),
+                _ => Some(if path.starts_with("/items/") { "/items/{name}" } else { path }),
+            },
         }
     }
 }
@@ -281,6 +285,9 @@ async fn route(mut visit: Visit, body: &mut Option<Incoming>) -> Result<Answer, 
             routes::open_body()
         }
         (Method::GET, path) if path.starts_with("/items/") => routes::me_body(&visit.key().await?),
+        (Method::GET, path) if path.starts_with("/operations/") => {
+            routes::me_body(&visit.key_for(KindeOperation::POLICY).await?)
+        }
         (Method::GET, "/me") => routes::me_body(&visit.key().await?),
         (Method::GET, "/scoped") => routes::me_body(&visit.key_for(Scoped::POLICY).await?),
         (Method::GET, "/any") => routes::me_body(&visit.key_for(AnyScope::POLICY).await?),

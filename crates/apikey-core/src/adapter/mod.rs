@@ -66,8 +66,9 @@ impl Authenticator {
 pub mod application {
     pub use crate::{
         AnyOf, AttemptLimit, Audience, Authenticator, AuthenticatorBuilder, ConfigError, CredentialSource,
-        Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, KindeOperation, OrganizationKey, PeerAddress, Policy,
-        Removal, RouteOptions, TrustedProxies, TypedPolicy, UserKey, Verification, VerifiedKey, scopes,
+        Denial, DenialBody, DenialCode, ForwardingHeader, Fresh, KindeOperation, OrganizationKey,
+        PeerAddress, Policy, Removal, RouteOptions, TrustedProxies, TypedPolicy, UserKey, Verification,
+        VerifiedKey, scopes,
     };
     // For a verifier of the application's own, and for tests of it.
     pub use crate::{

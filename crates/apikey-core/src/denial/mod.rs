@@ -119,7 +119,9 @@ impl DenialStyle {
             Shortfall::Owner(MissingOwner::ThatOrganization) => self.denial(DenialCode::OrganizationMismatch),
             Shortfall::Stale => self.server_fault(ServerFault::UNAVAILABLE),
             Shortfall::UnknownOperation => {
-                tracing::error!("Policy::kinde_operation() needs the matched route: name it with Policy::for_operation()");
+                tracing::error!(
+                    "Policy::kinde_operation() needs the matched route: name it with Policy::for_operation()"
+                );
                 self.denial(DenialCode::InternalError)
             }
             Shortfall::Scopes { missing, required } => {

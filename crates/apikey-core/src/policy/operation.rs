@@ -25,7 +25,9 @@ pub enum UnnamedOperation {
     #[error("the path `{0}` is not ASCII, and Kinde does not document how it names such operations")]
     NotAscii(String),
     /// Nothing of the path is left in the name.
-    #[error("the path `{0}` has neither a letter nor a digit, and Kinde does not document how it names such operations")]
+    #[error(
+        "the path `{0}` has neither a letter nor a digit, and Kinde does not document how it names such operations"
+    )]
     NoLetter(String),
 }
 
@@ -127,8 +129,8 @@ pub fn operation_scope(method: &str, path: &str) -> Result<String, UnnamedOperat
     if scope.len() > LONGEST_OPERATION_SCOPE { Err(UnnamedOperation::TooLong(scope)) } else { Ok(scope) }
 }
 
-/// A framework's template in the words of OpenAPI: `{*rest}` (axum), `{id:[0-9]+}` (actix-web), `<id>` and `<rest..>` (Rocket)
-/// become `{rest}`, `{id}`, `{id}` and `{rest}`. A query is dropped.
+/// A framework's template in the words of OpenAPI: `{*rest}` (axum), `{id:[0-9]+}` (actix-web), `<id>` and `<rest..>` (Rocket),
+/// `:id` and `*rest` become `{rest}`, `{id}`, `{id}`, `{rest}`, `{id}` and `{rest}`. A query is dropped.
 #[must_use]
 pub fn path_template(route: &str) -> String {
     let mut template = String::with_capacity(route.len());
@@ -154,6 +156,12 @@ pub fn path_template(route: &str) -> String {
             '<' => {
                 let parameter: String = rest.by_ref().take_while(|character| *character != '>').collect();
                 push_parameter(&mut template, &parameter);
+            }
+            // A parameter in older templates, such as poem's.
+            ':' | '*' if template.ends_with('/') => {
+                let name: String = rest.clone().take_while(|character| *character != '/').collect();
+                let _ = rest.by_ref().take(name.chars().count()).count();
+                push_parameter(&mut template, &name);
             }
             '?' => break,
             other => template.push(other),

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use apikey_conformance::{Adapter, Differences, RunningServer, routes};
-use apikey_rocket::{ApiKey, ApiKeys, Authenticator, DenialCode, MaybeApiKey, Policy, Rejection, Scoped};
+use apikey_rocket::{
+    ApiKey, ApiKeys, Authenticator, DenialCode, KindeOperation, MaybeApiKey, Policy, Rejection, Scoped,
+};
 use rocket::config::Shutdown;
 use rocket::data::{Data, ToByteUnit as _};
 use rocket::fairing::AdHoc;
@@ -69,7 +71,8 @@ pub(crate) fn served(keys: Authenticator) -> Rocket<Build> {
 
 fn app(keys: Authenticator) -> Rocket<Build> {
     let any_key = Policy::any_key;
-    let single = routes![open, block, me, item, scoped, any, optional, sub_request, twice, sure, echo];
+    let single =
+        routes![open, block, me, item, operation, scoped, any, optional, sub_request, twice, sure, echo];
     let mut rocket = served(keys)
         .attach(AdHoc::on_request("peers", |request, _| Box::pin(supply_peer(request))))
         .attach(AdHoc::on_request("sub-requests", |request, _| Box::pin(present_anew(request))))
@@ -112,6 +115,12 @@ fn me(key: ApiKey) -> Json {
 
 #[get("/items/<_>")]
 fn item(key: ApiKey) -> Json {
+    json(routes::me_body(&key))
+}
+
+#[get("/operations/<name>?<page>")]
+fn operation(key: Scoped<KindeOperation>, name: &str, page: Option<&str>) -> Json {
+    let _ = (name, page);
     json(routes::me_body(&key))
 }
 

@@ -11,8 +11,8 @@ use apikey_conformance::routes::{
 };
 use apikey_conformance::{Adapter, Differences, RunningServer};
 use apikey_warp::{
-    ApiKey, Authenticator, MaybeApiKey, PeerAddress, Policy, Scoped, answer_refusals, api_key,
-    optional_api_key, per_request, preflight, require, scoped,
+    ApiKey, Authenticator, KindeOperation, MaybeApiKey, PeerAddress, Policy, Scoped, answer_refusals,
+    api_key, optional_api_key, per_request, preflight, require, scoped,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -149,6 +149,8 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
     let layered_twice = path("layered-twice").and(warp::get()).and(guard()).and(twice());
     let twice = path("twice").and(warp::get()).and(twice());
 
+    let operation = warp::path!("operations" / String).and(warp::get()).and(scoped::<KindeOperation>(keys));
+    let operation = operation.map(|_, key: Scoped<KindeOperation>| json(me_body(&key)));
     let sure = path("sure").and(warp::get()).and(any_key()).and(scoped::<SureReader>(keys));
     let sure = sure.map(|_: ApiKey, sure: Scoped<SureReader>| json(me_body(&sure)));
 
@@ -186,7 +188,17 @@ fn routes(keys: &Authenticator) -> BoxedFilter<(Response,)> {
         .unify()
         .or(optional)
         .unify();
-    let several = twice.or(sure).unify().or(layered_twice).unify().or(admin).unify().or(branches).unify();
+    let several = twice
+        .or(operation)
+        .unify()
+        .or(sure)
+        .unify()
+        .or(layered_twice)
+        .unify()
+        .or(admin)
+        .unify()
+        .or(branches)
+        .unify();
     single.or(outer).unify().or(several).unify().or(echo).unify().or(seen).unify().or(layered).unify().boxed()
 }
 

@@ -2,6 +2,7 @@
 
 use adapter_poem::{ApiKey, Authenticator, MaybeApiKey, Scoped};
 use apikey_conformance::routes;
+use apikey_core::KindeOperation;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{EndpointExt as _, Request, Response, Result, get, handler};
@@ -44,6 +45,11 @@ pub(crate) fn optional(key: MaybeApiKey) -> Response {
 #[handler]
 pub(crate) fn twice(first: ApiKey, second: ApiKey, third: Scoped<routes::ReadUsers>) -> Response {
     json(routes::twice_body(&first, &second, &third))
+}
+
+#[handler]
+pub(crate) fn operation(key: Scoped<KindeOperation>) -> Response {
+    json(routes::me_body(&key))
 }
 
 #[handler]

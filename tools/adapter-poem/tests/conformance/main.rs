@@ -33,6 +33,7 @@ fn app(keys: &Authenticator) -> impl Endpoint + use<> {
         .at("/any", get(handlers::any))
         .at("/optional", get(handlers::optional))
         .at("/twice", get(handlers::twice))
+        .at("/operations/:name", get(handlers::operation))
         .at("/sure", get(handlers::sure))
         .at("/branches", get(handlers::branches))
         .at("/echo", post(handlers::echo))

@@ -14,6 +14,7 @@ fn each_framework_s_template_has_the_same_name() {
         ("/files/{id}/{*rest}", "/files/{id}/{rest}"),
         ("/files/{id:[0-9]{1,3}}/{rest:.*}", "/files/{id}/{rest}"),
         ("/files/<id>/<rest..>?<page>", "/files/{id}/{rest}"),
+        ("/files/:id/*rest", "/files/{id}/{rest}"),
     ] {
         assert_eq!(path_template(route), template);
         assert_eq!(operation_scope("DELETE", route).as_deref(), Ok("delete:files_id_rest"));
