@@ -115,6 +115,20 @@ impl DenialCode {
         }
     }
 
+    /// What the code means, as the title of a problem (RFC 9457, section 3.1.3).
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::InsufficientScope => "Insufficient scope",
+            _ => self.message(),
+        }
+    }
+
+    /// Whether the same request may succeed later, if the caller waits as `Retry-After` says.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, Self::RateLimited | Self::VerificationUnavailable)
+    }
+
     /// The message, without what one request adds to it.
     #[must_use]
     pub const fn message(self) -> &'static str {

@@ -117,7 +117,7 @@ mod view;
 pub mod webhooks;
 mod worker;
 
-pub use adapter::{RefusedUpload, application};
+pub use adapter::{GuardedHandler, KeyArgument, RefusedUpload, RouteRequirement, application};
 /// The attribute for implementations of [`Verifier`].
 pub use async_trait::async_trait;
 pub use attempt::Attempt;
@@ -134,7 +134,7 @@ pub use config_error::ConfigError;
 pub use denial::{Audience, Denial, DenialBody, DenialResponse};
 pub use denial_code::DenialCode;
 pub use engine::AttemptLimit;
-pub use extract::CredentialSource;
+pub use extract::{CredentialPlace, CredentialSource};
 pub use gate::{Decision, Gate, PendingDecision};
 pub use key::{LONGEST_KEY, MalformedKey, PresentedKey};
 #[cfg(feature = "kinde")]

@@ -1,13 +1,16 @@
 //! What adapters have in common beside decisions: the methods that read requests, the names that an application uses,
 //! and the types that each adapter defines for itself.
 
+mod handler;
 mod refused_upload;
 mod types;
 
+pub use handler::{GuardedHandler, KeyArgument, RouteRequirement};
 pub use refused_upload::RefusedUpload;
 
 use crate::attempt::{Attempt, State};
 use crate::authenticator::Authenticator;
+use crate::extract::CredentialSource;
 use crate::request::RequestHead;
 
 /// # For adapters
@@ -52,6 +55,12 @@ impl Authenticator {
     pub fn target_without_credential(&self, path: &str, query: Option<&str>) -> Option<String> {
         let rest = self.0.extraction.query_without_credential(query?)?;
         Some(if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") })
+    }
+
+    /// Where a request may present a key, in the order in which messages name the locations.
+    #[must_use]
+    pub fn credential_sources(&self) -> &[CredentialSource] {
+        &self.0.options.extraction.sources
     }
 
     /// Whether a key may be in the query. An adapter that must copy the query to show it asks this first.

@@ -176,6 +176,11 @@ macro_rules! adapter_keys {
             }
         }
 
+        impl $crate::KeyArgument for ApiKey {
+            const POLICY: &'static $crate::Policy = &$crate::Policy::any_key();
+            const IS_OPTIONAL: bool = false;
+        }
+
         $(#[$maybe])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct MaybeApiKey(Option<$crate::VerifiedKey>);
@@ -201,6 +206,11 @@ macro_rules! adapter_keys {
             }
         }
 
+        impl $crate::KeyArgument for MaybeApiKey {
+            const POLICY: &'static $crate::Policy = &$crate::Policy::any_key();
+            const IS_OPTIONAL: bool = true;
+        }
+
         $(#[$scoped])*
         #[derive(Debug, Clone)]
         pub struct Scoped<P> {
@@ -221,6 +231,11 @@ macro_rules! adapter_keys {
             pub fn into_key(self) -> $crate::VerifiedKey {
                 self.key
             }
+        }
+
+        impl<P: $crate::TypedPolicy> $crate::KeyArgument for Scoped<P> {
+            const POLICY: &'static $crate::Policy = P::POLICY;
+            const IS_OPTIONAL: bool = false;
         }
 
         impl<P> ::core::ops::Deref for Scoped<P> {

@@ -321,6 +321,34 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         self
     }
 
+    /// Answers denials as `application/problem+json` (RFC 9457) that a program can act on, such as an agent. Default: off.
+    ///
+    /// `type` is this URL with the denial's code after it: a page that documents the code, if you serve one. `docs/denials.md` of this
+    /// project has a section for each code. `title` is what the type means, and `retryable` says whether the same request
+    /// may succeed later. Everything else is as with [`problem_details`](Self::problem_details), which this implies.
+    ///
+    /// ```
+    /// use apikey_core::{Authenticator, Verifier};
+    ///
+    /// # fn example(verifier: impl Verifier) -> Result<(), apikey_core::ConfigError> {
+    /// // A revoked key: `"type":"https://api.example/problems#KEY_REVOKED"`, `"retryable":false`.
+    /// let keys = Authenticator::builder(verifier)
+    ///     .problem_documentation("https://api.example/problems#")
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn problem_documentation(mut self, url: impl Into<String>) -> Self {
+        self.options.problem_documentation = Some(url.into());
+        self
+    }
+
+    /// Names this URL in every challenge as `resource_metadata` (RFC 9728, section 5.1), so that an agent finds out how to get
+    /// a key. Default: none. Your application serves the metadata.
+    pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
+        self.options.resource_metadata = Some(url.into());
+        self
+    }
+
     /// Words the bodies of all denials: HTML, another language, or an error format of your own. It is given the denial and
     /// what the request says that it understands, and returns content type and body. Status and headers stay as they
     /// are. Default: JSON, as [`Denial::default_body`] gives it.

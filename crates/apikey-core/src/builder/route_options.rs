@@ -77,6 +77,20 @@ impl<A: From<Authenticator>> RouteOptions<A> {
         self
     }
 
+    /// Answers denials as problems that a program can act on. See
+    /// [`AuthenticatorBuilder::problem_documentation`](crate::AuthenticatorBuilder::problem_documentation).
+    pub fn problem_documentation(mut self, url: impl Into<String>) -> Self {
+        self.options.problem_documentation = Some(url.into());
+        self
+    }
+
+    /// Names this URL in every challenge. See
+    /// [`AuthenticatorBuilder::resource_metadata`](crate::AuthenticatorBuilder::resource_metadata).
+    pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
+        self.options.resource_metadata = Some(url.into());
+        self
+    }
+
     /// Words the bodies of denials. See
     /// [`AuthenticatorBuilder::denial_renderer`](crate::AuthenticatorBuilder::denial_renderer).
     pub fn denial_renderer(

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::authenticator::Authenticator;
 use crate::denial_code::DenialCode;
 use crate::engine::Limited;
 use crate::extract::Malformed;
@@ -29,6 +30,9 @@ pub(crate) struct DenialStyle {
     pub(crate) scheme: String,
     pub(crate) missing_key_message: Cow<'static, str>,
     pub(crate) problem_details: bool,
+    /// What a problem's `type` begins with. `None`: problems are `about:blank`.
+    pub(crate) problem_documentation: Option<String>,
+    pub(crate) resource_metadata: Option<String>,
     pub(crate) renderer: Option<DenialRenderer>,
     pub(crate) rendered: Rendered,
 }
@@ -40,6 +44,8 @@ impl Default for DenialStyle {
             scheme: "Bearer".to_owned(),
             missing_key_message: Cow::Borrowed(DenialCode::MissingKey.message()),
             problem_details: false,
+            problem_documentation: None,
+            resource_metadata: None,
             renderer: None,
             rendered: Rendered::default(),
         }
@@ -145,6 +151,28 @@ impl DenialStyle {
 
     pub(crate) fn limited(self: &Arc<Self>, limited: Limited) -> Denial {
         self.denial_with(DenialCode::RateLimited, Detail::Limited(limited))
+    }
+}
+
+impl Authenticator {
+    /// A denial with this code, in this authenticator's words, for the documentation of an API. One that names scopes names
+    /// `read:users`.
+    #[must_use]
+    pub fn sample_denial(&self, code: DenialCode) -> Denial {
+        let style = &self.0.style;
+        match code {
+            DenialCode::VerificationUnavailable => style.unavailable(Duration::from_secs(1)),
+            DenialCode::RateLimited => {
+                let limit = self.0.options.attempt_limit.unwrap_or_default();
+                style.limited(Limited { limit, resets_in: limit.window })
+            }
+            DenialCode::InsufficientScope => {
+                let scope = "read:users".to_owned();
+                let (missing, required) = (scope.clone(), vec![scope]);
+                style.denial_with(code, Detail::Scopes { missing, required, available: Vec::new() })
+            }
+            _ => style.denial(code),
+        }
     }
 }
 

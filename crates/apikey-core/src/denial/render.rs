@@ -1,5 +1,6 @@
 //! Renders the response to a refused request.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -120,12 +121,14 @@ impl Denial {
         let (status, message, code) = (self.status(), self.message(), self.code().as_str());
         let (required_scopes, available_scopes) = (self.required_scopes(), self.available_scopes());
         let body = if self.0.style.problem_details {
+            let documentation = self.0.style.problem_documentation.as_deref();
             serde_json::to_vec(&ProblemDetails {
-                kind: "about:blank",
-                title: reason_phrase(status),
+                kind: documentation.map_or("about:blank".into(), |url| format!("{url}{code}").into()),
+                title: documentation.map_or(reason_phrase(status), |_| self.code().title()),
                 status,
                 detail: &message,
                 code,
+                retryable: documentation.map(|_| self.code().is_retryable()),
                 required_scopes,
                 available_scopes,
             })
@@ -139,18 +142,22 @@ impl Denial {
     fn challenge(&self) -> Option<String> {
         let DenialStyle { scheme, realm, .. } = &*self.0.style;
         let bare = || format!("{scheme} realm=\"{}\"", quoted(realm));
-        match self.code().row().challenge {
-            Challenge::None => None,
-            Challenge::Bare => Some(bare()),
-            Challenge::Error(error) => Some(format!("{}, error=\"{error}\"", bare())),
+        let challenge = match self.code().row().challenge {
+            Challenge::None => return None,
+            Challenge::Bare => bare(),
+            Challenge::Error(error) => format!("{}, error=\"{error}\"", bare()),
             Challenge::Scope => {
                 let required = self.required_scopes().unwrap_or_default();
                 // A scope that can't be part of a challenge is named only in the body.
                 let tokens: Vec<&str> =
                     required.iter().map(String::as_str).filter(|scope| is_scope_token(scope)).collect();
-                Some(format!("{}, error=\"insufficient_scope\", scope=\"{}\"", bare(), tokens.join(" ")))
+                format!("{}, error=\"insufficient_scope\", scope=\"{}\"", bare(), tokens.join(" "))
             }
-        }
+        };
+        Some(match &self.0.style.resource_metadata {
+            None => challenge,
+            Some(url) => format!("{challenge}, resource_metadata=\"{url}\""),
+        })
     }
 }
 
@@ -181,11 +188,13 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct ProblemDetails<'a> {
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: Cow<'a, str>,
     title: &'static str,
     status: u16,
     detail: &'a str,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retryable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     required_scopes: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -151,6 +151,49 @@ fn problem_details_say_the_same() {
     );
 }
 
+#[test]
+fn a_documented_problem_tells_a_program_what_to_do() {
+    let style = Arc::new(DenialStyle {
+        problem_details: true,
+        problem_documentation: Some("https://api.example/problems#".to_owned()),
+        ..DenialStyle::default()
+    });
+    for (denial, status, ..) in contract() {
+        let code = denial.code();
+        let body = style.denial(code).response().body;
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["type"], format!("https://api.example/problems#{code}"));
+        assert_eq!(body["retryable"], matches!(status, 429 | 503), "{code}");
+        let title = body["title"].as_str().unwrap();
+        assert!(!title.is_empty() && body["detail"].as_str().unwrap().starts_with(title), "{title}");
+    }
+}
+
+#[test]
+fn each_code_has_a_section_in_the_documentation() {
+    let page = include_str!("../../../../docs/denials.md");
+    for code in DenialCode::ALL {
+        let section = page.split("\n## ").find(|section| section.starts_with(&format!("{code}\n\n")));
+        let section = section.unwrap_or_else(|| panic!("docs/denials.md has no section {code}"));
+        assert!(section.contains(&format!("\n{}. ", code.status())), "{code}");
+        assert_eq!(section.contains("*Again?* Yes"), code.is_retryable(), "{code}");
+    }
+}
+
+#[test]
+fn each_challenge_names_the_resource_metadata_and_nothing_else_does() {
+    let url = "https://api.example/.well-known/oauth-protected-resource";
+    let style = Arc::new(DenialStyle { resource_metadata: Some(url.to_owned()), ..DenialStyle::default() });
+    for (denial, .., plain) in contract() {
+        let denial = denial.presented_as(&style, None);
+        let response = denial.response();
+        let named = response.headers.iter().find(|(name, _)| *name == "www-authenticate");
+        let expected = plain.map(|challenge| format!("{challenge}, resource_metadata=\"{url}\""));
+        assert_eq!(named.map(|(_, challenge)| challenge.clone()), expected, "{}", denial.code());
+        assert!(!String::from_utf8(response.body).unwrap().contains(url));
+    }
+}
+
 proptest! {
     #[test]
     fn no_scope_breaks_out_of_the_challenge(scopes in prop::collection::vec(any::<String>(), 1..4)) {

@@ -9,8 +9,8 @@ mod web_socket;
 
 use accepted::Accepted;
 use header::Header;
-pub use source::CredentialSource;
 pub(crate) use source::ExtractionSettings;
+pub use source::{CredentialPlace, CredentialSource};
 
 use crate::key::Credential;
 use crate::request::RequestHead;

@@ -20,6 +20,27 @@ const SETTING: &str = "credential_sources";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialSource(Source);
 
+/// The place of a [`CredentialSource`] in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialPlace<'a> {
+    /// `Authorization`, after this scheme.
+    Authorization {
+        /// The scheme, such as `Bearer`.
+        scheme: &'a str,
+    },
+    /// A header.
+    Header {
+        /// Its name.
+        name: &'a str,
+    },
+    /// A parameter of the query.
+    Query {
+        /// Its name.
+        name: &'a str,
+    },
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
     HeaderWithScheme { name: String, scheme: String },
@@ -96,6 +117,20 @@ impl CredentialSource {
     #[must_use]
     pub fn insecure_query_parameter(name: impl Into<String>) -> Self {
         Self(Source::QueryParameter(name.into()))
+    }
+
+    /// Where the key stands, as documentation of an API says it.
+    #[must_use]
+    pub fn place(&self) -> CredentialPlace<'_> {
+        match &self.0 {
+            Source::HeaderWithScheme { name, scheme } if name.eq_ignore_ascii_case(AUTHORIZATION) => {
+                CredentialPlace::Authorization { scheme }
+            }
+            Source::Basic(_) => CredentialPlace::Authorization { scheme: "Basic" },
+            Source::HeaderWithScheme { name, .. } | Source::Header(name) => CredentialPlace::Header { name },
+            Source::WebSocketProtocol => CredentialPlace::Header { name: web_socket::HEADER },
+            Source::QueryParameter(name) => CredentialPlace::Query { name },
+        }
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
