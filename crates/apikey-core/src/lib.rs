@@ -117,7 +117,9 @@ mod view;
 pub mod webhooks;
 mod worker;
 
-pub use adapter::{GuardedHandler, KeyArgument, RefusedUpload, RouteRequirement, application};
+pub use adapter::{
+    GuardedHandler, KeyAmong, KeyArgument, KeyPlace, RefusedUpload, RouteRequirement, application,
+};
 /// The attribute for implementations of [`Verifier`].
 pub use async_trait::async_trait;
 pub use attempt::Attempt;

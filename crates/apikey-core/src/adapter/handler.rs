@@ -7,7 +7,7 @@ use crate::policy::Policy;
 /// A type by which a handler takes the caller's key. [`adapter_keys!`](crate::adapter_keys) implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what the route asks of the caller's key",
-    label = "the first argument of a guarded handler must be `ApiKey`, `MaybeApiKey`, `Scoped<..>`, or an `Option` of one"
+    label = "expected `ApiKey`, `MaybeApiKey`, `Scoped<..>`, or an `Option` of one"
 )]
 pub trait KeyArgument {
     /// What a key must satisfy.
@@ -21,31 +21,93 @@ impl<K: KeyArgument> KeyArgument for Option<K> {
     const IS_OPTIONAL: bool = true;
 }
 
-/// A handler whose first argument is the caller's key. `Arguments` are the types of its arguments.
+/// Arguments of which exactly one is the caller's key. `Place` says which one; the compiler finds it.
 #[diagnostic::on_unimplemented(
-    message = "this handler does not take the caller's key first",
-    label = "a guarded handler is a function whose first argument is `ApiKey`, `MaybeApiKey`, `Scoped<..>`, or an `Option` of one"
+    message = "none of the arguments {Self} takes the caller's key",
+    label = "one argument of a guarded handler must be `ApiKey`, `MaybeApiKey`, `Scoped<..>`, or an `Option` of one"
 )]
-pub trait GuardedHandler<Arguments> {
+pub trait KeyAmong<Place> {
+    /// What a key must satisfy.
+    const POLICY: &'static Policy;
+    /// Whether a request without a key passes.
+    const IS_OPTIONAL: bool;
+}
+
+/// The place of an argument: as many others stand in front of it as the number says.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyPlace<const NUMBER: usize>;
+
+/// A handler of which one argument is the caller's key. `Arguments` are the types of its arguments, `Place` is that of the key.
+#[diagnostic::on_unimplemented(
+    message = "the signature of this handler does not say what the route asks of the caller's key",
+    label = "a guarded handler is a function with one argument `ApiKey`, `MaybeApiKey`, `Scoped<..>`, or an `Option` of one"
+)]
+pub trait GuardedHandler<Arguments, Place> {
     /// What the handler's signature asks of callers.
     fn requirement(&self) -> RouteRequirement;
 }
 
+macro_rules! key_among {
+    ($(($($before:ident)*) ($($after:ident)*) $place:literal;)*) => {$(
+        impl<K: KeyArgument, $($before,)* $($after),*> KeyAmong<KeyPlace<$place>> for ($($before,)* K, $($after,)*) {
+            const POLICY: &'static Policy = K::POLICY;
+            const IS_OPTIONAL: bool = K::IS_OPTIONAL;
+        }
+    )*};
+}
+
 macro_rules! guarded_handlers {
-    ($(($($argument:ident),*))*) => {$(
-        impl<F, R, K: KeyArgument, $($argument),*> GuardedHandler<(K, $($argument,)*)> for F
+    ($(($($argument:ident)*))*) => {$(
+        impl<F, R, P, $($argument),*> GuardedHandler<($($argument,)*), P> for F
         where
-            F: Fn(K, $($argument),*) -> R,
+            F: Fn($($argument),*) -> R,
+            ($($argument,)*): KeyAmong<P>,
         {
             fn requirement(&self) -> RouteRequirement {
-                RouteRequirement { policy: Cow::Borrowed(K::POLICY), is_optional: K::IS_OPTIONAL }
+                let (policy, is_optional) = (<($($argument,)*)>::POLICY, <($($argument,)*)>::IS_OPTIONAL);
+                RouteRequirement { policy: Cow::Borrowed(policy), is_optional }
             }
         }
     )*};
 }
-guarded_handlers! {
-    () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, G) (A, B, C, D, E, G, H) (A, B, C, D, E, G, H, I)
-    (A, B, C, D, E, G, H, I, J) (A, B, C, D, E, G, H, I, J, L) (A, B, C, D, E, G, H, I, J, L, M)
+guarded_handlers! { (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E G) (A B C D E G H) (A B C D E G H I) }
+key_among! {
+    () () 0;
+    () (A) 0;
+    (A) () 1;
+    () (A B) 0;
+    (A) (B) 1;
+    (A B) () 2;
+    () (A B C) 0;
+    (A) (B C) 1;
+    (A B) (C) 2;
+    (A B C) () 3;
+    () (A B C D) 0;
+    (A) (B C D) 1;
+    (A B) (C D) 2;
+    (A B C) (D) 3;
+    (A B C D) () 4;
+    () (A B C D E) 0;
+    (A) (B C D E) 1;
+    (A B) (C D E) 2;
+    (A B C) (D E) 3;
+    (A B C D) (E) 4;
+    (A B C D E) () 5;
+    () (A B C D E G) 0;
+    (A) (B C D E G) 1;
+    (A B) (C D E G) 2;
+    (A B C) (D E G) 3;
+    (A B C D) (E G) 4;
+    (A B C D E) (G) 5;
+    (A B C D E G) () 6;
+    () (A B C D E G H) 0;
+    (A) (B C D E G H) 1;
+    (A B) (C D E G H) 2;
+    (A B C) (D E G H) 3;
+    (A B C D) (E G H) 4;
+    (A B C D E) (G H) 5;
+    (A B C D E G) (H) 6;
+    (A B C D E G H) () 7;
 }
 
 /// What a route asks of its callers.
@@ -64,9 +126,9 @@ pub struct RouteRequirement {
 }
 
 impl RouteRequirement {
-    /// What the signature of this handler asks for. The handler's first argument is the caller's key.
+    /// What the signature of this handler asks for. One of its at most eight arguments is the caller's key.
     #[must_use]
-    pub fn of<Arguments>(handler: &impl GuardedHandler<Arguments>) -> Self {
+    pub fn of<Arguments, Place>(handler: &impl GuardedHandler<Arguments, Place>) -> Self {
         handler.requirement()
     }
 
@@ -115,7 +177,7 @@ mod tests {
         Scoped;
     }
 
-    async fn scoped(_: Scoped<ReadUsers>, _: &str) {}
+    async fn scoped(_: &str, _: Scoped<ReadUsers>, _: &mut u8, _: Vec<u8>) {}
     fn any(_: ApiKey) {}
     fn maybe(_: MaybeApiKey, _: u8, _: &mut u8) {}
     fn optional(_: Option<Scoped<ReadUsers>>) {}

@@ -33,7 +33,11 @@ pub enum CredentialPlace<'a> {
     Header {
         /// Its name.
         name: &'a str,
+        /// The scheme in front of the key. `None` if the whole value is the key.
+        scheme: Option<&'a str>,
     },
+    /// The protocols that the client of a WebSocket offers.
+    WebSocketProtocol,
     /// A parameter of the query.
     Query {
         /// Its name.
@@ -127,8 +131,11 @@ impl CredentialSource {
                 CredentialPlace::Authorization { scheme }
             }
             Source::Basic(_) => CredentialPlace::Authorization { scheme: "Basic" },
-            Source::HeaderWithScheme { name, .. } | Source::Header(name) => CredentialPlace::Header { name },
-            Source::WebSocketProtocol => CredentialPlace::Header { name: web_socket::HEADER },
+            Source::HeaderWithScheme { name, scheme } => {
+                CredentialPlace::Header { name, scheme: Some(scheme) }
+            }
+            Source::Header(name) => CredentialPlace::Header { name, scheme: None },
+            Source::WebSocketProtocol => CredentialPlace::WebSocketProtocol,
             Source::QueryParameter(name) => CredentialPlace::Query { name },
         }
     }

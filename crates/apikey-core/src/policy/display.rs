@@ -6,13 +6,17 @@ use super::{Policy, Requirement, UNNAMED_OPERATION, is_scope_token};
 
 /// Reads as `organization key and (admin or read:users)`. A scope stands for itself.
 ///
-/// It is for people and for logs, and may be worded differently in a later release.
+/// It is for people and for logs, and may be worded differently in a later release. `{:#}` does not name organizations, for
+/// readers that are not the operator.
 impl Display for Policy {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Requirement::Scope(scope) => write_name(scope, formatter),
             Requirement::OrganizationKey => formatter.write_str("organization key"),
             Requirement::UserKey => formatter.write_str("user key"),
+            Requirement::Organization(_) if formatter.alternate() => {
+                formatter.write_str("a certain organization")
+            }
             Requirement::Organization(code) => {
                 formatter.write_str("organization ")?;
                 write_name(code, formatter)
@@ -47,7 +51,12 @@ fn write_name(name: &str, formatter: &mut Formatter<'_>) -> fmt::Result {
 impl Policy {
     /// The text inside of a list: in parentheses if it is a list of several, too.
     fn fmt_part(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        if self.is_compound() { write!(formatter, "({self})") } else { self.fmt(formatter) }
+        if !self.is_compound() {
+            return self.fmt(formatter);
+        }
+        formatter.write_str("(")?;
+        self.fmt(formatter)?;
+        formatter.write_str(")")
     }
 
     fn is_compound(&self) -> bool {

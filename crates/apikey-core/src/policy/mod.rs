@@ -134,6 +134,39 @@ impl Policy {
         }
     }
 
+    /// Whether only keys of organizations satisfy the policy, whatever their scopes are.
+    #[must_use]
+    pub fn needs_organization(&self) -> bool {
+        !self.is_open_to(false, true) && self.is_open_to(true, true)
+    }
+
+    /// Whether only keys of users satisfy the policy, whatever their scopes are.
+    #[must_use]
+    pub fn needs_user(&self) -> bool {
+        !self.is_open_to(true, false) && self.is_open_to(true, true)
+    }
+
+    /// Whether the policy, or a part of it, is bound to one organization ([`organization`](Self::organization)).
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        match &self.0 {
+            Requirement::Organization(_) => true,
+            Requirement::All(policies) | Requirement::Any(policies) => policies.iter().any(Self::is_bound),
+            _ => false,
+        }
+    }
+
+    /// Whether a key with every scope and these owners may satisfy the policy.
+    fn is_open_to(&self, organization: bool, user: bool) -> bool {
+        match &self.0 {
+            Requirement::Scope(_) | Requirement::Fresh | Requirement::KindeOperation => true,
+            Requirement::OrganizationKey | Requirement::Organization(_) => organization,
+            Requirement::UserKey => user,
+            Requirement::All(policies) => policies.iter().all(|policy| policy.is_open_to(organization, user)),
+            Requirement::Any(policies) => policies.iter().any(|policy| policy.is_open_to(organization, user)),
+        }
+    }
+
     /// Every scope that the policy names, in its order, each once.
     #[must_use]
     pub fn scopes(&self) -> Vec<&str> {

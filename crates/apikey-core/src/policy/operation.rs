@@ -85,7 +85,7 @@ impl Policy {
         }
     }
 
-    /// This policy with the scope of this operation in place of each [`kinde_operation`](Self::kinde_operation). The path
+    /// This policy with the scope of this operation, or of its `GET` for `HEAD`, in place of each [`kinde_operation`](Self::kinde_operation). The path
     /// is a template in the words of any of the frameworks.
     ///
     /// # Errors
@@ -95,7 +95,10 @@ impl Policy {
             policies.iter().map(|policy| policy.for_operation(method, path)).collect()
         };
         Ok(Self(match &self.0 {
-            Requirement::KindeOperation => Requirement::Scope(operation_scope(method, path)?.into()),
+            Requirement::KindeOperation => {
+                let method = if method.eq_ignore_ascii_case("HEAD") { "GET" } else { method };
+                Requirement::Scope(operation_scope(method, path)?.into())
+            }
             Requirement::All(policies) => Requirement::All(parts(policies)?),
             Requirement::Any(policies) => Requirement::Any(parts(policies)?),
             other => other.clone(),
@@ -104,7 +107,7 @@ impl Policy {
 }
 
 /// The scope that Kinde makes for an operation (Kinde's documentation of imports): `{method}:{path}` in lower case. Braces
-/// and slashes at the beginning are dropped, and `_` stands for every other character that is not a letter or a digit. `HEAD` has the scope of `GET`.
+/// and slashes at the beginning are dropped, and `_` stands for every other character that is not a letter or a digit.
 ///
 /// The path is a template as in OpenAPI, axum, actix-web or Rocket.
 ///
@@ -115,7 +118,6 @@ pub fn operation_scope(method: &str, path: &str) -> Result<String, UnnamedOperat
     if !template.is_ascii() {
         return Err(UnnamedOperation::NotAscii(template));
     }
-    let method = if method.eq_ignore_ascii_case("HEAD") { "get" } else { method };
     let name: String = template
         .chars()
         .filter(|character| !matches!(character, '{' | '}'))

@@ -278,3 +278,28 @@ fn a_policy_reads_as_words() {
         assert_eq!(policy.to_string(), words);
     }
 }
+
+#[test]
+fn a_text_for_the_public_names_no_organization() {
+    let policy = Policy::any([Policy::organization("org_acme").and("admin"), Policy::user_key()]);
+    assert_eq!(format!("{policy:#}"), "(a certain organization and admin) or user key");
+    assert_eq!(policy.to_string(), "(organization org_acme and admin) or user key");
+}
+
+proptest! {
+    #[test]
+    fn an_owner_is_needed_exactly_if_no_other_key_gets_in(policy in any_policy()) {
+        let opens = |key: Verification| policy.holds(&key, &|_| true, true);
+        let key = || Verification::active("k");
+        // The codes that `any_policy` binds to.
+        let organizations = || ["org_1", "org_2", "org_acme", "org_globex"].map(|code| key().with_organization(code));
+        let user = || key().with_user("kp_1");
+        let both = organizations().into_iter().any(|key| opens(key.with_user("kp_1")));
+        if !policy.is_bound() {
+            prop_assert_eq!(policy.needs_organization(), both && !opens(user()) && !opens(key()));
+            prop_assert_eq!(policy.needs_user(), both && !organizations().into_iter().any(opens));
+        }
+        prop_assert!(!(policy.needs_organization() && opens(user())));
+        prop_assert!(!(policy.needs_user() && organizations().into_iter().any(opens)));
+    }
+}
