@@ -185,6 +185,8 @@ mod authenticator;
 mod extract;
 mod memo;
 mod middleware;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod rejection;
 mod request;
 

@@ -183,6 +183,8 @@
 mod authenticator;
 mod extract;
 mod memo;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod rejection;
 mod request;
 mod require;

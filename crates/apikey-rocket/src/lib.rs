@@ -147,6 +147,8 @@ mod catchers;
 mod fairing;
 mod guard;
 mod memo;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod rejection;
 mod request;
 mod require;

@@ -191,6 +191,8 @@
 mod filters;
 mod key;
 mod memo;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod per_request;
 mod refusals;
 mod rejection;

@@ -71,6 +71,12 @@ impl RequireKey {
         Self { authenticator, policy: Arc::new(policy), passes_preflight: false }
     }
 
+    /// What the middleware asks of a key.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Lets CORS pre-flights pass without a key: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which
     /// browsers send without credentials. Default: off. You need it only if the CORS middleware stands inside of this one.
     /// The better place for it is outside.
