@@ -22,6 +22,7 @@ const ALONE: &[(&str, &str)] = &[
     ("apikey-core", "metrics"),
     ("apikey-core", "ring,webhooks"),
     ("apikey-axum", ""),
+    ("apikey-axum", "openapi"),
     ("apikey-actix", ""),
     ("apikey-rocket", ""),
     ("apikey-warp", ""),

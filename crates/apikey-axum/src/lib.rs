@@ -63,6 +63,13 @@
 //! A gRPC request gets its refusal as `grpc-status` and `grpc-message`. To word bodies yourself, see
 //! [`denial_renderer`](AuthenticatorBuilder::denial_renderer).
 //!
+//! # OpenAPI
+//!
+//! With the feature `openapi`, `guarded!` documents a route with what its guard asks. These are automatic: `security`, the refusals and the
+//! security schemes, read from the handler's signature, from a layer that is named in it, and from the [`Authenticator`].
+//! These are not: layers that you add elsewhere, checks inside of a handler, and routes that are not registered with `guarded!`. The module
+//! `openapi` has an example.
+//!
 //! # Recipes
 //!
 #![doc = include_str!("recipes.md")]

@@ -217,7 +217,7 @@ fn a_denial_is_documented_in_the_words_in_which_it_is_sent() {
 }
 
 #[test]
-fn bodies_of_the_application_have_its_content_type_and_no_schema() {
+fn a_body_of_the_application_has_no_schema() {
     let keys = builder().denial_renderer(|_, _| DenialBody::new("text/html", "<p>No</p>")).build().unwrap();
     let completed = completed(Policy::scope("a"), &keys).unwrap();
     let content = &completed["components"]["responses"]["ApiKeyDenial401"]["content"];

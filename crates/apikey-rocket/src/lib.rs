@@ -56,6 +56,13 @@
 //! A gRPC request gets its refusal as `grpc-status` and `grpc-message`. To word bodies yourself, see
 //! [below](#an-optional-key-and-an-error-body-of-your-own).
 //!
+//! # OpenAPI
+//!
+//! With the feature `openapi`, `guarded!` documents a route with what its guard asks. These are automatic: `security`, the refusals and the
+//! security schemes, read from the handler's signature, from a group that is made with it, and from the [`Authenticator`].
+//! Method and path come from Rocket's attribute, and a function names the routes that the document lacks. These are not automatic: groups around
+//! routes of `routes!`, and checks inside of a handler. The module `openapi` has an example.
+//!
 //! # Recipes
 //!
 #![doc = include_str!("recipes.md")]

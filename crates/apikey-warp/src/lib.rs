@@ -59,6 +59,13 @@
 //! A gRPC request gets its refusal as `grpc-status` and `grpc-message`. To word bodies yourself, see
 //! [`denial_renderer`](AuthenticatorBuilder::denial_renderer).
 //!
+//! # OpenAPI
+//!
+//! With the feature `openapi`, `guarded!` documents a route with what its guard asks. These are automatic: `security`, the refusals and the
+//! security schemes, read from the handler's signature, from a policy that is named in it, and from the [`Authenticator`].
+//! These are not: method and path, which stand in the filter and in utoipa's attribute, filters that you put in front elsewhere, checks
+//! inside of a handler, and routes that you don't list. The module `openapi` has an example.
+//!
 //! # Recipes
 //!
 #![doc = include_str!("recipes.md")]

@@ -15,11 +15,11 @@ const PROOF: &str = "adapter-poem";
 /// The steps of the core's last decision, which its gate takes.
 const STEPS_OF_THE_GATE: [&str; 5] = ["for_policy", "missing_key", "authorize", "authenticate", "verify"];
 
-/// The most lines of code in all adapters together.
-const MOST_CODE: usize = 1_900;
+/// The most lines of code in all adapters together, with those of the feature `openapi`.
+const MOST_CODE: usize = 2_160;
 
 /// The most lines of code in the adapter that proves the page, imports aside.
-const MOST_CODE_OF_PROOF: usize = 175;
+const MOST_CODE_OF_PROOF: usize = 180;
 
 fn package<'a>(workspace: &'a Workspace, name: &str) -> &'a Package {
     let named = workspace.packages.iter().find(|package| package.name == name);

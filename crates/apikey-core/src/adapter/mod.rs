@@ -10,6 +10,8 @@ pub use refused_upload::RefusedUpload;
 
 use crate::attempt::{Attempt, State};
 use crate::authenticator::Authenticator;
+use crate::denial::Denial;
+use crate::denial_code::DenialCode;
 use crate::extract::CredentialSource;
 use crate::request::RequestHead;
 
@@ -55,6 +57,13 @@ impl Authenticator {
     pub fn target_without_credential(&self, path: &str, query: Option<&str>) -> Option<String> {
         let rest = self.0.extraction.query_without_credential(query?)?;
         Some(if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") })
+    }
+
+    /// A denial with this code, in this authenticator's words, for the documentation of an API. One that names scopes names
+    /// `read:users`.
+    #[must_use]
+    pub fn sample_denial(&self, code: DenialCode) -> Denial {
+        self.0.style.sample(code, self.0.options.attempt_limit.unwrap_or_default())
     }
 
     /// Where a request may present a key, in the order in which messages name the locations.

@@ -8,9 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authenticator::Authenticator;
 use crate::denial_code::DenialCode;
-use crate::engine::Limited;
+use crate::engine::{AttemptLimit, Limited};
 use crate::extract::Malformed;
 use crate::policy::{MissingOwner, Shortfall};
 use crate::request::RequestHead;
@@ -149,30 +148,22 @@ impl DenialStyle {
         self.denial_with(DenialCode::VerificationUnavailable, Detail::RetryAfter(retry_after))
     }
 
-    pub(crate) fn limited(self: &Arc<Self>, limited: Limited) -> Denial {
-        self.denial_with(DenialCode::RateLimited, Detail::Limited(limited))
-    }
-}
-
-impl Authenticator {
-    /// A denial with this code, in this authenticator's words, for the documentation of an API. One that names scopes names
-    /// `read:users`.
-    #[must_use]
-    pub fn sample_denial(&self, code: DenialCode) -> Denial {
-        let style = &self.0.style;
+    /// A denial with this code for the documentation of an API.
+    pub(crate) fn sample(self: &Arc<Self>, code: DenialCode, limit: AttemptLimit) -> Denial {
         match code {
-            DenialCode::VerificationUnavailable => style.unavailable(Duration::from_secs(1)),
-            DenialCode::RateLimited => {
-                let limit = self.0.options.attempt_limit.unwrap_or_default();
-                style.limited(Limited { limit, resets_in: limit.window })
-            }
+            DenialCode::VerificationUnavailable => self.unavailable(Duration::from_secs(1)),
+            DenialCode::RateLimited => self.limited(Limited { limit, resets_in: limit.window }),
             DenialCode::InsufficientScope => {
                 let scope = "read:users".to_owned();
                 let (missing, required) = (scope.clone(), vec![scope]);
-                style.denial_with(code, Detail::Scopes { missing, required, available: Vec::new() })
+                self.denial_with(code, Detail::Scopes { missing, required, available: Vec::new() })
             }
-            _ => style.denial(code),
+            _ => self.denial(code),
         }
+    }
+
+    pub(crate) fn limited(self: &Arc<Self>, limited: Limited) -> Denial {
+        self.denial_with(DenialCode::RateLimited, Detail::Limited(limited))
     }
 }
 

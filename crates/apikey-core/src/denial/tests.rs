@@ -181,7 +181,7 @@ fn each_code_has_a_section_in_the_documentation() {
 }
 
 #[test]
-fn each_challenge_names_the_resource_metadata_and_nothing_else_does() {
+fn only_challenges_name_the_resource_metadata() {
     let url = "https://api.example/.well-known/oauth-protected-resource";
     let style = Arc::new(DenialStyle { resource_metadata: Some(url.to_owned()), ..DenialStyle::default() });
     for (denial, .., plain) in contract() {
