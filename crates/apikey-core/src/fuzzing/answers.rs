@@ -4,9 +4,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::Value;
 
 use super::lines;
+use crate::kinde::meaning::{Doubt, Meaning};
 use crate::kinde::status::{Head, status_decides};
 use crate::kinde::token_response::read_token_response;
-use crate::kinde::verify_response::{Doubt, Meaning, read_verify_response};
+use crate::kinde::verify_response::read_verify_response;
 use crate::kinde::{RetryAfter, SettingNames};
 use crate::verification::{Refusal, Verdict, Verification};
 use crate::verifier::FailureClass;

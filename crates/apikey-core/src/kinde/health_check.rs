@@ -8,7 +8,7 @@ use super::endpoint::VerifyEndpoint;
 use super::fetch::Token;
 use super::http::{Connection, Response};
 use super::json::is_object;
-use super::verify_response::{Doubt, Meaning};
+use super::meaning::{Doubt, Meaning};
 use crate::key::{Fingerprint, PresentedKey};
 use crate::telemetry::Endpoint;
 use crate::verifier::{FailureClass, Health, VerifierError};

@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+/// Why a body judges nothing.
+pub(super) const NOT_THE_JSON: &str = "the response is not the JSON that was expected";
+
 /// A member of an object, of any type. Reading it never fails, because one odd member must not hide the others.
 #[derive(Debug)]
 pub(crate) enum Member<'a> {

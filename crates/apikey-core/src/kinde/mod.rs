@@ -16,6 +16,7 @@ mod http;
 pub(crate) mod json;
 #[cfg(feature = "webhooks")]
 mod key_set_fetch;
+pub(crate) mod meaning;
 mod noted_call;
 mod pool;
 mod proxy;

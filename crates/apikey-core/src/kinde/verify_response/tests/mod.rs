@@ -4,7 +4,9 @@ mod errors;
 mod verdicts;
 
 use super::*;
+use crate::kinde::meaning::Doubt;
 use crate::kinde::retry_after::RetryAfter;
+use crate::kinde::status::status_decides;
 use crate::kinde::token_response::read_token_response;
 use crate::verification::Verdict;
 use crate::verifier::FailureClass;
