@@ -20,6 +20,8 @@ pub struct Counters {
     pub verify_calls: u64,
     /// Calls to `GET /.well-known/jwks`.
     pub key_set_calls: u64,
+    /// Calls to `GET /api/v1/api_keys/{key_id}`.
+    pub api_key_calls: u64,
     /// Accepted connections.
     pub connections: u64,
     /// Verify calls that the emulator has received and not answered yet. A call that the client gave up does not
@@ -139,6 +141,10 @@ impl CounterBoard {
 
     pub(crate) fn key_set_call_received(&self) {
         self.counters.send_modify(|counters| counters.key_set_calls += 1);
+    }
+
+    pub(crate) fn api_key_call_received(&self) {
+        self.counters.send_modify(|counters| counters.api_key_calls += 1);
     }
 
     pub(crate) fn verify_call_received(self: &Arc<Self>, secret: Option<&str>) -> InFlight {

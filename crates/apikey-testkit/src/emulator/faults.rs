@@ -16,6 +16,8 @@ pub enum Endpoint {
     Token,
     /// `GET /.well-known/jwks`
     KeySet,
+    /// `GET /api/v1/api_keys/{key_id}`
+    ApiKey,
 }
 
 /// A way to misbehave. Except for the faults that mention the normal answer, a fault replaces it for every request.

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{answer::ScriptedAnswer, random};
 
@@ -29,7 +30,12 @@ pub struct KeySpecification {
     pub secret: Option<String>,
     /// The key id; `None` generates `api_key_` and 32 hexadecimal digits.
     pub key_id: Option<String>,
+    /// The ids of the APIs that the key is for. `None` is [`DEFAULT_API_ID`] alone.
+    pub api_ids: Option<Vec<String>>,
 }
+
+/// The id of the API that keys are for unless a test says otherwise.
+pub const DEFAULT_API_ID: &str = "api_emulator";
 
 impl KeySpecification {
     /// An active key without scopes or owner.
@@ -42,6 +48,7 @@ impl KeySpecification {
             status: "active".to_owned(),
             secret: None,
             key_id: None,
+            api_ids: None,
         }
     }
 
@@ -75,6 +82,12 @@ impl KeySpecification {
         self
     }
 
+    /// For the APIs with these ids, which may be none, instead of [`DEFAULT_API_ID`].
+    pub fn api_ids<S: Into<String>>(mut self, api_ids: impl IntoIterator<Item = S>) -> Self {
+        self.api_ids = Some(api_ids.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// With this key id instead of a random one.
     pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
@@ -102,7 +115,8 @@ pub(crate) struct KeyRecord {
     pub(crate) organization: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) status: String,
-    pub(crate) api_ids: Vec<String>,
+    /// Any JSON, because clients must cope with any. `None`: the key's description has no such member.
+    pub(crate) api_ids: Option<Value>,
     pub(crate) created_on: String,
     pub(crate) verification_count: u64,
     pub(crate) last_verified_on: Option<String>,
@@ -132,15 +146,9 @@ pub(crate) struct KeyStore {
 
 impl KeyStore {
     pub(crate) fn create(&mut self, specification: KeySpecification) -> IssuedKey {
-        self.create_for_apis(specification, Vec::new())
-    }
-
-    pub(crate) fn create_for_apis(
-        &mut self,
-        specification: KeySpecification,
-        api_ids: Vec<String>,
-    ) -> IssuedKey {
-        let KeySpecification { name, scopes, organization, user, status, secret, key_id } = specification;
+        let KeySpecification { name, scopes, organization, user, status, secret, key_id, api_ids } =
+            specification;
+        let api_ids = api_ids.unwrap_or_else(|| vec![DEFAULT_API_ID.to_owned()]);
         let key_id = key_id.unwrap_or_else(|| format!("api_key_{}", random::hexadecimal(32)));
         let secret = secret.unwrap_or_else(generate_secret);
         let kind = match (&organization, &user) {
@@ -157,7 +165,7 @@ impl KeyStore {
             organization,
             user,
             status,
-            api_ids,
+            api_ids: Some(json!(api_ids)),
             created_on: now(),
             verification_count: 0,
             last_verified_on: None,
@@ -195,6 +203,10 @@ impl KeyStore {
 
     pub(crate) fn set_scopes(&mut self, key_id: &str, scopes: Option<Vec<String>>) -> bool {
         self.change(key_id, |record| record.scopes = scopes)
+    }
+
+    pub(crate) fn set_api_ids(&mut self, key_id: &str, api_ids: Option<Value>) -> bool {
+        self.change(key_id, |record| record.api_ids = api_ids)
     }
 
     pub(crate) fn set_answer(&mut self, key_id: &str, answer: Option<ScriptedAnswer>) -> bool {

@@ -62,9 +62,10 @@ fn create(state: &State, body: &[u8]) -> ScriptedAnswer {
         scopes: request.scope_ids,
         organization: request.org_code,
         user: request.user_id,
+        api_ids: Some(vec![request.api_id]),
         ..KeySpecification::new(request.name)
     };
-    let key = locked(&state.business.keys).create_for_apis(specification, vec![request.api_id]);
+    let key = locked(&state.business.keys).create(specification);
     issued("API_KEY_CREATED", "API key created", key)
 }
 
@@ -134,14 +135,17 @@ fn matches(key: &KeyRecord, name: &str, value: &str) -> bool {
         "status" => key.status == value,
         "user_id" => key.user.as_deref() == Some(value),
         "org_code" => key.organization.as_deref() == Some(value),
-        "api_id" => key.api_ids.iter().any(|api_id| api_id == value),
+        "api_id" => {
+            let api_ids = key.api_ids.as_ref().and_then(Value::as_array);
+            api_ids.is_some_and(|api_ids| api_ids.iter().any(|api_id| api_id == value))
+        }
         _ => true,
     }
 }
 
 fn describe(key: &KeyRecord) -> Value {
     let letters: Vec<char> = key.secret.chars().collect();
-    json!({
+    let mut description = json!({
         "id": key.key_id,
         "name": key.name,
         "type": key.kind,
@@ -152,9 +156,12 @@ fn describe(key: &KeyRecord) -> Value {
         "last_verified_on": key.last_verified_on,
         "last_verified_ip": key.last_verified_ip,
         "created_by": "Emulator",
-        "api_ids": key.api_ids,
         "scopes": key.scopes,
-    })
+    });
+    if let Some(api_ids) = &key.api_ids {
+        description["api_ids"] = api_ids.clone();
+    }
+    description
 }
 
 fn issued(code: &str, message: &str, key: IssuedKey) -> ScriptedAnswer {

@@ -42,7 +42,8 @@
 //!    [`Emulator::set_unknown_key_fault`];
 //! 5. the endpoint: [`Emulator::script_faults`], then [`Emulator::set_fault`].
 //!
-//! If a client asks for a token or for the public key, 1, 2 and 5 apply. If it calls the management API, 1 and 2 apply.
+//! If a client asks for a token, for the public key or for one key by its id, 1, 2 and 5 apply. If it calls the rest of the
+//! management API, 1 and 2 apply.
 //!
 //! # Control plane
 //!
@@ -53,14 +54,15 @@
 //! | --- | --- |
 //! | `GET /_emulator/counters` | the [`Counters`] as JSON |
 //! | `DELETE /_emulator/counters` | [`Emulator::reset_counters`] |
-//! | `PUT /_emulator/faults/verify`, `.../token`, `.../jwks` | the standing fault; with an array of faults and `null`s, the script |
-//! | `DELETE /_emulator/faults/verify`, `.../token`, `.../jwks` | no fault and no script |
+//! | `PUT /_emulator/faults/verify`, `.../token`, `.../jwks`, `.../api_key` | the standing fault; with an array of faults and `null`s, the script |
+//! | `DELETE /_emulator/faults/verify`, `.../token`, `.../jwks`, `.../api_key` | no fault and no script |
 //! | `PUT /_emulator/faults/keys` | a fault for calls with certain keys: `{"secret": "k_live_...", "fault": {...}}`, `{"prefix": "k_li", "fault": {...}}` or `{"unknown": true, "fault": {...}}`; `"fault": null` ends it |
 //! | `DELETE /_emulator/faults/keys` | [`Emulator::clear_key_faults`] |
 //! | `PUT /_emulator/negative_answer` | `{"style": "ok200"}`, or `error400`, `error401`, `anonymous401`, `bare401`, `unreadable200`, `garbage200` |
 //! | `PUT`, `DELETE /_emulator/unknown_key_answer` | the same for unknown keys only: [`Emulator::set_unknown_key_answer`] |
 //! | `GET /_emulator/keys` | all keys with their secrets |
 //! | `PUT /_emulator/keys/{key_id}/status` | `{"status": "revoked"}`, or any other |
+//! | `PUT /_emulator/keys/{key_id}/api_ids` | `{"api_ids": ["api_1"]}`, or any other JSON; `{}` leaves the member out |
 //! | `POST /_emulator/tokens/revoke` | [`Emulator::revoke_tokens`] |
 //! | `POST /_emulator/webhooks` | [`Emulator::webhook`] for `{"type": "user.deleted", "data": {"user": {"id": "kp_1"}}}` |
 //! | `POST /_emulator/webhooks/rotate` | [`Emulator::rotate_webhook_key`] |
@@ -124,7 +126,7 @@ pub use backends::{BackendChoice, BackendCounters, Backends};
 pub use builder::EmulatorBuilder;
 pub use counters::Counters;
 pub use faults::{Endpoint, Fault, Gate};
-pub use keys::{IssuedKey, KeySpecification};
+pub use keys::{DEFAULT_API_ID, IssuedKey, KeySpecification};
 pub use overload::ConcurrencyLimit;
 pub use seed::{SeededKey, seed_keys};
 pub use tls::{Alpn, TlsIdentity};
@@ -222,6 +224,23 @@ impl Emulator {
     /// Replaces a key's scopes; with `None`, answers contain `null`. `false`: there is no key with this key id.
     pub fn set_scopes(&self, key_id: &str, scopes: Option<Vec<String>>) -> bool {
         locked(&self.state.business.keys).set_scopes(key_id, scopes)
+    }
+
+    /// Sets the value of `api_ids` when a client asks for the key by its id: the ids of the APIs that the key is for, or any
+    /// other JSON. With `None` there is no such member. `false`: there is no key with this key id.
+    ///
+    /// ```
+    /// # use apikey_testkit::emulator::{Emulator, KeySpecification};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let emulator = Emulator::start().await?;
+    /// let key = emulator.create_key(KeySpecification::new("reader").api_ids(["api_1"]));
+    /// assert!(emulator.set_api_ids(&key.key_id, Some(serde_json::json!(["api_2"]))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_api_ids(&self, key_id: &str, api_ids: Option<serde_json::Value>) -> bool {
+        locked(&self.state.business.keys).set_api_ids(key_id, api_ids)
     }
 
     /// Revokes a key. `false`: there is no key with this key id.

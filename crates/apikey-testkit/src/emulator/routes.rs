@@ -77,6 +77,9 @@ async fn answer_or_end(
         }
         (["oauth2", "token"], &Method::POST) => token_call(state, fault, &head, &body).await,
         ([".well-known", "jwks"], &Method::GET) => key_set_call(state, fault).await,
+        (["api", "v1", "api_keys", key_id], &Method::GET) if *key_id != "verify" => {
+            api_key_call(state, fault, &head, key_id).await
+        }
         _ => {
             let (delay, effect) =
                 effect::decide(fault, || answer_of_the_rest(state, &head, &segments, &body));
@@ -143,6 +146,20 @@ async fn key_set_call(state: &State, fault: Option<Fault>) -> Result<Response<An
     let key_set = || ScriptedAnswer::json(200, &locked(&state.business.signing_key).key_set());
     let (delay, effect) = effect::decide(fault, key_set);
     state.counters.key_set_call_received();
+    delay.over().await;
+    effect.into_response(None)
+}
+
+/// `fault` belongs to the connection or its backend, and takes precedence over all others.
+async fn api_key_call(
+    state: &State,
+    fault: Option<Fault>,
+    head: &RequestHead,
+    key_id: &str,
+) -> Result<Response<AnswerBody>, Ending> {
+    let fault = fault.or_else(|| locked(state.faults(Endpoint::ApiKey)).next());
+    let (delay, effect) = effect::decide(fault, || management::answer(state, head, &[key_id], &[]));
+    state.counters.api_key_call_received();
     delay.over().await;
     effect.into_response(None)
 }

@@ -47,6 +47,7 @@ pub(crate) struct State {
     verify_faults: Mutex<FaultPlan>,
     token_faults: Mutex<FaultPlan>,
     key_set_faults: Mutex<FaultPlan>,
+    api_key_faults: Mutex<FaultPlan>,
 }
 
 impl State {
@@ -71,6 +72,7 @@ impl State {
             verify_faults: Mutex::default(),
             token_faults: Mutex::default(),
             key_set_faults: Mutex::default(),
+            api_key_faults: Mutex::default(),
         }
     }
 
@@ -79,6 +81,7 @@ impl State {
             Endpoint::Verify => &self.verify_faults,
             Endpoint::Token => &self.token_faults,
             Endpoint::KeySet => &self.key_set_faults,
+            Endpoint::ApiKey => &self.api_key_faults,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The emulator over real sockets, as tests rely on it.
 
+mod api_keys;
 mod backends;
 mod connections;
 mod control;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{
@@ -14,6 +14,19 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub(super) struct StatusBody {
     pub(super) status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiIdsBody {
+    /// Any JSON, `null` included. `None` if it is not there.
+    #[serde(default, deserialize_with = "present")]
+    pub(super) api_ids: Option<Value>,
+}
+
+/// A member that is there. Without this, `null` would count as absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize)]

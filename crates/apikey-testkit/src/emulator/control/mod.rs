@@ -10,7 +10,9 @@ use hyper::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use bodies::{BackendsBody, ConcurrencyLimitBody, KeyFaultBody, NegativeAnswerBody, StatusBody, WebhookBody};
+use bodies::{
+    ApiIdsBody, BackendsBody, ConcurrencyLimitBody, KeyFaultBody, NegativeAnswerBody, StatusBody, WebhookBody,
+};
 use fault_body::FaultBody;
 
 use super::{
@@ -107,7 +109,13 @@ fn command(
                 return Err(unknown_key());
             }
         }
-        (["keys", _, "status"], _) => return Err(wrong_method("PUT")),
+        (["keys", key_id, "api_ids"], &Method::PUT) => {
+            let api_ids = parsed::<ApiIdsBody>(body)?.api_ids;
+            if !locked(&state.business.keys).set_api_ids(&decoded(key_id), api_ids) {
+                return Err(unknown_key());
+            }
+        }
+        (["keys", _, "status" | "api_ids"], _) => return Err(wrong_method("PUT")),
 
         (["webhooks"], &Method::POST) => {
             let WebhookBody { event_type, data } = parsed(body)?;
@@ -129,6 +137,7 @@ fn endpoint_named(name: &str) -> Result<Endpoint, ScriptedAnswer> {
         "verify" => Ok(Endpoint::Verify),
         "token" => Ok(Endpoint::Token),
         "jwks" => Ok(Endpoint::KeySet),
+        "api_key" => Ok(Endpoint::ApiKey),
         _ => Err(unknown_route()),
     }
 }
@@ -175,6 +184,7 @@ fn list_keys(state: &State) -> ScriptedAnswer {
                 "scopes": key.scopes,
                 "organization": key.organization,
                 "user": key.user,
+                "api_ids": key.api_ids,
                 "verification_count": key.verification_count,
             })
         })
