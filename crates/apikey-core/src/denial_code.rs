@@ -81,6 +81,8 @@ denial_table! {
         "the route takes only keys of users";
     OrganizationMismatch: 403 "ORGANIZATION_MISMATCH" "API key belongs to another organization" Challenge::None,
         "the key belongs to another organization";
+    ApiMismatch: 403 "API_MISMATCH" "API key is not for this API" Challenge::None,
+        "the key is for other APIs than this one";
     RateLimited: 429 "RATE_LIMITED" "Too many verification attempts" Challenge::None,
         "the client has used up its verification attempts";
     VerificationUnavailable: 503 "VERIFICATION_UNAVAILABLE" "API key verification is temporarily unavailable" Challenge::None,

@@ -109,6 +109,8 @@ pub enum Refusal {
     Revoked,
     /// The key's status is `inactive`, or missing or unknown on a key that is said to be valid.
     Inactive,
+    /// The key is good, but it is for other APIs than this one.
+    OtherApi,
 }
 
 /// The identity behind a valid, active key: everything that Kinde's verify endpoint says about it.

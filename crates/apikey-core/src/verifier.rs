@@ -88,6 +88,13 @@ pub trait Verifier: Send + Sync + 'static {
         String::new()
     }
 
+    /// What this verifier checks about a key before it accepts it that others of the same realm may not check. An instance of a
+    /// fleet takes another's answer only if that one has made all of these checks. Default: nothing. Kinde's verifier names
+    /// the API that keys must be for, if one is set.
+    fn further_checks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether one key id may have several good secrets at the same time. Default: no, as at Kinde, where a rotation
     /// ends the old secret at once. Then the cache forgets the earlier secrets of an id when a later one is accepted.
     fn allows_several_secrets_per_key_id(&self) -> bool {
@@ -121,6 +128,10 @@ macro_rules! forward_to_the_inner_verifier {
 
             fn realm(&self) -> String {
                 (**self).realm()
+            }
+
+            fn further_checks(&self) -> Vec<String> {
+                (**self).further_checks()
             }
 
             fn allows_several_secrets_per_key_id(&self) -> bool {

@@ -100,7 +100,7 @@ impl<A: From<Authenticator>> AuthenticatorBuilder<A> {
         let fingerprinter = membership.fingerprinter()?;
         let engine = Engine::new(engine, fingerprinter, Arc::clone(&telemetry), self.clock.now());
         let times = (self.cache_time_to_live, self.stale_if_error);
-        let joined = membership.join(&engine, &self.clock, times)?;
+        let joined = membership.join(&engine, &self.clock, times, self.verifier.further_checks())?;
         let (peers, keeps_in_touch) = joined.map(|joined| (joined.peers, joined.work)).unzip();
         let worker = WorkerSettings {
             timeout: self.verification_timeout,

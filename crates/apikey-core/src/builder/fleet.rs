@@ -132,7 +132,8 @@ impl Membership {
         }
     }
 
-    /// `times` are the cache's time to live, and how long an answer may serve as stale after it.
+    /// `times` are the cache's time to live, and how long an answer may serve as stale after it. `checks` are the verifier's
+    /// [`further_checks`](crate::Verifier::further_checks).
     ///
     /// # Errors
     /// [`ConfigError`] if the operating system gives no random numbers.
@@ -141,15 +142,17 @@ impl Membership {
         engine: &Arc<Engine>,
         clock: &Arc<dyn Clock>,
         times: (Duration, Duration),
+        checks: Vec<String>,
     ) -> Result<Option<Joined>, ConfigError> {
         match self {
             Self::Alone => {
-                let _nobody_asks = (engine, clock, times);
+                let _nobody_asks = (engine, clock, times, checks);
                 Ok(None)
             }
             #[cfg(feature = "fleet")]
             Self::Shared(store, sealer) => {
-                let instance = Instance::new(store, *sealer, Arc::clone(engine), Arc::clone(clock), times)?;
+                let instance =
+                    Instance::new(store, *sealer, Arc::clone(engine), Arc::clone(clock), times, checks)?;
                 let work = Box::pin(Arc::clone(&instance).keep_in_touch());
                 Ok(Some(Joined { peers: instance, work }))
             }

@@ -112,6 +112,7 @@ impl DenialStyle {
             Refusal::Invalid => DenialCode::InvalidKey,
             Refusal::Revoked => DenialCode::KeyRevoked,
             Refusal::Inactive => DenialCode::KeyInactive,
+            Refusal::OtherApi => DenialCode::ApiMismatch,
         })
     }
 

@@ -54,6 +54,7 @@ fn contract() -> Vec<(Denial, u16, &'static str, &'static str, Option<&'static s
         ),
         (lacks(Policy::user_key()), 403, "USER_KEY_REQUIRED", "A user API key is required", None),
         (lacks_organization, 403, "ORGANIZATION_MISMATCH", "API key belongs to another organization", None),
+        (style.refused(Refusal::OtherApi), 403, "API_MISMATCH", "API key is not for this API", None),
         (
             style.limited(Limited { limit, resets_in }),
             429,

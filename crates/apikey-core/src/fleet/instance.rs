@@ -29,9 +29,6 @@ const BUDGET_OF_A_WRITE: Duration = Duration::from_secs(1);
 /// How far apart two hints are at least.
 const AFTER_A_HINT: Duration = Duration::from_millis(10);
 
-/// What was checked about a key whose entry may be believed here, beyond Kinde's answer.
-const CHECKED: &[&str] = &[];
-
 pub(crate) struct Instance {
     store: Arc<dyn FleetStore>,
     sealer: Sealer,
@@ -40,6 +37,8 @@ pub(crate) struct Instance {
     log: Name,
     settings: LinkSettings,
     time_to_live: Duration,
+    /// What this instance's verifier checks about a key beyond its validity. An entry must say that all of it was checked.
+    checks: Vec<String>,
     outbox: Arc<Outbox>,
     must_pull: Notify,
     health: Mutex<Health>,
@@ -83,7 +82,8 @@ impl Outbox {
 }
 
 impl Instance {
-    /// The times are those of the cache: its time to live, and how long an answer may serve as stale after it.
+    /// The times are those of the cache: its time to live, and how long an answer may serve as stale after it. `checks` are
+    /// the verifier's [`further_checks`](crate::Verifier::further_checks).
     ///
     /// # Errors
     /// [`ConfigError`] if the operating system gives no random numbers.
@@ -93,6 +93,7 @@ impl Instance {
         engine: Arc<Engine>,
         clock: Arc<dyn Clock>,
         (time_to_live, stale_if_error): (Duration, Duration),
+        checks: Vec<String>,
     ) -> Result<Arc<Self>, ConfigError> {
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|error| {
@@ -109,6 +110,7 @@ impl Instance {
             clock,
             settings,
             time_to_live,
+            checks,
             outbox: Arc::new(Outbox { link, must_append: Notify::new(), appended: Notify::new() }),
             must_pull: Notify::new(),
             health: Mutex::new(Health::new(now)),
@@ -248,13 +250,17 @@ impl Instance {
         let Looked { entry, now: store_now } = self.store.look(name).await?;
         let received = self.clock.now();
         let Some(entry) = entry else { return Ok(None) };
-        let Some(opened) = self.sealer.open_entry(name, &entry, CHECKED) else { return Ok(None) };
+        let Some(opened) = self.sealer.open_entry(name, &entry, &self.checks()) else { return Ok(None) };
         let travelled =
             Travelled { head: opened.head.0, asked_at: entry.asked_at, store_now, sent, received };
         let fingerprint = self.engine.fingerprint(key.expose());
         let concerns = |purge: &Purge| purge.matches(fingerprint, Some(opened.verification()));
         let asked_at = self.link().judge(&travelled, received, concerns);
         Ok(asked_at.map(|asked_at| opened.into_judgement(asked_at)))
+    }
+
+    fn checks(&self) -> Vec<&str> {
+        self.checks.iter().map(String::as_str).collect()
     }
 
     async fn look_everywhere(&self, key: &PresentedKey) -> Result<Option<Judgement>, StoreError> {
@@ -295,7 +301,7 @@ impl Peers for Instance {
             return;
         };
         let name = self.sealer.entry_names(key).first;
-        if let Some(entry) = self.sealer.seal_entry(&name, asked_at, answer, CHECKED) {
+        if let Some(entry) = self.sealer.seal_entry(&name, asked_at, answer, &self.checks()) {
             let _best_effort = timeout(BUDGET_OF_A_WRITE, self.store.keep(&name, &entry, keep_for)).await;
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::addresses::check_addresses;
+use super::api_id::check_api_id;
 use super::domain::{authority, base_url};
 use super::proxy::ProxySetting;
 use super::secret::Secret;
@@ -31,6 +32,7 @@ pub struct KindeSettings {
     pub(super) domain: String,
     pub(super) authentication: Option<Authentication>,
     pub(super) audience: Option<String>,
+    pub(super) api_id: Option<String>,
     pub(super) connect_timeout: Duration,
     pub(super) names: SettingNames,
     root_certificates: Vec<Vec<u8>>,
@@ -73,6 +75,7 @@ impl KindeSettings {
             domain: domain.into(),
             authentication: None,
             audience: None,
+            api_id: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             names: SettingNames::IN_CODE,
             root_certificates: Vec::new(),
@@ -84,8 +87,8 @@ impl KindeSettings {
     /// Verifies keys with tokens of this application. This is the normal mode.
     pub fn machine_to_machine(mut self, credentials: MachineToMachine) -> Self {
         self.authentication = Some(Authentication::MachineToMachine(credentials));
-        let SettingNames { domain, audience, .. } = self.names;
-        self.names = SettingNames { domain, audience, ..SettingNames::IN_CODE };
+        let SettingNames { client_id, client_secret, .. } = SettingNames::IN_CODE;
+        self.names = SettingNames { client_id, client_secret, ..self.names };
         self
     }
 
@@ -101,6 +104,22 @@ impl KindeSettings {
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self.names.audience = SettingNames::IN_CODE.audience;
+        self
+    }
+
+    /// Accepts only keys that are for this API: the id of the API, as its page in Kinde shows it, for example `api_123`. All
+    /// other keys are refused with [`DenialCode::ApiMismatch`](crate::DenialCode::ApiMismatch). Default: every good key of the
+    /// Kinde business is accepted, and only the names of scopes keep a key for one API from opening another.
+    ///
+    /// Kinde's verify endpoint does not say for which APIs a key is. So after Kinde has verified a key, the client asks for it
+    /// with `GET /api/v1/api_keys/{key_id}`. That is one more call, and both share one verification timeout. The cached answer
+    /// stands for both calls, so a hit asks nothing. If the second call can't be answered, the key is not accepted.
+    ///
+    /// The call needs a token with the scope `read:api_keys`, so this can't be combined with
+    /// [`without_token`](Self::without_token).
+    pub fn api_id(mut self, api_id: impl Into<String>) -> Self {
+        self.api_id = Some(api_id.into());
+        self.names.api_id = SettingNames::IN_CODE.api_id;
         self
     }
 
@@ -158,6 +177,12 @@ impl KindeSettings {
         self
     }
 
+    /// The same settings for calls that are about no key, and so need neither token nor API.
+    #[cfg(feature = "webhooks")]
+    pub(super) fn about_no_key(self) -> Self {
+        Self { api_id: None, ..self }.without_token()
+    }
+
     /// Whether the credentials of an application are set.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
@@ -212,6 +237,10 @@ impl KindeSettings {
             Some(audience) => audience,
             None => format!("https://{}/api", authority(&base)),
         };
+        if let Some(api_id) = &self.api_id {
+            check_api_id(api_id, credentials.is_some())
+                .map_err(|problem| ConfigError::new(names.api_id, problem))?;
+        }
         let join = |path: &str| {
             base.join(path)
                 .map_err(|error| ConfigError::new(names.domain, format!("it makes no URL: {error}")))
@@ -227,8 +256,10 @@ impl KindeSettings {
         Ok(CheckedSettings {
             verify_url: join("/api/v1/api_keys/verify")?,
             token_url: join("/oauth2/token")?,
+            api_keys_url: join("/api/v1/api_keys/")?,
             credentials,
             audience,
+            api_id: self.api_id,
             connect_timeout: self.connect_timeout,
             names,
             root_certificates: self.root_certificates,
@@ -243,8 +274,12 @@ impl KindeSettings {
 pub(super) struct CheckedSettings {
     pub(super) verify_url: Url,
     pub(super) token_url: Url,
+    /// The id of a key follows.
+    pub(super) api_keys_url: Url,
     pub(super) credentials: Option<MachineToMachine>,
     pub(super) audience: String,
+    /// Keys for other APIs are refused. `None`: nobody asks for which API a key is.
+    pub(super) api_id: Option<String>,
     pub(super) connect_timeout: Duration,
     /// For advice about what Kinde refuses.
     pub(super) names: SettingNames,
@@ -261,6 +296,7 @@ impl std::fmt::Debug for KindeSettings {
             .debug_struct("KindeSettings")
             .field("authentication", &self.authentication)
             .field("audience", &self.audience)
+            .field("has_api_id", &self.api_id.is_some())
             .field("connect_timeout", &self.connect_timeout)
             .field("root_certificates", &self.root_certificates.len())
             .field("proxy", &self.proxy)

@@ -1,4 +1,4 @@
-//! Kinde's verify endpoint: one call, and what the response says about the key and about the service's token.
+//! One call to Kinde about a key, and what the response says about the key and about the service's token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::accepted::Accepted;
 use super::age::AgeClock;
+use super::binding::Binding;
 use super::fetch::Token;
 use super::http::{Connection, Http, Outgoing, Response};
 use super::meaning::{Doubt, Meaning, scope_advice};
@@ -18,7 +19,7 @@ use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::key::{Fingerprint, Fingerprinter, PresentedKey};
 use crate::telemetry::Endpoint;
-use crate::verification::Judgement;
+use crate::verification::{Judgement, Verification};
 use crate::verifier::VerifierError;
 
 /// The number that stands for "no token".
@@ -31,7 +32,18 @@ pub(super) struct VerifyEndpoint {
     age: Arc<AgeClock>,
     prints: Fingerprinter,
     accepted: Mutex<Accepted>,
+    /// `None` if keys of all APIs are accepted.
+    binding: Option<Binding>,
     names: SettingNames,
+}
+
+/// What a call asks about a key.
+#[derive(Clone, Copy)]
+pub(super) enum Question<'q> {
+    /// Whether the key is good. Asked of the verify endpoint.
+    IsValid(&'q PresentedKey),
+    /// Whether a good key is for this API.
+    IsForThisApi(&'q Binding, &'q Verification),
 }
 
 /// The result of one call.
@@ -48,11 +60,12 @@ impl VerifyEndpoint {
         http: Arc<Http>,
         url: Url,
         tokens: Option<TokenSource>,
+        binding: Option<Binding>,
         age: Arc<AgeClock>,
         names: SettingNames,
     ) -> Result<Self, ConfigError> {
         let (prints, accepted) = (Fingerprinter::random()?, Mutex::default());
-        Ok(Self { http, url, tokens, age, prints, accepted, names })
+        Ok(Self { http, url, tokens, age, prints, accepted, binding, names })
     }
 
     pub(super) fn url(&self) -> &Url {
@@ -71,11 +84,15 @@ impl VerifyEndpoint {
         self.tokens.as_ref()
     }
 
+    pub(super) fn binding(&self) -> Option<&Binding> {
+        self.binding.as_ref()
+    }
+
     pub(super) fn fingerprint(&self, key: &PresentedKey) -> Fingerprint {
         self.prints.fingerprint(key.expose().as_bytes())
     }
 
-    /// Sends one call.
+    /// Sends one call to the verify endpoint.
     pub(super) async fn call(
         &self,
         key: &PresentedKey,
@@ -98,22 +115,49 @@ impl VerifyEndpoint {
         read_verify_response(response.head, response.body(), self.names)
     }
 
-    /// Asks about a key once, with this token. If Kinde judges the key, this records that it accepted the token.
+    /// Sends one call that asks for Kinde's description of a verified key.
+    async fn describe(
+        &self,
+        binding: &Binding,
+        verified: &Verification,
+        authorization: Option<&HeaderValue>,
+        connection: Connection<'_>,
+    ) -> Result<Response, VerifierError> {
+        let no_url = || VerifierError::unjudged("the key's id can't stand in the path of a URL");
+        let url = binding.url_of(verified.key_id()).ok_or_else(no_url)?;
+        let outgoing = Outgoing { endpoint: Endpoint::ApiKey, url: &url, content: None, authorization };
+        self.http.call(connection, outgoing).await
+    }
+
+    /// Asks once, with this token. If Kinde judges the key, this records that it accepted the token. `key` is the
+    /// fingerprint of the key.
     ///
     /// # Errors
     /// [`VerifierError`] if the key was not judged, and the token is not in doubt.
     pub(super) async fn ask(
         &self,
-        key: &PresentedKey,
+        question: Question<'_>,
+        key: Fingerprint,
         token: Option<&Token>,
         connection: Connection<'_>,
     ) -> Result<Asked, VerifierError> {
         let authorization = token.map(|token| &token.authorization);
-        let mut response = self.call(key, authorization, connection, Endpoint::Verify).await?;
-        match self.read(&response) {
+        let (mut response, meaning) = match question {
+            Question::IsValid(key) => {
+                let response = self.call(key, authorization, connection, Endpoint::Verify).await?;
+                let meaning = self.read(&response);
+                (response, meaning)
+            }
+            Question::IsForThisApi(binding, verified) => {
+                let response = self.describe(binding, verified, authorization, connection).await?;
+                let meaning = binding.read(&response, verified, self.names);
+                (response, meaning)
+            }
+        };
+        match meaning {
             Meaning::Judged(judgement) => {
                 response.was_usable();
-                self.was_accepted(token, self.fingerprint(key));
+                self.was_accepted(question, token, key);
                 Ok(Asked::Judged(judgement))
             }
             Meaning::TokenDoubted(doubt) => Ok(Asked::Doubted(doubt)),
@@ -122,27 +166,45 @@ impl VerifyEndpoint {
     }
 
     /// Records that Kinde judged a key with this token.
-    pub(super) fn was_accepted(&self, token: Option<&Token>, key: Fingerprint) {
-        self.accepted().note(number(token), key, self.age.now());
-        if let (Some(tokens), Some(token)) = (&self.tokens, token) {
+    pub(super) fn was_accepted(&self, question: Question<'_>, token: Option<&Token>, key: Fingerprint) {
+        self.accepted(question).note(number(token), key, self.age.now());
+        // The verify endpoint may answer without a look at the token. If that put a successor in use, each key that is then
+        // refused for the token would cause the fetch of yet another one.
+        let proves_the_token = matches!(question, Question::IsForThisApi(..)) || self.binding.is_none();
+        if let (Some(tokens), Some(token), true) = (&self.tokens, token, proves_the_token) {
             tokens.was_accepted(token);
         }
     }
 
-    /// Whether Kinde accepted this token for another key within the last minute.
-    pub(super) fn is_trusted(&self, token: Option<&Token>, key: &Fingerprint) -> bool {
-        self.accepted().recently_for_another(number(token), key, self.age.now())
+    /// Whether Kinde accepted this token for the same question about another key within the last minute.
+    pub(super) fn is_trusted(
+        &self,
+        question: Question<'_>,
+        token: Option<&Token>,
+        key: &Fingerprint,
+    ) -> bool {
+        self.accepted(question).recently_for_another(number(token), key, self.age.now())
     }
 
-    fn accepted(&self) -> MutexGuard<'_, Accepted> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn accepted<'q>(&'q self, question: Question<'q>) -> MutexGuard<'q, Accepted> {
+        let accepted = match question {
+            Question::IsValid(_) => &self.accepted,
+            Question::IsForThisApi(binding, _) => &binding.accepted,
+        };
+        accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The error for a 401 or 403 that is not about the key, when nothing is left to try.
-    pub(super) fn not_judged(&self, doubt: Doubt, token: Option<&Token>, key: &Fingerprint) -> VerifierError {
+    pub(super) fn not_judged(
+        &self,
+        doubt: Doubt,
+        question: Question<'_>,
+        token: Option<&Token>,
+        key: &Fingerprint,
+    ) -> VerifierError {
         match doubt {
             Doubt::ScopeMissing => VerifierError::set_up(self.advice(doubt)),
-            Doubt::Refused if !self.is_trusted(token, key) => {
+            Doubt::Refused if !self.is_trusted(question, token, key) => {
                 VerifierError::service_refused(self.advice(doubt))
             }
             Doubt::Refused => VerifierError::unjudged(

@@ -7,12 +7,16 @@ use zeroize::Zeroizing;
 use super::config::{Authentication, KindeSettings, MachineToMachine};
 use super::secret::Secret;
 use super::setting_names::{
-    AUDIENCE, CLIENT_ID, CLIENT_SECRET, DOMAIN, ISSUER_URL, M2M_CLIENT_ID, M2M_CLIENT_SECRET, SettingNames,
+    API_ID, AUDIENCE, CLIENT_ID, CLIENT_SECRET, DOMAIN, ISSUER_URL, M2M_CLIENT_ID, M2M_CLIENT_SECRET,
+    SettingNames,
 };
 use super::variables::unicode;
 use crate::config_error::ConfigError;
 
 const LEFT_OVER: &str = "the value is in quotes or is a ${placeholder}; write the value itself";
+
+const EMPTY_API_ID: &str =
+    "the value is empty; set it to the id of this API in Kinde, or unset it to accept keys of all APIs";
 
 impl KindeSettings {
     /// Reads the variables that Kinde's users already have:
@@ -22,8 +26,10 @@ impl KindeSettings {
     /// | `KINDE_DOMAIN`, else `KINDE_ISSUER_URL` | the host, as in [`new`](Self::new) |
     /// | `KINDE_MANAGEMENT_CLIENT_ID` and `KINDE_MANAGEMENT_CLIENT_SECRET`, else `KINDE_M2M_CLIENT_ID` and `KINDE_M2M_CLIENT_SECRET` | [`machine_to_machine`](Self::machine_to_machine); the pairs are never mixed |
     /// | `KINDE_MANAGEMENT_AUDIENCE` | [`audience`](Self::audience) |
+    /// | `KINDE_API_ID` | [`api_id`](Self::api_id) |
     ///
-    /// An empty variable counts as absent. If there are no credentials,
+    /// An empty variable counts as absent, except `KINDE_API_ID`: it is refused, because otherwise a template that lost its
+    /// value would silently let in the keys of other APIs. If there are no credentials,
     /// [`KindeVerifier::new`](crate::KindeVerifier::new) fails unless you call [`without_token`](Self::without_token).
     ///
     /// # Errors
@@ -91,6 +97,11 @@ impl KindeSettings {
                 (None, Some(_)) => return Err(half_a_pair(id_name, secret_name)),
             }
         }
+        settings.api_id = match (literal(API_ID)?, variable(API_ID)) {
+            (Some(api_id), _) => Some(api_id.as_str().to_owned()),
+            (None, Some(_empty)) => return Err(ConfigError::new(API_ID, EMPTY_API_ID)),
+            (None, None) => None,
+        };
         settings.audience = literal(AUDIENCE)?.map(|audience| audience.as_str().to_owned());
         Ok(settings)
     }

@@ -36,7 +36,7 @@ impl<'a> Errors<'a> {
             #[serde(borrow)]
             errors: Option<Member<'a>>,
         }
-        let code = |error| if let Member::Object(code) = error { code } else { None };
+        let code = |error: Member<'a>| error.into_member("code").and_then(Member::text);
         Self(match object::<Body<'_>>(body).and_then(|body| body.errors) {
             None => Vec::new(),
             Some(Member::List(errors)) => errors.into_iter().map(code).collect(),

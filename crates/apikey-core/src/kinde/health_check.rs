@@ -4,12 +4,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use reqwest::Client;
 
-use super::endpoint::VerifyEndpoint;
+use super::endpoint::{Question, VerifyEndpoint};
 use super::fetch::Token;
 use super::http::{Connection, Response};
 use super::json::is_object;
 use super::meaning::{Doubt, Meaning};
-use crate::key::{Fingerprint, PresentedKey};
+use crate::key::PresentedKey;
 use crate::telemetry::Endpoint;
 use crate::verifier::{FailureClass, Health, VerifierError};
 
@@ -46,17 +46,23 @@ async fn ask(endpoint: &VerifyEndpoint, client: &Client) -> Result<Health, Verif
     let key = made_up_key()?;
     let authorization = token.map(|token| &token.authorization);
     let mut response = endpoint.call(&key, authorization, Connection::Own(client), Endpoint::Health).await?;
-    let health = health(endpoint, &response, token, endpoint.fingerprint(&key));
+    let health = health(endpoint, &response, token, &key);
     if health == Health::Up {
         response.was_usable();
     }
     Ok(health)
 }
 
-fn health(endpoint: &VerifyEndpoint, response: &Response, token: Option<&Token>, key: Fingerprint) -> Health {
+fn health(
+    endpoint: &VerifyEndpoint,
+    response: &Response,
+    token: Option<&Token>,
+    key: &PresentedKey,
+) -> Health {
+    let (question, key) = (Question::IsValid(key), endpoint.fingerprint(key));
     match endpoint.read(response) {
         Meaning::Judged(_) => {
-            endpoint.was_accepted(token, key);
+            endpoint.was_accepted(question, token, key);
             Health::Up
         }
         // Either Kinde refuses the made-up key like this, or a firewall sent the page. Kinde sends JSON.
@@ -68,8 +74,8 @@ fn health(endpoint: &VerifyEndpoint, response: &Response, token: Option<&Token>,
             }
         }
         // Kinde accepts this token for other keys, so this is how it refuses a key that it does not know.
-        Meaning::TokenDoubted(Doubt::Refused) if endpoint.is_trusted(token, &key) => Health::Up,
-        Meaning::TokenDoubted(doubt) => Health::Refused(endpoint.not_judged(doubt, token, &key)),
+        Meaning::TokenDoubted(Doubt::Refused) if endpoint.is_trusted(question, token, &key) => Health::Up,
+        Meaning::TokenDoubted(doubt) => Health::Refused(endpoint.not_judged(doubt, question, token, &key)),
         Meaning::NotJudged(error) if error.class() == FailureClass::Unjudged => {
             if response.body().is_some_and(is_object) {
                 Health::Up

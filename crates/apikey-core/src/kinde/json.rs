@@ -16,8 +16,8 @@ pub(crate) enum Member<'a> {
     /// Borrowed, unless the text is written with escapes.
     Text(Cow<'a, str>),
     List(Vec<Member<'a>>),
-    /// An object. Only its member `code` is kept, if that is a text and is there once.
-    Object(Option<Cow<'a, str>>),
+    /// An object. Names may be repeated.
+    Object(Vec<(Cow<'a, str>, Member<'a>)>),
     /// Null, or a number that is negative or has a fraction.
     Odd,
 }
@@ -28,6 +28,14 @@ impl<'a> Member<'a> {
             Self::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The member of an object with this name. `None` if it is not there, or is there twice.
+    pub(super) fn into_member(self, name: &str) -> Option<Self> {
+        let Self::Object(members) = self else { return None };
+        let mut named = members.into_iter().filter(|(known, _)| known == name);
+        let first = named.next();
+        first.filter(|_| named.next().is_none()).map(|(_, member)| member)
     }
 }
 
@@ -83,16 +91,11 @@ impl<'de> Visitor<'de> for MemberVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut codes = Vec::new();
-        while let Some(name) = map.next_key::<Member<'de>>()? {
-            if name.text().is_some_and(|name| name == "code") {
-                codes.push(map.next_value::<Member<'de>>()?.text());
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+        let mut members = Vec::new();
+        while let Some((name, member)) = map.next_entry::<Member<'de>, Member<'de>>()? {
+            members.extend(name.text().map(|name| (name, member)));
         }
-        let code = codes.pop().flatten();
-        Ok(Member::Object(code.filter(|_| codes.is_empty())))
+        Ok(Member::Object(members))
     }
 }
 

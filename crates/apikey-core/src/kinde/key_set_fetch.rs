@@ -33,7 +33,7 @@ impl KeySetFetcher {
     /// # Errors
     /// [`ConfigError`], which names the setting that can't be used.
     pub(crate) fn new(settings: KindeSettings, recorder: Recorder) -> Result<Self, ConfigError> {
-        let settings = settings.without_token().check()?;
+        let settings = settings.about_no_key().check()?;
         let names = settings.names;
         let url = settings.verify_url.join("/.well-known/jwks");
         let url = url.map_err(|error| ConfigError::new(names.domain, format!("it makes no URL: {error}")))?;

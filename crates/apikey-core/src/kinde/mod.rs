@@ -3,6 +3,9 @@
 mod accepted;
 mod addresses;
 mod age;
+mod api_id;
+mod api_key_response;
+mod binding;
 mod client_factory;
 mod config;
 mod dial;

@@ -34,9 +34,9 @@ enum Stage {
 
 impl NotedCall {
     /// Its span follows OpenTelemetry's semantic conventions for HTTP clients. Nothing in the URL is secret, because a
-    /// domain with a user name, a password, a path or a query is refused.
+    /// domain with a user name, a password, a path or a query is refused, and the id of a key is no secret.
     pub(super) fn begin(recorder: Option<&Recorder>, endpoint: Endpoint, url: &Url) -> Self {
-        let (resends, deadline) = next_call();
+        let (resends, deadline) = next_call(endpoint);
         // The name of a span is a literal.
         macro_rules! span {
             ($method:literal) => {
@@ -56,7 +56,7 @@ impl NotedCall {
                 )
             };
         }
-        let span = if endpoint == Endpoint::KeySet { span!("GET") } else { span!("POST") };
+        let span = if endpoint.method() == "GET" { span!("GET") } else { span!("POST") };
         if resends > 0 {
             span.record("http.request.resend_count", i64::try_from(resends).unwrap_or(i64::MAX));
         }

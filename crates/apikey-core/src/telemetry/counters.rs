@@ -271,9 +271,16 @@ fn is_usual(outcome: DecisionOutcome, code: Option<DenialCode>, source: Option<A
         (_, Some(DenialCode::MissingKey | DenialCode::InvalidFormat | DenialCode::MultipleKeys), source) => {
             source.is_none()
         }
-        (_, Some(DenialCode::InvalidKey | DenialCode::KeyRevoked | DenialCode::KeyInactive), source) => {
-            matches!(source, Some(Negative | Coalesced | Verified))
-        }
+        (
+            _,
+            Some(
+                DenialCode::InvalidKey
+                | DenialCode::KeyRevoked
+                | DenialCode::KeyInactive
+                | DenialCode::ApiMismatch,
+            ),
+            source,
+        ) => matches!(source, Some(Negative | Coalesced | Verified)),
         (_, Some(DenialCode::InternalError | DenialCode::VerificationUnavailable), source) => {
             matches!(source, None | Some(Coalesced | Verified))
         }

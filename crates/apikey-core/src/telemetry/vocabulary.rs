@@ -163,6 +163,8 @@ pub enum Endpoint {
     Health,
     /// For the public keys with which Kinde signs webhooks.
     KeySet,
+    /// About the APIs that a verified key is for.
+    ApiKey,
 }
 
 /// Gives each value of an enum its text, in one place.
@@ -194,14 +196,14 @@ texts! {
     }
     BreakerState { Closed: "closed", Open: "open", Paused: "paused" }
     TokenRenewal { Renewed: "renewed", Failed: "failed" }
-    Endpoint { Verify: "verify", Token: "token", Health: "health", KeySet: "jwks" }
+    Endpoint { Verify: "verify", Token: "token", Health: "health", KeySet: "jwks", ApiKey: "api_key" }
 }
 
 impl Endpoint {
     /// The method of the call.
     pub(crate) const fn method(self) -> &'static str {
         match self {
-            Self::KeySet => "GET",
+            Self::KeySet | Self::ApiKey => "GET",
             Self::Verify | Self::Token | Self::Health => "POST",
         }
     }
@@ -338,8 +340,8 @@ pub struct SpanField {
 macro_rules! fields {
     ($($name:literal $help:literal;)*) => {
         /// Every field that this library records in spans and events. The spans are `apikey.verification`, inside it one
-        /// `POST` for each call to Kinde, and `apikey.token` for a fetch of this service's own token. A `GET` fetches the
-        /// keys for webhooks. A span of the application gets `apikey.outcome`, `apikey.code`, `apikey.key_id`,
+        /// `POST` for each call to Kinde, and `apikey.token` for a fetch of this service's own token. A `GET` asks for which
+        /// APIs a key is, or fetches the keys for webhooks. A span of the application gets `apikey.outcome`, `apikey.code`, `apikey.key_id`,
         /// `apikey.organization` and `apikey.user`, if it has declared them.
         ///
         /// ```
@@ -358,9 +360,9 @@ fields! {
     "apikey.organization" "The organization that owns the key, recorded only in a span of the application.";
     "apikey.user" "The user that owns the key, recorded only in a span of the application.";
     "apikey.result" "How the verification, or the fetch of the token, ended.";
-    "apikey.endpoint" "What the call to Kinde asks: verify, token, health or jwks.";
+    "apikey.endpoint" "What the call to Kinde asks: verify, token, health, jwks or api_key.";
     "error.type" "What went wrong, if something did; the status, if the response has one of at least 400.";
-    "http.request.method" "The method of the call: GET for jwks, otherwise POST.";
+    "http.request.method" "The method of the call: GET for jwks and api_key, otherwise POST.";
     "http.request.resend_count" "How many calls with the same question came before, if there were any.";
     "http.response.status_code" "The status of the response, if there was one.";
     "server.address" "Kinde's host, as it is set up.";

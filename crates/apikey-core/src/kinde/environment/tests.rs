@@ -50,7 +50,9 @@ fn settings_know_the_names_under_which_they_came() {
     .unwrap();
     assert_eq!(names(management.clone()), SettingNames::VARIABLES);
     let in_code = management.machine_to_machine(MachineToMachine::new("i", "s")).audience("https://a");
-    assert_eq!(names(in_code), SettingNames { domain: "KINDE_DOMAIN", ..SettingNames::IN_CODE });
+    let expected = SettingNames { domain: "KINDE_DOMAIN", api_id: "KINDE_API_ID", ..SettingNames::IN_CODE };
+    assert_eq!(names(in_code.clone()), expected);
+    assert_eq!(names(in_code.api_id("api_1")), SettingNames { api_id: "api_id", ..expected });
     let m2m = KindeSettings::from_variables(|name| match name {
         "KINDE_ISSUER_URL" => Some("a.kinde.com"),
         "KINDE_M2M_CLIENT_ID" | "KINDE_M2M_CLIENT_SECRET" => Some("x"),
@@ -61,6 +63,7 @@ fn settings_know_the_names_under_which_they_came() {
         client_id: "KINDE_M2M_CLIENT_ID",
         client_secret: "KINDE_M2M_CLIENT_SECRET",
         audience: "KINDE_MANAGEMENT_AUDIENCE",
+        api_id: "KINDE_API_ID",
     };
     assert_eq!(names(m2m.unwrap()), expected);
     assert_eq!(names(KindeSettings::new("a.kinde.com").without_token()), SettingNames::IN_CODE);
@@ -119,6 +122,76 @@ fn the_variables_that_kindes_users_have_are_read() {
     assert_eq!(both.audience, "https://a.kinde.com/api");
     let credentials = both.credentials.unwrap();
     assert_eq!((credentials.client_id.as_str(), credentials.client_secret.expose()), ("c", "s"));
+}
+
+const WITH_TOKEN: [(&str, &str); 3] = [
+    ("KINDE_DOMAIN", "a.kinde.com"),
+    ("KINDE_MANAGEMENT_CLIENT_ID", "i"),
+    ("KINDE_MANAGEMENT_CLIENT_SECRET", "s"),
+];
+
+#[test]
+fn an_api_id_is_read_and_is_off_by_default() {
+    assert_eq!(checked(&WITH_TOKEN).unwrap().api_id, None);
+    for value in ["api_123", " api_123\n", "7ccd126599aa422a771abcb341596881", "a-B_9"] {
+        let settings = checked(&[&WITH_TOKEN[..], &[("KINDE_API_ID", value)]].concat()).unwrap();
+        assert_eq!(settings.api_id.as_deref(), Some(value.trim()));
+        assert_eq!(settings.api_keys_url.as_str(), "https://a.kinde.com/api/v1/api_keys/");
+    }
+}
+
+#[test]
+fn an_odd_api_id_is_refused_by_name_and_not_repeated() {
+    let long = "canary".repeat(50);
+    for value in [
+        "",
+        "  ",
+        "\"canary\"",
+        "${CANARY}",
+        "https://canary.example/api",
+        "canary api",
+        "canary/1",
+        "canary,other",
+        "canary\u{e9}",
+        &long,
+    ] {
+        let error = checked(&[&WITH_TOKEN[..], &[("KINDE_API_ID", value)]].concat()).unwrap_err();
+        assert_eq!(error.setting(), "KINDE_API_ID", "{value}");
+        assert!(!error.to_string().to_lowercase().contains("canary"), "{error}");
+    }
+    let in_code = |api_id: &str| {
+        KindeSettings::from_variables(|name| {
+            WITH_TOKEN.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        })
+        .unwrap()
+        .api_id(api_id)
+        .check()
+    };
+    assert!(in_code("api_123").is_ok());
+    for value in ["", " api_123", "api 123"] {
+        assert_eq!(in_code(value).unwrap_err().setting(), "api_id", "{value}");
+    }
+}
+
+#[test]
+fn an_api_id_without_a_token_is_refused_by_name() {
+    let variables = [("KINDE_DOMAIN", "a.kinde.com"), ("KINDE_API_ID", "api_123")];
+    let settings = KindeSettings::from_variables(|name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    })
+    .unwrap();
+    let error = settings.without_token().check().unwrap_err();
+    assert_eq!(error.setting(), "KINDE_API_ID");
+    let in_code = KindeSettings::new("a.kinde.com").api_id("api_123").without_token();
+    assert_eq!(in_code.check().unwrap_err().setting(), "api_id");
+}
+
+#[cfg(feature = "webhooks")]
+#[test]
+fn an_api_id_does_not_refuse_the_keys_of_webhooks() {
+    let settings = KindeSettings::new("a.kinde.com").api_id("api_123");
+    let settings = settings.machine_to_machine(MachineToMachine::new("i", "s"));
+    assert!(settings.about_no_key().check().is_ok());
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! The binding to one API: only keys that are for it are accepted.
+
+use std::sync::Mutex;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+
+use super::accepted::Accepted;
+use super::api_key_response::read_api_key_response;
+use super::http::Response;
+use super::meaning::Meaning;
+use super::setting_names::SettingNames;
+use crate::verification::Verification;
+
+/// The longest id of a key that is asked about, in bytes. Kinde's have 40.
+const LONGEST_KEY_ID: usize = 256;
+/// All but the unreserved characters of RFC 3986, section 2.3.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+pub(super) struct Binding {
+    api_id: String,
+    /// The id of a key follows.
+    api_keys_url: Url,
+    /// For which keys Kinde has answered with which token. The verify endpoint may answer without a look at the token, so what
+    /// it has answered does not count here.
+    pub(super) accepted: Mutex<Accepted>,
+}
+
+impl Binding {
+    pub(super) fn new(api_id: String, api_keys_url: Url) -> Self {
+        Self { api_id, api_keys_url, accepted: Mutex::default() }
+    }
+
+    /// The URL of the key with this id. `None` if that might be the URL of something else: servers and proxies may take `..`
+    /// and a slash, even if it is encoded, as steps to another place.
+    pub(super) fn url_of(&self, key_id: &str) -> Option<Url> {
+        let is_plain = !matches!(key_id, "" | "." | "..")
+            && !key_id.contains(['/', '\\'])
+            && key_id.len() <= LONGEST_KEY_ID;
+        let path = is_plain.then(|| utf8_percent_encode(key_id, ENCODED).to_string())?;
+        let mut url = self.api_keys_url.clone();
+        url.set_path(&format!("{}{path}", self.api_keys_url.path()));
+        Some(url)
+    }
+
+    /// Reads Kinde's description of a key that it has verified.
+    pub(super) fn read(&self, response: &Response, verified: &Verification, names: SettingNames) -> Meaning {
+        read_api_key_response(response.head, response.body(), &self.api_id, verified, names)
+    }
+
+    /// Says what is checked, for the other instances of a fleet.
+    pub(super) fn statement(&self) -> String {
+        format!("api:{}", self.api_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding() -> Binding {
+        let url = Url::parse("https://example.kinde.com/api/v1/api_keys/").unwrap();
+        Binding::new("api_1".to_owned(), url)
+    }
+
+    #[test]
+    fn a_key_id_is_one_segment_of_the_path() {
+        for (key_id, path) in [
+            ("api_key_0195ac80a14e8d71f42b98e75d3c61ad", "api_key_0195ac80a14e8d71f42b98e75d3c61ad"),
+            ("a b?c#d%2Fe", "a%20b%3Fc%23d%252Fe"),
+            ("%2e%2e", "%252e%252e"),
+            ("...", "..."),
+            ("a\tb\r\nc", "a%09b%0D%0Ac"),
+            ("ключ", "%D0%BA%D0%BB%D1%8E%D1%87"),
+            (";@:&=+$,", "%3B%40%3A%26%3D%2B%24%2C"),
+        ] {
+            let url = binding().url_of(key_id).unwrap();
+            assert_eq!(url.as_str(), format!("https://example.kinde.com/api/v1/api_keys/{path}"));
+        }
+    }
+
+    #[test]
+    fn a_key_id_that_may_lead_elsewhere_has_no_url() {
+        let long = "a".repeat(LONGEST_KEY_ID + 1);
+        for key_id in ["", ".", "..", "/", "../apis", "a/b", "a/../b", "..\\apis", "\\", &long] {
+            assert_eq!(binding().url_of(key_id), None, "{key_id}");
+        }
+        assert!(binding().url_of(&long[1..]).is_some());
+    }
+}
