@@ -4,6 +4,7 @@ mod support;
 
 mod allocations;
 mod batch;
+mod binding;
 mod cache;
 mod calls;
 mod config;

@@ -1,6 +1,7 @@
 //! Instances of one API over one store. Time is paused, so what takes seconds is exact and costs nothing.
 
 mod attempts;
+mod bound;
 mod cut_off;
 mod hostile;
 mod removal;

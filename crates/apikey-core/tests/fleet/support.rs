@@ -114,7 +114,11 @@ pub(crate) fn secrets(list: &str) -> SharedSecrets {
 }
 
 pub(crate) fn alone(kinde: &Kinde) -> AuthenticatorBuilder {
-    Authenticator::builder(kinde.clone())
+    alone_with(kinde.clone())
+}
+
+pub(crate) fn alone_with(verifier: impl Verifier) -> AuthenticatorBuilder {
+    Authenticator::builder(verifier)
         .clock(Arc::new(TokiosClock))
         .verification_runtime(Handle::current())
         .retries(false)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use apikey_core::{
     Authenticator, AuthenticatorBuilder, KindeSettings, KindeVerifier, PlainRequest, Policy, SPAN_FIELDS,
 };
-use apikey_testkit::emulator::{Emulator, Endpoint, Fault, KeySpecification};
+use apikey_testkit::emulator::{DEFAULT_API_ID, Emulator, Endpoint, Fault, KeySpecification};
 use tokio::runtime::Handle;
 use tracing::Instrument as _;
 use tracing::field::{Empty, Field, Visit};
@@ -83,7 +83,7 @@ impl Spans {
 
     /// The client spans about this endpoint.
     fn calls(&self, endpoint: &str) -> Vec<Seen> {
-        let calls = self.named("POST").into_iter();
+        let calls = [self.named("POST"), self.named("GET")].into_iter().flatten();
         calls.filter(|call| call.fields["apikey.endpoint"] == endpoint).collect()
     }
 }
@@ -127,12 +127,19 @@ fn fields<const N: usize>(pairs: [(&'static str, &str); N]) -> Fields {
 
 /// Everything happens on the thread of the test.
 fn builder(emulator: &Emulator) -> AuthenticatorBuilder {
+    builder_with(emulator, |settings| settings)
+}
+
+fn builder_with(
+    emulator: &Emulator,
+    configure: impl FnOnce(KindeSettings) -> KindeSettings,
+) -> AuthenticatorBuilder {
     let environment = emulator.environment();
     let settings = KindeSettings::from_variables(|name| {
         let (_, value) = environment.iter().find(|(known, _)| *known == name)?;
         Some(value.as_str())
     });
-    Authenticator::builder(KindeVerifier::new(settings.unwrap()).unwrap())
+    Authenticator::builder(KindeVerifier::new(configure(settings.unwrap())).unwrap())
         .verification_runtime(Handle::current())
         .verification_timeout(Duration::from_secs(60))
 }
@@ -256,6 +263,27 @@ async fn a_call_with_another_token_is_a_resend() {
     let resends = |call: Seen| call.fields.get("http.request.resend_count").cloned();
     let resends: Vec<_> = spans.calls("verify").into_iter().map(resends).collect();
     assert_eq!(resends, [None, None, Some("1".to_owned())]);
+}
+
+#[tokio::test]
+async fn the_question_for_a_keys_apis_is_a_call_of_its_own() {
+    let (spans, _listening) = Spans::listen().await;
+    let emulator = Emulator::start().await.unwrap();
+    let issued = emulator.create_key(KeySpecification::new("reader"));
+    let keys = builder_with(&emulator, |settings| settings.api_id(DEFAULT_API_ID)).build().unwrap();
+    emulator.script_faults(Endpoint::ApiKey, vec![Some(Fault::status(500))]);
+    ask(&keys, Some(&issued.secret), Policy::any_key(), false).await;
+    tokio::task::yield_now().await;
+    let calls = spans.calls("api_key");
+    let url = format!("{}/api/v1/api_keys/{}", emulator.url(), issued.key_id);
+    for call in &calls {
+        assert!(call.is_closed && call.parent == Some("apikey.verification"), "{call:?}");
+        assert_eq!((&*call.fields["http.request.method"], &*call.fields["url.full"]), ("GET", &*url));
+    }
+    let resends = |call: &Seen| call.fields.get("http.request.resend_count").cloned();
+    assert_eq!(calls.iter().map(resends).collect::<Vec<_>>(), [None, Some("1".to_owned())]);
+    let verifications: Vec<_> = spans.calls("verify").iter().map(resends).collect();
+    assert_eq!(verifications, [None, Some("1".to_owned())]);
 }
 
 #[tokio::test]
