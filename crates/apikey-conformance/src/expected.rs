@@ -94,6 +94,10 @@ pub(crate) fn organization_mismatch() -> Denied {
     denied(403, "ORGANIZATION_MISMATCH", "API key belongs to another organization", None)
 }
 
+pub(crate) fn api_mismatch() -> Denied {
+    denied(403, "API_MISMATCH", "API key is not for this API", None)
+}
+
 pub(crate) fn unavailable() -> Denied {
     let error = "API key verification is temporarily unavailable";
     Denied { retry_after: Some(1..=u64::MAX), ..denied(503, "VERIFICATION_UNAVAILABLE", error, None) }

@@ -46,6 +46,22 @@ macro_rules! conformance_tests {
                 a_refused_attempt_does_not_prolong_the_limit,
                 good_keys_are_no_attempts_unless_all_count,
             }
+            binding {
+                a_key_of_another_api_is_api_mismatch,
+                a_key_that_is_for_no_api_is_api_mismatch,
+                a_mismatch_comes_before_what_the_route_asks_for,
+                a_mismatch_is_told_in_every_form,
+                a_bound_key_costs_one_more_call_and_a_hit_none,
+                a_server_that_is_not_bound_makes_no_second_call,
+                a_key_that_is_refused_anyway_causes_no_second_call,
+                a_list_that_is_missing_or_odd_is_unavailable,
+                a_second_call_without_an_answer_is_unavailable,
+                a_second_call_that_is_set_up_wrong_is_internal_error,
+                a_key_that_leaves_the_api_gets_in_by_no_stale_answer,
+                a_mismatch_is_remembered_as_long_as_other_refusals,
+                a_mismatch_is_an_attempt_of_its_client,
+                a_crowd_with_one_key_of_another_api_asks_once,
+            }
             blocked {
                 a_blocked_thread_delays_no_other_requests_key,
             }

@@ -7,7 +7,7 @@ use apikey_core::{
     Authenticator, AuthenticatorBuilder, KindeSettings, KindeVerifier, MachineToMachine, ManualClock,
 };
 
-use apikey_testkit::emulator::{Emulator, KeySpecification};
+use apikey_testkit::emulator::{DEFAULT_API_ID, Emulator, KeySpecification};
 
 use super::{
     adapter::{Differences, RunningServer, Subject},
@@ -79,15 +79,34 @@ impl World {
         Self::started(subject, configure).await
     }
 
+    /// A server that takes only keys of the API that the emulator's keys are for unless a case says otherwise.
+    pub(crate) async fn bound(
+        subject: Subject,
+        clock: &Arc<ManualClock>,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        let clock = Arc::clone(clock);
+        let configure = |builder| configure(bare(builder).clock(clock));
+        Self::started_with(subject, |settings| settings.api_id(DEFAULT_API_ID), configure).await
+    }
+
     async fn started(
         subject: Subject,
         configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
+        Self::started_with(subject, |settings| settings, configure).await
+    }
+
+    async fn started_with(
+        subject: Subject,
+        settings: impl FnOnce(KindeSettings) -> KindeSettings,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
         let emulator = Emulator::start().await.expect("the emulator starts");
         let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
-        let settings =
+        let of_emulator =
             KindeSettings::new(emulator.url()).machine_to_machine(credentials).audience(emulator.audience());
-        let verifier = KindeVerifier::new(settings).expect("the emulator's settings are good");
+        let verifier = KindeVerifier::new(settings(of_emulator)).expect("the emulator's settings are good");
         let builder = configure(Authenticator::builder(verifier));
         let authenticator = builder.build().expect("the case's settings are good");
         let server = subject.start(authenticator.clone()).await;
@@ -178,6 +197,14 @@ impl World {
         let calls = self.emulator.counters().verify_calls;
         self.emulator.reset_counters();
         calls
+    }
+
+    /// How many verify calls, and calls that ask for the APIs of a key, Kinde has received since the last look. Resets the
+    /// counters.
+    pub(crate) fn calls_of_both_kinds(&self) -> (u64, u64) {
+        let counters = self.emulator.counters();
+        self.emulator.reset_counters();
+        (counters.verify_calls, counters.api_key_calls)
     }
 
     /// How many verify and token calls Kinde has received since the last look. Resets the counters.

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod attempts;
+pub mod binding;
 pub mod blocked;
 pub mod breaker;
 pub mod bulkhead;
