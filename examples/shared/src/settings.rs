@@ -21,13 +21,14 @@
 //! | `AUDIT` | `denials`: refused requests, keys that Kinde accepted, and what changed; `all`: every decision, too; `off` | `denials` |
 //! | `REDIS_URL` | the servers of the fleet's store, for example `redis://127.0.0.1:6379` | none: no fleet |
 //! | `APIKEY_SHARED_SECRET` | the fleet's secrets, comma-separated; needed with `REDIS_URL` | none |
+//! | `KINDE_API_ID` | the id of this API in Kinde: keys of other APIs are refused, which takes one more call for each key; not with `APIKEY_AUTH=none` | none: keys of every API |
 //! | `KINDE_WEBHOOKS` | `on`: `POST /kinde/webhook` takes Kinde's webhooks; `off` | `off` |
 //!
 //! `docs/observability.md` describes the metrics and the audit log, `docs/fleet.md` the fleet, and `docs/webhooks.md` the
 //! webhooks.
 //! If `AUDIT` is `denials` or `all` and `AUDIT_LOG` is not set, the server does not start.
 //!
-//! `KINDE_API_ID` does nothing yet. If it is set, the server does not start, so that nobody relies on what is not there. An empty variable counts as absent.
+//! An empty variable counts as absent, except `KINDE_API_ID`, which is refused if it is empty.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -48,8 +49,6 @@ use crate::audit::{AuditLog, AuditSettings};
 use crate::metrics;
 use crate::operations::Operations;
 use crate::webhooks::Webhooks;
-
-const NOT_YET: &[&str] = &["KINDE_API_ID"];
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 
@@ -101,11 +100,6 @@ impl Settings {
             }
         };
         let read = |name: &'static str| Ok(secret(name)?.map(|value| value.trim().to_owned()));
-        for name in NOT_YET {
-            if !matches!(secret(name), Ok(None)) {
-                return Err(ConfigError::new(name, "this setting is not available yet; unset it"));
-            }
-        }
         let address = |name: &'static str| {
             let expected = "expected an IP address and a port, for example 127.0.0.1:3000";
             let parse = |text: String| text.parse().map_err(|_| ConfigError::new(name, expected));

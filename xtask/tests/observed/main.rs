@@ -1,6 +1,7 @@
 //! What an operator sees of the reference servers: `METRICS_LISTEN`, `AUDIT_LOG` and `AUDIT`.
 #![cfg(unix)]
 
+mod binding;
 mod ocsf;
 mod schema;
 mod server;

@@ -36,13 +36,13 @@ fn webhooks_are_taken_only_if_they_are_turned_on() {
 }
 
 #[test]
-fn a_setting_without_its_capability_is_refused_by_name() {
-    for name in NOT_YET {
-        for value in ["0", "1", "x"] {
-            assert_eq!(with(&[(name, value)]).unwrap_err().setting(), *name);
-        }
-        assert!(with(&[(name, "")]).is_ok());
-    }
+fn an_api_id_needs_a_token() {
+    assert!(with(&[("KINDE_API_ID", "api_123")]).is_ok());
+    assert!(with(&[("KINDE_API_ID", "api_123"), ("KINDE_WEBHOOKS", "on")]).is_ok());
+    let without_token = [("KINDE_API_ID", "api_123"), ("APIKEY_AUTH", "none")];
+    assert_eq!(with(&without_token).unwrap_err().setting(), "KINDE_API_ID");
+    let without_credentials = [REQUIRED[0], without_token[0], without_token[1]];
+    assert_eq!(build(&without_credentials).unwrap_err().setting(), "KINDE_API_ID");
 }
 
 #[test]
@@ -62,6 +62,7 @@ fn bad_values_are_refused_by_name() {
         ("APIKEY_MAX_IN_FLIGHT", &["0", "-1", "x"][..]),
         ("APIKEY_MAX_QUEUED", &["-1", "x", "1.5", "99999999999999999999"][..]),
         ("APIKEY_ATTEMPTS_COUNT", &["none", "ALL", "refused,all", "0", "true"][..]),
+        ("KINDE_API_ID", &["", " ", "api 123", "https://example.com/api", "\"api_123\"", "${API_ID}"][..]),
         ("KINDE_DOMAIN", &["\"example.kinde.com\"", "$KINDE_DOMAIN", "example..com", "example.com:0"][..]),
         ("APIKEY_ATTEMPTS", &["-1", "x", "4294967296"][..]),
         ("APIKEY_WINDOW", &["-1", "x", "86401"][..]),
