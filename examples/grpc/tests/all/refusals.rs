@@ -9,8 +9,8 @@ use tonic::{Code, Request, Status};
 use tower::{Service as _, ServiceExt as _};
 
 use crate::world::{
-    ADMIN, INACTIVE, LIMIT, OUTAGE, READER, REVOKED, SET_UP, UNKNOWN, WRITER, World, with_authorization,
-    with_key,
+    ADMIN, INACTIVE, LIMIT, OTHER_API, OUTAGE, READER, REVOKED, SET_UP, UNKNOWN, WRITER, World,
+    with_authorization, with_key,
 };
 
 /// The status of a refused call without a stream.
@@ -46,6 +46,7 @@ async fn every_denial_arrives_as_its_status_and_message() {
         (DenialCode::OrganizationKeyRequired, refusal_by(Policy::organization_key(), READER).await),
         (DenialCode::UserKeyRequired, refusal_by(Policy::user_key(), READER).await),
         (DenialCode::OrganizationMismatch, refusal_by(Policy::organization("org_globex"), WRITER).await),
+        (DenialCode::ApiMismatch, refusal(&world, with_key(OTHER_API, me)).await),
         (DenialCode::VerificationUnavailable, refusal(&world, with_key(OUTAGE, me)).await),
         (DenialCode::InternalError, refusal(&world, with_key(SET_UP, me)).await),
     ];

@@ -25,6 +25,7 @@ pub(crate) const WRITER: &str = "k_live_writer";
 pub(crate) const ADMIN: &str = "k_live_admin";
 pub(crate) const REVOKED: &str = "k_live_revoked";
 pub(crate) const INACTIVE: &str = "k_live_inactive";
+pub(crate) const OTHER_API: &str = "k_live_other_api";
 pub(crate) const UNKNOWN: &str = "k_live_unknown";
 /// Kinde can't answer about it.
 pub(crate) const OUTAGE: &str = "k_live_outage";
@@ -44,6 +45,7 @@ pub(crate) fn verifier() -> FakeVerifier {
         .with_key(ADMIN, Verification::active("api_key_admin").with_scopes(["admin"]))
         .with_refusal(REVOKED, Refusal::Revoked)
         .with_refusal(INACTIVE, Refusal::Inactive)
+        .with_refusal(OTHER_API, Refusal::OtherApi)
         .with_failure(OUTAGE, outage)
         .with_failure(SET_UP, VerifierError::set_up("wrong audience"))
 }
