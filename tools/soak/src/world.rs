@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use apikey_axum::{Authenticator, AuthenticatorBuilder};
 use apikey_core::{Clock, KindeSettings, KindeVerifier, MachineToMachine, SystemClock, Verifier};
-use apikey_testkit::emulator::{Emulator, Endpoint, Fault, Gate};
+use apikey_testkit::emulator::{DEFAULT_API_ID, Emulator, Endpoint, Fault, Gate};
 use apikey_testkit::raw;
 use axum::Router;
 use axum::extract::Request;
@@ -53,11 +53,20 @@ pub(crate) fn verifier_at(
     emulator: &Emulator,
     clock: Arc<dyn Clock>,
 ) -> Result<KindeVerifier, String> {
-    let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
-    let settings = KindeSettings::new(url).machine_to_machine(credentials).audience(emulator.audience());
-    let verifier = KindeVerifier::new(settings).map_err(|error| error.to_string())?;
+    let verifier = KindeVerifier::new(settings(url, emulator)).map_err(|error| error.to_string())?;
     verifier.use_clock(clock);
     Ok(verifier)
+}
+
+/// The client of an API that takes only keys of its own.
+pub(crate) fn bound_verifier(emulator: &Emulator) -> Result<KindeVerifier, String> {
+    let settings = settings(&emulator.url(), emulator).api_id(DEFAULT_API_ID);
+    KindeVerifier::new(settings).map_err(|error| error.to_string())
+}
+
+fn settings(url: &str, emulator: &Emulator) -> KindeSettings {
+    let credentials = MachineToMachine::new(emulator.client_id(), emulator.client_secret());
+    KindeSettings::new(url).machine_to_machine(credentials).audience(emulator.audience())
 }
 
 /// The system's clock, which a test can move forward.

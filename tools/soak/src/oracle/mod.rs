@@ -220,6 +220,7 @@ fn code(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Revoked => "KEY_REVOKED",
         Refusal::Inactive => "KEY_INACTIVE",
+        Refusal::OtherApi => "API_MISMATCH",
         _ => "INVALID_KEY",
     }
 }

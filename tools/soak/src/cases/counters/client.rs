@@ -139,6 +139,9 @@ pub(super) fn create(world: &World, kind: Kind, random: &mut Rng) -> Key {
     let specification = KeySpecification::new("counted");
     let specification = match kind {
         Kind::Full => specification.scopes([SCOPE]).organization(ORGANIZATION).user("kp_1"),
+        Kind::OtherApi => {
+            specification.scopes([SCOPE]).organization(ORGANIZATION).user("kp_1").api_ids(["api_other"])
+        }
         Kind::Foreign => specification.scopes([SCOPE]).organization("org_other"),
         Kind::Revoked => specification.status("revoked"),
         Kind::Inactive => specification.status("inactive"),

@@ -64,7 +64,8 @@ fn status(code: &str) -> u16 {
         "INSUFFICIENT_SCOPE"
         | "ORGANIZATION_KEY_REQUIRED"
         | "USER_KEY_REQUIRED"
-        | "ORGANIZATION_MISMATCH" => 403,
+        | "ORGANIZATION_MISMATCH"
+        | "API_MISMATCH" => 403,
         "RATE_LIMITED" => 429,
         "INTERNAL_ERROR" => 500,
         "VERIFICATION_UNAVAILABLE" => 503,

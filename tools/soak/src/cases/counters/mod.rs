@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::arrivals::proxies;
 use crate::report::Row;
-use crate::world::{Server, ShiftedClock, World, verifier};
+use crate::world::{Server, ShiftedClock, World, bound_verifier};
 use client::Client;
 use crowd::Crowds;
 use ledger::{Counts, Ledger, add, counted, differences};
@@ -145,7 +145,7 @@ async fn start(clock: Arc<dyn Clock>, has_breaker: bool) -> Result<World, String
             .circuit_breaker(has_breaker)
             .trusted_proxies(proxies)
     };
-    let server = Server::start_with(app, verifier(&emulator)?, configure).await?;
+    let server = Server::start_with(app, bound_verifier(&emulator)?, configure).await?;
     Ok(World { emulator, server })
 }
 

@@ -51,6 +51,8 @@ pub(super) enum Kind {
     Full,
     /// A good key of another organization, with the scope.
     Foreign,
+    /// A key with all that any route asks for, but of another API.
+    OtherApi,
     Revoked,
     Inactive,
     Unknown,
@@ -61,10 +63,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Plain,
         Self::Full,
         Self::Foreign,
+        Self::OtherApi,
         Self::Revoked,
         Self::Inactive,
         Self::Unknown,
@@ -76,6 +79,7 @@ impl Kind {
     pub(super) fn outcome(self, route: Route) -> Outcome {
         let (is_plain, is_foreign) = (self == Self::Plain, self == Self::Foreign);
         Outcome::Denied(match (self, route) {
+            (Self::OtherApi, _) => "API_MISMATCH",
             (Self::Revoked, _) => "KEY_REVOKED",
             (Self::Inactive, _) => "KEY_INACTIVE",
             (Self::Unknown, _) => "INVALID_KEY",
@@ -94,7 +98,7 @@ impl Kind {
     }
 
     fn is_refused(self) -> bool {
-        matches!(self, Self::Revoked | Self::Inactive | Self::Unknown)
+        matches!(self, Self::OtherApi | Self::Revoked | Self::Inactive | Self::Unknown)
     }
 
     /// The right answer, if it comes from this source.
