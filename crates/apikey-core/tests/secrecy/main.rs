@@ -20,7 +20,7 @@ use apikey_core::{
     PlainRequest, Policy, PresentedKey, VerifiedKey, Verifier, VerifierError,
 };
 use apikey_testkit::emulator::{
-    Emulator, Endpoint, Fault, IssuedKey, KeySpecification, NegativeAnswer, ScriptedAnswer,
+    DEFAULT_API_ID, Emulator, Endpoint, Fault, IssuedKey, KeySpecification, NegativeAnswer, ScriptedAnswer,
 };
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -404,6 +404,34 @@ async fn no_secret_shows_whatever_goes_wrong_at_kinde() {
         "error.type=\"connection\"",
         "http.response.status_code=429",
     ]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_shows_whatever_goes_wrong_with_a_keys_apis() {
+    let mut stage = Stage::new().await;
+    let token = random("eyJ");
+    stage.watch.canaries.add("an echoed token", &token);
+    let secret = stage.issued.secret.clone();
+    let bound = [("KINDE_API_ID", DEFAULT_API_ID)];
+    for fault in faults(&secret, &token) {
+        stage.emulator.set_fault(Endpoint::ApiKey, Some(fault));
+        let verifier = KindeVerifier::new(settings_with(&stage.emulator, &bound)).unwrap();
+        stage.watch.show(&verifier);
+        stage.ask(&verifier).await;
+        let builder = Authenticator::builder(verifier).verification_timeout(Duration::from_millis(100));
+        stage.present(&builder.build().unwrap()).await;
+    }
+    stage.emulator.set_fault(Endpoint::ApiKey, None);
+    for api_ids in [json!([DEFAULT_API_ID]), json!([secret]), json!(secret), json!([secret, 1])] {
+        stage.emulator.set_api_ids(&stage.issued.key_id, Some(api_ids));
+        let verifier = KindeVerifier::new(settings_with(&stage.emulator, &bound)).unwrap();
+        stage.ask(&verifier).await;
+        stage.present(&Authenticator::builder(verifier).build().unwrap()).await;
+    }
+    let pasted = settings(&stage.emulator).api_id(format!("{secret} "));
+    stage.watch.show(&pasted);
+    stage.watch.show(&KindeVerifier::new(pasted).unwrap_err());
+    stage.conclude(&["GET{", "api_ids", "can't be verified right now", "until its set-up is changed"]);
 }
 
 #[tokio::test]
