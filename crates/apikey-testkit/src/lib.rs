@@ -8,12 +8,14 @@
 //!   develop without a Kinde account.
 //! - [`raw`] is an HTTP/1.1 client that sends exactly the bytes that a test gives it. Use it for requests that a
 //!   well-behaved client does not make.
+//! - [`probe`] checks that a running server, in any language, guards its routes as its OpenAPI document says.
 //! - `store` (feature `fleet`): a store of a fleet in memory with scripted faults, and tests of what every store must
 //!   promise. `servers` starts Redis and Valkey for such tests.
 //!
 //! A protected API needs nothing of this at run time.
 
 pub mod emulator;
+pub mod probe;
 pub mod raw;
 #[cfg(feature = "fleet")]
 pub mod servers;

@@ -105,7 +105,7 @@ mod link;
 mod lock;
 mod management;
 mod overload;
-mod random;
+pub(crate) mod random;
 mod request;
 mod routes;
 mod seed;
