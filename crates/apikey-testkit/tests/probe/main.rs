@@ -1,7 +1,9 @@
 //! The probe against servers on real sockets whose guards can be wrong.
 
 mod answers;
+mod documents;
 mod flaws;
+mod inputs;
 mod routes;
 mod server;
 
