@@ -4,12 +4,12 @@ mod alerts;
 mod bench;
 mod demo;
 mod fleet;
-mod grpcio;
 mod instructions;
 mod interrupt;
 mod long;
 mod msrv;
 mod python;
+mod python_tests;
 mod servers;
 mod soak;
 mod stores;
@@ -96,7 +96,7 @@ fn run() -> Result<ExitCode, String> {
         "bench" => bench::run(rest),
         "instructions" => instructions::run(rest),
         "msrv" => msrv::run(rest),
-        "grpcio" => grpcio::run(rest),
+        "grpcio" => python_tests::GRPCIO.run(rest),
         "alerts" => alerts::run(rest),
         "ci" => test::ci(rest),
         "long" => long::long(rest),

@@ -1,6 +1,7 @@
 //! `cargo xtask test`, which needs curl and jq besides the toolchain, and `cargo xtask ci`, which checks more.
 
-use crate::{alerts, demo, grpcio, instructions, msrv, stores, tools};
+use crate::python_tests::GRPCIO;
+use crate::{alerts, demo, instructions, msrv, stores, tools};
 use apikey_testkit::servers::Product;
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
@@ -54,7 +55,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     }
     tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
     let compiler = msrv::Compiler::find(install)?;
-    let caller = grpcio::Caller::find(install)?;
+    let grpcio = GRPCIO.find(install)?;
     stores::require(&Product::ALL)?;
     let prometheus = alerts::Programs::find(install)?;
     for check in CHECKS {
@@ -79,7 +80,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     if counted != ExitCode::SUCCESS {
         return Ok(counted);
     }
-    let called = caller.test()?;
+    let called = GRPCIO.test(&grpcio)?;
     if called != ExitCode::SUCCESS {
         return Ok(called);
     }
