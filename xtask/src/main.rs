@@ -33,12 +33,13 @@ cargo xtask <command>
                               recorded ones. --record writes a new record
   msrv                        builds the crates that promise an older Rust with that compiler; see docs/msrv.md
   grpcio                      calls the gRPC example with Python's grpcio, another client than tonic's
+  fastapi                     probes a server in Python with a forgotten guard, and the same server without the mistake
   alerts [--short] [--only TEXT]
                               starts a real Prometheus and lets one fault after another happen to a reference server. The
                               alerts in ops/faults.toml must fire in time, no others, and must clear. --short takes a
                               few faults and one server
   ci                          checks what a change must pass: formatting, lints, documentation, the promised Rust,
-                              instructions, a few alerts, all tests, and those of grpcio
+                              instructions, a few alerts, all tests, and those of grpcio and fastapi
   soak [--seconds N] [--quick] [--seed N] [--only TEXT]
                               runs minutes of mixed traffic in a release build, while an oracle judges every answer.
                               Then it measures the resilience table. The exit code is 1 if a bound is broken. The
@@ -59,6 +60,7 @@ bench, instructions, ci and long need more programs. They name the packages that
 them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.
 grpcio and ci need Python's grpcio. With --install they download it into target/grpcio with pip.
+fastapi and ci need Python's fastapi and uvicorn. With --install they download them into target/fastapi with pip.
 alerts, ci and long need Prometheus. With --install they download Debian's package into target/prometheus, as root.
 ";
 
@@ -83,7 +85,10 @@ fn run() -> Result<ExitCode, String> {
     };
     let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
     if asks_for_help
-        && matches!(command, "demo" | "instructions" | "msrv" | "grpcio" | "alerts" | "ci" | "long")
+        && matches!(
+            command,
+            "demo" | "instructions" | "msrv" | "grpcio" | "fastapi" | "alerts" | "ci" | "long"
+        )
     {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
@@ -97,6 +102,7 @@ fn run() -> Result<ExitCode, String> {
         "instructions" => instructions::run(rest),
         "msrv" => msrv::run(rest),
         "grpcio" => python_tests::GRPCIO.run(rest),
+        "fastapi" => python_tests::FASTAPI.run(rest),
         "alerts" => alerts::run(rest),
         "ci" => test::ci(rest),
         "long" => long::long(rest),

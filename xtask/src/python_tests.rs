@@ -1,5 +1,5 @@
 //! Tests that need packages of Python's: `cargo xtask grpcio` calls the gRPC example with a client that shares no code with
-//! tonic.
+//! tonic. `cargo xtask fastapi` probes a server on FastAPI.
 
 use std::process::ExitCode;
 
@@ -28,6 +28,15 @@ pub(crate) const GRPCIO: PythonTests = PythonTests {
     modules: &["grpc"],
     variable: "GRPCIO_PYTHON",
     tests: &["--package", "example-grpc", "--test", "all", "grpcio::"],
+};
+
+/// The probe against a server on FastAPI.
+pub(crate) const FASTAPI: PythonTests = PythonTests {
+    command: "fastapi",
+    packages: &["fastapi==0.165.0", "uvicorn==0.54.0"],
+    modules: &["fastapi", "uvicorn"],
+    variable: "FASTAPI_PYTHON",
+    tests: &["--package", "apikey-testkit", "--test", "fastapi"],
 };
 
 impl PythonTests {
@@ -97,9 +106,11 @@ mod tests {
 
     #[test]
     fn the_advice_names_the_package_and_the_variable() {
-        let advice = GRPCIO.advice();
-        let named = GRPCIO.packages.iter().chain([&GRPCIO.variable, &"--install", &"target/grpcio"]);
-        assert!(named.into_iter().all(|name| advice.contains(name)), "{advice}");
+        for (tests, environment) in [(GRPCIO, "target/grpcio"), (FASTAPI, "target/fastapi")] {
+            let advice = tests.advice();
+            let mut named = tests.packages.iter().chain([&tests.variable, &"--install", &environment]);
+            assert!(named.all(|name| advice.contains(name)), "{advice}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo xtask test`, which needs curl and jq besides the toolchain, and `cargo xtask ci`, which checks more.
 
-use crate::python_tests::GRPCIO;
+use crate::python_tests::{FASTAPI, GRPCIO};
 use crate::{alerts, demo, instructions, msrv, stores, tools};
 use apikey_testkit::servers::Product;
 use std::process::ExitCode;
@@ -45,9 +45,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     demo::walk_through_all()
 }
 
-/// Checks formatting, lints, documentation, the promised Rust versions, instructions, another gRPC client and the alerts,
-/// then runs [`test()`]. It ends at the first failure, and at the start if a package, the older compiler, grpcio
-/// or Prometheus is missing.
+/// Checks formatting, lints, documentation, the promised Rust versions, instructions, another gRPC client, the probe
+/// against FastAPI and the alerts, then runs [`test()`]. It ends at the first failure, and at the start if a package, the older
+/// compiler, grpcio, FastAPI or Prometheus is missing.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     if let Some(argument) = rest.first() {
@@ -55,7 +55,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     }
     tools::require(&[PROGRAMS, instructions::PROGRAMS].concat(), install)?;
     let compiler = msrv::Compiler::find(install)?;
-    let grpcio = GRPCIO.find(install)?;
+    let (grpcio, fastapi) = (GRPCIO.find(install)?, FASTAPI.find(install)?);
     stores::require(&Product::ALL)?;
     let prometheus = alerts::Programs::find(install)?;
     for check in CHECKS {
@@ -80,9 +80,11 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     if counted != ExitCode::SUCCESS {
         return Ok(counted);
     }
-    let called = GRPCIO.test(&grpcio)?;
-    if called != ExitCode::SUCCESS {
-        return Ok(called);
+    for (tests, python) in [(GRPCIO, &grpcio), (FASTAPI, &fastapi)] {
+        let called = tests.test(python)?;
+        if called != ExitCode::SUCCESS {
+            return Ok(called);
+        }
     }
     let alerted = alerts::short(&prometheus)?;
     if alerted != ExitCode::SUCCESS {
