@@ -131,7 +131,10 @@ impl Client {
                 let credentials = STANDARD.encode(format!("{key}:"));
                 request = request.header(AUTHORIZATION, secret(&format!("Basic {credentials}"))?);
             }
-            Some((Placement::Header(name), key)) => request = request.header(name, secret(key)?),
+            Some((Placement::Header(name, None), key)) => request = request.header(name, secret(key)?),
+            Some((Placement::Header(name, Some(scheme)), key)) => {
+                request = request.header(name, secret(&format!("{scheme} {key}"))?);
+            }
             Some((Placement::Query(name), key)) => {
                 target.push(if target.contains('?') { '&' } else { '?' });
                 target.push_str(&format!("{}={}", encoded(name), encoded(key)));

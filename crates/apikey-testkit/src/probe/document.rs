@@ -1,5 +1,7 @@
 //! The operations of an OpenAPI document.
 
+use std::collections::BTreeSet;
+
 use hyper::Method;
 use hyper::http::uri::PathAndQuery;
 use serde_json::Value;
@@ -24,8 +26,15 @@ pub(crate) struct Operation {
     pub(crate) template: Template,
     pub(crate) security: Security,
     pub(crate) owner: Owner,
+    /// Whether only keys of one organization are let in, which the document does not name.
+    pub(crate) is_bound: bool,
+    /// What `required_scopes` of a refusal lists, if `security` does not say it.
+    pub(crate) listed: Option<BTreeSet<String>>,
     pub(crate) inputs: Inputs,
 }
+
+/// The owner of a route that is bound to one organization.
+const CERTAIN: &str = "certain-organization";
 
 /// Whose keys an operation takes, from `x-apikey-owner`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,10 +51,12 @@ impl Owner {
         let Some(declared) = operation.member_or_null("x-apikey-owner") else { return Ok(owner) };
         for kind in declared.items()? {
             match kind.text()? {
-                "organization" => owner.organization = true,
+                "organization" | CERTAIN => owner.organization = true,
                 "user" => owner.user = true,
                 other => {
-                    return Err(kind.error(format!("is {other:?}, and not \"organization\" or \"user\"")));
+                    return Err(kind.error(format!(
+                        "is {other:?}, and not \"organization\", \"certain-organization\" or \"user\""
+                    )));
                 }
             }
         }
@@ -99,7 +110,18 @@ fn read(
     if inputs.target.parse::<PathAndQuery>().is_err() {
         return Err(operation.error(format!("makes {:?}, which is no path of a URL", inputs.target)));
     }
-    Ok(Operation { name, method, template, security, owner: Owner::read(operation)?, inputs })
+    let owner = Owner::read(operation)?;
+    let is_bound = match operation.member_or_null("x-apikey-owner") {
+        Some(declared) => declared.items()?.any(|kind| kind.text().is_ok_and(|kind| kind == CERTAIN)),
+        None => false,
+    };
+    let listed = match operation.member_or_null("x-apikey-scopes") {
+        Some(scopes) => {
+            Some(scopes.items()?.map(|scope| scope.text().map(str::to_owned)).collect::<Result<_, _>>()?)
+        }
+        None => None,
+    };
+    Ok(Operation { name, method, template, security, owner, is_bound, listed, inputs })
 }
 
 /// The path of the first server, without a slash at its end.

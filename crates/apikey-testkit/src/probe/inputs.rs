@@ -116,7 +116,7 @@ impl Parameter<'_> {
     /// Whether the key goes here. Some documents also list it as a parameter.
     fn is_credential(&self, security: &Security) -> bool {
         security.ways.iter().any(|way| match &way.placement {
-            Placement::Header(name) => {
+            Placement::Header(name, _) => {
                 self.location == "header" && self.name.eq_ignore_ascii_case(name.as_str())
             }
             Placement::Query(name) => self.location == "query" && self.name == name,

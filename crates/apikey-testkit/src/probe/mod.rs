@@ -46,7 +46,9 @@
 //! | a key with all scopes and the wrong owner | 403, if the operation has the member `x-apikey-owner` |
 //!
 //! `x-apikey-owner` is an array of `"organization"` and `"user"`: the key must belong to such an owner, or to both. All
-//! other keys belong to both.
+//! other keys belong to both. `"certain-organization"` is one that the document does not name. Then a refusal of a key that may do
+//! everything is right, too. `x-apikey-scopes` is what `required_scopes` has, if that is more than `security` says. In a scheme,
+//! `x-apikey-scheme` is the word in front of the key in a header.
 //!
 //! The reader of `required_scopes` takes any JSON body that has the member, or that has an object with it. A 403 without it is
 //! a note.

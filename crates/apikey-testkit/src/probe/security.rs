@@ -14,7 +14,8 @@ pub(crate) enum Placement {
     Bearer,
     /// The user name of HTTP Basic.
     Basic,
-    Header(HeaderName),
+    /// A header, and the scheme in front of the key there.
+    Header(HeaderName, Option<String>),
     Query(String),
     Cookie(String),
 }
@@ -24,7 +25,10 @@ impl fmt::Display for Placement {
         match self {
             Placement::Bearer => formatter.write_str("as a bearer token"),
             Placement::Basic => formatter.write_str("as the user name of HTTP Basic"),
-            Placement::Header(name) => write!(formatter, "in the header `{name}`"),
+            Placement::Header(name, None) => write!(formatter, "in the header `{name}`"),
+            Placement::Header(name, Some(scheme)) => {
+                write!(formatter, "in the header `{name}`, after `{scheme}`")
+            }
             Placement::Query(name) => write!(formatter, "in the query parameter `{name}`"),
             Placement::Cookie(name) => write!(formatter, "in the cookie `{name}`"),
         }
@@ -202,10 +206,15 @@ impl Scheme {
     }
 }
 
-/// A header that carries the bare key.
+/// A header that carries the key, perhaps after a scheme, which only our extension can say.
 fn header(node: &Node<'_>, name: &str) -> Result<Placement, ProbeError> {
-    let name = HeaderName::from_bytes(name.as_bytes());
-    name.map(Placement::Header).map_err(|_| node.error("`name` is no name of a header"))
+    let name =
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| node.error("`name` is no name of a header"))?;
+    let scheme = match node.member_or_null("x-apikey-scheme") {
+        Some(scheme) => Some(scheme.text()?.to_owned()),
+        None => None,
+    };
+    Ok(Placement::Header(name, scheme))
 }
 
 /// Whether this is a `token` of HTTP (RFC 9110, section 5.6.2), as names of headers and cookies are.

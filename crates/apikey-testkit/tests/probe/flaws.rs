@@ -168,6 +168,30 @@ async fn one_owner_instead_of_both_is_found() {
 }
 
 #[tokio::test]
+async fn a_route_of_one_organization_may_refuse_every_key() {
+    let operation = json!({"security": [{"bearer": ["read"]}], "x-apikey-owner": ["certain-organization"]});
+    let document = document(&[("GET", "/data", operation)]);
+    let route = Route::new("GET", "/data", &[&["read"]]).with(|route| route.bound = true);
+    let report = probed(&document, vec![route.clone()]).await;
+    assert_finds(&report, &[], &["note: GET /data: the route is bound to one organization"]);
+    for change in [|route: &mut Route| route.guarded = false, |route: &mut Route| route.bound = false] {
+        let report = probed(&document, vec![route.clone().with(change)]).await;
+        assert!(!report.is_clean(), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn scopes_that_refusals_list_may_be_more_than_security_says() {
+    let operation = json!({"security": [{"bearer": ["read"]}], "x-apikey-scopes": ["read", "write"]});
+    let document = document(&[("GET", "/data", operation)]);
+    let names =
+        |names| Route::new("GET", "/data", &[&["read"]]).with(|route| route.refusal = Refusal::Names(names));
+    assert_finds(&probed(&document, vec![names(&["write", "read"])]).await, &[], &[]);
+    let report = probed(&document, vec![names(&["read"])]).await;
+    assert_finds(&report, &[OtherScopes], &["the document names `read` and `write`"]);
+}
+
+#[tokio::test]
 async fn a_refusal_that_names_other_scopes_is_found() {
     for names in [&["read"][..], &["read", "write", "admin"], &[]] {
         let change = |route: &mut Route| route.refusal = Refusal::Names(names);
@@ -230,8 +254,9 @@ async fn one_scope_too_few_of_many_is_found() {
 
 #[tokio::test]
 async fn every_place_of_a_key_is_checked_by_itself() {
-    let schemes = ["bearer", "basic", "header", "query", "cookie"];
-    let places = [Place::Bearer, Place::Basic, Place::Header, Place::Query, Place::Cookie];
+    let schemes = ["bearer", "basic", "header", "scheme", "query", "cookie"];
+    let places =
+        [Place::Bearer, Place::Basic, Place::Header, Place::SchemeInHeader, Place::Query, Place::Cookie];
     for (scheme, place) in schemes.into_iter().zip(places) {
         let operation = json!({"security": [{scheme: ["read"]}]});
         let right = Route::new("GET", "/data", &[&["read"]]).with(|route| route.places = vec![place]);

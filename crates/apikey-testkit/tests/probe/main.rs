@@ -28,6 +28,7 @@ fn document(operations: &[(&str, &str, Value)]) -> Value {
             "bearer": {"type": "http", "scheme": "Bearer"},
             "basic": {"type": "http", "scheme": "basic"},
             "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+            "scheme": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "x-apikey-scheme": "ApiKey"},
             "query": {"type": "apiKey", "in": "query", "name": "key"},
             "cookie": {"type": "apiKey", "in": "cookie", "name": "key"},
             "oauth": {"type": "oauth2", "flows": {}},

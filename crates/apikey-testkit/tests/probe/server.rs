@@ -21,6 +21,8 @@ pub(crate) enum Place {
     Bearer,
     Basic,
     Header,
+    /// A header with a scheme of its own.
+    SchemeInHeader,
     Query,
     Cookie,
 }
@@ -42,6 +44,8 @@ pub(crate) struct Route {
     pub(crate) matches: fn(&str, &str) -> bool,
     pub(crate) organization: bool,
     pub(crate) user: bool,
+    /// Whether only keys of one organization are let in, which none of the probe is.
+    pub(crate) bound: bool,
     /// The body of a 403 for the lack of scopes.
     pub(crate) refusal: Refusal,
     /// What every request gets before its key is looked at.
@@ -82,6 +86,7 @@ impl Route {
             matches: |held, needed| held == needed,
             organization: false,
             user: false,
+            bound: false,
             refusal: Refusal::Json,
             first: None,
             missing: 401,
@@ -166,7 +171,9 @@ async fn answer(routes: &[Route], kinde: SocketAddr, request: &Request<Incoming>
     }
     let key = verified(kinde, &key).await.map(|verified| (key, verified));
     let Some((key, verified)) = key else { return reply(route.unknown, Value::Null) };
-    if (route.organization && verified["org_code"].is_null()) || (route.user && verified["user_id"].is_null())
+    if route.bound
+        || (route.organization && verified["org_code"].is_null())
+        || (route.user && verified["user_id"].is_null())
     {
         return reply(403, json!({"code": "WRONG_OWNER"}));
     }
@@ -209,6 +216,7 @@ fn presented(place: Place, request: &Request<Incoming>) -> Option<String> {
             String::from_utf8(credentials).ok()?.strip_suffix(':')?.to_owned()
         }
         Place::Header => header("x-api-key")?.to_owned(),
+        Place::SchemeInHeader => header("x-api-key")?.strip_prefix("ApiKey ")?.to_owned(),
         Place::Query => {
             request.uri().query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?.to_owned()
         }
