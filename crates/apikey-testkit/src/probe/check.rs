@@ -121,7 +121,7 @@ pub(crate) fn is_refusal(reply: &Reply) -> bool {
 
 /// Whether a request has passed the guard: it succeeded, or it got the same as one with a key that may do everything.
 pub(crate) fn is_through(reply: &Reply, full: Option<&Reply>) -> bool {
-    is_success(reply) || full.is_some_and(|full| full.status == reply.status)
+    is_success(reply) || (!is_refusal(reply) && full.is_some_and(|full| full.status == reply.status))
 }
 
 /// The status of a refusal, with its code.

@@ -25,7 +25,7 @@ impl fmt::Display for Holding {
             Owner::BOTH => "a key",
             Owner { organization: true, .. } => "a key of an organization, but of no user,",
             Owner { user: true, .. } => "a key of a user, but of no organization,",
-            _ => "a key of nobody's",
+            _ => "a key without an owner,",
         })?;
         match self.scopes.len() {
             0 => formatter.write_str(" without scopes"),

@@ -37,11 +37,9 @@ impl Check<'_, '_> {
             return Ok(());
         }
         if let Some(reply) = &without {
-            let goes_on = match security.lets_anybody_in {
-                true => self.optional(reply),
-                false => self.guarded(reply).await?,
-            };
-            if !goes_on {
+            if security.lets_anybody_in {
+                self.optional(reply);
+            } else if !self.guarded(reply).await? {
                 return Ok(());
             }
         }
@@ -68,7 +66,8 @@ impl Check<'_, '_> {
         }
     }
 
-    fn optional(&mut self, without: &Reply) -> bool {
+    /// Judges the answer to a request without a key, if the key is optional.
+    fn optional(&mut self, without: &Reply) {
         if is_refusal(without) {
             self.find(
                 FindingKind::KeyRequired,
@@ -79,7 +78,6 @@ impl Check<'_, '_> {
                 ),
             );
         }
-        true
     }
 
     /// Judges the answer to a request without a key, if the document asks for one. Returns whether to go on.

@@ -61,7 +61,7 @@ impl Check<'_, '_> {
         if reply.status == 401 {
             return Ok(true);
         }
-        if reply.status == 403 || !is_through(&reply, full) {
+        if !is_through(&reply, full) {
             self.refusals
                 .push(format!("a key that nobody issued is answered {}, and not 401", shown(&reply)));
             return Ok(true);
@@ -92,19 +92,19 @@ impl Check<'_, '_> {
             let Some(reply) = self.ask(Some((index, Key::With(Holding::of(scopes.clone()))))).await? else {
                 continue;
             };
-            match (way.admits(&scopes), is_refusal(&reply)) {
-                (true, false) => {}
+            match way.admits(&scopes) {
                 // Which organization that is, nobody tells the probe.
-                (true, true) if self.operation.is_bound && reply.status == 403 => {}
-                (true, true) => refused.push((scopes, reply)),
-                (false, false) if is_through(&reply, full) => let_in.push((scopes, reply)),
-                (false, true) if reply.status == 403 => {
+                true if self.operation.is_bound && reply.status == 403 => {}
+                true if is_refusal(&reply) => refused.push((scopes, reply)),
+                true => {}
+                false if is_through(&reply, full) => let_in.push((scopes, reply)),
+                false if reply.status == 403 => {
                     if reply.required_scopes.is_none() && self.operation.method != Method::HEAD {
                         self.run.note_without_scopes(&self.operation.name);
                     }
                     named = named.or(reply.required_scopes.filter(|scopes| *scopes != listed_scopes));
                 }
-                (false, _) => {
+                false => {
                     let key = Holding::of(scopes);
                     self.refusals.push(format!("{key} is answered {}, and not 403", shown(&reply)));
                 }
@@ -142,7 +142,7 @@ impl Check<'_, '_> {
             let Some(reply) = self.ask(Some((index, Key::With(Holding::of(scopes.clone()))))).await? else {
                 continue;
             };
-            if !is_refusal(&reply) && is_through(&reply, full) {
+            if is_through(&reply, full) {
                 opened.push((scopes, reply));
             } else if number == 0 {
                 break;
@@ -196,7 +196,7 @@ impl Check<'_, '_> {
             }
             let holding = Holding { scopes: way.scopes(), owner: Owner { organization, user } };
             let Some(reply) = self.ask(Some((index, Key::With(holding.clone())))).await? else { continue };
-            if !is_refusal(&reply) && is_through(&reply, full) {
+            if is_through(&reply, full) {
                 let_in.push(format!("{holding} is let in ({})", reply.status));
             } else if reply.status != 403 {
                 self.refusals.push(format!("{holding} is answered {}, and not 403", shown(&reply)));

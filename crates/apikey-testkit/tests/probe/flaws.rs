@@ -143,7 +143,7 @@ async fn an_owner_that_is_not_checked_is_found() {
     for (owner, words) in [
         (
             json!(["organization"]),
-            "a key of nobody's with `read` and `write` is let in (200); a key of a user, but",
+            "a key without an owner, with `read` and `write` is let in (200); a key of a user, but",
         ),
         (json!(["user"]), "asks for a key of a user"),
         (json!(["organization", "user"]), "a key of an organization, but of no user, with"),
@@ -171,10 +171,10 @@ async fn one_owner_instead_of_both_is_found() {
 async fn a_route_of_one_organization_may_refuse_every_key() {
     let operation = json!({"security": [{"bearer": ["read"]}], "x-apikey-owner": ["certain-organization"]});
     let document = document(&[("GET", "/data", operation)]);
-    let route = Route::new("GET", "/data", &[&["read"]]).with(|route| route.bound = true);
+    let route = Route::new("GET", "/data", &[&["read"]]).with(|route| route.closed = true);
     let report = probed(&document, vec![route.clone()]).await;
     assert_finds(&report, &[], &["note: GET /data: the route is bound to one organization"]);
-    for change in [|route: &mut Route| route.guarded = false, |route: &mut Route| route.bound = false] {
+    for change in [|route: &mut Route| route.guarded = false, |route: &mut Route| route.closed = false] {
         let report = probed(&document, vec![route.clone().with(change)]).await;
         assert!(!report.is_clean(), "{report}");
     }
@@ -273,4 +273,44 @@ async fn every_place_of_a_key_is_checked_by_itself() {
             .await;
     let words = ["a key with `read`, in the header `x-api-key`, is refused (401)"];
     assert_finds(&report, &[TooStrict], &words);
+}
+
+#[tokio::test]
+async fn a_guard_that_asks_for_more_than_a_document_can_say() {
+    // The route is for one organization alone, which no scheme of OpenAPI can say.
+    let operation = json!({"security": [{"bearer": ["read"]}], "x-apikey-owner": ["organization"]});
+    let route = Route::new("GET", "/data", &[&["read"]]).with(|route| route.closed = true);
+    let report = probed(&document(&[("GET", "/data", operation)]), vec![route]).await;
+    let words =
+        ["a key with `read` is refused (403 WRONG_OWNER)", "perhaps it concerns the owner of the key"];
+    assert_finds(&report, &[TooStrict], &words);
+}
+
+#[tokio::test]
+async fn advice_stands_only_beside_what_it_can_mend() {
+    let document = document(&[("GET", "/data", bearer(&[&["read"]]))]);
+    let route = |scopes: &[&[&'static str]], answer| {
+        Route::new("GET", "/data", scopes).with(|route| route.answer = answer)
+    };
+    for (route, advised) in
+        [(route(&[&[]], 200), false), (route(&[&[]], 422), true), (route(&[&["admin"]], 200), false)]
+    {
+        let report = probed(&document, vec![route]).await.to_string();
+        assert_eq!(report.contains("give the document an `example`"), advised, "{report}");
+        assert!(!report.contains("perhaps it concerns"), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn long_lists_are_cut() {
+    let scopes = ["a", "b", "c", "d", "e"];
+    let alternatives: Vec<&[&str]> = scopes.iter().map(std::slice::from_ref).collect();
+    let document = document(&[("GET", "/data", bearer(&alternatives))]);
+    let report = probed(&document, vec![Route::new("GET", "/data", &[&scopes])]).await;
+    let words = [
+        "a key with `d` is refused (403 INSUFFICIENT_SCOPE); and 1 other key.",
+        "`a`, or `b`, or `c`, or `d`, or 1 more.",
+    ];
+    assert_finds(&report, &[TooStrict], &words);
+    assert!(!report.to_string().contains("`e`"), "{report}");
 }

@@ -44,8 +44,8 @@ pub(crate) struct Route {
     pub(crate) matches: fn(&str, &str) -> bool,
     pub(crate) organization: bool,
     pub(crate) user: bool,
-    /// Whether only keys of one organization are let in, which none of the probe is.
-    pub(crate) bound: bool,
+    /// Whether the route is closed to every key, whoever owns it.
+    pub(crate) closed: bool,
     /// The body of a 403 for the lack of scopes.
     pub(crate) refusal: Refusal,
     /// What every request gets before its key is looked at.
@@ -86,7 +86,7 @@ impl Route {
             matches: |held, needed| held == needed,
             organization: false,
             user: false,
-            bound: false,
+            closed: false,
             refusal: Refusal::Json,
             first: None,
             missing: 401,
@@ -171,7 +171,7 @@ async fn answer(routes: &[Route], kinde: SocketAddr, request: &Request<Incoming>
     }
     let key = verified(kinde, &key).await.map(|verified| (key, verified));
     let Some((key, verified)) = key else { return reply(route.unknown, Value::Null) };
-    if route.bound
+    if route.closed
         || (route.organization && verified["org_code"].is_null())
         || (route.user && verified["user_id"].is_null())
     {
