@@ -140,7 +140,9 @@ pub use extract::{CredentialPlace, CredentialSource};
 pub use gate::{Decision, Gate, PendingDecision};
 pub use key::{LONGEST_KEY, MalformedKey, PresentedKey};
 #[cfg(feature = "kinde")]
-pub use kinde::{KindeSettings, KindeVerifier, MachineToMachine};
+pub use kinde::{
+    InspectionToken, KindeInspection, KindeResponse, KindeSettings, KindeVerifier, MachineToMachine,
+};
 pub use memo::Memo;
 #[doc(hidden)]
 pub use policy::TypedPolicies;

@@ -107,13 +107,7 @@ impl TokenFetcher {
 
     /// Sends one request.
     async fn request(&self, connection: Connection<'_>) -> Granted {
-        let body = form(&[
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.credentials.client_id),
-            ("client_secret", self.credentials.client_secret.expose()),
-            ("audience", &self.audience),
-        ]);
-        let content = Some(("application/x-www-form-urlencoded", body));
+        let content = Some(("application/x-www-form-urlencoded", form_of(&self.credentials, &self.audience)));
         let (endpoint, authorization) = (Endpoint::Token, None);
         let outgoing = Outgoing { endpoint, url: &self.url, content, authorization };
         let mut response = self.http.call(connection, outgoing).await?;
@@ -128,6 +122,16 @@ impl TokenFetcher {
         header.set_sensitive(true);
         Ok((header, lifetime.clamp(SHORTEST_LIFETIME, LONGEST_LIFETIME)))
     }
+}
+
+/// The body of a request for a token.
+pub(super) fn form_of(credentials: &MachineToMachine, audience: &str) -> Zeroizing<Vec<u8>> {
+    form(&[
+        ("grant_type", "client_credentials"),
+        ("client_id", &credentials.client_id),
+        ("client_secret", credentials.client_secret.expose()),
+        ("audience", audience),
+    ])
 }
 
 /// Encodes fields as `application/x-www-form-urlencoded`. The buffer never grows, because growing would leave a copy of the

@@ -96,7 +96,7 @@ fn by_class(error: VerifierError) -> Health {
 }
 
 /// Makes up a key that looks like Kinde's and that nobody has.
-fn made_up_key() -> Result<PresentedKey, VerifierError> {
+pub(super) fn made_up_key() -> Result<PresentedKey, VerifierError> {
     let no_key = || VerifierError::outage("no random key for the health check could be made");
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| no_key().with_source(error))?;

@@ -202,7 +202,9 @@ fn error_type(error: &reqwest::Error) -> &'static str {
 }
 
 /// Reads a body; returns `None` if it is longer than [`LONGEST_BODY`].
-async fn read(mut response: reqwest::Response) -> Result<Option<Zeroizing<Vec<u8>>>, reqwest::Error> {
+pub(super) async fn read(
+    mut response: reqwest::Response,
+) -> Result<Option<Zeroizing<Vec<u8>>>, reqwest::Error> {
     let announced = response.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > LONGEST_BODY) {
         return Ok(None);
@@ -246,7 +248,7 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
 }
 
 /// Puts an error into words of our own. The error itself becomes the source.
-fn describe(error: reqwest::Error, what: &'static str) -> VerifierError {
+pub(super) fn describe(error: reqwest::Error, what: &'static str) -> VerifierError {
     // The URL is the same in every error.
     let error = error.without_url();
     if error.is_builder() {

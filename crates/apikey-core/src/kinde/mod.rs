@@ -16,6 +16,7 @@ mod errors;
 mod fetch;
 mod health_check;
 mod http;
+mod inspection;
 pub(crate) mod json;
 #[cfg(feature = "webhooks")]
 mod key_set_fetch;
@@ -35,6 +36,7 @@ mod verifier;
 pub(crate) mod verify_response;
 
 pub use config::{KindeSettings, MachineToMachine};
+pub use inspection::{InspectionToken, KindeInspection, KindeResponse};
 #[cfg(feature = "webhooks")]
 pub(crate) use key_set_fetch::KeySetFetcher;
 pub use verifier::KindeVerifier;

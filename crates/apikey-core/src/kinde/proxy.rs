@@ -55,6 +55,17 @@ impl ProxySetting {
         }
     }
 
+    /// Whether calls to this URL go through a proxy, if the setting passed the check.
+    pub(super) fn is_used_for(&self, url: &Url) -> bool {
+        match self {
+            Self::Environment => {
+                url.as_str().parse().is_ok_and(|url| Matcher::from_system().intercept(&url).is_some())
+            }
+            Self::None => false,
+            Self::Url(_) => true,
+        }
+    }
+
     /// Whether the connection to the proxy itself uses TLS.
     pub(super) fn is_https(&self) -> bool {
         matches!(self, Self::Url(url) if url.expose().starts_with("https:"))

@@ -60,6 +60,10 @@ impl KindeVerifier {
         Self::new(KindeSettings::from_env()?)
     }
 
+    pub(super) fn endpoint(&self) -> &VerifyEndpoint {
+        &self.endpoint
+    }
+
     /// Asks until Kinde has judged the key. A key that it accepts must also be for this API, if one is set.
     async fn judge(
         &self,

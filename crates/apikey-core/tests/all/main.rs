@@ -12,6 +12,7 @@ mod flights;
 mod gate;
 mod generations;
 mod health_check;
+mod inspection;
 mod kinde_client;
 mod memo;
 mod network;
