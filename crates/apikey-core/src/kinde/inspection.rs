@@ -42,7 +42,7 @@ const LONGEST_CALL: Duration = Duration::from_secs(5);
 /// let kinde = KindeInspection::new(KindeSettings::from_env()?)?;
 /// kinde.connect().await?;
 /// kinde.token().await?;
-/// kinde.scope().await?;
+/// assert!(kinde.scope().await?);
 /// # Ok(()) }
 /// ```
 pub struct KindeInspection {
@@ -173,20 +173,26 @@ impl KindeInspection {
         self.own_token().await.map(|_token| ())
     }
 
-    /// Asks about a made-up key, and looks only at what the answer says of the service.
+    /// Asks about a made-up key, and looks only at what the answer says of the service. Returns whether it says that the
+    /// service may verify keys: an answer may say nothing of that.
     ///
     /// # Errors
-    /// [`VerifierError`], if Kinde refuses the service: the token lacks the scope `read:api_keys`, or is refused.
-    pub async fn scope(&self) -> Result<(), VerifierError> {
+    /// [`VerifierError`]. Of the classes `SetUp` and `ServiceRefused`, if Kinde refuses the service: the token lacks the scope
+    /// `read:api_keys`, or is refused. Of another class, if no answer came.
+    pub async fn scope(&self) -> Result<bool, VerifierError> {
         let key = made_up_key()?;
         let response = self.verify_response(key.expose(), InspectionToken::Own).await?;
-        let Meaning::TokenDoubted(doubt) = self.meaning(&response) else { return Ok(()) };
+        let doubt = match self.meaning(&response) {
+            Meaning::Judged(_) => return Ok(true),
+            Meaning::NotJudged(_) => return Ok(false),
+            Meaning::TokenDoubted(doubt) => doubt,
+        };
         let (endpoint, token) = (self.verifier.endpoint(), self.own_token().await?);
         let question = Question::IsValid(&key);
         let error = endpoint.not_judged(doubt, question, token.as_deref(), &endpoint.fingerprint(&key));
         match error.class() {
             FailureClass::SetUp | FailureClass::ServiceRefused => Err(error),
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 

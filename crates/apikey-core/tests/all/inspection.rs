@@ -21,7 +21,8 @@ fn status(response: &apikey_core::KindeResponse) -> (u16, Value) {
 async fn every_step_of_an_inspection_can_fail_by_itself() {
     let emulator = emulator().await;
     let kinde = inspection(&emulator, &[]);
-    assert_eq!((kinde.connect().await, kinde.token().await, kinde.scope().await), (Ok(()), Ok(()), Ok(())));
+    assert_eq!((kinde.connect().await, kinde.token().await), (Ok(()), Ok(())));
+    assert_eq!(kinde.scope().await, Ok(true));
     assert_eq!(kinde.health().await, Health::Up);
 
     emulator.deny_scope(true);
@@ -30,14 +31,14 @@ async fn every_step_of_an_inspection_can_fail_by_itself() {
     assert!(error.reason().contains("grant read:api_keys"), "{error}");
     emulator.deny_scope(false);
 
-    // A judged key, an odd answer and an outage say nothing about the scope.
+    // An odd answer and an outage say nothing about the scope.
     for fault in [Fault::status(500), Fault::status(400), Fault::Garbage] {
         emulator.set_fault(Endpoint::Verify, Some(fault.clone()));
-        assert_eq!(kinde.scope().await, Ok(()), "{fault:?}");
+        assert_eq!(kinde.scope().await, Ok(false), "{fault:?}");
     }
     emulator.set_fault(Endpoint::Verify, Some(Fault::status(401)));
     // This inspection knows that Kinde accepts its token for other keys, and the next one does not.
-    assert_eq!(kinde.scope().await, Ok(()));
+    assert_eq!(kinde.scope().await, Ok(false));
     let kinde = inspection(&emulator, &[]);
     assert_eq!(kinde.scope().await.unwrap_err().class(), FailureClass::ServiceRefused);
     emulator.set_fault(Endpoint::Verify, Some(Fault::status(500)));
@@ -114,7 +115,7 @@ async fn calls_of_an_inspection_share_one_token() {
     let emulator = emulator().await;
     let kinde = inspection(&emulator, &[]);
     kinde.token().await.unwrap();
-    kinde.scope().await.unwrap();
+    assert!(kinde.scope().await.unwrap());
     assert_eq!(kinde.health().await, Health::Up);
     let _ = kinde.verify_response("k_live_nobodys", InspectionToken::Own).await.unwrap();
     assert_eq!(emulator.counters().token_calls, 1);

@@ -1,0 +1,61 @@
+//! Checks the set-up of an API that protects itself with API keys issued by Kinde.
+//!
+//! ```console
+//! $ cargo install --path crates/apikey-check
+//! $ apikey-check config
+//! environment  ok      KINDE_DOMAIN names example.kinde.com; keys are verified with a token
+//! address      ok      192.0.2.1
+//! connection   ok      port 443 of 192.0.2.1 answers
+//! TLS          ok      Kinde's certificate is trusted
+//! token        FAILED  Kinde grants no token: invalid_client; check KINDE_MANAGEMENT_CLIENT_ID and KINDE_MANAGEMENT_CLIENT_SECRET
+//! scope        -       not tried
+//! verify       -       not tried
+//! ```
+//!
+//! `config` reads the same environment variables as
+//! [`KindeSettings::from_env`](apikey_core::KindeSettings::from_env), and asks Kinde step by step. A step that fails says
+//! what to change. `APIKEY_AUTH=none` stands for
+//! [`without_token`](apikey_core::KindeSettings::without_token), as in the reference servers.
+//!
+//! The exit status is 0 if all is well, 1 if something is wrong, and 2 if the command line is wrong. Nothing that it prints
+//! holds a client secret, a token or a key.
+
+mod arguments;
+mod config;
+mod console;
+
+use std::process::ExitCode;
+
+use arguments::Command;
+
+fn main() -> ExitCode {
+    let command = match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(mistake) => {
+            console::complain(&mistake);
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            console::complain(&format!("the operating system gives no event loop: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let is_good = runtime.block_on(run(command));
+    // A look-up of a host name that takes too long has a thread of its own. Nobody waits for it.
+    runtime.shutdown_background();
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether all is well.
+async fn run(command: Command) -> bool {
+    match command {
+        Command::Say(text) => {
+            console::say(&text);
+            true
+        }
+        Command::Config => config::run().await,
+    }
+}

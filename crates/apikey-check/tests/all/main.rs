@@ -1,0 +1,5 @@
+//! The program, as people run it, against an emulated Kinde over sockets.
+
+mod support;
+
+mod config;
