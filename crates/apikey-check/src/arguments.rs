@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 
+use crate::key::{Owner, Requirement};
+
 const HELP: &str = "\
 Checks the set-up of an API that API keys issued by Kinde protect.
 
@@ -10,6 +12,7 @@ Usage: apikey-check COMMAND
 
 Commands:
   config   checks the environment, and each step on the way to Kinde
+  key      tells what an API with this environment decides about a key
 
 Options:
   --help     this text; after a command, what it does
@@ -29,6 +32,20 @@ KINDE_M2M_CLIENT_ID and KINDE_M2M_CLIENT_SECRET), KINDE_MANAGEMENT_AUDIENCE, and
 token. It asks for one token, and about two keys that it makes up.
 ";
 
+const KEY_HELP: &str = "\
+Tells what an API with this environment decides about a key: status, code and message of a refusal, and what Kinde says
+of the key. It takes the key from standard input, or from a prompt that does not show it.
+
+Usage: apikey-check key [--scopes SCOPE,SCOPE...] [--any-of] [--owner organization|user]
+
+Options:
+  --scopes SCOPE,...  the scopes that the route asks for; the key needs all of them
+  --any-of            one of the scopes is enough
+  --owner KIND        the route takes only keys of organizations, or only keys of users
+
+Exit status: 0 the key is let in, 1 it is not, 2 the command line is wrong.
+";
+
 const NO_SECRETS: &str = "\
 a key or another secret is no argument: the shell keeps its commands in a history, and every user of this machine can list \
 them. Take a secret that you typed there as known to others, and rotate it";
@@ -39,6 +56,7 @@ pub(crate) enum Command {
     /// Print this.
     Say(String),
     Config,
+    Key(Requirement),
 }
 
 /// Reads the command line, without the name of the program.
@@ -50,6 +68,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     match words.next() {
         Some(Word::Value(name)) => match name.as_str() {
             "config" => config(words),
+            "key" => key(words),
             _ if looks_secret(&name) => Err(NO_SECRETS.to_owned()),
             _ => Err(unknown_command()),
         },
@@ -63,7 +82,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
 }
 
 fn unknown_command() -> String {
-    "expected the command config; try: apikey-check --help".to_owned()
+    "expected a command: config or key; try: apikey-check --help".to_owned()
 }
 
 fn config(mut words: Words) -> Result<Command, String> {
@@ -72,6 +91,35 @@ fn config(mut words: Words) -> Result<Command, String> {
         Some(Word::Option(name, None)) if name == "help" => Ok(Command::Say(CONFIG_HELP.to_owned())),
         Some(other) => Err(unexpected(&other)),
     }
+}
+
+fn key(mut words: Words) -> Result<Command, String> {
+    let mut requirement = Requirement::default();
+    while let Some(word) = words.next() {
+        match word {
+            Word::Option(name, value) if name == "scopes" => {
+                let scopes = words.value(&name, value)?;
+                requirement.scopes = scopes.split(',').map(|scope| scope.trim().to_owned()).collect();
+                if requirement.scopes.iter().any(String::is_empty) {
+                    return Err("--scopes needs scopes with commas between them".to_owned());
+                }
+            }
+            Word::Option(name, None) if name == "any-of" => requirement.any_of = true,
+            Word::Option(name, value) if name == "owner" => {
+                requirement.owner = Some(match words.value(&name, value)?.as_str() {
+                    "organization" => Owner::Organization,
+                    "user" => Owner::User,
+                    _ => return Err("--owner needs organization or user".to_owned()),
+                });
+            }
+            Word::Option(name, None) if name == "help" => return Ok(Command::Say(KEY_HELP.to_owned())),
+            other => return Err(unexpected(&other)),
+        }
+    }
+    if requirement.any_of && requirement.scopes.is_empty() {
+        return Err("--any-of needs --scopes".to_owned());
+    }
+    Ok(Command::Key(requirement))
 }
 
 /// An argument.
@@ -99,6 +147,11 @@ impl Words {
                 Some((name, value)) => Word::Option(name.to_owned(), Some(value.to_owned())),
             },
         })
+    }
+
+    /// The value of an option: the one after `=`, or the next word.
+    fn value(&mut self, name: &str, inline: Option<String>) -> Result<String, String> {
+        inline.or_else(|| self.0.pop_front()).ok_or_else(|| format!("--{name} needs a value; try --help"))
     }
 }
 
@@ -140,6 +193,8 @@ mod tests {
             ["k_live_1234567890abcdef"].as_slice(),
             &["config", "k_live_1234567890abcdef"],
             &["config", "--key=k_live_1234567890abcdef"],
+            &["key", "k_live_1234567890abcdef"],
+            &["key", "--scopes", "a", "k_live_1234567890abcdef"],
             &["--client-secret", "k_live_1234567890abcdef"],
         ] {
             let mistake = read(words).unwrap_err();
@@ -153,8 +208,31 @@ mod tests {
     }
 
     #[test]
+    fn a_command_line_that_is_half_written_is_refused() {
+        for words in [
+            ["key", "--scopes"].as_slice(),
+            &["key", "--scopes", ""],
+            &["key", "--scopes=a,,b"],
+            &["key", "--any-of"],
+            &["key", "--any-of=yes", "--scopes=a"],
+            &["key", "--owner", "nobody"],
+        ] {
+            assert!(read(words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
     fn a_command_line_that_is_right_is_read() {
         assert_eq!(read(&["config"]), Ok(Command::Config));
+        let requirement = |scopes: &[&str], any_of, owner| {
+            let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            Ok(Command::Key(Requirement { scopes, any_of, owner }))
+        };
+        assert_eq!(read(&["key"]), requirement(&[], false, None));
+        let all = ["key", "--scopes", "read:a, b", "--owner=user"];
+        assert_eq!(read(&all), requirement(&["read:a", "b"], false, Some(Owner::User)));
+        let any = ["key", "--any-of", "--scopes=a,b", "--owner", "organization"];
+        assert_eq!(read(&any), requirement(&["a", "b"], true, Some(Owner::Organization)));
         for words in [["--help"].as_slice(), &["-h"], &["--version"], &["config", "--help"]] {
             assert!(matches!(read(words), Ok(Command::Say(_))), "{words:?}");
         }

@@ -17,12 +17,28 @@
 //! what to change. `APIKEY_AUTH=none` stands for
 //! [`without_token`](apikey_core::KindeSettings::without_token), as in the reference servers.
 //!
+//! ```console
+//! $ apikey-check key --scopes read:users,write:users < file-with-the-key
+//! decision  403 INSUFFICIENT_SCOPE
+//! message   Insufficient scope. Required: write:users
+//! required  read:users write:users
+//! key id    api_key_0123456789abcdef0123456789abcdef
+//! status    active
+//! scopes    read:users
+//! owner     organization org_acme
+//! ```
+//!
+//! `key` says what an API with this environment decides about a key. It takes the key from standard input, or from a prompt
+//! that does not show it, and never from the arguments.
+//!
 //! The exit status is 0 if all is well, 1 if something is wrong, and 2 if the command line is wrong. Nothing that it prints
 //! holds a client secret, a token or a key.
 
 mod arguments;
 mod config;
 mod console;
+mod input;
+mod key;
 
 use std::process::ExitCode;
 
@@ -57,5 +73,6 @@ async fn run(command: Command) -> bool {
             true
         }
         Command::Config => config::run().await,
+        Command::Key(requirement) => key::run(&requirement).await,
     }
 }

@@ -6,7 +6,7 @@ mod steps;
 use apikey_core::KindeInspection;
 
 use crate::console::say;
-pub(crate) use environment::inspection;
+pub(crate) use environment::{inspection, settings};
 use steps::{Outcome, Step};
 
 /// Tries the steps in their order, up to the first that fails. Returns whether none failed.
