@@ -68,6 +68,39 @@ pub async fn a_403_or_404_about_the_key_refuses(subject: Subject) {
     assert_eq!(world.calls_and_tokens(), (5, 1));
 }
 
+/// Kinde has not published which shape it is. So the service must cope with each, for each kind of bad key.
+pub async fn every_shape_of_the_negative_answer_has_its_meaning(subject: Subject) {
+    use NegativeAnswer::{
+        Anonymous400, Anonymous401, Anonymous403, Anonymous404, Bare400, Bare401, Bare403, Bare404, Error400,
+        Error401, Error403, Error404, Garbage200, Ok200, Status200, Unreadable200,
+    };
+    let world = World::uncached(subject).await;
+    // From now on the service knows that its token is not the reason.
+    world.ask("/me", &world.reader).await.is_me(&world.reader);
+    for style in NegativeAnswer::ALL {
+        println!("{style:?}");
+        let (invalid, inactive, revoked) = match style {
+            Ok200 | Status200 | Error400 | Error401 | Error403 | Error404 => {
+                (invalid_key(), key_inactive(), key_revoked())
+            }
+            Anonymous400 | Anonymous401 | Anonymous403 | Anonymous404 | Bare400 | Bare401 | Bare403
+            | Bare404 | Unreadable200 | Garbage200 => (unavailable(), unavailable(), unavailable()),
+        };
+        world.emulator.set_negative_answer(*style);
+        world.send(get("/me").bearer("k_live_nobody_knows_it")).await.is_denied(&invalid);
+        world.ask("/me", &world.inactive).await.is_denied(&inactive);
+        world.ask("/me", &world.revoked).await.is_denied(&revoked);
+        world.ask("/me", &world.reader).await.is_me(&world.reader);
+        // A malformed key may be answered in another shape.
+        world.emulator.set_negative_answer(Ok200);
+        world.emulator.set_malformed_key_answer(Some(*style));
+        world.send(get("/me").bearer("not_of_Kindes_form")).await.is_denied(&invalid);
+        world.send(get("/me").bearer("k_live_nobody_knows_it")).await.is_denied(&invalid_key());
+        world.emulator.set_malformed_key_answer(None);
+    }
+    assert_eq!(world.emulator.counters().token_calls, 1, "no answer fetches a token");
+}
+
 pub async fn a_401_about_something_else_is_internal_error_without_a_storm(subject: Subject) {
     let world = World::new(subject).await;
     world.emulator.set_negative_answer(NegativeAnswer::Anonymous401);

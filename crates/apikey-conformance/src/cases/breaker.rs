@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use apikey_core::{AttemptLimit, AuthenticatorBuilder, ManualClock};
 
 use crate::steps::{
-    MINUTE, NOBODYS, SECOND, STALE, TTL, fail, recover, timed, until, until_let_in, until_open, wrong_set_ups,
+    MINUTE, NOBODYS, SECOND, STALE, TTL, all, fail, recover, timed, until, until_let_in, until_open,
+    wrong_set_ups,
 };
 use crate::{
     adapter::Subject,
@@ -90,18 +91,11 @@ pub async fn a_callers_key_that_is_judged_ends_an_outage_too(subject: Subject) {
 }
 
 pub async fn a_breaker_closes_however_kinde_answers_unknown_keys(subject: Subject) {
-    for style in [
-        NegativeAnswer::Ok200,
-        NegativeAnswer::Error400,
-        NegativeAnswer::Error401,
-        NegativeAnswer::Anonymous401,
-        NegativeAnswer::Bare401,
-        NegativeAnswer::Unreadable200,
-        NegativeAnswer::Garbage200,
-    ] {
+    // Each waits for a second of real time.
+    all(NegativeAnswer::ALL.iter().map(|style| async move {
         let (world, clock) = broken(subject, |builder| builder).await;
         recover(&world);
-        world.emulator.set_unknown_key_answer(Some(style));
+        world.emulator.set_unknown_key_answer(Some(*style));
         let mut seconds = 0;
         while world.ask("/me", &world.reader).await.response.status != 200 {
             assert!(seconds < 60, "{style:?}: the breaker is still open after a minute");
@@ -114,7 +108,8 @@ pub async fn a_breaker_closes_however_kinde_answers_unknown_keys(subject: Subjec
             world.ask("/me", key).await.is_me(key);
         }
         println!("{style:?} after {seconds} s");
-    }
+    }))
+    .await;
 }
 
 pub async fn keys_are_judged_half_a_minute_after_an_outage_of_any_length(subject: Subject) {

@@ -42,6 +42,7 @@ impl Default for EmulatorBuilder {
             settings: Settings {
                 client_id: random::hexadecimal(32),
                 client_secret: random::alphanumeric(51),
+                client_without_scope: None,
                 audience: "https://emulator.kinde.com/api".to_owned(),
                 token_lifetime: Some(Duration::from_secs(86_399)),
                 authentication: true,
@@ -64,6 +65,12 @@ impl EmulatorBuilder {
     pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.settings.client_id = id.into();
         self.settings.client_secret = secret.into();
+        self
+    }
+
+    /// A second client, whose tokens lack the scope `read:api_keys`.
+    pub fn client_without_scope(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.settings.client_without_scope = Some((id.into(), secret.into()));
         self
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Business {
     pub(crate) negative_answer: Mutex<NegativeAnswer>,
     /// Takes precedence over `negative_answer` if no key has the secret.
     pub(crate) unknown_key_answer: Mutex<Option<NegativeAnswer>>,
+    /// Takes precedence over both if the secret does not look like a key.
+    pub(crate) malformed_key_answer: Mutex<Option<NegativeAnswer>>,
     scope_denied: AtomicBool,
 }
 

@@ -20,7 +20,7 @@ const PAGE_SIZE: usize = 50;
 pub(crate) fn answer(state: &State, head: &RequestHead, rest: &[&str], body: &[u8]) -> ScriptedAnswer {
     let is_read = head.method() == Method::GET;
     let authorized = authorize(state, head);
-    if let Err(refusal) = authorized.and_then(|()| if is_read { check_scope(state) } else { Ok(()) }) {
+    if let Err(refusal) = authorized.and_then(|()| if is_read { check_scope(state, head) } else { Ok(()) }) {
         return refusal;
     }
     match (rest, head.method()) {

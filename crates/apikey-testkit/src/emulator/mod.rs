@@ -58,8 +58,9 @@
 //! | `DELETE /_emulator/faults/verify`, `.../token`, `.../jwks`, `.../api_key` | no fault and no script |
 //! | `PUT /_emulator/faults/keys` | a fault for calls with certain keys: `{"secret": "k_live_...", "fault": {...}}`, `{"prefix": "k_li", "fault": {...}}` or `{"unknown": true, "fault": {...}}`; `"fault": null` ends it |
 //! | `DELETE /_emulator/faults/keys` | [`Emulator::clear_key_faults`] |
-//! | `PUT /_emulator/negative_answer` | `{"style": "ok200"}`, or `error400`, `error401`, `anonymous401`, `bare401`, `unreadable200`, `garbage200` |
+//! | `PUT /_emulator/negative_answer` | `{"style": "ok200"}`, or another [`NegativeAnswer`] in lower case |
 //! | `PUT`, `DELETE /_emulator/unknown_key_answer` | the same for unknown keys only: [`Emulator::set_unknown_key_answer`] |
+//! | `PUT`, `DELETE /_emulator/malformed_key_answer` | the same for malformed keys only: [`Emulator::set_malformed_key_answer`] |
 //! | `GET /_emulator/keys` | all keys with their secrets |
 //! | `PUT /_emulator/keys/{key_id}/status` | `{"status": "revoked"}`, or any other |
 //! | `PUT /_emulator/keys/{key_id}/api_ids` | `{"api_ids": ["api_1"]}`, or any other JSON; `{}` leaves the member out |
@@ -271,6 +272,12 @@ impl Emulator {
         *locked(&self.state.business.unknown_key_answer) = style;
     }
 
+    /// Sets a different answer for malformed keys only, which do not begin with `k_`; with `None`, they are answered as
+    /// other unknown keys.
+    pub fn set_malformed_key_answer(&self, style: Option<NegativeAnswer>) {
+        *locked(&self.state.business.malformed_key_answer) = style;
+    }
+
     /// Sets the fault of an endpoint until the next change; `None` ends it.
     pub fn set_fault(&self, endpoint: Endpoint, fault: Option<Fault>) {
         locked(self.state.faults(endpoint)).set_standing(fault);
@@ -289,7 +296,8 @@ impl Emulator {
         locked(&self.state.business.tokens).revoke_all();
     }
 
-    /// While `true`, tokens lack the scope `read:api_keys`: calls get a 403 with code `SCOPE_MISSING`.
+    /// While `true`, tokens lack the scope `read:api_keys`: calls get a 403 with code `SCOPE_MISSING`. See also
+    /// [`EmulatorBuilder::client_without_scope`].
     pub fn deny_scope(&self, denied: bool) {
         self.state.business.set_scope_denied(denied);
     }

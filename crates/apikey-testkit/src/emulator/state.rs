@@ -25,6 +25,8 @@ use super::{
 pub(crate) struct Settings {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
+    /// The id and the secret of a client whose tokens lack the scope.
+    pub(crate) client_without_scope: Option<(String, String)>,
     pub(crate) audience: String,
     pub(crate) token_lifetime: Option<Duration>,
     pub(crate) authentication: bool,

@@ -29,10 +29,14 @@ pub(crate) fn answer(state: &State, content_type: Option<&str>, body: &[u8]) -> 
         Some(_) => return refusal(400, "unsupported_grant_type", "The grant type is not supported"),
         None => return refusal(400, "invalid_request", "The parameter grant_type is missing"),
     }
-    if field("client_id") != Some(&settings.client_id) {
-        return refusal(404, "invalid_client", "The requested OAuth 2.0 Client does not exist");
-    }
-    if field("client_secret") != Some(&settings.client_secret) {
+    let without_scope =
+        settings.client_without_scope.as_ref().filter(|(id, _)| field("client_id") == Some(id));
+    let secret = match without_scope {
+        Some((_, secret)) => secret,
+        None if field("client_id") == Some(&settings.client_id) => &settings.client_secret,
+        None => return refusal(404, "invalid_client", "The requested OAuth 2.0 Client does not exist"),
+    };
+    if field("client_secret") != Some(secret) {
         return refusal(401, "invalid_client", "Client authentication failed");
     }
     if !field("audience").is_some_and(|audience| is_audience(state, audience)) {
@@ -43,8 +47,8 @@ pub(crate) fn answer(state: &State, content_type: Option<&str>, body: &[u8]) -> 
     }
 
     let lifetime = settings.token_lifetime;
-    let token = locked(&state.business.tokens)
-        .issue(lifetime.map(|lifetime| Duration::from_secs(lifetime.as_secs())));
+    let whole_seconds = lifetime.map(|lifetime| Duration::from_secs(lifetime.as_secs()));
+    let token = locked(&state.business.tokens).issue(whole_seconds, without_scope.is_none());
     let mut answer = json!({"access_token": token, "token_type": "bearer"});
     if let Some(lifetime) = lifetime {
         answer["expires_in"] = lifetime.as_secs().into();

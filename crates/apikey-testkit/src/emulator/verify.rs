@@ -31,7 +31,7 @@ pub(crate) fn answer(
     secret: Option<&str>,
 ) -> ScriptedAnswer {
     if state.settings.authentication {
-        if let Err(refusal) = authorize(state, head).and_then(|()| check_scope(state)) {
+        if let Err(refusal) = authorize(state, head).and_then(|()| check_scope(state, head)) {
             return refusal;
         }
     }
@@ -49,7 +49,9 @@ pub(crate) fn answer(
         Judgement::Scripted(answer) => answer,
         Judgement::NotActive(key) => negative(*locked(&state.business.negative_answer), Some(&key)),
         Judgement::Unknown => {
-            let style = *locked(&state.business.unknown_key_answer);
+            let malformed =
+                locked(&state.business.malformed_key_answer).filter(|_| !secret.starts_with("k_"));
+            let style = malformed.or(*locked(&state.business.unknown_key_answer));
             negative(style.unwrap_or_else(|| *locked(&state.business.negative_answer)), None)
         }
     }
@@ -64,9 +66,10 @@ pub(crate) fn authorize(state: &State, head: &RequestHead) -> Result<(), Scripte
     }
 }
 
-/// Checks that tokens have the scope to read API keys.
-pub(crate) fn check_scope(state: &State) -> Result<(), ScriptedAnswer> {
-    if state.business.scope_denied() {
+/// Checks that the token has the scope to read API keys.
+pub(crate) fn check_scope(state: &State, head: &RequestHead) -> Result<(), ScriptedAnswer> {
+    let has_scope = head.bearer().is_none_or(|token| locked(&state.business.tokens).has_scope(token));
+    if state.business.scope_denied() || !has_scope {
         let message = "The access token lacks the scope read:api_keys";
         return Err(ScriptedAnswer::error(403, "SCOPE_MISSING", message));
     }
@@ -84,13 +87,24 @@ fn negative(style: NegativeAnswer, key: Option<&KeyRecord>) -> ScriptedAnswer {
         (NegativeAnswer::Ok200, Some(key)) => {
             ScriptedAnswer::json(200, &verification(&code, &message, false, key))
         }
-        (NegativeAnswer::Ok200, None) => {
+        (NegativeAnswer::Status200, Some(key)) => {
+            ScriptedAnswer::json(200, &verification("API_KEY_VERIFIED", "API key verified", true, key))
+        }
+        (NegativeAnswer::Ok200 | NegativeAnswer::Status200, None) => {
             ScriptedAnswer::json(200, &json!({"code": code, "message": message, "is_valid": false}))
         }
         (NegativeAnswer::Error400, _) => ScriptedAnswer::error(400, &code, &message),
         (NegativeAnswer::Error401, _) => ScriptedAnswer::error(401, &code, &message),
+        (NegativeAnswer::Error403, _) => ScriptedAnswer::error(403, &code, &message),
+        (NegativeAnswer::Error404, _) => ScriptedAnswer::error(404, &code, &message),
+        (NegativeAnswer::Anonymous400, _) => ScriptedAnswer::error(400, "BAD_REQUEST", "Bad request"),
         (NegativeAnswer::Anonymous401, _) => ScriptedAnswer::error(401, "UNAUTHORIZED", "Unauthorized"),
+        (NegativeAnswer::Anonymous403, _) => ScriptedAnswer::error(403, "FORBIDDEN", "Forbidden"),
+        (NegativeAnswer::Anonymous404, _) => ScriptedAnswer::error(404, "NOT_FOUND", "Not found"),
+        (NegativeAnswer::Bare400, _) => ScriptedAnswer::new(400, ""),
         (NegativeAnswer::Bare401, _) => ScriptedAnswer::new(401, ""),
+        (NegativeAnswer::Bare403, _) => ScriptedAnswer::new(403, ""),
+        (NegativeAnswer::Bare404, _) => ScriptedAnswer::new(404, ""),
         (NegativeAnswer::Unreadable200, _) => ScriptedAnswer::json(200, &json!({})),
         (NegativeAnswer::Garbage200, _) => {
             ScriptedAnswer::new(200, "Everything is fine.").header("content-type", "text/plain")

@@ -84,7 +84,10 @@ async fn negative_answers_need_not_be_readable() {
     let scene = Scene::new().await;
     scene.emulator.revoke(&scene.key.key_id);
     for (style, status, body) in [
+        (NegativeAnswer::Bare400, 400, ""),
         (NegativeAnswer::Bare401, 401, ""),
+        (NegativeAnswer::Bare403, 403, ""),
+        (NegativeAnswer::Bare404, 404, ""),
         (NegativeAnswer::Unreadable200, 200, "{}"),
         (NegativeAnswer::Garbage200, 200, "Everything is fine."),
     ] {

@@ -132,3 +132,24 @@ async fn a_verification_needs_no_token_without_authentication() {
         401
     );
 }
+
+#[tokio::test]
+async fn a_second_clients_tokens_lack_the_scope() {
+    let emulator =
+        Emulator::builder().client_without_scope("another-client", "another-secret").start().await.unwrap();
+    let form = token_form(&emulator)
+        .replace(emulator.client_id(), "another-client")
+        .replace(emulator.client_secret(), "another-secret");
+    let response = raw::exchange(emulator.address(), &token_request(&form)).await.unwrap();
+    let token = response.json()["access_token"].as_str().unwrap().to_owned();
+    let scene = Scene::with(emulator).await;
+    assert_eq!(scene.try_verify().await.unwrap().status, 200);
+    let authorization = format!("Bearer {token}");
+    let headers = [("Content-Type", "application/json"), ("Authorization", authorization.as_str())];
+    let body = format!(r#"{{"api_key":"{}"}}"#, scene.key.secret);
+    let request = raw::request("POST", VERIFY_PATH, &headers, body.as_bytes());
+    let response = raw::exchange(scene.emulator.address(), &request).await.unwrap();
+    assert_eq!((response.status, &response.json()["errors"][0]["code"]), (403, &"SCOPE_MISSING".into()));
+    let wrong = form.replace("another-secret", scene.emulator.client_secret());
+    assert_eq!(raw::exchange(scene.emulator.address(), &token_request(&wrong)).await.unwrap().status, 401);
+}

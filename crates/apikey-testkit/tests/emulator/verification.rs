@@ -96,15 +96,45 @@ async fn negative_answers_come_in_every_style() {
     for (style, status, codes) in [
         (NegativeAnswer::Error400, 400, about_the_key),
         (NegativeAnswer::Error401, 401, about_the_key),
+        (NegativeAnswer::Error403, 403, about_the_key),
+        (NegativeAnswer::Error404, 404, about_the_key),
+        (NegativeAnswer::Anonymous400, 400, ["BAD_REQUEST"; 3]),
         (NegativeAnswer::Anonymous401, 401, ["UNAUTHORIZED"; 3]),
+        (NegativeAnswer::Anonymous403, 403, ["FORBIDDEN"; 3]),
+        (NegativeAnswer::Anonymous404, 404, ["NOT_FOUND"; 3]),
     ] {
         scene.emulator.set_negative_answer(style);
         for (secret, code) in secrets.iter().zip(codes) {
             let response = scene.verify(secret).await;
-            let seen = (response.status, &response.json()["errors"][0]["code"]);
+            let errors = &response.json()["errors"];
+            let error = if status == 404 { errors } else { &errors[0] };
+            let seen = (response.status, &error["code"]);
             assert_eq!(seen, (status, &code.into()), "{style:?}");
         }
         assert_eq!(scene.try_verify().await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_status_can_be_all_that_tells_a_bad_key() {
+    let scene = Scene::new().await;
+    scene.emulator.set_negative_answer(NegativeAnswer::Status200);
+    for status in ["inactive", "revoked"] {
+        scene.emulator.set_status(&scene.key.key_id, status);
+        let body = scene.try_verify().await.unwrap().json();
+        assert_eq!((&body["is_valid"], &body["status"]), (&true.into(), &status.into()));
+    }
+    assert_eq!(scene.verify("k_live_unknown").await.json()["is_valid"], false);
+}
+
+#[tokio::test]
+async fn malformed_keys_can_be_answered_apart() {
+    let scene = Scene::new().await;
+    scene.emulator.set_unknown_key_answer(Some(NegativeAnswer::Error401));
+    for (style, status) in [(Some(NegativeAnswer::Anonymous400), 400), (None, 401)] {
+        scene.emulator.set_malformed_key_answer(style);
+        assert_eq!(scene.verify("no key of Kinde's").await.status, status);
+        assert_eq!(scene.verify("k_live_unknown").await.status, 401);
     }
 }
 

@@ -50,33 +50,7 @@ pub(super) struct KeyFaultBody {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NegativeAnswerBody {
-    pub(super) style: Style,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Style {
-    Ok200,
-    Error400,
-    Error401,
-    Anonymous401,
-    Bare401,
-    Unreadable200,
-    Garbage200,
-}
-
-impl From<Style> for NegativeAnswer {
-    fn from(style: Style) -> NegativeAnswer {
-        match style {
-            Style::Ok200 => NegativeAnswer::Ok200,
-            Style::Error400 => NegativeAnswer::Error400,
-            Style::Error401 => NegativeAnswer::Error401,
-            Style::Anonymous401 => NegativeAnswer::Anonymous401,
-            Style::Bare401 => NegativeAnswer::Bare401,
-            Style::Unreadable200 => NegativeAnswer::Unreadable200,
-            Style::Garbage200 => NegativeAnswer::Garbage200,
-        }
-    }
+    pub(super) style: NegativeAnswer,
 }
 
 #[derive(Deserialize)]

@@ -64,15 +64,19 @@ fn command(
         (["faults", _], _) => return Err(wrong_method("PUT, DELETE")),
 
         (["negative_answer"], &Method::PUT) => {
-            *locked(&state.business.negative_answer) = parsed::<NegativeAnswerBody>(body)?.style.into();
+            *locked(&state.business.negative_answer) = parsed::<NegativeAnswerBody>(body)?.style;
         }
         (["negative_answer"], _) => return Err(wrong_method("PUT")),
         (["unknown_key_answer"], &Method::PUT) => {
-            *locked(&state.business.unknown_key_answer) =
-                Some(parsed::<NegativeAnswerBody>(body)?.style.into());
+            *locked(&state.business.unknown_key_answer) = Some(parsed::<NegativeAnswerBody>(body)?.style);
         }
         (["unknown_key_answer"], &Method::DELETE) => *locked(&state.business.unknown_key_answer) = None,
         (["unknown_key_answer"], _) => return Err(wrong_method("PUT, DELETE")),
+        (["malformed_key_answer"], &Method::PUT) => {
+            *locked(&state.business.malformed_key_answer) = Some(parsed::<NegativeAnswerBody>(body)?.style);
+        }
+        (["malformed_key_answer"], &Method::DELETE) => *locked(&state.business.malformed_key_answer) = None,
+        (["malformed_key_answer"], _) => return Err(wrong_method("PUT, DELETE")),
 
         (["backends"], &Method::GET) => {
             return Ok(ScriptedAnswer::json(200, &json!({"backends": state.backends.counters()})));
