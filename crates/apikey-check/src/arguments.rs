@@ -13,6 +13,7 @@ Usage: apikey-check COMMAND
 Commands:
   config   checks the environment, and each step on the way to Kinde
   key      tells what an API with this environment decides about a key
+  tenant   asks Kinde what its documentation leaves open, and prints an anonymous record
 
 Options:
   --help     this text; after a command, what it does
@@ -46,6 +47,19 @@ Options:
 Exit status: 0 the key is let in, 1 it is not, 2 the command line is wrong.
 ";
 
+const TENANT_HELP: &str = "\
+Asks Kinde what its documentation leaves open: how it answers for unknown, malformed, inactive and revoked keys, and
+without a token. It prints a record of the answers that holds no secret, name, id or host of yours.
+
+Usage: apikey-check tenant
+
+Make a key for this, and throw it away afterwards. The program reads it from standard input or from a prompt, and then
+asks you to make it inactive and to revoke it. Each of these steps can be skipped: answer s, or end the input.
+
+It asks for two tokens. If KINDE_CHECK_CLIENT_ID and KINDE_CHECK_CLIENT_SECRET are set, to a machine-to-machine application
+without the scope read:api_keys, it asks with its token, too.
+";
+
 const NO_SECRETS: &str = "\
 a key or another secret is no argument: the shell keeps its commands in a history, and every user of this machine can list \
 them. Take a secret that you typed there as known to others, and rotate it";
@@ -57,6 +71,7 @@ pub(crate) enum Command {
     Say(String),
     Config,
     Key(Requirement),
+    Tenant,
 }
 
 /// Reads the command line, without the name of the program.
@@ -67,7 +82,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     let mut words = Words::read(arguments)?;
     match words.next() {
         Some(Word::Value(name)) => match name.as_str() {
-            "config" => config(words),
+            "config" => alone(words, Command::Config, CONFIG_HELP),
+            "tenant" => alone(words, Command::Tenant, TENANT_HELP),
             "key" => key(words),
             _ if looks_secret(&name) => Err(NO_SECRETS.to_owned()),
             _ => Err(unknown_command()),
@@ -82,13 +98,14 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
 }
 
 fn unknown_command() -> String {
-    "expected a command: config or key; try: apikey-check --help".to_owned()
+    "expected a command: config, key or tenant; try: apikey-check --help".to_owned()
 }
 
-fn config(mut words: Words) -> Result<Command, String> {
+/// Reads what follows a command without options.
+fn alone(mut words: Words, command: Command, help: &str) -> Result<Command, String> {
     match words.next() {
-        None => Ok(Command::Config),
-        Some(Word::Option(name, None)) if name == "help" => Ok(Command::Say(CONFIG_HELP.to_owned())),
+        None => Ok(command),
+        Some(Word::Option(name, None)) if name == "help" => Ok(Command::Say(help.to_owned())),
         Some(other) => Err(unexpected(&other)),
     }
 }
@@ -224,6 +241,7 @@ mod tests {
     #[test]
     fn a_command_line_that_is_right_is_read() {
         assert_eq!(read(&["config"]), Ok(Command::Config));
+        assert_eq!(read(&["tenant"]), Ok(Command::Tenant));
         let requirement = |scopes: &[&str], any_of, owner| {
             let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
             Ok(Command::Key(Requirement { scopes, any_of, owner }))

@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal as _, Read as _};
 
 use zeroize::Zeroizing;
 
+use crate::console::tell;
+
 /// The longest line that is read, in bytes. A key has at most 512.
 const LONGEST_LINE: usize = 4096;
 
@@ -37,6 +39,15 @@ impl Input {
             Some(line) => Ok(Zeroizing::new(line.trim().to_owned())),
             None => Err(format!("standard input has no {what}: write it there, on a line of its own")),
         }
+    }
+
+    /// Asks a question, and returns the line that answers it; `None` if there is no more input.
+    ///
+    /// # Errors
+    /// The same as [`secret`](Self::secret), but for the end of the input.
+    pub(crate) fn answer(&mut self, question: &str) -> Result<Option<Zeroizing<String>>, String> {
+        tell(question);
+        self.read_line().map_err(|error| format!("the answer can't be read: {error}"))
     }
 
     fn read_line(&mut self) -> io::Result<Option<Zeroizing<String>>> {

@@ -31,6 +31,12 @@
 //! `key` says what an API with this environment decides about a key. It takes the key from standard input, or from a prompt
 //! that does not show it, and never from the arguments.
 //!
+//! Kinde's documentation leaves open how it answers for bad keys, and more. `apikey-check tenant` asks: with a key that you
+//! make for it, and which you make inactive and revoke when it asks you to. It prints a record of the answers to standard
+//! output. The record keeps only words that are known to be Kinde's own. Every other text is replaced by its shape, such as
+//! `api_key_<32 hex>`. So you can paste it into an issue. `library` says what this library makes of an answer, and
+//! `emulator` in which mode the Kinde emulator answers like this.
+//!
 //! The exit status is 0 if all is well, 1 if something is wrong, and 2 if the command line is wrong. Nothing that it prints
 //! holds a client secret, a token or a key.
 
@@ -39,6 +45,7 @@ mod config;
 mod console;
 mod input;
 mod key;
+mod tenant;
 
 use std::process::ExitCode;
 
@@ -74,5 +81,6 @@ async fn run(command: Command) -> bool {
         }
         Command::Config => config::run().await,
         Command::Key(requirement) => key::run(&requirement).await,
+        Command::Tenant => tenant::run().await,
     }
 }
