@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 
 use crate::key::{Owner, Requirement};
+use crate::openapi::Task;
 
 const HELP: &str = "\
 Checks the set-up of an API that API keys issued by Kinde protect.
@@ -13,6 +14,7 @@ Usage: apikey-check COMMAND
 Commands:
   config   checks the environment, and each step on the way to Kinde
   key      tells what an API with this environment decides about a key
+  openapi  probes a running server against its OpenAPI document
   tenant   asks Kinde what its documentation leaves open, and prints an anonymous record
 
 Options:
@@ -47,6 +49,25 @@ Options:
 Exit status: 0 the key is let in, 1 it is not, 2 the command line is wrong.
 ";
 
+const OPENAPI_HELP: &str = "\
+Probes a running server against its OpenAPI document: whether each operation is guarded as the document says.
+It calls every operation, also those that delete, so the server must have a loopback address.
+
+Usage: apikey-check openapi URL [OPTIONS] [-- COMMAND ARGUMENT...]
+       apikey-check openapi FILE --server http://HOST:PORT [OPTIONS] [-- COMMAND ARGUMENT...]
+
+It starts an emulator of Kinde. COMMAND is started with the environment that points at it, and ended afterwards. Without
+COMMAND, the environment is printed, and the server must be started with it within 10 minutes.
+
+Options:
+  --server URL          the server, if the document is a file
+  --kinde ADDRESS:PORT  where the emulator listens, with the same credentials each time [default: a free port]
+  --routes FILE         the routes that the server has, with a method and a path in each line, so that those which the
+                        document lacks are found
+
+Exit status: 0 no finding, 1 findings or nothing probed, 2 the command line is wrong.
+";
+
 const TENANT_HELP: &str = "\
 Asks Kinde what its documentation leaves open: how it answers for unknown, malformed, inactive and revoked keys, and
 without a token. It prints a record of the answers that holds no secret, name, id or host of yours.
@@ -71,6 +92,7 @@ pub(crate) enum Command {
     Say(String),
     Config,
     Key(Requirement),
+    OpenApi(Task),
     Tenant,
 }
 
@@ -85,6 +107,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
             "config" => alone(words, Command::Config, CONFIG_HELP),
             "tenant" => alone(words, Command::Tenant, TENANT_HELP),
             "key" => key(words),
+            "openapi" => openapi(words),
             _ if looks_secret(&name) => Err(NO_SECRETS.to_owned()),
             _ => Err(unknown_command()),
         },
@@ -98,7 +121,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
 }
 
 fn unknown_command() -> String {
-    "expected a command: config, key or tenant; try: apikey-check --help".to_owned()
+    "expected a command: config, key, openapi or tenant; try: apikey-check --help".to_owned()
 }
 
 /// Reads what follows a command without options.
@@ -137,6 +160,39 @@ fn key(mut words: Words) -> Result<Command, String> {
         return Err("--any-of needs --scopes".to_owned());
     }
     Ok(Command::Key(requirement))
+}
+
+fn openapi(mut words: Words) -> Result<Command, String> {
+    let mut task = Task::default();
+    while let Some(word) = words.next() {
+        match word {
+            // All after `--` is the command.
+            Word::Option(name, None) if name.is_empty() => {
+                task.command = words.0.drain(..).collect();
+                if task.command.is_empty() {
+                    return Err("expected a command after --".to_owned());
+                }
+            }
+            Word::Option(name, value) if name == "server" => task.server = Some(words.value(&name, value)?),
+            Word::Option(name, value) if name == "routes" => {
+                task.routes = Some(words.value(&name, value)?.into());
+            }
+            Word::Option(name, value) if name == "kinde" => {
+                let address = words.value(&name, value)?.parse();
+                task.kinde =
+                    Some(address.map_err(|_| "--kinde needs an address and a port, such as 127.0.0.1:4010")?);
+            }
+            Word::Option(name, None) if name == "help" => return Ok(Command::Say(OPENAPI_HELP.to_owned())),
+            Word::Value(document) if task.document.is_empty() && !document.is_empty() => {
+                task.document = document
+            }
+            other => return Err(unexpected(&other)),
+        }
+    }
+    if task.document.is_empty() {
+        return Err("expected the URL of the document, or a file; try --help".to_owned());
+    }
+    Ok(Command::OpenApi(task))
 }
 
 /// An argument.
@@ -233,6 +289,11 @@ mod tests {
             &["key", "--any-of"],
             &["key", "--any-of=yes", "--scopes=a"],
             &["key", "--owner", "nobody"],
+            &["openapi"],
+            &["openapi", "a", "b"],
+            &["openapi", "a", "--"],
+            &["openapi", "a", "--kinde", "here"],
+            &["tenant", "--"],
         ] {
             assert!(read(words).is_err(), "{words:?}");
         }
@@ -251,6 +312,19 @@ mod tests {
         assert_eq!(read(&all), requirement(&["read:a", "b"], false, Some(Owner::User)));
         let any = ["key", "--any-of", "--scopes=a,b", "--owner", "organization"];
         assert_eq!(read(&any), requirement(&["a", "b"], true, Some(Owner::Organization)));
+        let document = "http://127.0.0.1:3000/openapi.json";
+        let task = |command: &[&str]| Task {
+            document: document.to_owned(),
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            ..Task::default()
+        };
+        assert_eq!(read(&["openapi", document]), Ok(Command::OpenApi(task(&[]))));
+        let with_command = ["openapi", document, "--", "run", "--help", "--", "key"];
+        assert_eq!(read(&with_command), Ok(Command::OpenApi(task(&["run", "--help", "--", "key"]))));
+        let all = ["openapi", "--kinde=127.0.0.1:4010", document, "--routes", "r", "--server", "s"];
+        let kinde = Some(([127, 0, 0, 1], 4010).into());
+        let (server, routes) = (Some("s".to_owned()), Some("r".into()));
+        assert_eq!(read(&all), Ok(Command::OpenApi(Task { kinde, server, routes, ..task(&[]) })));
         for words in [["--help"].as_slice(), &["-h"], &["--version"], &["config", "--help"]] {
             assert!(matches!(read(words), Ok(Command::Say(_))), "{words:?}");
         }

@@ -8,7 +8,7 @@ use apikey_core::{
 };
 
 use crate::config::settings;
-use crate::console::{complain, say};
+use crate::console::say;
 use crate::input::Input;
 
 /// What the route asks of the key.
@@ -39,29 +39,17 @@ impl Requirement {
 }
 
 /// Judges the key on standard input. Returns whether it is let in.
-pub(crate) async fn run(requirement: &Requirement) -> bool {
-    let verifier = match settings().and_then(KindeVerifier::new) {
-        Ok(kinde) => Arc::new(Remembering { kinde, latest: Mutex::default() }),
-        Err(error) => {
-            complain(&format!("{error}. `apikey-check config` checks every step"));
-            return false;
-        }
-    };
-    let keys = match Authenticator::builder(Arc::clone(&verifier)).build() {
-        Ok(keys) => keys,
-        Err(error) => {
-            complain(&error.to_string());
-            return false;
-        }
-    };
-    let presented =
-        match Input::new().map_err(|error| error.to_string()).and_then(|mut input| input.secret("API key")) {
-            Ok(key) => key,
-            Err(problem) => {
-                complain(&problem);
-                return false;
-            }
-        };
+///
+/// # Errors
+/// Says why the key could not be asked about.
+pub(crate) async fn run(requirement: &Requirement) -> Result<bool, String> {
+    let kinde = settings().and_then(KindeVerifier::new);
+    let kinde = kinde.map_err(|error| format!("{error}. `apikey-check config` checks every step"))?;
+    let verifier = Arc::new(Remembering { kinde, latest: Mutex::default() });
+    let keys: Authenticator =
+        Authenticator::builder(Arc::clone(&verifier)).build().map_err(|error| error.to_string())?;
+    let mut input = Input::new().map_err(|error| format!("there is no standard input: {error}"))?;
+    let presented = input.secret("API key")?;
     let parsed = PresentedKey::parse(&presented);
     let verified = match parsed {
         Ok(key) => keys.verify(key).await,
@@ -76,7 +64,7 @@ pub(crate) async fn run(requirement: &Requirement) -> bool {
                 Err(denial) => tell_denial(denial),
             }
             tell_key(&key);
-            decision.is_ok()
+            Ok(decision.is_ok())
         }
         Err(denial) => {
             tell_denial(&denial);
@@ -84,7 +72,7 @@ pub(crate) async fn run(requirement: &Requirement) -> bool {
                 say(format_args!("reason    {}", error.reason()));
                 say("fix:      `apikey-check config` checks every step on the way to Kinde");
             }
-            false
+            Ok(false)
         }
     }
 }

@@ -31,6 +31,18 @@
 //! `key` says what an API with this environment decides about a key. It takes the key from standard input, or from a prompt
 //! that does not show it, and never from the arguments.
 //!
+//! ```console
+//! $ apikey-check openapi http://127.0.0.1:3000/openapi.json --routes routes.txt -- cargo run -p my-api
+//! finding: POST /users: nothing guards this route: a request without a key is let in (200)
+//! 1 finding in 3 operations, after 21 requests
+//! ```
+//!
+//! `openapi` probes a running server of any language against its document ([`apikey_testkit::probe`]). It starts an emulator of
+//! Kinde, and the server with the emulator's environment: the command after `--`, or you, with the variables that it prints.
+//! **The probe calls every operation, also those that delete**, so the server must have a loopback address. `--routes` names a
+//! file with a method and a path in each line: the routes that the server has. With it, the probe finds those that the document
+//! lacks.
+//!
 //! Kinde's documentation leaves open how it answers for bad keys, and more. `apikey-check tenant` asks: with a key that you
 //! make for it, and which you make inactive and revoke when it asks you to. It prints a record of the answers to standard
 //! output. The record keeps only words that are known to be Kinde's own. Every other text is replaced by its shape, such as
@@ -38,13 +50,14 @@
 //! `emulator` in which mode the Kinde emulator answers like this.
 //!
 //! The exit status is 0 if all is well, 1 if something is wrong, and 2 if the command line is wrong. Nothing that it prints
-//! holds a client secret, a token or a key.
+//! holds a client secret, a token or a key, but for the client secret of the emulator, which opens nothing.
 
 mod arguments;
 mod config;
 mod console;
 mod input;
 mod key;
+mod openapi;
 mod tenant;
 
 use std::process::ExitCode;
@@ -66,21 +79,25 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let is_good = runtime.block_on(run(command));
+    let is_good = runtime.block_on(run(command)).unwrap_or_else(|problem| {
+        console::complain(&problem);
+        false
+    });
     // A look-up of a host name that takes too long has a thread of its own. Nobody waits for it.
     runtime.shutdown_background();
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether all is well.
-async fn run(command: Command) -> bool {
+/// Returns whether all is well, or why the command could not do its work.
+async fn run(command: Command) -> Result<bool, String> {
     match command {
         Command::Say(text) => {
             console::say(&text);
-            true
+            Ok(true)
         }
-        Command::Config => config::run().await,
+        Command::Config => Ok(config::run().await),
         Command::Key(requirement) => key::run(&requirement).await,
+        Command::OpenApi(task) => openapi::run(&task).await,
         Command::Tenant => tenant::run().await,
     }
 }

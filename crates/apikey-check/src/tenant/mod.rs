@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::config::{inspection, settings};
-use crate::console::{complain, say, tell};
+use crate::console::{say, tell};
 use crate::input::Input;
 use record::{mode, of_answers, of_response, of_silence, of_skipped, reading};
 
@@ -20,21 +20,11 @@ const WELCOME: &str = "\
 This asks Kinde about a key that you make for it. Make one in Kinde now, and throw it away afterwards: its last step is its
 revocation. What is printed at the end holds no secret, no name, no id and no host of yours.";
 
-/// Returns whether Kinde answered every question that was asked.
-pub(crate) async fn run() -> bool {
-    match ask_all().await {
-        Ok((record, is_complete)) => {
-            say(format_args!("{record:#}"));
-            is_complete
-        }
-        Err(problem) => {
-            complain(&problem);
-            false
-        }
-    }
-}
-
-async fn ask_all() -> Result<(Value, bool), String> {
+/// Asks all questions. Returns whether Kinde answered every one that was asked.
+///
+/// # Errors
+/// Says why nothing could be asked.
+pub(crate) async fn run() -> Result<bool, String> {
     let kinde = inspection().map_err(|error| format!("{error}. `apikey-check config` checks every step"))?;
     let without_scope = without_scope()?;
     let mut input = Input::new().map_err(|error| format!("there is no standard input: {error}"))?;
@@ -51,7 +41,8 @@ async fn ask_all() -> Result<(Value, bool), String> {
     ] {
         survey.ask_after_a_change(&mut input, question, what_to_do).await?;
     }
-    Ok((of_answers(survey.answers), survey.is_complete))
+    say(format_args!("{:#}", of_answers(survey.answers)));
+    Ok(survey.is_complete)
 }
 
 /// The client of `KINDE_CHECK_CLIENT_ID`, whose tokens lack the scope.

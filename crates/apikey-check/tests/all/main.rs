@@ -4,4 +4,6 @@ mod support;
 
 mod config;
 mod key;
+mod openapi;
+mod server;
 mod tenant;
