@@ -17,6 +17,7 @@ macro_rules! conformance_tests {
                 a_403_or_404_about_the_key_refuses,
                 every_shape_of_the_negative_answer_has_its_meaning,
                 a_401_about_something_else_is_internal_error_without_a_storm,
+                a_403_about_something_else_is_internal_error_without_a_storm,
                 errors_are_about_the_key_only_if_every_one_is,
                 an_is_valid_that_is_not_a_boolean_judges_nothing,
                 a_valid_key_without_an_id_judges_nothing,

@@ -101,9 +101,9 @@ pub async fn every_shape_of_the_negative_answer_has_its_meaning(subject: Subject
     assert_eq!(world.emulator.counters().token_calls, 1, "no answer fetches a token");
 }
 
-pub async fn a_401_about_something_else_is_internal_error_without_a_storm(subject: Subject) {
+async fn no_storm(subject: Subject, style: NegativeAnswer) {
     let world = World::new(subject).await;
-    world.emulator.set_negative_answer(NegativeAnswer::Anonymous401);
+    world.emulator.set_negative_answer(style);
     for number in 0..5 {
         world.send(get("/me").bearer(&format!("k_live_junk_{number}"))).await.is_denied(&internal_error());
     }
@@ -119,6 +119,14 @@ pub async fn a_401_about_something_else_is_internal_error_without_a_storm(subjec
         world.send(get("/me").bearer(&format!("k_live_junk_{number}"))).await.is_denied(&unavailable());
     }
     assert_eq!(world.calls_and_tokens(), (5, 0));
+}
+
+pub async fn a_401_about_something_else_is_internal_error_without_a_storm(subject: Subject) {
+    no_storm(subject, NegativeAnswer::Anonymous401).await;
+}
+
+pub async fn a_403_about_something_else_is_internal_error_without_a_storm(subject: Subject) {
+    no_storm(subject, NegativeAnswer::Anonymous403).await;
 }
 
 pub async fn errors_are_about_the_key_only_if_every_one_is(subject: Subject) {
