@@ -5,10 +5,15 @@ use crate::data_set::User;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use utoipa::openapi::schema::{AnyOfBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
-/// `GET /health`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The server is up and serves requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HealthAnswer {
+    /// Always `ok`.
+    #[schema(example = "ok")]
     status: &'static str,
 }
 
@@ -17,8 +22,8 @@ impl HealthAnswer {
     pub const OK: Self = Self { status: "ok" };
 }
 
-/// `GET /api/data` and `GET /api/any`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// All records, and the key that asked.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DataAnswer<'a> {
     /// The users of the data set, then the created records, oldest first.
     pub data: Vec<Record>,
@@ -36,8 +41,20 @@ pub enum Record {
     Created(CreatedRecord),
 }
 
+/// The derived schema would be `oneOf`. But a user is also an object with an `id`, so both parts hold for it.
+impl PartialSchema for Record {
+    fn schema() -> RefOr<Schema> {
+        let parts = AnyOfBuilder::new()
+            .item(Ref::from_schema_name(User::name()))
+            .item(Ref::from_schema_name(CreatedRecord::name()));
+        Schema::AnyOf(parts.build()).into()
+    }
+}
+
+impl ToSchema for Record {}
+
 /// A stored JSON object, with an id from the server.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CreatedRecord {
     /// `record_1`, `record_2`, ... It replaces an `id` in the request.
     pub id: String,
@@ -46,8 +63,8 @@ pub struct CreatedRecord {
     pub fields: BTreeMap<String, Value>,
 }
 
-/// `POST /api/data`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The record that was created, and the key that asked.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ResultAnswer<'a> {
     /// The stored record.
     pub result: CreatedRecord,
@@ -55,8 +72,8 @@ pub struct ResultAnswer<'a> {
     pub key_id: &'a str,
 }
 
-/// `GET /api/me`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What Kinde says about the key that asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MeAnswer<'a> {
     /// The id of the key that asked.
     pub key_id: &'a str,
@@ -65,8 +82,10 @@ pub struct MeAnswer<'a> {
     /// The scopes it carries.
     pub scopes: Vec<&'a str>,
     /// The organization that owns it.
+    #[schema(required)]
     pub org_code: Option<&'a str>,
     /// The user who owns it.
+    #[schema(required)]
     pub user_id: Option<&'a str>,
 }
 
@@ -82,10 +101,13 @@ impl<'a> From<&'a apikey_core::VerifiedKey> for MeAnswer<'a> {
     }
 }
 
-/// `GET /api/optional`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Whether the caller presented a key, and which one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OptionalAnswer<'a> {
+    /// Whether the caller presented a key.
     authenticated: bool,
+    /// The id of the key.
+    #[schema(required)]
     key_id: Option<&'a str>,
 }
 
@@ -96,8 +118,8 @@ impl<'a> OptionalAnswer<'a> {
     }
 }
 
-/// `GET /api/org`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The organization that owns the key that asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OrganizationAnswer<'a> {
     /// The organization that owns the key.
     pub org_code: &'a str,
@@ -105,8 +127,8 @@ pub struct OrganizationAnswer<'a> {
     pub key_id: &'a str,
 }
 
-/// `POST /ai/chat`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The assistant's response, and the key that asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatAnswer<'a> {
     /// The assistant's response.
     pub response: String,
@@ -116,19 +138,20 @@ pub struct ChatAnswer<'a> {
     pub key_id: &'a str,
 }
 
-/// `POST /workflow/automate`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What the workflow did, and on whose behalf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkflowAnswer<'a> {
     /// What the workflow did.
     pub result: Outcome,
     /// The id of the key that asked.
     pub automated_by: &'a str,
     /// The organization that owns the key.
+    #[schema(required)]
     pub organization: Option<&'a str>,
 }
 
 /// What a workflow did. Each text begins with the workflow's name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "workflow", rename_all = "kebab-case")]
 pub enum Outcome {
     /// Tickets were closed.

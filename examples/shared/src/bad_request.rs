@@ -1,16 +1,19 @@
 //! The response to a request with a good key and a bad body.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The longest request body that the reference servers accept, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// Why a body was not accepted: sent as `{"error": "...", "code": "..."}`.
-///
-/// A message names what was expected. It never repeats what was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Why a body was not accepted. The message never repeats what was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BadRequest {
+    /// What was expected, for people.
+    #[schema(example = "Request body must be JSON")]
     error: String,
+    /// `INVALID_BODY` or `BODY_TOO_LARGE`, for programs.
+    #[schema(example = "INVALID_BODY")]
     code: &'static str,
     #[serde(skip)]
     status: u16,

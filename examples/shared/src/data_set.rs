@@ -1,6 +1,7 @@
 //! The data of the reference servers at their start: users of the service, and two organizations with their tickets.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The data that a [`Store`](crate::Store) starts with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,7 +13,7 @@ pub struct DataSet {
 }
 
 /// A user of the service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct User {
     /// The user's id.
     pub id: String,

@@ -14,6 +14,7 @@
 //! | `GET /api/org` | [`answers::OrganizationAnswer`] |
 //! | `POST /ai/chat` | [`assistant::answer`] |
 //! | `POST /workflow/automate` | [`workflow::automate`] |
+//! | `GET /openapi.json`, `GET /docs` | [`Documentation::page`] |
 //! | `POST /kinde/webhook`, if `KINDE_WEBHOOKS` is `on` | [`Webhooks::receive`] |
 //!
 //! [`Settings`] reads the same environment variables for all of them. It builds the authenticator, and starts the metrics
@@ -43,6 +44,7 @@ mod bad_request;
 mod body;
 pub mod data;
 pub mod data_set;
+pub mod documentation;
 mod metrics;
 mod operations;
 mod process;
@@ -53,6 +55,7 @@ mod webhooks;
 pub mod workflow;
 
 pub use bad_request::{BadRequest, MAX_BODY_BYTES};
+pub use documentation::Documentation;
 pub use operations::Operations;
 pub use process::{exit, start_logging, stop_signal, until_stopped};
 pub use reply::{CONTENT_TYPE, Reply};
