@@ -14,9 +14,9 @@ async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
     let (keys, operations) = settings.start::<Authenticator>()?;
-    // One of each for all workers, because the closure below runs once for every worker.
-    let (store, webhooks) = (Store::new(), operations.webhooks());
-    let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone(), webhooks.clone()));
+    // One for all workers, because the closure below runs once for every worker.
+    let api = example_actix::app(keys, Store::new(), operations.webhooks())?;
+    let app = move || App::new().configure(api.clone());
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
     let server = HttpServer::new(app)

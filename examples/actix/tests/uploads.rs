@@ -18,7 +18,8 @@ fn server() -> SocketAddr {
     let reader = Verification::active("key_reader").with_scopes(["read:users"]);
     let fake = FakeVerifier::new().with_key("reader", reader);
     let keys = Authenticator::builder(fake).attempt_limit(None).build().unwrap();
-    let app = move || App::new().configure(example_actix::app(keys.clone(), Store::new(), None));
+    let api = example_actix::app(keys, Store::new(), None).unwrap();
+    let app = move || App::new().configure(api.clone());
     let server = HttpServer::new(app).client_disconnect_timeout(example_actix::REFUSED_UPLOADS);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

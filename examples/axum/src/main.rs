@@ -15,7 +15,7 @@ async fn serve() -> Result<(), ConfigError> {
     let settings = Settings::from_env()?;
     let listen = settings.listen;
     let (keys, operations) = settings.start()?;
-    let app = example_axum::app(keys, Store::new(), operations.webhooks());
+    let app = example_axum::app(keys, Store::new(), operations.webhooks())?;
     let not_here =
         |error: std::io::Error| ConfigError::new("LISTEN", format!("can't listen on {listen}: {error}"));
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(not_here)?;

@@ -24,7 +24,7 @@ async fn serve() -> Result<(), ConfigError> {
         ..Config::release_default()
     };
     let (keys, operations) = settings.start()?;
-    let app = example_rocket::app(rocket::custom(config), keys, Store::new(), operations.webhooks());
+    let app = example_rocket::app(rocket::custom(config), keys, Store::new(), operations.webhooks())?;
     let app = app.attach(AdHoc::on_liftoff("log", |rocket| {
         Box::pin(async move {
             tracing::info!("listening on http://{}:{}", rocket.config().address, rocket.config().port);

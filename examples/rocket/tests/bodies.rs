@@ -26,7 +26,7 @@ async fn server() -> SocketAddr {
         }
         Box::pin(async {})
     });
-    let app = example_rocket::app(rocket::custom(config), keys, Store::new(), None);
+    let app = example_rocket::app(rocket::custom(config), keys, Store::new(), None).unwrap();
     tokio::spawn(app.attach(announce).launch());
     SocketAddr::from((Ipv4Addr::LOCALHOST, address.await.unwrap()))
 }

@@ -19,7 +19,8 @@ async fn server() -> SocketAddr {
     let keys = Authenticator::builder(FakeVerifier::new().with_key("reader", reader)).build().unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(warp::serve(example_warp::app(keys, Store::new(), None)).incoming(listener).run());
+    let app = example_warp::app(keys, Store::new(), None).unwrap();
+    tokio::spawn(warp::serve(app).incoming(listener).run());
     address
 }
 

@@ -83,7 +83,7 @@ fn axum(keys: Authenticator, tell: &Address, stopped: oneshot::Receiver<()>) -> 
     runtime()?.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener()?).map_err(text)?;
         let address = listener.local_addr().map_err(text)?;
-        let app = example_axum::app(keys.into(), Store::new(), None);
+        let app = example_axum::app(keys.into(), Store::new(), None).map_err(text)?;
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let _ = tell.send(address);
         tokio::select! {
@@ -95,8 +95,8 @@ fn axum(keys: Authenticator, tell: &Address, stopped: oneshot::Receiver<()>) -> 
 
 fn actix(keys: Authenticator, tell: &Address, stopped: oneshot::Receiver<()>) -> Result<(), String> {
     actix_web::rt::System::new().block_on(async {
-        let (keys, store) = (apikey_actix::Authenticator::from(keys), Store::new());
-        let app = move || App::new().configure(example_actix::app(keys.clone(), store.clone(), None));
+        let api = example_actix::app(keys.into(), Store::new(), None).map_err(text)?;
+        let app = move || App::new().configure(api.clone());
         let listener = listener()?;
         let address = listener.local_addr().map_err(text)?;
         let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).map_err(text)?.run();
@@ -117,7 +117,7 @@ fn rocket(keys: Authenticator, tell: Address, stopped: oneshot::Receiver<()>) ->
         let shutdown = Shutdown { ctrlc: false, signals: HashSet::new(), ..Shutdown::default() };
         let config =
             Config { port: 0, workers: 1, log_level: LogLevel::Off, shutdown, ..Config::release_default() };
-        let app = example_rocket::app(rocket::custom(config), keys, Store::new(), None);
+        let app = example_rocket::app(rocket::custom(config), keys, Store::new(), None).map_err(text)?;
         let app = app.attach(AdHoc::on_liftoff("address", move |rocket| {
             Box::pin(async move {
                 let _ = tell.send((rocket.config().address, rocket.config().port).into());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use apikey_axum::{Authenticator, AuthenticatorBuilder};
+use apikey_axum::{Authenticator, AuthenticatorBuilder, ConfigError};
 use apikey_core::{Clock, KindeSettings, KindeVerifier, MachineToMachine, SystemClock, Verifier};
 use apikey_testkit::emulator::{DEFAULT_API_ID, Emulator, Endpoint, Fault, Gate};
 use apikey_testkit::raw;
@@ -105,18 +105,19 @@ impl Server {
 
     /// Another application on axum.
     pub(crate) async fn start_with(
-        app: impl FnOnce(&Authenticator) -> Router,
+        app: impl FnOnce(&Authenticator) -> Result<Router, ConfigError>,
         verifier: impl Verifier,
         configure: impl FnOnce(AuthenticatorBuilder<Authenticator>) -> AuthenticatorBuilder<Authenticator>,
     ) -> Result<Self, String> {
-        let keys = configure(Authenticator::builder(verifier)).build().map_err(|error| error.to_string())?;
+        let wrong = |error: ConfigError| error.to_string();
+        let keys = configure(Authenticator::builder(verifier)).build().map_err(wrong)?;
         let received = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&received);
         let count = move |request: Request, next: Next| {
             counter.fetch_add(1, Ordering::SeqCst);
             next.run(request)
         };
-        let app = app(&keys).layer(from_fn(count));
+        let app = app(&keys).map_err(wrong)?.layer(from_fn(count));
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let cannot = |error: std::io::Error| format!("the server does not start: {error}");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;

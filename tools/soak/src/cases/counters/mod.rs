@@ -145,7 +145,7 @@ async fn start(clock: Arc<dyn Clock>, has_breaker: bool) -> Result<World, String
             .circuit_breaker(has_breaker)
             .trusted_proxies(proxies)
     };
-    let server = Server::start_with(app, bound_verifier(&emulator)?, configure).await?;
+    let server = Server::start_with(|keys| Ok(app(keys)), bound_verifier(&emulator)?, configure).await?;
     Ok(World { emulator, server })
 }
 
