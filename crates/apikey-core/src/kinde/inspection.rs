@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 
 use super::client_factory::ClientFactory;
 use super::config::{KindeSettings, MachineToMachine};
+use super::endpoint::Question;
 use super::fetch::{Token, form_of};
 use super::health_check::made_up_key;
-use super::endpoint::Question;
 use super::http::{describe, read};
 use super::meaning::Meaning;
 use super::noted_call::address_of;
