@@ -25,6 +25,7 @@ pub(super) enum Step {
     Token,
     Scope,
     Verify,
+    Api,
 }
 
 pub(super) enum Outcome {
@@ -49,8 +50,8 @@ fn failed(problem: impl Into<String>, fix: impl Into<String>) -> Outcome {
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Address, Self::Connection, Self::Tls, Self::Token, Self::Scope, Self::Verify];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Address, Self::Connection, Self::Tls, Self::Token, Self::Scope, Self::Verify, Self::Api];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -60,6 +61,7 @@ impl Step {
             Self::Token => "token",
             Self::Scope => "scope",
             Self::Verify => "verify",
+            Self::Api => "API",
         }
     }
 
@@ -72,6 +74,7 @@ impl Step {
             Self::Token => token(kinde).await,
             Self::Scope => scope(kinde).await,
             Self::Verify => verify(kinde).await,
+            Self::Api => api(kinde).await,
         }
     }
 }
@@ -193,6 +196,22 @@ async fn verify(kinde: &KindeInspection) -> Outcome {
                 kinde.domain_setting()
             ),
         ),
+    }
+}
+
+/// Kinde tells only of a key for which APIs it is, so the id itself can't be checked here.
+async fn api(kinde: &KindeInspection) -> Outcome {
+    if !kinde.is_bound() {
+        return Outcome::NotNeeded(
+            "not needed: KINDE_API_ID is not set, so keys of your other APIs may open this one",
+        );
+    }
+    match kinde.binding().await {
+        Ok(true) => passed(
+            "Kinde tells for which APIs a key is. Whether KINDE_API_ID is right, `apikey-check key` shows with a key of this API",
+        ),
+        Ok(false) => Outcome::Open("Kinde does not say whether it tells for which APIs a key is"),
+        Err(error) => of_error(kinde, &error),
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use apikey_openapi::{ImportProblem, import_problems};
 use apikey_testkit::emulator::Emulator;
 use apikey_testkit::probe::{Probe, Report};
 use tokio::time::{Instant, sleep};
@@ -78,8 +79,11 @@ pub(crate) async fn run(task: &Task) -> Result<bool, String> {
     if let Some(command) = command {
         command.end().await;
     }
-    let report = probed?;
+    let (report, problems) = probed?;
     say(&report);
+    for problem in problems {
+        say(format_args!("if Kinde imports the document: {problem}"));
+    }
     if emulator.counters().verify_calls == 0 {
         say(
             "The server did not ask the emulator about any key: it was not started with the environment above, or verifies no key.",
@@ -107,7 +111,7 @@ async fn probe(
     routes: Option<Vec<(String, String)>>,
     emulator: &Emulator,
     command: &mut Option<Running>,
-) -> Result<Report, String> {
+) -> Result<(Report, Vec<ImportProblem>), String> {
     let patience = if command.is_some() { LONGEST_START } else { LONGEST_WAIT };
     let end = Instant::now() + patience;
     while !server.answers().await {
@@ -125,5 +129,5 @@ async fn probe(
         Some(routes) => probe.routes(routes),
         None => probe,
     };
-    Ok(probe.run(emulator).await)
+    Ok((probe.run(emulator).await, import_problems(&document.to_string())))
 }

@@ -7,11 +7,12 @@ use apikey_testkit::emulator::{Emulator, Endpoint, Fault, ScriptedAnswer, TlsIde
 
 use crate::support::{Run, environment, run};
 
-const STEPS: [&str; 7] = ["environment", "address", "connection", "TLS", "token", "scope", "verify"];
+const STEPS: [&str; 8] = ["environment", "address", "connection", "TLS", "token", "scope", "verify", "API"];
 const WRONG_SECRET: &str = "canary-of-a-wrong-secret";
 
 /// What may have to be changed.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 15] = [
+    "KINDE_API_ID",
     "KINDE_DOMAIN",
     "KINDE_ISSUER_URL",
     "KINDE_MANAGEMENT_CLIENT_ID",
@@ -246,6 +247,30 @@ async fn a_verify_endpoint_that_does_not_work_is_told() {
     emulator.set_fault(Endpoint::Verify, None);
     let no_token = [(ID, ""), (SECRET, ""), ("APIKEY_AUTH", "none")];
     fails_at(&emulator, &no_token, "verify", &[ID, SECRET, "APIKEY_AUTH"]).await;
+}
+
+#[tokio::test]
+async fn a_set_up_that_is_bound_to_one_api_is_checked() {
+    let (emulator, bound) = (emulator().await, ("KINDE_API_ID", "api_1"));
+    let ran = check(&emulator, &[bound]).await;
+    assert_eq!((ran.status, ran.stdout.matches(" ok ").count()), (0, 7), "{ran:?}");
+    let no_token = [(ID, ""), (SECRET, ""), ("APIKEY_AUTH", "none"), bound];
+    fails_at(&emulator, &no_token, "environment", &["KINDE_API_ID"]).await;
+    let answer = |status, code| {
+        let body = format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#);
+        Fault::Answer(ScriptedAnswer::new(status, body))
+    };
+    for (fault, fixes) in
+        [(answer(403, "SCOPE_MISSING"), [ID, SCOPE].as_slice()), (answer(404, "ROUTE_NOT_FOUND"), &[DOMAIN])]
+    {
+        emulator.set_fault(Endpoint::ApiKey, Some(fault));
+        fails_at(&emulator, &[bound], "API", fixes).await;
+        assert_eq!(check(&emulator, &[]).await.status, 0);
+    }
+    // An outage says nothing about the binding.
+    emulator.set_fault(Endpoint::ApiKey, Some(Fault::status(500)));
+    let ran = check(&emulator, &[bound]).await;
+    assert!(ran.status == 0 && ran.stdout.contains("API          ?"), "{}", ran.stdout);
 }
 
 #[tokio::test]

@@ -38,6 +38,18 @@ fn reader(emulator: &Emulator) -> IssuedKey {
 }
 
 #[tokio::test]
+async fn a_key_of_another_api_is_refused_if_one_is_set() {
+    let emulator = emulator().await;
+    let key = emulator.create_key(KeySpecification::new("other").api_ids(["api_of_billing"]));
+    for (api_id, decision) in [("api_of_billing", "the key is let in"), ("api_of_users", "403 API_MISMATCH")]
+    {
+        let bound = environment(&emulator, &[("KINDE_API_ID", api_id)]);
+        let ran = run(&bound, &["key"], &format!("{}\n", key.secret)).await;
+        assert!(ran.stdout.starts_with(&format!("decision  {decision}\n")), "{ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_judged_as_the_route_asks() {
     let emulator = emulator().await;
     let key = reader(&emulator);

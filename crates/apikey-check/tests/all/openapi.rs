@@ -245,3 +245,23 @@ fn an_interrupted_probe_ends_its_command() {
     stderr.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("interrupted"), "{rest}");
 }
+
+#[tokio::test]
+async fn what_an_import_by_kinde_would_mix_up_is_told() {
+    let mut document = document();
+    let twin = document["paths"]["/users"].clone();
+    document["paths"]["/-users"] = twin;
+    let file = TemporaryFile::new("import.json", &document.to_string());
+    let server = format!("http://{}", free_address());
+    let arguments = ["openapi", file.path(), "--server", &server, "--"];
+    let command = command();
+    let listen = server.trim_start_matches("http://").to_owned();
+    let environment: Environment =
+        [("LISTEN", listen), ("FLAW", "none".to_owned()), ("PATH", "/usr/bin:/bin".to_owned())]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+    let arguments: Vec<&str> = arguments.into_iter().chain(command.iter().map(String::as_str)).collect();
+    let ran = run(&environment, &arguments, "").await;
+    let told = "if Kinde imports the document: GET /-users and GET /users get one scope, `get:users`";
+    assert!(ran.stdout.contains(told) && ran.stdout.contains("GET /health has no operationId"), "{ran:?}");
+}

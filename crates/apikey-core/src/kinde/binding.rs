@@ -10,6 +10,7 @@ use super::api_key_response::read_api_key_response;
 use super::http::Response;
 use super::meaning::Meaning;
 use super::setting_names::SettingNames;
+use super::status::Head;
 use crate::verification::Verification;
 
 /// The longest id of a key that is asked about, in bytes. Kinde's have 40.
@@ -45,7 +46,18 @@ impl Binding {
 
     /// Reads Kinde's description of a key that it has verified.
     pub(super) fn read(&self, response: &Response, verified: &Verification, names: SettingNames) -> Meaning {
-        read_api_key_response(response.head, response.body(), &self.api_id, verified, names)
+        self.read_answer(response.head, response.body(), verified, names)
+    }
+
+    /// The same, of an answer in its parts.
+    pub(super) fn read_answer(
+        &self,
+        head: Head,
+        body: Option<&[u8]>,
+        verified: &Verification,
+        names: SettingNames,
+    ) -> Meaning {
+        read_api_key_response(head, body, &self.api_id, verified, names)
     }
 
     /// Says what is checked, for the other instances of a fleet.

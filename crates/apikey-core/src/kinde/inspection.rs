@@ -24,9 +24,11 @@ use super::status::Head;
 use super::verifier::KindeVerifier;
 use super::verify_response::read_verify_response;
 use crate::config_error::ConfigError;
-use crate::verification::Judgement;
+use crate::verification::{Judgement, Verification};
 use crate::verifier::{FailureClass, Health, Verifier as _, VerifierError};
 
+/// The id of a key that no business has.
+const UNKNOWN_KEY_ID: &str = "api_key_00000000000000000000000000000000";
 /// The longest that one call may take.
 const LONGEST_CALL: Duration = Duration::from_secs(5);
 
@@ -182,14 +184,43 @@ impl KindeInspection {
     pub async fn scope(&self) -> Result<bool, VerifierError> {
         let key = made_up_key()?;
         let response = self.verify_response(key.expose(), InspectionToken::Own).await?;
-        let doubt = match self.meaning(&response) {
+        self.is_granted(self.meaning(&response), Question::IsValid(&key)).await
+    }
+
+    /// Whether only keys of one API are let in ([`KindeSettings::api_id`]).
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.verifier.endpoint().binding().is_some()
+    }
+
+    /// Asks for the description of a key that does not exist, and looks only at what the answer says of the service. `Ok(false)`
+    /// if it says nothing, or if the settings name no API.
+    ///
+    /// # Errors
+    /// [`VerifierError`], if Kinde refuses the service or does not know the endpoint.
+    pub async fn binding(&self) -> Result<bool, VerifierError> {
+        let Some(binding) = self.verifier.endpoint().binding() else { return Ok(false) };
+        let response = self.key_response(UNKNOWN_KEY_ID, InspectionToken::Own).await?;
+        let head = Self::head(&response);
+        let unknown = Verification::active(UNKNOWN_KEY_ID);
+        let meaning = binding.read_answer(head, response.body(), &unknown, self.names);
+        match meaning {
+            // Kinde does not know the endpoint.
+            Meaning::NotJudged(error) if error.class() == FailureClass::SetUp => Err(error),
+            meaning => self.is_granted(meaning, Question::IsForThisApi(binding, &unknown)).await,
+        }
+    }
+
+    /// Whether Kinde answers the service. `Ok(false)` if the answer does not say.
+    async fn is_granted(&self, meaning: Meaning, question: Question<'_>) -> Result<bool, VerifierError> {
+        let error = match meaning {
             Meaning::Judged(_) => return Ok(true),
             Meaning::NotJudged(_) => return Ok(false),
-            Meaning::TokenDoubted(doubt) => doubt,
+            Meaning::TokenDoubted(doubt) => {
+                let (endpoint, token) = (self.verifier.endpoint(), self.own_token().await?);
+                endpoint.not_judged(doubt, question, token.as_deref(), &endpoint.fingerprint(&made_up_key()?))
+            }
         };
-        let (endpoint, token) = (self.verifier.endpoint(), self.own_token().await?);
-        let question = Question::IsValid(&key);
-        let error = endpoint.not_judged(doubt, question, token.as_deref(), &endpoint.fingerprint(&key));
         match error.class() {
             FailureClass::SetUp | FailureClass::ServiceRefused => Err(error),
             _ => Ok(false),
@@ -264,9 +295,12 @@ impl KindeInspection {
     }
 
     fn meaning(&self, response: &KindeResponse) -> Meaning {
+        read_verify_response(Self::head(response), response.body(), self.names)
+    }
+
+    fn head(response: &KindeResponse) -> Head {
         let status = response.status;
-        let retry_after = RetryAfter::read(status, &response.headers, jiff::Timestamp::now());
-        read_verify_response(Head { status, retry_after }, response.body(), self.names)
+        Head { status, retry_after: RetryAfter::read(status, &response.headers, jiff::Timestamp::now()) }
     }
 
     async fn own_token(&self) -> Result<Option<Arc<Token>>, VerifierError> {
