@@ -269,7 +269,7 @@ fn a_head_operation_asks_for_the_scope_of_get() {
 fn operations_that_kinde_would_mix_up_stop_the_start() {
     let named = |id: &str| OperationBuilder::new().operation_id(Some(id)).build();
     let guarded = || operation(Policy::kinde_operation());
-    let long = Box::leak(format!("/{}", "a".repeat(61)).into_boxed_str());
+    let long: &'static str = Box::leak(format!("/{}", "a".repeat(61)).into_boxed_str());
     for (other, path, reason) in [
         (guarded(), "/users/id", "get:users_id"),
         (named("open"), "/users/id", "get:users_id"),
@@ -278,7 +278,7 @@ fn operations_that_kinde_would_mix_up_stop_the_start() {
         (guarded(), "/", "neither a letter nor a digit"),
         (guarded(), "/straße", "not ASCII"),
     ] {
-        let operations = [(HttpMethod::Get, "/users/{id}", guarded()), (HttpMethod::Get, &*path, other)];
+        let operations = [(HttpMethod::Get, "/users/{id}", guarded()), (HttpMethod::Get, path, other)];
         let error = complete(&mut document(operations), &keys()).unwrap_err().to_string();
         assert!(error.contains(reason), "{path}: {error}");
     }
