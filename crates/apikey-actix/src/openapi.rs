@@ -139,12 +139,14 @@ impl Routes {
 
     #[doc(hidden)]
     pub fn open(documented: DocumentedRoute, to: impl FnOnce(Route) -> Route) -> Self {
-        let methods: Vec<&str> = documented.methods().collect();
-        let is_meant = move |method: &Method| {
-            let is_named = |name: &str| methods.contains(&name);
-            is_named(method.as_str()) || (method == Method::HEAD && is_named("GET"))
-        };
-        let route = to(web::route().guard(guard::fn_guard(move |context| is_meant(&context.head().method))));
+        // Guards for methods, and not a function, because actix-web's 405 names their methods in `Allow`.
+        let names = documented.methods().flat_map(|name| match name {
+            "GET" => [Some(Method::GET), Some(Method::HEAD)],
+            name => [Method::from_bytes(name.as_bytes()).ok(), None],
+        });
+        let none = guard::Any(guard::fn_guard(|_| false));
+        let methods = names.flatten().fold(none, |methods, method| methods.or(guard::Method(method)));
+        let route = to(web::route().guard(methods));
         Self(vec![(documented, route)])
     }
 
