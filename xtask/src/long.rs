@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use apikey_testkit::servers::Product;
 use serde_json::Value;
 
-use crate::{alerts, bench, fleet, soak, stores, tools};
+use crate::{alerts, bench, fleet, openapi, soak, stores, tools};
 use xtask::cargo::{cargo, exit_code, root, status};
 
 /// How to install what the mutation check needs.
@@ -16,7 +16,7 @@ const ADVICE: &str = "the mutation check needs cargo-mutants. Install it with `c
 const SCHEDULES: &str = "10000";
 
 /// Runs the soak with its table, the soak of a fleet, all faults and their alerts, the quick benchmarks, the schedules of a
-/// fleet, then the mutation check. It runs all of them, also after a failure. The exit code is 1 if one failed or could not run.
+/// fleet, the checks of the OpenAPI document, then the mutation check. It runs all of them, also after a failure. The exit code is 1 if one failed or could not run.
 pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     let is_quick = match rest.as_slice() {
@@ -27,6 +27,7 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     tools::require(bench::PROGRAMS, install)?;
     let prometheus = alerts::Programs::find(install)?;
     stores::require(&Product::ALL)?;
+    openapi::require(install)?;
     let quick = ["--quick"].into_iter().filter(|_| is_quick);
     let quick = quick.chain([tools::INSTALL].into_iter().filter(|_| install));
     let fleet_arguments: Vec<String> = quick.map(str::to_owned).collect();
@@ -49,6 +50,7 @@ pub(crate) fn long(arguments: &[String]) -> Result<ExitCode, String> {
     run("the alerts", &|| alerts::all(&prometheus));
     run("the benchmarks", &benchmarks);
     run("the schedules of a fleet", &schedules);
+    run("the OpenAPI document", &openapi::check);
     run("the mutation check", &mutants);
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);

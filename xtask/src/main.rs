@@ -8,6 +8,7 @@ mod instructions;
 mod interrupt;
 mod long;
 mod msrv;
+mod openapi;
 mod python;
 mod python_tests;
 mod servers;
@@ -34,12 +35,14 @@ cargo xtask <command>
   msrv                        builds the crates that promise an older Rust with that compiler; see docs/msrv.md
   grpcio                      calls the gRPC example with Python's grpcio, another client than tonic's
   fastapi                     probes a server in Python with a forgotten guard, and the same server without the mistake
+  openapi                     checks the reference servers' OpenAPI document with Redocly and Schemathesis, and tries its
+                              page in Chromium. It leaves pictures of the page in target/
   alerts [--short] [--only TEXT]
                               starts a real Prometheus and lets one fault after another happen to a reference server. The
                               alerts in ops/faults.toml must fire in time, no others, and must clear. --short takes a
                               few faults and one server
   ci                          checks what a change must pass: formatting, lints, documentation, the promised Rust,
-                              instructions, a few alerts, all tests, and those of grpcio and fastapi
+                              instructions, a few alerts, all tests, those of grpcio and fastapi, and the OpenAPI document
   soak [--seconds N] [--quick] [--seed N] [--only TEXT]
                               runs minutes of mixed traffic in a release build, while an oracle judges every answer.
                               Then it measures the resilience table. The exit code is 1 if a bound is broken. The
@@ -49,7 +52,7 @@ cargo xtask <command>
                               happen under load, and checks the history of all decisions. The exit code is 1 if a bound
                               of docs/fleet.md is broken. It takes 12 minutes, and with --quick 3
   long [--quick]              runs the soak, that of the fleet, the alerts, the quick benchmarks, 10,000 schedules of a
-                              fleet, and the mutation check, which needs cargo-mutants and takes hours. The exit code
+                              fleet, openapi, and the mutation check, which needs cargo-mutants and takes hours. The exit code
                               is 1 if one of them fails. --quick shortens both soaks
   help                        prints this text
 
@@ -61,6 +64,8 @@ them as root on Debian or Ubuntu.
 msrv and ci need an older compiler. With --install they download it as root on Debian 12.
 grpcio and ci need Python's grpcio. With --install they download it into target/grpcio with pip.
 fastapi and ci need Python's fastapi and uvicorn. With --install they download them into target/fastapi with pip.
+openapi, ci and long need Chromium, and programs from PyPI and npm. With --install they install Chromium as root on Debian or
+Ubuntu, and download the programs into target/openapi. test runs openapi, too, if all of that is there.
 alerts, ci and long need Prometheus. With --install they download Debian's package into target/prometheus, as root.
 ";
 
@@ -87,7 +92,7 @@ fn run() -> Result<ExitCode, String> {
     if asks_for_help
         && matches!(
             command,
-            "demo" | "instructions" | "msrv" | "grpcio" | "fastapi" | "alerts" | "ci" | "long"
+            "demo" | "instructions" | "msrv" | "grpcio" | "fastapi" | "openapi" | "alerts" | "ci" | "long"
         )
     {
         print!("{HELP}");
@@ -103,6 +108,7 @@ fn run() -> Result<ExitCode, String> {
         "msrv" => msrv::run(rest),
         "grpcio" => python_tests::GRPCIO.run(rest),
         "fastapi" => python_tests::FASTAPI.run(rest),
+        "openapi" => openapi::run(rest),
         "alerts" => alerts::run(rest),
         "ci" => test::ci(rest),
         "long" => long::long(rest),

@@ -1,7 +1,7 @@
 //! `cargo xtask test`, which needs curl and jq besides the toolchain, and `cargo xtask ci`, which checks more.
 
 use crate::python_tests::{FASTAPI, GRPCIO};
-use crate::{alerts, demo, instructions, msrv, stores, tools};
+use crate::{alerts, demo, instructions, msrv, openapi, stores, tools};
 use apikey_testkit::servers::Product;
 use std::process::ExitCode;
 use xtask::cargo::{cargo, exit_code, status};
@@ -33,7 +33,8 @@ const ALONE: &[(&str, &str)] = &[
 ];
 
 /// Runs every test of the workspace with the examples in its documentation, then the walk through every reference
-/// server. Arguments go to `cargo test`, and then there are no walks.
+/// server. Arguments go to `cargo test`, and then there are no walks. If the programs are there, it also checks the OpenAPI
+/// document with them.
 ///
 /// Redis and Valkey are downloaded if they are missing.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
@@ -42,12 +43,16 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode, String> {
     if !tested.success() || !arguments.is_empty() {
         return Ok(exit_code(tested));
     }
-    demo::walk_through_all()
+    let walked = demo::walk_through_all()?;
+    if walked != ExitCode::SUCCESS {
+        return Ok(walked);
+    }
+    openapi::check_if_possible()
 }
 
 /// Checks formatting, lints, documentation, the promised Rust versions, instructions, another gRPC client, the probe
 /// against FastAPI and the alerts, then runs [`test()`]. It ends at the first failure, and at the start if a package, the older
-/// compiler, grpcio, FastAPI or Prometheus is missing.
+/// compiler, grpcio, FastAPI, Prometheus, Chromium or what checks the OpenAPI document is missing.
 pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (install, rest) = tools::take_install(arguments);
     if let Some(argument) = rest.first() {
@@ -58,6 +63,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<ExitCode, String> {
     let (grpcio, fastapi) = (GRPCIO.find(install)?, FASTAPI.find(install)?);
     stores::require(&Product::ALL)?;
     let prometheus = alerts::Programs::find(install)?;
+    openapi::require(install)?;
     for check in CHECKS {
         // Only `cargo doc` reads the variable.
         let ended = status(cargo().args(*check).env("RUSTDOCFLAGS", "-D warnings"))?;

@@ -13,16 +13,25 @@ pub(crate) const INSTALL: &str = "--install";
 /// missing, they are installed if `install` allows it and this is root on Debian or Ubuntu. Otherwise the error names
 /// them.
 pub(crate) fn require(programs: &[&str], install: bool) -> Result<(), String> {
-    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
-    if missing.is_empty() {
+    let programs: Vec<(&str, &str)> = programs.iter().map(|program| (*program, *program)).collect();
+    require_packages(&programs, install)
+}
+
+/// As [`require`], for programs whose packages have other names: `(program, package)`.
+pub(crate) fn require_packages(programs: &[(&str, &str)], install: bool) -> Result<(), String> {
+    let missing = || -> Vec<&str> {
+        programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect()
+    };
+    let packages = missing();
+    if packages.is_empty() {
         return Ok(());
     }
-    may_install(&missing, install, can_install())?;
-    self::install(&missing);
-    if missing.iter().all(is_there) {
-        return Ok(());
+    may_install(&packages, install, can_install())?;
+    self::install(&packages);
+    match missing().as_slice() {
+        [] => Ok(()),
+        missing => Err(format!("apt-get did not install everything. {}", advice(missing))),
     }
-    Err(format!("apt-get did not install everything. {}", advice(&missing)))
 }
 
 /// Installs these packages of Debian's.
