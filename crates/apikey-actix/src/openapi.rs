@@ -49,7 +49,7 @@
 //! let document: serde_json::Value = serde_json::from_str(&document(keys)?.to_json()?)?;
 //! assert_eq!(document["paths"]["/users/{id}"]["get"]["security"][0]["apiKey"][0], "read:users");
 //! assert_eq!(document["paths"]["/users"]["delete"]["x-apikey-policy"], "admin");
-//! assert!(document["paths"]["/health"]["get"]["security"].is_null());
+//! assert_eq!(document["paths"]["/health"]["get"]["security"], serde_json::json!([]));
 //! # Ok(()) }
 //! ```
 //!
@@ -91,6 +91,17 @@ use crate::middleware::RequireKey;
 /// async fn health() -> &'static str { "it runs" }
 ///
 /// let routes = apikey_actix::guarded!(health);
+/// ```
+///
+/// Neither does `Option<ApiKey>`: actix-web turns a refusal into `None`, so it is no guard. `MaybeApiKey` is one.
+///
+/// ```compile_fail,E0277
+/// use apikey_actix::ApiKey;
+///
+/// #[utoipa::path(get, path = "/me")]
+/// async fn me(_: Option<ApiKey>) -> &'static str { "me" }
+///
+/// let routes = apikey_actix::guarded!(me);
 /// ```
 #[macro_export]
 macro_rules! guarded {
@@ -189,7 +200,7 @@ impl HttpServiceFactory for Routes {
 impl OpenApiFactory for Routes {
     fn paths(&self) -> Paths {
         self.documented().fold(Paths::new(), |mut paths, documented| {
-            paths.merge(documented.paths());
+            documented.add_to_paths(&mut paths);
             paths
         })
     }

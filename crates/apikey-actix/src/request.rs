@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::{ResourceDef, ServiceRequest};
 use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpMessage as _, HttpRequest};
@@ -39,8 +39,13 @@ impl RequestHead for Head<'_> {
         self.0.match_pattern().map(Cow::Owned)
     }
 
-    fn method(&self) -> Option<&str> {
-        Some(self.0.method().as_str())
+    fn operation(&self) -> Option<(&str, Cow<'_, str>)> {
+        let matched = self.0.match_info();
+        // A middleware around an app or a scope runs before actix has found the resource. Then `match_pattern` guesses by the path
+        // alone, without guards. And of a resource with several patterns it always tells the first.
+        let pattern = matched.unprocessed().is_empty().then(|| self.0.match_pattern()).flatten()?;
+        let is_certain = ResourceDef::new(pattern.as_str()).is_match(matched.as_str());
+        is_certain.then(|| (self.0.method().as_str(), Cow::Owned(pattern)))
     }
 }
 

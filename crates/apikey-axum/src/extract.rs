@@ -1,4 +1,4 @@
-use apikey_core::{Policy, TypedPolicy, VerifiedKey};
+use apikey_core::{OptionalKeyArgument, Policy, TypedPolicy, VerifiedKey};
 use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
@@ -74,6 +74,10 @@ apikey_core::adapter_keys! {
     /// ```
     Scoped;
 }
+
+/// axum's `Option` of these is `None` only if nothing is presented.
+impl OptionalKeyArgument for ApiKey {}
+impl<P: TypedPolicy> OptionalKeyArgument for Scoped<P> {}
 
 /// Any valid, active key satisfies it.
 static ANY_KEY: Policy = Policy::any_key();

@@ -41,7 +41,7 @@ impl RequestHead for Head<'_> {
         self.0.extensions.get::<MatchedPath>().map(|route| route.as_str().into())
     }
 
-    fn method(&self) -> Option<&str> {
-        Some(self.0.method.as_str())
+    fn operation(&self) -> Option<(&str, Cow<'_, str>)> {
+        Some((self.0.method.as_str(), self.route()?))
     }
 }

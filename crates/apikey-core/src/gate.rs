@@ -143,14 +143,12 @@ impl Gate<'_> {
     #[cold]
     fn fall_short(&self, key: VerifiedKey, request: &impl RequestHead) -> Result<VerifiedKey, Denial> {
         let view = &self.authenticator.0;
-        let policy =
-            named(self.policy, request).map_err(|denial| self.denied(denial, request, Some(&key)))?;
-        match view.authorize(&key, &policy) {
-            Ok(()) => {
+        match authorize(view, &key, self.policy, || Operation::of(request)) {
+            Ok(policy) => {
                 decision_log::accepted(view, &key, &policy, || Facts::of(view, request));
                 Ok(key)
             }
-            Err(denial) => Err(Gate { policy: &policy, ..*self }.denied(denial, request, Some(&key))),
+            Err(denial) => Err(self.denied(denial, request, Some(&key))),
         }
     }
 
@@ -177,35 +175,59 @@ impl Gate<'_> {
         if self.policy.refuses_stale() {
             pending.refuse_stale_answers();
         }
-        let policy = match named(self.policy, request) {
-            Ok(policy) => policy.into_owned(),
-            Err(denial) => return self.refuse(denial, request),
-        };
+        let policy = self.policy.clone();
+        let operation = policy.asks_for_operation().then(|| Operation::of(request)).flatten();
         let view = pending.view();
         let (audience, facts) = (view.style.audience(request), Facts::of(view, request));
-        Decision::Pending(PendingDecision(Box::new(Waiting { pending, policy, audience, facts, wrap })))
+        Decision::Pending(PendingDecision(Box::new(Waiting {
+            pending,
+            policy,
+            operation,
+            audience,
+            facts,
+            wrap,
+        })))
     }
 }
 
-/// The policy, with the scope of the request's operation in it if it asks for that.
+/// The operation that a request asks for.
+struct Operation {
+    method: String,
+    route: String,
+}
+
+impl Operation {
+    fn of(request: &impl RequestHead) -> Option<Self> {
+        let (method, route) = request.operation()?;
+        Some(Self { method: method.to_owned(), route: route.into_owned() })
+    }
+}
+
+/// Checks a key. Returns the policy that it satisfies, with the scope of the operation in it if the policy asks for that.
 ///
 /// # Errors
-/// [`Denial`], if it is not known which operation that is, or how Kinde names its scope.
-fn named<'a>(policy: &'a Policy, request: &impl RequestHead) -> Result<Cow<'a, Policy>, Denial> {
-    if !policy.asks_for_operation() {
-        return Ok(Cow::Borrowed(policy));
+/// [`Denial`], also if it is not known which operation that is, or how Kinde names its scope.
+fn authorize<'p>(
+    view: &View,
+    key: &VerifiedKey,
+    policy: &'p Policy,
+    operation: impl FnOnce() -> Option<Operation>,
+) -> Result<Cow<'p, Policy>, Denial> {
+    if !policy.asks_for_operation() || policy.allows(key.verification(), !key.is_stale()) {
+        return view.authorize(key, policy).map(|()| Cow::Borrowed(policy));
     }
-    let (Some(method), Some(route)) = (request.method(), request.route()) else {
+    let Some(Operation { method, route }) = operation() else {
         return Err(Denial::wiring_mistake(
-            "Policy::kinde_operation() needs the matched route, and nothing tells it here: use the policy behind the \
-             router, or Policy::kinde_operation_of()",
+            "Policy::kinde_operation() needs the route whose handler answers, and it is not certain here: use the policy in an \
+             extractor or around one route, or name the operation with Policy::kinde_operation_of()",
         ));
     };
-    policy.for_operation(method, &route).map(Cow::Owned).map_err(|unnamed| {
+    let policy = policy.for_operation(&method, &route).map_err(|unnamed| {
         Denial::wiring_mistake(&format!(
             "Policy::kinde_operation() can't name the scope of a route: {unnamed}"
         ))
-    })
+    })?;
+    view.authorize(key, &policy).map(|()| Cow::Owned(policy))
 }
 
 #[cold]
@@ -245,6 +267,7 @@ pub struct PendingDecision<K>(Box<Waiting<K>>);
 struct Waiting<K> {
     pending: PendingVerification,
     policy: Policy,
+    operation: Option<Operation>,
     audience: Option<Box<Audience>>,
     facts: Option<Box<Facts>>,
     wrap: Wrap<K>,
@@ -259,17 +282,20 @@ impl<K> Future for PendingDecision<K> {
     type Output = Result<K, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Waiting { pending, policy, audience, facts, wrap } = &mut *self.0;
+        let Waiting { pending, policy, operation, audience, facts, wrap } = &mut *self.0;
         let decision = ready!(Pin::new(&mut *pending).poll(context));
         let (view, asker) = (pending.view(), Asker { policy, facts: facts.as_deref() });
         let key = match decision {
             Ok(key) => key,
             Err(denial) => return Poll::Ready(Err(denied(view, denial, audience.take(), None, asker))),
         };
-        if let Err(denial) = view.authorize(&key, policy) {
-            return Poll::Ready(Err(denied(view, denial, audience.take(), Some(&key), asker)));
-        }
-        decision_log::accepted(view, &key, policy, || facts.take());
+        let policy = match authorize(view, &key, policy, || operation.take()) {
+            Ok(policy) => policy,
+            Err(denial) => {
+                return Poll::Ready(Err(denied(view, denial, audience.take(), Some(&key), asker)));
+            }
+        };
+        decision_log::accepted(view, &key, &policy, || facts.take());
         Poll::Ready(Ok(match wrap {
             Wrap::Key(wrap) => wrap(key),
             Wrap::Optional(wrap) => wrap(Some(key)),

@@ -118,7 +118,8 @@ pub mod webhooks;
 mod worker;
 
 pub use adapter::{
-    GuardedHandler, KeyAmong, KeyArgument, KeyPlace, RefusedUpload, RouteRequirement, application,
+    GuardedHandler, KeyAmong, KeyArgument, KeyPlace, OptionalKeyArgument, RefusedUpload, RouteRequirement,
+    application,
 };
 /// The attribute for implementations of [`Verifier`].
 pub use async_trait::async_trait;

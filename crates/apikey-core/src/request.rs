@@ -23,14 +23,16 @@ pub trait RequestHead {
     /// attempts, unless [`TrustedProxies`](crate::TrustedProxies) name `unix`.
     fn peer(&self) -> Option<IpAddr>;
 
-    /// The template of the matched route, such as `/users/{id}`, for an [`Observer`](crate::Observer) and for
-    /// [`Policy::kinde_operation`](crate::Policy::kinde_operation). `None` if the framework does not tell it.
+    /// The template of the matched route, such as `/users/{id}`, for an [`Observer`](crate::Observer). `None` if the
+    /// framework does not tell it.
     fn route(&self) -> Option<Cow<'_, str>> {
         None
     }
 
-    /// The method, for [`Policy::kinde_operation`](crate::Policy::kinde_operation). `None` if the request has none.
-    fn method(&self) -> Option<&str> {
+    /// The method, and the template of the route whose handler answers, for
+    /// [`Policy::kinde_operation`](crate::Policy::kinde_operation). `None` if it is not certain which route that is: a key for
+    /// another operation must not open this one.
+    fn operation(&self) -> Option<(&str, Cow<'_, str>)> {
         None
     }
 }
@@ -124,8 +126,8 @@ impl RequestHead for PlainRequest {
         self.operation.as_ref().map(|(_, route)| route.into())
     }
 
-    fn method(&self) -> Option<&str> {
-        self.operation.as_ref().map(|(method, _)| method.as_str())
+    fn operation(&self) -> Option<(&str, Cow<'_, str>)> {
+        self.operation.as_ref().map(|(method, route)| (method.as_str(), route.into()))
     }
 }
 

@@ -1,14 +1,15 @@
 //! From what routes ask of callers to `security`.
 
 use apikey_core::{
-    Authenticator, ConfigError, CredentialPlace, Policy, RouteRequirement, UNNAMED_OPERATION, operation_scope,
+    Authenticator, ConfigError, CredentialPlace, Policy, RouteRequirement, UNNAMED_OPERATION,
+    operation_scope, path_template,
 };
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Operation, Paths};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, OpenApi, Ref};
+use utoipa::openapi::{Components, OpenApi, Ref, RefOr};
 
 use crate::import::{ImportProblem, import_problems};
 use crate::{denials, operations};
@@ -42,6 +43,16 @@ pub fn protect(operation: &mut Operation, requirement: &RouteRequirement) {
     operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, [])]);
 }
 
+/// What an operation asks of callers, as far as [`protect`] has noted it.
+pub(crate) fn asks(operation: &Operation) -> Option<&Value> {
+    operation.extensions.as_ref()?.get(NOTE)
+}
+
+/// Notes that another route with the same method and path asks something else of callers.
+pub(crate) fn note_conflict(operation: &mut Operation) {
+    operation.extensions.get_or_insert_default().insert(NOTE.to_owned(), json!({"conflict": true}));
+}
+
 /// [`protect`] for each operation of these paths.
 pub fn protect_all(paths: &mut Paths, requirement: &RouteRequirement) {
     for item in paths.paths.values_mut() {
@@ -65,27 +76,49 @@ fn owners(policy: &Policy) -> Vec<&'static str> {
 ///
 /// # Errors
 /// [`ConfigError`], if the document can't say what guards an operation: no key satisfies its policy, the policy has more than 100
-/// alternatives, or it asks for the scope of its operation
-/// ([`Policy::kinde_operation`]) and Kinde would not give that operation a scope of its own.
+/// alternatives, it asks for the scope of its operation ([`Policy::kinde_operation`]) and Kinde would not give that operation a scope of
+/// its own, or two routes with its method and path ask different things. Also, if the document has a `security` for all operations
+/// and an operation without its own, which would look guarded, or another scheme with the name of one of these.
 pub fn complete(document: &mut OpenApi, keys: &Authenticator) -> Result<(), ConfigError> {
     let schemes = schemes(keys);
     if schemes.is_empty() {
         let problem = "OpenAPI can't say that a key stands only in web_socket_protocol(): add another credential source";
         return Err(ConfigError::new(SETTING, problem));
     }
+    use_templates(&mut document.paths)?;
+    let guards_all = document.security.as_ref().is_some_and(|security| !security.is_empty());
     let mut asks_for_operations = false;
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations::of(item) {
+            let of_operation =
+                |problem: &str| ConfigError::new(SETTING, format!("{method} {path}: {problem}"));
             let Some(note) = operation.extensions.as_mut().and_then(|known| known.remove(NOTE)) else {
+                if guards_all && operation.security.is_none() {
+                    return Err(of_operation(
+                        "the `security` of the whole document makes it look guarded, and no guard is known: write `security()` if it is \
+                         open",
+                    ));
+                }
                 continue;
             };
+            if is(&note, "conflict") {
+                return Err(of_operation(
+                    "two routes have this method and path, and ask different things of callers",
+                ));
+            }
             asks_for_operations |= is(&note, "operation");
-            secure(operation, &note, &schemes, (&method, path))
-                .map_err(|problem| ConfigError::new(SETTING, format!("{method} {path}: {problem}")))?;
+            secure(operation, &note, &schemes, (&method, path)).map_err(|problem| of_operation(&problem))?;
         }
     }
     let components = document.components.get_or_insert_with(Components::new);
-    components.security_schemes.extend(schemes.into_iter().map(|(name, scheme)| (name, scheme.into())));
+    for (name, scheme) in schemes {
+        let scheme: RefOr<SecurityScheme> = scheme.into();
+        if components.security_schemes.get(&name).is_some_and(|other| *other != scheme) {
+            let problem = format!("the document has another security scheme with the name {name}: rename it");
+            return Err(ConfigError::new(SETTING, problem));
+        }
+        components.security_schemes.insert(name, scheme);
+    }
     denials::add(components, keys);
     if asks_for_operations {
         let text = document
@@ -94,6 +127,20 @@ pub fn complete(document: &mut OpenApi, keys: &Authenticator) -> Result<(), Conf
         if let Some(problem) = import_problems(&text).into_iter().find(ImportProblem::concerns_scopes) {
             let problem = format!("a policy asks for the scope of its operation, but {problem}");
             return Err(ConfigError::new(SETTING, problem));
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the templates of a framework, such as `{*rest}`, by those of OpenAPI.
+fn use_templates(paths: &mut Paths) -> Result<(), ConfigError> {
+    for (path, item) in std::mem::take(&mut paths.paths) {
+        let template = path_template(&path);
+        if let Some(_other) = paths.paths.insert(template, item) {
+            return Err(ConfigError::new(
+                SETTING,
+                format!("two paths of the document are the same template as {path}"),
+            ));
         }
     }
     Ok(())

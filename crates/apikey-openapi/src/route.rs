@@ -7,7 +7,8 @@ use utoipa::openapi::path::{HttpMethod, Operation, Paths};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Components, OpenApi, RefOr};
 
-use crate::complete::protect;
+use crate::complete::{asks, note_conflict, protect};
+use crate::operations;
 
 /// What `#[utoipa::path]` says about a handler, and what the handler asks of callers.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ impl DocumentedRoute {
         P: utoipa::Path + utoipa::__dev::Tags<'t> + utoipa::__dev::SchemaReferences,
     {
         let (mut operation, mut schemas) = (P::operation(), Vec::new());
+        // A document may have `security` for all operations, which would make this one look guarded.
+        operation.security.get_or_insert_default();
         let tags: Vec<String> = P::tags().into_iter().map(str::to_owned).collect();
         if !tags.is_empty() {
             operation.tags.get_or_insert_default().extend(tags);
@@ -61,10 +64,12 @@ impl DocumentedRoute {
         })
     }
 
-    /// The same route at the method and the path of the framework's own route. The path is a template in its words.
+    /// The same route at the method and the path of the framework's own route. The path is a template in its words. `None` if OpenAPI has
+    /// no such method.
     #[must_use]
-    pub fn at(mut self, method: &str, path: &str) -> Self {
+    pub fn at(mut self, method: &str, path: &str) -> Option<Self> {
         let method = match method {
+            "GET" => HttpMethod::Get,
             "POST" => HttpMethod::Post,
             "PUT" => HttpMethod::Put,
             "DELETE" => HttpMethod::Delete,
@@ -72,18 +77,26 @@ impl DocumentedRoute {
             "HEAD" => HttpMethod::Head,
             "PATCH" => HttpMethod::Patch,
             "TRACE" => HttpMethod::Trace,
-            _ => HttpMethod::Get,
+            _ => return None,
         };
         (self.methods, self.path) = (vec![method], path_template(path));
-        self
+        Some(self)
     }
 
-    /// The entry by itself.
-    #[must_use]
-    pub fn paths(&self) -> Paths {
-        let mut paths = Paths::new();
-        paths.add_path_operation(&self.path, self.methods.clone(), self.operation.clone());
-        paths
+    /// Adds the entry to these paths. If they have an entry with its method and path that asks something else of callers,
+    /// [`complete`](crate::complete) refuses the document.
+    pub fn add_to_paths(&self, paths: &mut Paths) {
+        let mut operation = self.operation.clone();
+        if let Some(item) = paths.paths.get_mut(&self.path) {
+            let mine: Vec<&str> = self.methods().collect();
+            let differs = |(method, other): (String, &mut Operation)| {
+                mine.contains(&method.as_str()) && asks(other) != asks(&operation)
+            };
+            if operations::of(item).any(differs) {
+                note_conflict(&mut operation);
+            }
+        }
+        paths.add_path_operation(&self.path, self.methods.clone(), operation);
     }
 
     /// The schemas that the entry names.
@@ -94,7 +107,7 @@ impl DocumentedRoute {
 
     /// Adds the route to a document.
     pub fn add_to(&self, document: &mut OpenApi) {
-        document.paths.add_path_operation(&self.path, self.methods.clone(), self.operation.clone());
+        self.add_to_paths(&mut document.paths);
         let schemas: BTreeMap<_, _> = self.schemas.iter().cloned().collect();
         document.components.get_or_insert_with(Components::new).schemas.extend(schemas);
     }

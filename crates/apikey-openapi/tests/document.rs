@@ -297,3 +297,84 @@ fn a_document_that_is_not_completed_is_not_open() {
     assert_eq!(of(&unfinished)["security"], json!([{"apiKey": []}]));
     assert!(unfinished["components"]["securitySchemes"].get("apiKey").is_none());
 }
+
+#[utoipa::path(get, path = "/users", operation_id = "read", responses((status = 200, description = "All")))]
+#[allow(dead_code)]
+fn read_users() {}
+
+#[test]
+fn two_routes_of_one_operation_must_ask_the_same() {
+    let route = || apikey_openapi::documented_route!(read_users);
+    let guarded = |scope: &str| route().guarded(&RouteRequirement::from(Policy::scope(scope)));
+    for (first, second) in [(route(), guarded("a")), (guarded("a"), route()), (guarded("a"), guarded("b"))] {
+        let mut document = document([]);
+        first.add_to(&mut document);
+        second.add_to(&mut document);
+        let error = complete(&mut document, &keys()).unwrap_err().to_string();
+        assert!(error.contains("GET /users: two routes"), "{error}");
+    }
+    for same in [route, || apikey_openapi::documented_route!(read_users)] {
+        let mut document = document([]);
+        same().add_to(&mut document);
+        same().add_to(&mut document);
+        complete(&mut document, &keys()).unwrap();
+        assert_eq!(
+            of(&read(&document))["security"],
+            json!([]),
+            "it is open, whatever the document says elsewhere"
+        );
+    }
+}
+
+#[test]
+fn security_of_a_whole_document_covers_no_unknown_guard() {
+    let everything =
+        || Some(vec![utoipa::openapi::SecurityRequirement::new::<_, [&str; 0], &str>("apiKey", [])]);
+    let unknown = || OperationBuilder::new().operation_id(Some("unknown")).build();
+    let mut all = document([(HttpMethod::Get, "/users", unknown())]);
+    all.security = everything();
+    let error = complete(&mut all, &keys()).unwrap_err().to_string();
+    assert!(error.contains("GET /users") && error.contains("security()"), "{error}");
+    let mut open = unknown();
+    open.security = Some(Vec::new());
+    let mut said = document([
+        (HttpMethod::Get, "/users", open),
+        (HttpMethod::Put, "/users", operation(Policy::scope("a"))),
+    ]);
+    said.security = everything();
+    complete(&mut said, &keys()).unwrap();
+}
+
+#[test]
+fn a_template_of_a_framework_becomes_one_of_openapi() {
+    let operations = [
+        (HttpMethod::Get, "/files/{*rest}", operation(Policy::kinde_operation())),
+        (HttpMethod::Get, "/users/{id:[0-9]{1,3}}", operation(Policy::kinde_operation())),
+    ];
+    let mut document = document(operations);
+    complete(&mut document, &keys()).unwrap();
+    let document = read(&document);
+    for (path, scope) in [("/files/{rest}", "get:files_rest"), ("/users/{id}", "get:users_id")] {
+        assert_eq!(document["paths"][path]["get"]["security"], json!([{"apiKey": [scope]}]));
+    }
+    let twins =
+        ["/files/{*rest}", "/files/{rest}"].map(|path| (HttpMethod::Get, path, operation(Policy::any_key())));
+    assert!(complete(&mut self::document(twins), &keys()).is_err());
+}
+
+#[test]
+fn a_scheme_of_the_application_is_not_replaced() {
+    let mut document = document([(HttpMethod::Get, "/users", operation(Policy::any_key()))]);
+    complete(&mut document, &keys()).unwrap();
+    complete(&mut document, &keys()).unwrap();
+    let others = builder().credential_sources([CredentialSource::header("X-Api-Key")]).build().unwrap();
+    let error = complete(&mut document, &others).unwrap_err().to_string();
+    assert!(error.contains("another security scheme with the name apiKey"), "{error}");
+}
+
+#[test]
+fn scopes_that_refusals_list_have_the_scope_of_the_operation() {
+    let policy = Policy::any([Policy::kinde_operation(), Policy::kinde_operation().and("x")]);
+    let completed = completed(policy, &keys()).unwrap();
+    assert_eq!(of(&completed)["x-apikey-scopes"], json!(["get:users", "x"]));
+}

@@ -46,7 +46,7 @@
 //! let document: serde_json::Value = serde_json::from_str(&document.to_json()?)?;
 //! assert_eq!(document["paths"]["/v1/users/{id}"]["get"]["security"][0]["apiKey"][0], "read:users");
 //! assert_eq!(document["paths"]["/v1/users"]["delete"]["x-apikey-policy"], "admin");
-//! assert!(document["paths"]["/health"]["get"]["security"].is_null());
+//! assert_eq!(document["paths"]["/health"]["get"]["security"], serde_json::json!([]));
 //! # Ok(()) }
 //! ```
 //!
@@ -82,6 +82,18 @@ use crate::ApiKeys;
 /// fn health() -> &'static str { "it runs" }
 ///
 /// let routes = apikey_rocket::guarded![health];
+/// ```
+///
+/// Neither does `Option<ApiKey>`: Rocket turns a refusal into `None`, so it is no guard. `MaybeApiKey` is one.
+///
+/// ```compile_fail,E0277
+/// use apikey_rocket::ApiKey;
+///
+/// #[utoipa::path(get, path = "")]
+/// #[rocket::get("/me")]
+/// fn me(_key: Option<ApiKey>) -> &'static str { "me" }
+///
+/// let routes = apikey_rocket::guarded![me];
 /// ```
 #[macro_export]
 macro_rules! guarded {
@@ -139,25 +151,32 @@ impl Routes {
     /// Mounts the routes at a base path, and adds them to the document there.
     pub fn mount(self, rocket: Rocket<Build>, base: &str, document: &mut OpenApi) -> Rocket<Build> {
         let Self { routes, policy } = self;
-        for (route, documented, requirement) in &routes {
-            let path = format!("{}{}", base.trim_end_matches('/'), route.uri.path());
-            let documented = documented.clone().at(route.method.as_str(), &path);
-            let requirement = match (requirement.clone(), &policy) {
-                (None, None) => None,
-                (Some(requirement), None) => Some(requirement),
-                (None, Some(policy)) => Some(RouteRequirement::from(policy.clone())),
+        let mut documented = Vec::new();
+        let mut mounted = Vec::new();
+        for (route, entry, requirement) in routes {
+            let requirement = match (requirement, &policy) {
+                (requirement, None) => requirement,
                 (Some(requirement), Some(policy)) => Some(requirement.behind(policy)),
+                (None, Some(policy)) => Some(RouteRequirement::from(policy.clone())),
             };
-            match requirement {
-                None => documented.add_to(document),
-                Some(requirement) => documented.guarded(&requirement).add_to(document),
+            documented.push(match requirement {
+                None => entry,
+                Some(requirement) => entry.guarded(&requirement),
+            });
+            mounted.push(route);
+        }
+        let before = rocket.routes().count();
+        let rocket = match policy {
+            None => rocket.mount(base, mounted),
+            Some(policy) => rocket.mount(base, ApiKeys::require(policy, mounted)),
+        };
+        // Rocket itself says where the routes are: it joins bases and paths in its own way.
+        for (route, entry) in rocket.routes().skip(before).zip(documented) {
+            if let Some(entry) = entry.at(route.method.as_str(), route.uri.path()) {
+                entry.add_to(document);
             }
         }
-        let routes: Vec<Route> = routes.into_iter().map(|(route, ..)| route).collect();
-        match policy {
-            None => rocket.mount(base, routes),
-            Some(policy) => rocket.mount(base, ApiKeys::require(policy, routes)),
-        }
+        rocket
     }
 }
 
@@ -171,4 +190,59 @@ pub fn undocumented<P: Phase>(rocket: &Rocket<P>, document: &OpenApi) -> Vec<Str
     let known = documented(document);
     let missing = mounted(rocket).into_iter().filter(|route| !known.contains(route));
     missing.map(|(method, path)| format!("{method} {path}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::{get, routes};
+    use utoipa::openapi::{Info, Paths};
+
+    use super::*;
+    use crate::{ApiKey, MaybeApiKey, guarded, open};
+
+    #[utoipa::path(get, path = "", responses((status = 200, description = "The first page")))]
+    #[get("/")]
+    fn index(_key: ApiKey) -> &'static str {
+        "index"
+    }
+
+    #[utoipa::path(get, path = "", responses((status = 200, description = "An item")))]
+    #[get("/items/<id>?<page>")]
+    fn item(id: &str, page: Option<&str>, _key: MaybeApiKey) -> &'static str {
+        let _ = (id, page);
+        "item"
+    }
+
+    #[get("/hidden")]
+    fn hidden() -> &'static str {
+        "hidden"
+    }
+
+    fn document() -> OpenApi {
+        OpenApi::new(Info::new("Test", "1"), Paths::new())
+    }
+
+    #[test]
+    fn routes_are_documented_where_rocket_mounts_them() {
+        for (base, paths) in [
+            ("/", ["/", "/items/{id}"]),
+            ("/v1", ["/v1", "/v1/items/{id}"]),
+            ("/v1/", ["/v1", "/v1/items/{id}"]),
+        ] {
+            let mut document = document();
+            let rocket = guarded![index, item].mount(rocket::build(), base, &mut document);
+            assert_eq!(undocumented(&rocket, &document), [""; 0], "{base}");
+            let mut documented: Vec<String> =
+                apikey_openapi::documented(&document).into_iter().map(|(_, path)| path).collect();
+            documented.sort();
+            assert_eq!(documented, paths, "{base}");
+        }
+    }
+
+    #[test]
+    fn a_route_of_rocket_s_own_list_is_undocumented() {
+        let mut document = document();
+        let rocket = open![index].mount(rocket::build(), "/", &mut document).mount("/", routes![hidden]);
+        assert_eq!(undocumented(&rocket, &document), ["GET /hidden"]);
+    }
 }

@@ -30,7 +30,7 @@ impl RequestHead for Head<'_, '_> {
         self.0.route().map(|route| route.uri.path().into())
     }
 
-    fn method(&self) -> Option<&str> {
-        Some(self.0.method().as_str())
+    fn operation(&self) -> Option<(&str, Cow<'_, str>)> {
+        Some((self.0.method().as_str(), self.route()?))
     }
 }

@@ -44,7 +44,7 @@
 //! let document: serde_json::Value = serde_json::from_str(&document.to_json()?)?;
 //! assert_eq!(document["paths"]["/users/{id}"]["get"]["security"][0]["apiKey"][0], "read:users");
 //! assert_eq!(document["paths"]["/users"]["delete"]["x-apikey-policy"], "admin");
-//! assert!(document["paths"]["/health"]["get"]["security"].is_null());
+//! assert_eq!(document["paths"]["/health"]["get"]["security"], serde_json::json!([]));
 //! # Ok(()) }
 //! ```
 //!
@@ -52,7 +52,7 @@
 //!
 //! - `security`, `x-apikey-policy` and the responses of refusals come from the handler's signature, and from the policy that you name in
 //!   `guarded!`. One of the handler's at most eight arguments is the key; anything else does not compile.
-//! - The security schemes and the examples come from the [`Authenticator`](crate::Authenticator): its locations for keys, its realm and its form of
+//! - The security schemes and the examples come from the [`Authenticator`]: its locations for keys, its realm and its form of
 //!   denials.
 //! - Method and path stand twice: in utoipa's attribute and in the filter. Nothing compares the two, and nothing knows a route whose handler you
 //!   don't list. [`Policy::kinde_operation`](crate::Policy::kinde_operation) does not work in warp, for the same reason.

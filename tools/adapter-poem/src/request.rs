@@ -27,7 +27,7 @@ impl RequestHead for Head<'_> {
         self.0.data::<PathPattern>().map(|pattern| Cow::Borrowed(&*pattern.0))
     }
 
-    fn method(&self) -> Option<&str> {
-        Some(self.0.method().as_str())
+    fn operation(&self) -> Option<(&str, Cow<'_, str>)> {
+        Some((self.0.method().as_str(), self.route()?))
     }
 }

@@ -8,6 +8,7 @@ mod conformance;
 mod extractors;
 mod guest;
 mod middleware;
+mod operations;
 mod removal;
 mod server;
 mod workers;

@@ -175,8 +175,8 @@ impl RequestHead for Head<'_> {
         self.route.map(Cow::Borrowed)
     }
 
-    fn method(&self) -> Option<&str> {
-        Some(self.parts.method.as_str())
+    fn operation(&self) -> Option<(&str, Cow<'_, str>)> {
+        Some((self.parts.method.as_str(), self.route()?))
     }
 }
 

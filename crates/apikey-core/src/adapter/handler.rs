@@ -7,7 +7,7 @@ use crate::policy::Policy;
 /// A type by which a handler takes the caller's key. [`adapter_keys!`](crate::adapter_keys) implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what the route asks of the caller's key",
-    label = "expected `ApiKey`, `MaybeApiKey`, `Scoped<..>`, or an `Option` of one"
+    label = "expected `ApiKey`, `MaybeApiKey` or `Scoped<..>`; on axum also an `Option` of the first or the last"
 )]
 pub trait KeyArgument {
     /// What a key must satisfy.
@@ -16,7 +16,11 @@ pub trait KeyArgument {
     const IS_OPTIONAL: bool;
 }
 
-impl<K: KeyArgument> KeyArgument for Option<K> {
+/// A key argument whose `Option` is `None` only if the request presents no key. An adapter implements it if its framework works
+/// so: on actix-web and Rocket, `Option` also turns a refusal into `None`, so it is no guard there.
+pub trait OptionalKeyArgument: KeyArgument {}
+
+impl<K: OptionalKeyArgument> KeyArgument for Option<K> {
     const POLICY: &'static Policy = K::POLICY;
     const IS_OPTIONAL: bool = true;
 }
@@ -24,7 +28,7 @@ impl<K: KeyArgument> KeyArgument for Option<K> {
 /// Arguments of which exactly one is the caller's key. `Place` says which one; the compiler finds it.
 #[diagnostic::on_unimplemented(
     message = "none of the arguments {Self} takes the caller's key",
-    label = "one argument of a guarded handler must be `ApiKey`, `MaybeApiKey`, `Scoped<..>`, or an `Option` of one"
+    label = "one argument of a guarded handler must be `ApiKey`, `MaybeApiKey` or `Scoped<..>`"
 )]
 pub trait KeyAmong<Place> {
     /// What a key must satisfy.
@@ -40,7 +44,7 @@ pub struct KeyPlace<const NUMBER: usize>;
 /// A handler of which one argument is the caller's key. `Arguments` are the types of its arguments, `Place` is that of the key.
 #[diagnostic::on_unimplemented(
     message = "the signature of this handler does not say what the route asks of the caller's key",
-    label = "a guarded handler is a function with one argument `ApiKey`, `MaybeApiKey`, `Scoped<..>`, or an `Option` of one"
+    label = "a guarded handler is a function with one argument `ApiKey`, `MaybeApiKey` or `Scoped<..>`"
 )]
 pub trait GuardedHandler<Arguments, Place> {
     /// What the handler's signature asks of callers.
@@ -176,6 +180,8 @@ mod tests {
         /// The key with scopes.
         Scoped;
     }
+
+    impl<P: crate::TypedPolicy> OptionalKeyArgument for Scoped<P> {}
 
     async fn scoped(_: &str, _: Scoped<ReadUsers>, _: &mut u8, _: Vec<u8>) {}
     fn any(_: ApiKey) {}

@@ -5,7 +5,7 @@ mod handler;
 mod refused_upload;
 mod types;
 
-pub use handler::{GuardedHandler, KeyAmong, KeyArgument, KeyPlace, RouteRequirement};
+pub use handler::{GuardedHandler, KeyAmong, KeyArgument, KeyPlace, OptionalKeyArgument, RouteRequirement};
 pub use refused_upload::RefusedUpload;
 
 use crate::attempt::{Attempt, State};

@@ -167,7 +167,8 @@ impl Policy {
         }
     }
 
-    /// Every scope that the policy names, in its order, each once.
+    /// Every scope that the policy names, in its order, each once. [`UNNAMED_OPERATION`] stands for that of a
+    /// [`kinde_operation`](Self::kinde_operation) that is not named.
     #[must_use]
     pub fn scopes(&self) -> Vec<&str> {
         let mut scopes = Vec::new();
@@ -225,6 +226,9 @@ impl Policy {
     fn collect_scopes<'a>(&'a self, scopes: &mut Vec<&'a str>) {
         match &self.0 {
             Requirement::Scope(scope) if !scopes.contains(&&**scope) => scopes.push(scope),
+            Requirement::KindeOperation if !scopes.contains(&UNNAMED_OPERATION) => {
+                scopes.push(UNNAMED_OPERATION)
+            }
             Requirement::All(policies) | Requirement::Any(policies) => {
                 policies.iter().for_each(|policy| policy.collect_scopes(scopes));
             }

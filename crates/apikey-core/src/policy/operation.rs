@@ -97,7 +97,7 @@ impl Policy {
         Ok(Self(match &self.0 {
             Requirement::KindeOperation => {
                 let method = if method.eq_ignore_ascii_case("HEAD") { "GET" } else { method };
-                Requirement::Scope(operation_scope(method, path)?.into())
+                Requirement::Scope(operation_scope(method, &path_template(path))?.into())
             }
             Requirement::All(policies) => Requirement::All(parts(policies)?),
             Requirement::Any(policies) => Requirement::Any(parts(policies)?),
@@ -109,23 +109,22 @@ impl Policy {
 /// The scope that Kinde makes for an operation (Kinde's documentation of imports): `{method}:{path}` in lower case. Braces
 /// and slashes at the beginning are dropped, and `_` stands for every other character that is not a letter or a digit.
 ///
-/// The path is a template as in OpenAPI, axum, actix-web or Rocket.
+/// The path is as in the document. [`path_template`] makes it of a framework's own template.
 ///
 /// # Errors
 /// [`UnnamedOperation`], if Kinde's documentation does not say what the name is.
 pub fn operation_scope(method: &str, path: &str) -> Result<String, UnnamedOperation> {
-    let template = path_template(path);
-    if !template.is_ascii() {
-        return Err(UnnamedOperation::NotAscii(template));
+    if !path.is_ascii() {
+        return Err(UnnamedOperation::NotAscii(path.to_owned()));
     }
-    let name: String = template
+    let name: String = path
         .chars()
         .filter(|character| !matches!(character, '{' | '}'))
         .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '_' })
         .collect();
     let name = name.trim_start_matches('_');
     if name.is_empty() {
-        return Err(UnnamedOperation::NoLetter(template));
+        return Err(UnnamedOperation::NoLetter(path.to_owned()));
     }
     let scope = format!("{}:{name}", method.to_ascii_lowercase());
     if scope.len() > LONGEST_OPERATION_SCOPE { Err(UnnamedOperation::TooLong(scope)) } else { Ok(scope) }

@@ -17,6 +17,7 @@ mod kinde_client;
 mod memo;
 mod network;
 mod observers;
+mod operations;
 mod overload;
 mod resilience;
 mod route_options;

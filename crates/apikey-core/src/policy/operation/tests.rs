@@ -9,6 +9,14 @@ fn the_published_example_has_its_name() {
 }
 
 #[test]
+fn a_path_of_a_document_is_named_as_it_stands_there() {
+    for (path, scope) in [("/users/:id", "get:users__id"), ("/f/{*rest}", "get:f__rest"), ("/a?b", "get:a_b")]
+    {
+        assert_eq!(operation_scope("GET", path).as_deref(), Ok(scope));
+    }
+}
+
+#[test]
 fn each_framework_s_template_has_the_same_name() {
     for (route, template) in [
         ("/files/{id}/{*rest}", "/files/{id}/{rest}"),
@@ -17,7 +25,8 @@ fn each_framework_s_template_has_the_same_name() {
         ("/files/:id/*rest", "/files/{id}/{rest}"),
     ] {
         assert_eq!(path_template(route), template);
-        assert_eq!(operation_scope("DELETE", route).as_deref(), Ok("delete:files_id_rest"));
+        let policy = Policy::kinde_operation().for_operation("DELETE", route);
+        assert_eq!(policy, Ok(Policy::scope("delete:files_id_rest")));
     }
 }
 
