@@ -1,6 +1,6 @@
 //! What the responses of `GET /api/v1/api_keys/{key_id}` say about the APIs that a key is for. Pure.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::json::{Member, NOT_THE_JSON, object};
 use super::meaning::{Meaning, read_response};
@@ -37,17 +37,21 @@ pub(crate) fn read_api_key_response(
 #[derive(Deserialize)]
 struct Body<'a> {
     /// The key, as Kinde's OpenAPI file describes the body.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "with_api_ids")]
     api_key: Option<Member<'a>>,
     /// Read if the body is the key itself.
     #[serde(borrow)]
     api_ids: Option<Member<'a>>,
 }
 
+fn with_api_ids<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<Member<'a>>, D::Error> {
+    Member::with_member("api_ids", deserializer)
+}
+
 impl<'a> Body<'a> {
     fn api_ids(self) -> Result<Vec<Member<'a>>, &'static str> {
         let api_ids = match self.api_key {
-            Some(key) => key.into_member("api_ids"),
+            Some(key) => key.into_member(),
             None => self.api_ids,
         };
         match api_ids {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::json::{Member, object};
 use crate::verification::Refusal;
@@ -33,10 +33,13 @@ impl<'a> Errors<'a> {
     pub(super) fn read(body: &'a [u8]) -> Self {
         #[derive(Deserialize)]
         struct Body<'a> {
-            #[serde(borrow)]
+            #[serde(borrow, default, deserialize_with = "with_codes")]
             errors: Option<Member<'a>>,
         }
-        let code = |error: Member<'a>| error.into_member("code").and_then(Member::text);
+        fn with_codes<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<Member<'a>>, D::Error> {
+            Member::with_member("code", deserializer)
+        }
+        let code = |error: Member<'a>| error.into_member().and_then(Member::text);
         Self(match object::<Body<'_>>(body).and_then(|body| body.errors) {
             None => Vec::new(),
             Some(Member::List(errors)) => errors.into_iter().map(code).collect(),

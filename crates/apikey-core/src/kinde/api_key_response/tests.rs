@@ -1,4 +1,5 @@
 use super::*;
+use crate::kinde::json::odd_json;
 use crate::kinde::meaning::Doubt;
 use crate::kinde::retry_after::RetryAfter;
 use crate::verifier::FailureClass;
@@ -162,6 +163,18 @@ proptest! {
             Some(listed) if listed.iter().any(|id| id == "api_1") => prop_assert_eq!(meaning, accepted()),
             Some(_) => prop_assert_eq!(meaning, refused(Refusal::OtherApi)),
             None => prop_assert_eq!(class(&meaning), Some(FailureClass::Unjudged)),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn odd_members_beside_api_ids_do_not_hide_them(odd in odd_json(), other in odd_json()) {
+        for (listed, meaning) in [("api_1", accepted()), ("api_2", refused(Refusal::OtherApi))] {
+            let key = format!(r#"{{"name":{odd},"api_ids":["{listed}"],"code":{other}}}"#);
+            let body = format!(r#"{{"code":{other},"api_key":{key},"message":{odd}}}"#);
+            prop_assert_eq!(&read(200, body.as_bytes()), &meaning, "{}", body);
+            prop_assert_eq!(read(200, key.as_bytes()), meaning, "{}", key);
         }
     }
 }

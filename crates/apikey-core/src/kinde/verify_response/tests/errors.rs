@@ -216,3 +216,21 @@ fn a_body_is_needed_by_no_status_that_decides() {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn odd_members_beside_a_code_do_not_hide_it(odd in odd_json(), other in odd_json()) {
+        let error = format!(r#"{{"message":{odd},"code":"API_KEY_REVOKED","api_ids":{other}}}"#);
+        for body in [
+            format!(r#"{{"errors":[{error}]}}"#),
+            format!(r#"{{"errors":{error}}}"#),
+            format!(r#"{{"trace":{other},"errors":[{error},{error}],"message":{odd}}}"#),
+        ] {
+            prop_assert_eq!(read(401, body.as_bytes()), refused(Refusal::Revoked), "{}", body);
+        }
+        let mixed = format!(r#"{{"errors":[{error},{{"code":"OTHER","message":{odd}}}]}}"#);
+        prop_assert_eq!(read(401, mixed.as_bytes()), Meaning::TokenDoubted(Doubt::Refused));
+        let uncoded = format!(r#"{{"errors":[{{"message":{odd}}}]}}"#);
+        prop_assert_eq!(read(401, uncoded.as_bytes()), Meaning::TokenDoubted(Doubt::Refused));
+    }
+}

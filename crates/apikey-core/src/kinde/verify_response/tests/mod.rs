@@ -4,6 +4,7 @@ mod errors;
 mod verdicts;
 
 use super::*;
+use crate::kinde::json::odd_json;
 use crate::kinde::meaning::Doubt;
 use crate::kinde::retry_after::RetryAfter;
 use crate::kinde::status::status_decides;
