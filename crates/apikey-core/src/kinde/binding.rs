@@ -12,36 +12,60 @@ use super::meaning::Meaning;
 use super::setting_names::SettingNames;
 use super::status::Head;
 use crate::verification::Verification;
+use crate::verifier::VerifierError;
 
 /// The longest id of a key that is asked about, in bytes. Kinde's have 40.
 const LONGEST_KEY_ID: usize = 256;
 /// All but the unreserved characters of RFC 3986, section 2.3.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The URL under which Kinde describes single keys.
+#[derive(Debug)]
+pub(super) struct ApiKeysUrl(Url);
+
+impl ApiKeysUrl {
+    /// The id of a key follows this URL.
+    pub(super) fn new(url: Url) -> Self {
+        Self(url)
+    }
+
+    /// The URL of the key with this id.
+    ///
+    /// # Errors
+    /// [`VerifierError`] if that might be the URL of something else. Servers and proxies may take `..` and a slash, even if it is
+    /// encoded, as steps to another place.
+    pub(super) fn of(&self, key_id: &str) -> Result<Url, VerifierError> {
+        let is_plain = !matches!(key_id, "" | "." | "..")
+            && !key_id.contains(['/', '\\'])
+            && key_id.len() <= LONGEST_KEY_ID;
+        if !is_plain {
+            return Err(VerifierError::unjudged("the key's id can't stand in the path of a URL"));
+        }
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{}", self.0.path(), utf8_percent_encode(key_id, ENCODED)));
+        Ok(url)
+    }
+}
+
 pub(super) struct Binding {
     api_id: String,
-    /// The id of a key follows.
-    api_keys_url: Url,
+    api_keys_url: ApiKeysUrl,
     /// For which keys Kinde has answered with which token. The verify endpoint may answer without a look at the token, so what
     /// it has answered does not count here.
     pub(super) accepted: Mutex<Accepted>,
 }
 
 impl Binding {
-    pub(super) fn new(api_id: String, api_keys_url: Url) -> Self {
+    pub(super) fn new(api_id: String, api_keys_url: ApiKeysUrl) -> Self {
         Self { api_id, api_keys_url, accepted: Mutex::default() }
     }
 
-    /// The URL of the key with this id. `None` if that might be the URL of something else: servers and proxies may take `..`
-    /// and a slash, even if it is encoded, as steps to another place.
-    pub(super) fn url_of(&self, key_id: &str) -> Option<Url> {
-        let is_plain = !matches!(key_id, "" | "." | "..")
-            && !key_id.contains(['/', '\\'])
-            && key_id.len() <= LONGEST_KEY_ID;
-        let path = is_plain.then(|| utf8_percent_encode(key_id, ENCODED).to_string())?;
-        let mut url = self.api_keys_url.clone();
-        url.set_path(&format!("{}{path}", self.api_keys_url.path()));
-        Some(url)
+    /// The URL of the key with this id.
+    ///
+    /// # Errors
+    /// The same as [`ApiKeysUrl::of`].
+    pub(super) fn url_of(&self, key_id: &str) -> Result<Url, VerifierError> {
+        self.api_keys_url.of(key_id)
     }
 
     /// Reads Kinde's description of a key that it has verified.
@@ -70,9 +94,8 @@ impl Binding {
 mod tests {
     use super::*;
 
-    fn binding() -> Binding {
-        let url = Url::parse("https://example.kinde.com/api/v1/api_keys/").unwrap();
-        Binding::new("api_1".to_owned(), url)
+    fn api_keys_url() -> ApiKeysUrl {
+        ApiKeysUrl::new(Url::parse("https://example.kinde.com/api/v1/api_keys/").unwrap())
     }
 
     #[test]
@@ -86,7 +109,7 @@ mod tests {
             ("ключ", "%D0%BA%D0%BB%D1%8E%D1%87"),
             (";@:&=+$,", "%3B%40%3A%26%3D%2B%24%2C"),
         ] {
-            let url = binding().url_of(key_id).unwrap();
+            let url = api_keys_url().of(key_id).unwrap();
             assert_eq!(url.as_str(), format!("https://example.kinde.com/api/v1/api_keys/{path}"));
         }
     }
@@ -95,8 +118,8 @@ mod tests {
     fn a_key_id_that_may_lead_elsewhere_has_no_url() {
         let long = "a".repeat(LONGEST_KEY_ID + 1);
         for key_id in ["", ".", "..", "/", "../apis", "a/b", "a/../b", "..\\apis", "\\", &long] {
-            assert_eq!(binding().url_of(key_id), None, "{key_id}");
+            assert!(api_keys_url().of(key_id).is_err(), "{key_id}");
         }
-        assert!(binding().url_of(&long[1..]).is_some());
+        assert!(api_keys_url().of(&long[1..]).is_ok());
     }
 }

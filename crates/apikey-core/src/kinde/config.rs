@@ -8,6 +8,7 @@ use reqwest::Url;
 
 use super::addresses::check_addresses;
 use super::api_id::check_api_id;
+use super::binding::ApiKeysUrl;
 use super::domain::{authority, base_url};
 use super::proxy::ProxySetting;
 use super::secret::Secret;
@@ -256,7 +257,7 @@ impl KindeSettings {
         Ok(CheckedSettings {
             verify_url: join("/api/v1/api_keys/verify")?,
             token_url: join("/oauth2/token")?,
-            api_keys_url: join("/api/v1/api_keys/")?,
+            api_keys_url: ApiKeysUrl::new(join("/api/v1/api_keys/")?),
             credentials,
             audience,
             api_id: self.api_id,
@@ -275,7 +276,7 @@ pub(super) struct CheckedSettings {
     pub(super) verify_url: Url,
     pub(super) token_url: Url,
     /// The id of a key follows.
-    pub(super) api_keys_url: Url,
+    pub(super) api_keys_url: ApiKeysUrl,
     pub(super) credentials: Option<MachineToMachine>,
     pub(super) audience: String,
     /// Keys for other APIs are refused. `None`: nobody asks for which API a key is.

@@ -123,8 +123,7 @@ impl VerifyEndpoint {
         authorization: Option<&HeaderValue>,
         connection: Connection<'_>,
     ) -> Result<Response, VerifierError> {
-        let no_url = || VerifierError::unjudged("the key's id can't stand in the path of a URL");
-        let url = binding.url_of(verified.key_id()).ok_or_else(no_url)?;
+        let url = binding.url_of(verified.key_id())?;
         let outgoing = Outgoing { endpoint: Endpoint::ApiKey, url: &url, content: None, authorization };
         self.http.call(connection, outgoing).await
     }

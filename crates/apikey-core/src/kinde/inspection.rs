@@ -10,6 +10,7 @@ use reqwest::{Client, Method, Request, Url};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::binding::ApiKeysUrl;
 use super::client_factory::ClientFactory;
 use super::config::{KindeSettings, MachineToMachine};
 use super::endpoint::Question;
@@ -51,6 +52,7 @@ pub struct KindeInspection {
     verifier: KindeVerifier,
     client: Client,
     verify_url: Url,
+    api_keys_url: ApiKeysUrl,
     token_url: Url,
     credentials: Option<MachineToMachine>,
     audience: String,
@@ -113,6 +115,7 @@ impl KindeInspection {
             client: client.map_err(wrong)?,
             uses_proxy: checked.proxy.is_used_for(&checked.verify_url),
             verify_url: checked.verify_url,
+            api_keys_url: checked.api_keys_url,
             token_url: checked.token_url,
             credentials: checked.credentials,
             audience: checked.audience,
@@ -266,16 +269,13 @@ impl KindeInspection {
     /// Asks for what Kinde shows of the key with this id (`GET /api/v1/api_keys/{key_id}`), and returns the answer as it came.
     ///
     /// # Errors
-    /// The same as [`verify_response`](Self::verify_response).
+    /// [`VerifierError`], if no answer came, or if there is no token. Also if the id might lead to another URL: then nothing is sent.
     pub async fn key_response(
         &self,
         key_id: &str,
         token: InspectionToken,
     ) -> Result<KindeResponse, VerifierError> {
-        let mut url = self.verify_url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop().push(key_id);
-        }
+        let url = self.api_keys_url.of(key_id)?;
         self.with_token(Method::GET, url, None, token).await
     }
 

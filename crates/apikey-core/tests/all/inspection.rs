@@ -100,7 +100,7 @@ async fn an_inspection_sees_answers_as_they_came() {
     assert_eq!(status(&odd).1["is_valid"], false);
     let shown = kinde.key_response(&key.key_id, InspectionToken::Own).await.unwrap();
     assert_eq!(status(&shown).1["api_key"]["id"], *key.key_id);
-    let nobodys = kinde.key_response("../verify?", InspectionToken::Own).await.unwrap();
+    let nobodys = kinde.key_response("..%2Fverify?", InspectionToken::Own).await.unwrap();
     assert_eq!(nobodys.status(), 404);
     // An overload answers with a body, too.
     let busy = ScriptedAnswer::new(429, "busy").header("ratelimit-reset", "7");
@@ -108,6 +108,18 @@ async fn an_inspection_sees_answers_as_they_came() {
     let busy = kinde.verify_response(&key.secret, InspectionToken::Own).await.unwrap();
     assert_eq!((busy.status(), busy.body()), (429, Some(b"busy".as_slice())));
     assert!(busy.headers().any(|header| header == ("ratelimit-reset", "7")));
+}
+
+#[tokio::test]
+async fn an_inspection_asks_no_other_url_for_an_odd_key_id() {
+    let emulator = emulator().await;
+    let kinde = inspection(&emulator, &[]);
+    let calls = emulator.counters();
+    for key_id in ["", ".", "..", "/", "../verify", "..\\verify", "a/b", &"a".repeat(257)] {
+        let error = kinde.key_response(key_id, InspectionToken::Own).await.unwrap_err();
+        assert!(error.reason().contains("key's id"), "{key_id}: {error}");
+    }
+    assert_eq!(emulator.counters(), calls, "a call was made");
 }
 
 #[tokio::test]

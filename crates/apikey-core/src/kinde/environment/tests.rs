@@ -136,7 +136,7 @@ fn an_api_id_is_read_and_is_off_by_default() {
     for value in ["api_123", " api_123\n", "7ccd126599aa422a771abcb341596881", "a-B_9"] {
         let settings = checked(&[&WITH_TOKEN[..], &[("KINDE_API_ID", value)]].concat()).unwrap();
         assert_eq!(settings.api_id.as_deref(), Some(value.trim()));
-        assert_eq!(settings.api_keys_url.as_str(), "https://a.kinde.com/api/v1/api_keys/");
+        assert_eq!(settings.api_keys_url.of("k").unwrap().as_str(), "https://a.kinde.com/api/v1/api_keys/k");
     }
 }
 
