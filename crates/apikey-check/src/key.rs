@@ -134,4 +134,12 @@ impl Verifier for Remembering {
     async fn check(&self) -> Health {
         self.kinde.check().await
     }
+
+    fn realm(&self) -> String {
+        self.kinde.realm()
+    }
+
+    fn further_checks(&self) -> Vec<String> {
+        self.kinde.further_checks()
+    }
 }

@@ -91,6 +91,9 @@ pub trait Verifier: Send + Sync + 'static {
     /// What this verifier checks about a key before it accepts it that others of the same realm may not check. An instance of a
     /// fleet takes another's answer only if that one has made all of these checks. Default: nothing. Kinde's verifier names
     /// the API that keys must be for, if one is set.
+    ///
+    /// A verifier that wraps another must return what that one returns, and may add checks of its own. Otherwise this instance
+    /// believes answers of instances that have not made these checks, and lets in keys that its own verifier would refuse.
     fn further_checks(&self) -> Vec<String> {
         Vec::new()
     }
