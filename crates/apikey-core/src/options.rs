@@ -72,13 +72,25 @@ impl Options {
         Ok(())
     }
 
+    /// Without problem details, denials are not documented problems either.
+    pub(crate) fn set_problem_details(&mut self, problem_details: bool) {
+        self.problem_details = problem_details;
+        self.problem_documentation.take_if(|_| !problem_details);
+    }
+
+    /// Documented problems are problem details.
+    pub(crate) fn set_problem_documentation(&mut self, url: String) {
+        self.problem_details = true;
+        self.problem_documentation = Some(url);
+    }
+
     /// How these options word denials.
     pub(crate) fn style(&self) -> DenialStyle {
         DenialStyle {
             realm: self.realm.clone(),
             scheme: self.extraction.challenge_scheme().to_owned(),
             missing_key_message: format!("No {}", self.extraction.location_names().join(" or ")).into(),
-            problem_details: self.problem_details || self.problem_documentation.is_some(),
+            problem_details: self.problem_details,
             problem_documentation: self.problem_documentation.clone(),
             resource_metadata: self.resource_metadata.clone(),
             renderer: self.denial_renderer.clone(),

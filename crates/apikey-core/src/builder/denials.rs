@@ -11,9 +11,10 @@ impl<A> AuthenticatorBuilder<A> {
         self
     }
 
-    /// Answers denials as `application/problem+json` (RFC 9457). Default: off.
+    /// Answers denials as `application/problem+json` (RFC 9457). Default: off. `false` also takes back
+    /// [`problem_documentation`](Self::problem_documentation).
     pub fn problem_details(mut self, problem_details: bool) -> Self {
-        self.options.problem_details = problem_details;
+        self.options.set_problem_details(problem_details);
         self
     }
 
@@ -34,7 +35,7 @@ impl<A> AuthenticatorBuilder<A> {
     /// # Ok(()) }
     /// ```
     pub fn problem_documentation(mut self, url: impl Into<String>) -> Self {
-        self.options.problem_documentation = Some(url.into());
+        self.options.set_problem_documentation(url.into());
         self
     }
 

@@ -71,16 +71,17 @@ impl<A: From<Authenticator>> RouteOptions<A> {
         self
     }
 
-    /// Answers denials as `application/problem+json` (RFC 9457).
+    /// Answers denials as `application/problem+json` (RFC 9457). `false` also takes back
+    /// [`problem_documentation`](Self::problem_documentation), which the authenticator may have set.
     pub fn problem_details(mut self, problem_details: bool) -> Self {
-        self.options.problem_details = problem_details;
+        self.options.set_problem_details(problem_details);
         self
     }
 
     /// Answers denials as problems that a program can act on. See
     /// [`AuthenticatorBuilder::problem_documentation`](crate::AuthenticatorBuilder::problem_documentation).
     pub fn problem_documentation(mut self, url: impl Into<String>) -> Self {
-        self.options.problem_documentation = Some(url.into());
+        self.options.set_problem_documentation(url.into());
         self
     }
 

@@ -51,6 +51,29 @@ async fn each_route_words_denials_by_its_own_options() {
 }
 
 #[tokio::test]
+async fn a_route_can_take_problem_documentation_back() {
+    let (verifier, _) = Fake::new(anyone);
+    let documented =
+        patient(verifier).problem_documentation("https://api.example/problems#").build().unwrap();
+    let body = async |keys: &Authenticator| {
+        let denial = keys.authenticate(&PlainRequest::new()).await.unwrap_err();
+        String::from_utf8(denial.response().body).unwrap()
+    };
+    let plain = documented.with_options().problem_details(false).build().unwrap();
+    assert_eq!(body(&plain).await, r#"{"error":"No authorization header","code":"MISSING_KEY"}"#);
+    // The documentation stays away when problem details come back.
+    let undocumented = plain.with_options().problem_details(true).build().unwrap();
+    assert!(body(&undocumented).await.starts_with(r#"{"type":"about:blank","#));
+    // The later of two calls counts.
+    let again = plain.with_options().problem_documentation("https://other.example/").build().unwrap();
+    for keys in [again.with_options().problem_details(true).build().unwrap(), again] {
+        assert!(body(&keys).await.starts_with(r#"{"type":"https://other.example/MISSING_KEY","#));
+    }
+    let documented = documented.with_options().problem_details(true).build().unwrap();
+    assert!(body(&documented).await.starts_with(r#"{"type":"https://api.example/problems#MISSING_KEY","#));
+}
+
+#[tokio::test]
 async fn each_route_has_its_own_prefixes() {
     let (verifier, calls) = Fake::new(anyone);
     let everywhere = patient(verifier).accepted_prefixes(["k_"]).build().unwrap();
