@@ -9,7 +9,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { @cases tests $adapter }
     };
     (@cases $use:ident $($adapter:ty)?) => {
-        $crate::conformance_tests! { @$use $($adapter)?;
+        $crate::conformance_cases! { $use $($adapter)?;
             answers {
                 a_200_that_says_not_valid_refuses,
                 a_400_about_the_key_refuses,
@@ -380,22 +380,9 @@ macro_rules! conformance_tests {
             }
         }
     };
-    (@tests $adapter:ty; $($theme:ident { $($case:ident,)* })*) => {$(
-        mod $theme {
-            #[allow(unused_imports)]
-            use super::*;
-            $(
-                #[test]
-                fn $case() {
-                    $crate::run::<$adapter, _>($crate::cases::$theme::$case);
-                }
-            )*
-        }
-    )*};
-    (@names; $($theme:ident { $($case:ident,)* })*) => {
-        &[$((stringify!($theme), &[$(stringify!($case)),*])),*]
-    };
 }
+
+mod uses;
 
 #[cfg(test)]
 mod tests;
