@@ -26,6 +26,8 @@ pub(crate) struct Denied {
 enum Form {
     Json,
     ProblemDetails,
+    /// Problem details that point to documentation, with their `title` and `retryable`.
+    DocumentedProblem(&'static str, &'static str, bool),
     /// Trailers alone, with this content type.
     Grpc(&'static str),
     /// The user's own: content type and body.
@@ -138,6 +140,17 @@ impl Denied {
         Self { form: Form::ProblemDetails, ..self }
     }
 
+    /// As a problem that points to a page below this URL.
+    pub(crate) fn documented(self, url: &'static str, title: &'static str, retryable: bool) -> Self {
+        Self { form: Form::DocumentedProblem(url, title, retryable), ..self }
+    }
+
+    /// With this `resource_metadata` in the challenge, if there is one.
+    pub(crate) fn naming_metadata(self, url: &str) -> Self {
+        let challenge = self.challenge.as_ref().map(|usual| format!("{usual}, resource_metadata=\"{url}\""));
+        Self { challenge, ..self }
+    }
+
     /// As a trailers-only answer to a gRPC request.
     pub(crate) fn in_grpc(self, content_type: &'static str) -> Self {
         Self { form: Form::Grpc(content_type), ..self }
@@ -165,6 +178,12 @@ impl Denied {
                     r#"{{"type":"about:blank","title":{title},"status":{status},"detail":{error},"code":{code}{scopes}}}"#
                 )
             }
+            Form::DocumentedProblem(url, title, retryable) => {
+                let (page, status) = (format!("{url}{}", self.code), self.status);
+                format!(
+                    r#"{{"type":"{page}","title":"{title}","status":{status},"detail":{error},"code":{code},"retryable":{retryable}{scopes}}}"#
+                )
+            }
             Form::Json => format!(r#"{{"error":{error},"code":{code}{scopes}}}"#),
             Form::Grpc(_) => String::new(),
             Form::Own(_, body) => body.clone(),
@@ -177,7 +196,7 @@ impl Denied {
     pub(crate) fn headers(&self) -> Vec<(&'static str, &str)> {
         let content_type = match self.form {
             Form::Json => "application/json",
-            Form::ProblemDetails => "application/problem+json",
+            Form::ProblemDetails | Form::DocumentedProblem(..) => "application/problem+json",
             Form::Grpc(content_type) | Form::Own(content_type, _) => content_type,
         };
         let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];

@@ -301,6 +301,7 @@ macro_rules! conformance_tests {
                 the_realm_stands_in_every_challenge,
                 a_realm_with_quotes_is_escaped,
                 scopes_with_odd_characters_are_escaped_in_the_body,
+                documented_problems_tell_a_program_what_to_do,
                 a_grpc_request_is_refused_in_its_protocol,
                 a_renderer_words_the_bodies_of_denials,
                 a_renderer_learns_what_the_caller_understands,

@@ -32,6 +32,35 @@ pub async fn denials_are_problem_details_if_asked_for(subject: Subject) {
     world.ask("/me", &world.acme).await.is_denied(&internal_error().in_problem_details());
 }
 
+pub async fn documented_problems_tell_a_program_what_to_do(subject: Subject) {
+    const PROBLEMS: &str = "https://api.example/problems#";
+    const METADATA: &str = "https://api.example/.well-known/oauth-protected-resource";
+    let world = World::with(subject, |builder| {
+        builder.problem_documentation(PROBLEMS).resource_metadata(METADATA).verification_timeout(SECOND)
+    })
+    .await;
+    let documented = |denied: Denied, title: &'static str, retryable: bool| {
+        denied.documented(PROBLEMS, title, retryable).naming_metadata(METADATA)
+    };
+    let scopes = insufficient_scope("admin", &["admin"], &["read:users"]);
+    let scopes = documented(scopes, "Insufficient scope", false);
+    for path in ["/me", "/scoped", "/layered"] {
+        let missing = documented(missing_key(), "No authorization header", false);
+        world.send(get(path)).await.is_denied(&missing);
+        let revoked = documented(key_revoked(), "API key is not active", false);
+        world.ask(path, &world.revoked).await.is_denied(&revoked);
+    }
+    // Once after a verification, and once on a hit.
+    world.ask("/layered", &world.reader).await.is_denied(&scopes);
+    world.ask("/layered", &world.reader).await.is_denied(&scopes);
+    world.emulator.set_fault(Endpoint::Verify, Some(Fault::status(503)));
+    let title = "API key verification is temporarily unavailable";
+    for path in ["/me", "/layered"] {
+        // A 503 has no challenge, so it names no metadata.
+        world.ask(path, &world.acme).await.is_denied(&documented(unavailable(), title, true));
+    }
+}
+
 pub async fn the_realm_stands_in_every_challenge(subject: Subject) {
     let world = World::with(subject, |builder| builder.realm("tickets, beta")).await;
     let realm = "tickets, beta";
