@@ -46,12 +46,14 @@ pub(crate) struct Owner {
 impl Owner {
     pub(crate) const BOTH: Owner = Owner { organization: true, user: true };
 
-    fn read(operation: &Node<'_>) -> Result<Self, ProbeError> {
-        let mut owner = Owner::default();
-        let Some(declared) = operation.member_or_null("x-apikey-owner") else { return Ok(owner) };
+    /// The owner, and whether the route is bound to one organization.
+    fn read(operation: &Node<'_>) -> Result<(Self, bool), ProbeError> {
+        let (mut owner, mut is_bound) = (Owner::default(), false);
+        let Some(declared) = operation.member_or_null("x-apikey-owner") else { return Ok((owner, is_bound)) };
         for kind in declared.items()? {
             match kind.text()? {
-                "organization" | CERTAIN => owner.organization = true,
+                "organization" => owner.organization = true,
+                CERTAIN => (owner.organization, is_bound) = (true, true),
                 "user" => owner.user = true,
                 other => {
                     return Err(kind.error(format!(
@@ -60,7 +62,7 @@ impl Owner {
                 }
             }
         }
-        Ok(owner)
+        Ok((owner, is_bound))
     }
 }
 
@@ -110,11 +112,7 @@ fn read(
     if inputs.target.parse::<PathAndQuery>().is_err() {
         return Err(operation.error(format!("makes {:?}, which is no path of a URL", inputs.target)));
     }
-    let owner = Owner::read(operation)?;
-    let is_bound = match operation.member_or_null("x-apikey-owner") {
-        Some(declared) => declared.items()?.any(|kind| kind.text().is_ok_and(|kind| kind == CERTAIN)),
-        None => false,
-    };
+    let (owner, is_bound) = Owner::read(operation)?;
     let listed = match operation.member_or_null("x-apikey-scopes") {
         Some(scopes) => {
             Some(scopes.items()?.map(|scope| scope.text().map(str::to_owned)).collect::<Result<_, _>>()?)
