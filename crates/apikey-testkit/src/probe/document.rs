@@ -13,7 +13,7 @@ use super::node::Node;
 use super::security::Security;
 use super::template::Template;
 
-/// The methods that a path item can have. `query` is of OpenAPI 3.2.
+/// The methods that have a member of their own in a path item. `query` is of OpenAPI 3.2.
 const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
 /// One operation of the document.
@@ -82,6 +82,13 @@ pub(crate) fn operations(document: &Value) -> Result<Vec<Operation>, ProbeError>
             let item = item.resolved()?;
             for method in METHODS {
                 if let Some(operation) = item.member(method) {
+                    let method = method.to_ascii_uppercase();
+                    operations.push(read(&root, format, path, &method, &item, &operation)?);
+                }
+            }
+            // All other methods, since OpenAPI 3.2. They are sent as the document spells them.
+            if let Some(additional) = item.member("additionalOperations") {
+                for (method, operation) in additional.members()? {
                     operations.push(read(&root, format, path, method, &item, &operation)?);
                 }
             }
@@ -102,7 +109,6 @@ fn read(
     operation: &Node<'_>,
 ) -> Result<Operation, ProbeError> {
     operation.object()?;
-    let method = method.to_ascii_uppercase();
     let name = format!("{method} {path}");
     let method =
         Method::from_bytes(method.as_bytes()).map_err(|_| operation.error("has no method of HTTP"))?;

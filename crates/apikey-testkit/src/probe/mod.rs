@@ -55,9 +55,10 @@
 //!
 //! # What it reads
 //!
-//! OpenAPI 3.0 to 3.2 and Swagger 2.0, as JSON. It takes these schemes: `http` with `bearer` or `basic` (the key is the user
-//! name), and `apiKey` in a header, the query or a cookie. `oauth2` and `openIdConnect` count as `bearer` if an
-//! operation asks for scopes and takes no API key besides. All others are notes.
+//! OpenAPI 3.0 to 3.2 and Swagger 2.0, as JSON, with the operations of other methods (`additionalOperations`). It takes
+//! these schemes: `http` with `bearer` or `basic` (the key is the user name), and `apiKey` in a header, the query or a
+//! cookie. `oauth2` and `openIdConnect` count as `bearer` if an operation asks for scopes and takes no API key besides. All
+//! others are notes.
 //!
 //! It fills path parameters, required parameters and bodies from `example`, `examples`, `default`, `enum` and the type. If
 //! a server refuses a request before it looks at the key, an `example` helps.

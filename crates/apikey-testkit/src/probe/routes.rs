@@ -30,8 +30,9 @@ impl Route {
 
 /// Reports every route that no operation describes. It asks the server for each, without a key.
 pub(crate) async fn check(run: &mut Run<'_>, routes: &[Route], operations: &[Operation]) {
-    let documented =
-        operations.iter().map(|operation| (operation.method.to_string(), operation.template.shape()));
+    let documented = operations
+        .iter()
+        .map(|operation| (operation.method.as_str().to_ascii_uppercase(), operation.template.shape()));
     let mut known: BTreeSet<(String, String)> = documented.collect();
     let own: BTreeSet<(String, String)> = routes.iter().map(Route::key).collect();
     for route in routes {

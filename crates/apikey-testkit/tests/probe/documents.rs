@@ -4,8 +4,8 @@ use apikey_testkit::probe::{FindingKind::*, Probe};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::server::{Place, Route};
-use crate::{assert_finds, bearer, document, probed};
+use crate::server::{Place, Route, Server};
+use crate::{assert_finds, bearer, document, found, probed};
 
 const SERVER: &str = "http://127.0.0.1:9";
 
@@ -86,6 +86,25 @@ async fn references_are_followed() {
     document["components"]["securitySchemes"]["alias"] =
         json!({"$ref": "#/components/securitySchemes/bearer"});
     assert_finds(&probed(&document, vec![reader()]).await, &[], &["after 5 requests"]);
+}
+
+#[tokio::test]
+async fn operations_of_other_methods_are_checked() {
+    let mut document = document(&[("GET", "/data", bearer(&[&["read"]]))]);
+    document["openapi"] = json!("3.2.0");
+    document["paths"]["/data"]["additionalOperations"] =
+        json!({"COPY": bearer(&[&["write"]]), "Move": bearer(&[&["write"]])});
+    let other = |method| Route::new(method, "/data", &[&["write"]]);
+    let report = probed(&document, vec![reader(), other("COPY"), other("Move")]).await;
+    assert_finds(&report, &[], &["0 findings in 3 operations, after 15 requests"]);
+
+    let open = other("COPY").with(|route| route.guarded = false);
+    let emulator = crate::emulator().await;
+    let server = Server::start(&emulator, vec![reader(), open, other("Move")]).await;
+    let probe = Probe::new(&document, &server.url()).unwrap();
+    let routes = ["GET", "COPY", "Move"].map(|method| (method, "/data"));
+    let report = probe.routes(routes).run(&emulator).await;
+    assert_eq!(found(&report), [(Unguarded, "COPY /data")], "{report}");
 }
 
 #[tokio::test]
@@ -212,6 +231,16 @@ fn a_malformed_document_is_refused_with_the_pointer() {
             "/paths/~1a~1b/get/requestBody/$ref",
             "refers to another file",
         ),
+        (
+            with("/paths/~1a~1b", json!({"additionalOperations": {"A B": {}}})),
+            "/paths/~1a~1b/additionalOperations/A B",
+            "has no method of HTTP",
+        ),
+        (
+            with("/paths/~1a~1b", json!({"additionalOperations": []})),
+            "/paths/~1a~1b/additionalOperations",
+            "must be an object",
+        ),
         (with("/paths/~1a~1b", json!({"$ref": "#/paths/~1a~1b"})), "/paths/~1a~1b", "perhaps a circle"),
         (json!({"openapi": "3.0.0", "paths": {"a": {}}}), "/paths/a", "starts with `/`"),
         (
@@ -265,6 +294,7 @@ fn a_run_can_move_between_threads() {
 fn parts() -> impl Strategy<Value = Value> {
     let names = [
         "$ref",
+        "additionalOperations",
         "allOf",
         "anyOf",
         "application/json",
