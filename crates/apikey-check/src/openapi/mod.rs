@@ -92,9 +92,10 @@ pub(crate) async fn run(task: &Task) -> Result<bool, String> {
     Ok(report.is_clean())
 }
 
-/// Variables with which a server asks for more than an emulator knows, or not for keys of the emulator.
-const UNSET: [&str; 4] =
-    ["KINDE_API_ID", "KINDE_ISSUER_URL", "KINDE_M2M_CLIENT_ID", "KINDE_M2M_CLIENT_SECRET"];
+/// Variables with which a server asks for more than an emulator knows, asks another Kinde, or asks without the token
+/// that the emulator demands.
+const UNSET: [&str; 5] =
+    ["APIKEY_AUTH", "KINDE_API_ID", "KINDE_ISSUER_URL", "KINDE_M2M_CLIENT_ID", "KINDE_M2M_CLIENT_SECRET"];
 
 fn tell_environment(environment: &[(&str, String)], server: &Server) {
     tell("Start the server with this environment. It is of the emulator, and opens nothing else:");

@@ -104,6 +104,26 @@ async fn a_route_that_the_document_lacks_is_found() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn no_setting_of_the_shell_spoils_a_probe() {
+    let listen = free_address();
+    let unset =
+        ["APIKEY_AUTH", "KINDE_API_ID", "KINDE_ISSUER_URL", "KINDE_M2M_CLIENT_ID", "KINDE_M2M_CLIENT_SECRET"];
+    let environment: Environment = [("PATH", "/usr/bin:/bin")]
+        .into_iter()
+        .chain(unset.map(|name| (name, "none")))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    // The command ends before it listens, so the probe fails. What counts is what the command was given.
+    let ran = run(&environment, &["openapi", &url(listen), "--", "env"], "").await;
+    let given: Vec<&str> = ran.stderr.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    assert!(given.contains(&"KINDE_DOMAIN") && given.contains(&"PATH"), "{ran:?}");
+    for name in unset {
+        assert!(!given.contains(&name), "{name}: {ran:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn what_the_command_has_started_ends_with_it() {
     // The second one and its server do not end when they are asked to.
     for script in ["\"$0\" \"$@\" & wait", "trap '' TERM; \"$0\" \"$@\" & wait"] {
