@@ -65,7 +65,8 @@
 //!   added with `route` or `web::resource` is not in the document.
 //! - Parameters, bodies and answers of your own are utoipa's matter.
 //!
-//! `apikey-check openapi` and `apikey_testkit::probe` compare a document with the server that runs. They find all of that.
+//! `apikey-check openapi` and `apikey_testkit::probe` compare a document with the server that runs. They find all of
+//! that if you give them a list of the server's routes. Without one, they do not see a route that the document lacks.
 
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::Method;

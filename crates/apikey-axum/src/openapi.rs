@@ -58,7 +58,8 @@
 //!   is registered with `routes!` or `route`, the document says that it is open, or does not know it.
 //! - Parameters, bodies and answers of your own are utoipa's matter.
 //!
-//! `apikey-check openapi` and `apikey_testkit::probe` compare a document with the server that runs. They find all of that.
+//! `apikey-check openapi` and `apikey_testkit::probe` compare a document with the server that runs. They find all of
+//! that if you give them a list of the server's routes. Without one, they do not see a route that the document lacks.
 
 pub use apikey_openapi::*;
 #[doc(hidden)]

@@ -6,7 +6,7 @@
 //! environment  ok      KINDE_DOMAIN names example.kinde.com; keys are verified with a token
 //! address      ok      192.0.2.1
 //! connection   ok      port 443 of 192.0.2.1 answers
-//! TLS          ok      Kinde's certificate is trusted
+//! TLS          ok      the certificate is trusted
 //! token        FAILED  Kinde grants no token: invalid_client; check KINDE_MANAGEMENT_CLIENT_ID and KINDE_MANAGEMENT_CLIENT_SECRET
 //! scope        -       not tried
 //! verify       -       not tried
