@@ -1,7 +1,7 @@
 //! Makes every guard of a reference server a switch, so that one build has all mutants (mutant schemata).
 //!
 //! It reads the sources of the reference servers. In each handler, the type `T` of the key argument becomes `Switch<N, T>`. Each policy by value
-//! becomes `policy(N, ..)`. On warp, each filter that requires a key becomes `scoped(N, ..)` or `api_key(N, ..)`.
+//! becomes `SWITCHES.policy(N, ..)`. On warp, each filter for a key becomes `scoped(N, ..)`, `api_key(N, ..)` or `optional_api_key(N, ..)`.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -54,7 +54,7 @@ impl Switched {
             };
             let span = key..end_of(source, key);
             let guard = &source[span.clone()];
-            if guard.starts_with("Scoped<") || guard == "ApiKey" {
+            if guard.starts_with("Scoped<") || ["ApiKey", "MaybeApiKey"].contains(&guard) {
                 changes.push((span, format!("super::Switch<{}, {guard}>", self.names.len())));
                 let name = source[start + "fn ".len()..].split(['(', '<']).next().unwrap_or_default();
                 self.names.push(name.to_owned());
@@ -68,16 +68,19 @@ impl Switched {
         let mut changes = Vec::new();
         for (start, _) in source.match_indices("(Policy::").map(|(start, found)| (start + 1, found)) {
             let span = start..end_of(source, start);
-            changes.push((span.clone(), format!("super::policy({}, {})", self.names.len(), &source[span])));
+            changes.push((
+                span.clone(),
+                format!("super::SWITCHES.policy({}, {})", self.names.len(), &source[span]),
+            ));
             self.names.push(String::new());
         }
         replaced(source, changes)
     }
 
-    /// The filters that require a key.
+    /// The filters for keys.
     fn filters(&mut self, source: &str) -> String {
         let mut changes = Vec::new();
-        for name in ["(scoped(", "(api_key("] {
+        for name in ["(scoped(", "(api_key(", "(optional_api_key("] {
             for (start, _) in source.match_indices(name) {
                 let arguments = start + name.len();
                 let switch = format!("(super::{}{}, ", &name[1..], self.names.len());

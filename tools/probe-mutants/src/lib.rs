@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use apikey_core::Policy;
+use apikey_core::{KeyArgument, Policy};
 
 /// The guards of one server, each of which can be made wrong.
 #[derive(Debug, Default)]
@@ -11,8 +11,37 @@ pub struct Switches(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    guards: BTreeMap<usize, Policy>,
+    guards: BTreeMap<usize, Guard>,
     wrong: Option<(usize, Wrong)>,
+}
+
+/// What a guard asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// What a key must satisfy.
+    pub policy: Policy,
+    /// Whether a request without a key is let in.
+    pub is_optional: bool,
+}
+
+impl Guard {
+    /// Asks for a key.
+    #[must_use]
+    pub const fn required(policy: Policy) -> Self {
+        Self { policy, is_optional: false }
+    }
+
+    /// Lets requests without a key in, and those with any key that was issued.
+    #[must_use]
+    pub const fn optional() -> Self {
+        Self { policy: Policy::any_key(), is_optional: true }
+    }
+
+    /// What a key argument asks for.
+    #[must_use]
+    pub fn of<T: KeyArgument>() -> Self {
+        Self { policy: T::POLICY.clone(), is_optional: T::IS_OPTIONAL }
+    }
 }
 
 /// What is wrong with a guard.
@@ -20,8 +49,8 @@ struct State {
 pub struct Wrong {
     /// In words.
     pub what: String,
-    /// What it asks for instead. `None` lets everybody in, also without a key.
-    pub policy: Option<Policy>,
+    /// What it asks for instead. `None` lets everybody in, without a key and with any text as a key.
+    pub guard: Option<Guard>,
 }
 
 impl Switches {
@@ -31,14 +60,19 @@ impl Switches {
         Self(Mutex::new(State { guards: BTreeMap::new(), wrong: None }))
     }
 
-    /// What this guard asks for: `policy`, unless it is the wrong one.
-    pub fn guard(&self, number: usize, policy: &Policy) -> Option<Policy> {
+    /// What the guard with this number asks for: `right`, unless it is the wrong one.
+    pub fn guard(&self, number: usize, right: &Guard) -> Option<Guard> {
         let mut state = self.state();
-        state.guards.entry(number).or_insert_with(|| policy.clone());
+        state.guards.entry(number).or_insert_with(|| right.clone());
         match &state.wrong {
-            Some((wrong, change)) if *wrong == number => change.policy.clone(),
-            _ => Some(policy.clone()),
+            Some((wrong, change)) if *wrong == number => change.guard.clone(),
+            _ => Some(right.clone()),
         }
+    }
+
+    /// The same for a policy by value. It takes any key if it is dropped.
+    pub fn policy(&self, number: usize, policy: Policy) -> Policy {
+        self.guard(number, &Guard::required(policy)).map_or(Policy::any_key(), |guard| guard.policy)
     }
 
     /// Makes one guard wrong, or none.
@@ -47,7 +81,7 @@ impl Switches {
     }
 
     /// The guards that a running server has shown so far.
-    pub fn guards(&self) -> BTreeMap<usize, Policy> {
+    pub fn guards(&self) -> BTreeMap<usize, Guard> {
         self.state().guards.clone()
     }
 
@@ -59,12 +93,20 @@ impl Switches {
 /// A scope that no guard of the reference servers asks for.
 const OTHER: &str = "read:invoices";
 
-/// Every way in which a guard with this policy can be wrong.
+/// Every way in which this guard can be wrong.
 ///
 /// # Panics
-/// If the policy has too many alternatives.
+/// If its policy has too many alternatives.
 #[must_use]
-pub fn wrongs(policy: &Policy) -> Vec<Wrong> {
+pub fn wrongs(guard: &Guard) -> Vec<Wrong> {
+    let mut wrongs = vec![Wrong { what: "dropped".to_owned(), guard: None }];
+    let mut add =
+        |what: String, policy: Policy| wrongs.push(Wrong { what, guard: Some(Guard::required(policy)) });
+    let policy = &guard.policy;
+    if guard.is_optional {
+        add("a key is demanded".to_owned(), policy.clone());
+        return wrongs;
+    }
     let alternatives = policy.alternatives().expect("the policies of servers are short").into_iter();
     let owned = |scopes: Vec<&str>| scopes.into_iter().map(str::to_owned).collect();
     let alternatives: Vec<Vec<String>> = alternatives.map(owned).collect();
@@ -77,8 +119,6 @@ pub fn wrongs(policy: &Policy) -> Vec<Wrong> {
     let build = |owners: &[Policy], alternatives: &[Vec<String>]| {
         Policy::all(owners.iter().cloned().chain([Policy::any(alternatives.iter().map(Policy::all))]))
     };
-    let mut wrongs = vec![Wrong { what: "dropped".to_owned(), policy: None }];
-    let mut add = |what: String, policy: Policy| wrongs.push(Wrong { what, policy: Some(policy) });
     let scopes: Vec<String> = policy.scopes().into_iter().map(str::to_owned).collect();
     if !scopes.is_empty() || !owners.is_empty() {
         add("any key is enough".to_owned(), Policy::any_key());
@@ -140,8 +180,8 @@ mod tests {
             Policy::user_key().and("read:users"),
         ];
         for policy in policies {
-            for wrong in wrongs(&policy) {
-                let Some(changed) = wrong.policy else { continue };
+            for wrong in wrongs(&Guard::required(policy.clone())) {
+                let Some(Guard { policy: changed, .. }) = wrong.guard else { continue };
                 let differs = (0..1_u32 << scopes.len()).any(|set| {
                     let held = scopes.iter().enumerate().filter(|(place, _)| set & (1 << place) != 0);
                     let key = || Verification::active("k").with_scopes(held.clone().map(|(_, scope)| *scope));
@@ -155,5 +195,11 @@ mod tests {
                 assert!(differs, "{policy} and {changed}: {}", wrong.what);
             }
         }
+    }
+
+    #[test]
+    fn an_optional_guard_can_be_dropped_or_demand_a_key() {
+        let changed: Vec<_> = wrongs(&Guard::optional()).into_iter().map(|wrong| wrong.guard).collect();
+        assert_eq!(changed, [None, Some(Guard::required(Policy::any_key()))]);
     }
 }

@@ -8,6 +8,7 @@ mod on_axum;
 mod on_rocket;
 mod on_warp;
 mod server;
+mod switch;
 
 use apikey_core::{Authenticator, KindeSettings, KindeVerifier};
 use apikey_testkit::emulator::Emulator;
@@ -77,14 +78,17 @@ async fn check(Subject { reference, switched, bare, switches, handlers }: Subjec
         assert!(report.is_clean() && report.operations() == bench.routes.len(), "{report}");
     }
     let (mut mutants, guards) = (0, switches.guards());
-    assert!(guards.len() >= 7, "there are only {} guards", guards.len());
-    for (number, policy) in guards {
+    assert!(guards.len() >= 8, "there are only {} guards", guards.len());
+    assert!(guards.values().any(|guard| guard.is_optional), "there is no optional guard");
+    for (number, guard) in guards {
         let operation = bench.operation(handlers.get(number).copied().unwrap_or_default());
+        // What the probe says if nothing looks at keys.
+        let unguarded = if guard.is_optional { FindingKind::KeyNotVerified } else { FindingKind::Unguarded };
         // A policy by value stands in front of a handler that takes any key.
         let is_behind = bare.is_some() && operation.is_none();
-        for wrong in wrongs(&policy) {
+        for wrong in wrongs(&guard) {
             let what = format!("{}: {}", operation.as_deref().unwrap_or("a policy by value"), wrong.what);
-            let is_dropped = wrong.policy.is_none();
+            let is_dropped = wrong.guard.is_none();
             if is_dropped && is_behind {
                 continue; // see the bare server
             }
@@ -99,7 +103,7 @@ async fn check(Subject { reference, switched, bare, switches, handlers }: Subjec
             let found = report.findings().iter().any(|finding| {
                 finding.kind() != FindingKind::NotChecked
                     && (operation.is_none() || finding.operation() == operation.as_deref())
-                    && (!is_dropped || finding.kind() == FindingKind::Unguarded)
+                    && (!is_dropped || finding.kind() == unguarded)
             });
             if !found || !is_alone {
                 missed.push(format!("{what}: {report}"));

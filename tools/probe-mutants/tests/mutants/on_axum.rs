@@ -1,11 +1,9 @@
 //! axum.
 
-use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::ops::Deref;
 
-use apikey_axum::{ApiKey, Rejection};
-use apikey_core::{Authenticator, KeyArgument, Policy, Verification, VerifiedKey};
+use apikey_axum::{ApiKey, MaybeApiKey, Rejection};
+use apikey_core::{Authenticator, KeyArgument};
 use axum::Router;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
@@ -13,42 +11,12 @@ use example_shared::Store;
 use probe_mutants::Switches;
 
 use crate::server::{Server, listener, runtime};
+use crate::switch::Switch;
 use crate::{Subject, check};
 
 include!(concat!(env!("OUT_DIR"), "/axum.rs"));
 
 static SWITCHES: Switches = Switches::new();
-
-/// The key argument `T`, which is the guard with this number.
-struct Switch<const NUMBER: usize, T>(VerifiedKey, PhantomData<fn() -> T>);
-
-impl<const NUMBER: usize, T> Switch<NUMBER, T> {
-    fn of(key: VerifiedKey) -> Self {
-        Self(key, PhantomData)
-    }
-}
-
-impl<const NUMBER: usize, T> Deref for Switch<NUMBER, T> {
-    type Target = VerifiedKey;
-
-    fn deref(&self) -> &VerifiedKey {
-        &self.0
-    }
-}
-
-impl<const NUMBER: usize, T: KeyArgument> KeyArgument for Switch<NUMBER, T> {
-    const POLICY: &'static Policy = T::POLICY;
-    const IS_OPTIONAL: bool = T::IS_OPTIONAL;
-}
-
-/// The policy by value with this number.
-fn policy(number: usize, policy: Policy) -> Policy {
-    SWITCHES.guard(number, &policy).unwrap_or_else(Policy::any_key)
-}
-
-fn nobody() -> VerifiedKey {
-    VerifiedKey::assume_verified(Verification::active("nobody"))
-}
 
 impl<S, const NUMBER: usize, T> FromRequestParts<S> for Switch<NUMBER, T>
 where
@@ -59,10 +27,13 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let Some(policy) = SWITCHES.guard(NUMBER, T::POLICY) else { return Ok(Self::of(nobody())) };
+        let Some(guard) = Self::guard(&SWITCHES) else { return Ok(Self::of_nobody()) };
+        if guard.is_optional {
+            return Ok(Self::of(MaybeApiKey::from_request_parts(parts, state).await?.into_key()));
+        }
         let key = <ApiKey as FromRequestParts<S>>::from_request_parts(parts, state).await?.into_key();
-        apikey_axum::Authenticator::from_ref(state).authorize(&key, &policy)?;
-        Ok(Self::of(key))
+        apikey_axum::Authenticator::from_ref(state).authorize(&key, &guard.policy)?;
+        Ok(Self::of(Some(key)))
     }
 }
 

@@ -1,11 +1,9 @@
 //! Rocket.
 
 use std::collections::HashSet;
-use std::marker::PhantomData;
-use std::ops::Deref;
 
-use apikey_core::{Authenticator, Denial, KeyArgument, Policy, Verification, VerifiedKey};
-use apikey_rocket::ApiKey;
+use apikey_core::{Authenticator, Denial, KeyArgument};
+use apikey_rocket::{ApiKey, MaybeApiKey};
 use example_shared::Store;
 use probe_mutants::Switches;
 use rocket::config::{Config, LogLevel, Shutdown};
@@ -15,42 +13,12 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::{Build, Request, Rocket};
 
 use crate::server::{Server, runtime};
+use crate::switch::Switch;
 use crate::{Subject, check};
 
 include!(concat!(env!("OUT_DIR"), "/rocket.rs"));
 
 static SWITCHES: Switches = Switches::new();
-
-/// The key argument `T`, which is the guard with this number.
-struct Switch<const NUMBER: usize, T>(VerifiedKey, PhantomData<fn() -> T>);
-
-impl<const NUMBER: usize, T> Switch<NUMBER, T> {
-    fn of(key: VerifiedKey) -> Self {
-        Self(key, PhantomData)
-    }
-}
-
-impl<const NUMBER: usize, T> Deref for Switch<NUMBER, T> {
-    type Target = VerifiedKey;
-
-    fn deref(&self) -> &VerifiedKey {
-        &self.0
-    }
-}
-
-impl<const NUMBER: usize, T: KeyArgument> KeyArgument for Switch<NUMBER, T> {
-    const POLICY: &'static Policy = T::POLICY;
-    const IS_OPTIONAL: bool = T::IS_OPTIONAL;
-}
-
-/// The policy by value with this number.
-fn policy(number: usize, policy: Policy) -> Policy {
-    SWITCHES.guard(number, &policy).unwrap_or_else(Policy::any_key)
-}
-
-fn nobody() -> VerifiedKey {
-    VerifiedKey::assume_verified(Verification::active("nobody"))
-}
 
 /// Refuses as a guard does that asks for any key, or with the status of the denial.
 #[rocket::async_trait]
@@ -58,18 +26,21 @@ impl<'r, const NUMBER: usize, T: KeyArgument> FromRequest<'r> for Switch<NUMBER,
     type Error = Denial;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Denial> {
-        let Some(policy) = SWITCHES.guard(NUMBER, T::POLICY) else {
-            return Outcome::Success(Self::of(nobody()));
+        let Some(guard) = Self::guard(&SWITCHES) else { return Outcome::Success(Self::of_nobody()) };
+        let key = match guard.is_optional {
+            true => MaybeApiKey::from_request(request).await.map(MaybeApiKey::into_key),
+            false => ApiKey::from_request(request).await.map(|key| Some(key.into_key())),
         };
-        let key = match ApiKey::from_request(request).await {
-            Outcome::Success(key) => key.into_key(),
+        let key = match key {
+            Outcome::Success(Some(key)) => key,
+            Outcome::Success(None) => return Outcome::Success(Self::of(None)),
             Outcome::Error((status, refused)) => {
                 return Outcome::Error((status, refused.denial().clone()));
             }
             Outcome::Forward(status) => return Outcome::Forward(status),
         };
-        match request.rocket().state::<Authenticator>().unwrap().authorize(&key, &policy) {
-            Ok(()) => Outcome::Success(Self::of(key)),
+        match request.rocket().state::<Authenticator>().unwrap().authorize(&key, &guard.policy) {
+            Ok(()) => Outcome::Success(Self::of(Some(key))),
             Err(denial) => {
                 let status = Status::new(denial.status());
                 request.local_cache(|| Refused(Some(denial.clone())));

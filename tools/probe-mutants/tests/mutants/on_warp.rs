@@ -2,14 +2,15 @@
 
 use std::convert::Infallible;
 
-use apikey_core::{Authenticator, Policy, TypedPolicy, Verification, VerifiedKey};
-use apikey_warp::{ApiKey, Scoped};
+use apikey_core::{Authenticator, Policy, TypedPolicy};
+use apikey_warp::{ApiKey, MaybeApiKey, Scoped};
 use example_shared::Store;
-use probe_mutants::Switches;
+use probe_mutants::{Guard, Switches};
 use warp::filters::BoxedFilter;
 use warp::{Filter, Rejection, Reply};
 
 use crate::server::{Server, listener, runtime};
+use crate::switch::nobody;
 use crate::{Subject, check};
 
 include!(concat!(env!("OUT_DIR"), "/warp.rs"));
@@ -18,13 +19,20 @@ static SWITCHES: Switches = Switches::new();
 
 /// The filter that requires a key, which is the guard with this number.
 fn api_key(number: usize, keys: &apikey_warp::Authenticator, policy: Policy) -> BoxedFilter<(ApiKey,)> {
-    match SWITCHES.guard(number, &policy) {
-        Some(policy) => apikey_warp::api_key(keys, policy).boxed(),
-        None => {
-            let nobody = || ApiKey::from(VerifiedKey::assume_verified(Verification::active("nobody")));
-            warp::any().map(nobody).boxed()
-        }
+    match SWITCHES.guard(number, &Guard::required(policy)) {
+        Some(guard) => apikey_warp::api_key(keys, guard.policy).boxed(),
+        None => warp::any().map(|| ApiKey::from(nobody())).boxed(),
     }
+}
+
+/// The filter that takes requests without a key, too.
+fn optional_api_key(number: usize, keys: &apikey_warp::Authenticator) -> BoxedFilter<(MaybeApiKey,)> {
+    let key = match SWITCHES.guard(number, &Guard::optional()) {
+        Some(guard) if guard.is_optional => return apikey_warp::optional_api_key(keys).boxed(),
+        Some(guard) => apikey_warp::api_key(keys, guard.policy).boxed(),
+        None => warp::any().map(|| ApiKey::from(nobody())).boxed(),
+    };
+    key.map(|key: ApiKey| MaybeApiKey::from(Some(key.into_key()))).boxed()
 }
 
 /// The same for a typed policy.
