@@ -47,10 +47,10 @@ fn is_before_a_function(text: &str) -> bool {
     text.split_whitespace().all(|word| matches!(word, "pub" | "async" | "pub(crate)" | "pub(super)"))
 }
 
-/// The tests of what ships.
+/// The tests of what ships, and of what checks it.
 fn all_tests(workspace: &Workspace) -> BTreeSet<String> {
-    let files = rust_files(&workspace.root.join("crates"));
-    files.iter().flat_map(|file| tests(file, &read_to_string(file).unwrap())).collect()
+    let files = ["crates", "tools"].map(|folder| rust_files(&workspace.root.join(folder)));
+    files.iter().flatten().flat_map(|file| tests(file, &read_to_string(file).unwrap())).collect()
 }
 
 #[test]
