@@ -177,3 +177,36 @@ fn member<'a>(body: &'a Value, name: &str) -> Option<&'a Value> {
     let within = || body.as_object()?.values().find_map(|value| value.get(name));
     body.get(name).or_else(within)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_read_only_if_it_looks_like_one() {
+        assert_eq!(code(&json!({"code": "KEY_2"})).as_deref(), Some("KEY_2"));
+        assert_eq!(code(&json!({"detail": {"code": "KEY_2"}})).as_deref(), Some("KEY_2"));
+        for odd in [json!("k_live_x"), json!(""), json!("A".repeat(65)), json!(1)] {
+            assert_eq!(code(&json!({ "code": odd })), None);
+        }
+    }
+
+    #[test]
+    fn required_scopes_are_texts_or_not_read() {
+        let read = |scopes: Value| required_scopes(&json!({ "required_scopes": scopes }));
+        assert_eq!(read(json!(["b", "a", "b"])), Some(["a", "b"].map(str::to_owned).into()));
+        assert_eq!(read(json!([])), Some(BTreeSet::new()));
+        for odd in [json!(["a", 1]), json!("a"), json!(null)] {
+            assert_eq!(read(odd), None);
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_port_is_told_apart() {
+        for (authority, expected) in [("a", false), ("a:80", true), ("[::1]", false), ("[::1]:80", true)] {
+            assert_eq!(has_port(authority), expected, "{authority}");
+        }
+    }
+}

@@ -113,7 +113,7 @@ impl Check<'_, '_> {
         if let_in.is_empty() && !way.admits(&BTreeSet::new()) {
             let_in.extend(self.similar(index, way, full).await?);
         }
-        self.too_open(way, &let_in, full);
+        self.too_open(way, &let_in);
         self.too_strict(way, &refused);
         if let Some(named) = named {
             self.find(
@@ -151,7 +151,7 @@ impl Check<'_, '_> {
         Ok(opened)
     }
 
-    fn too_open(&mut self, way: &Way, let_in: &[(BTreeSet<String>, Reply)], full: Option<&Reply>) {
+    fn too_open(&mut self, way: &Way, let_in: &[(BTreeSet<String>, Reply)]) {
         if let_in.is_empty() {
             return;
         }
@@ -162,7 +162,7 @@ impl Check<'_, '_> {
             answers(let_in, "is let in"),
             asked(way)
         );
-        if let_in.iter().all(|(_, reply)| !is_success(reply)) && full.is_some_and(|full| !is_success(full)) {
+        if let_in.iter().all(|(_, reply)| !is_success(reply)) {
             text += ". If the server refuses the request before it looks at scopes, give the document an `example` that it takes";
         }
         self.find(FindingKind::TooOpen, text);

@@ -205,6 +205,13 @@ async fn a_server_that_asks_another_kinde_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_server_that_has_asked_is_told_so() {
+    let route = reader().with(|route| (route.scopes, route.insufficient) = (vec![vec!["nobody"]], 401));
+    let words = "is refused (401 INSUFFICIENT_SCOPE). The server has asked the emulator about it";
+    assert_finds(&probed(&one(), vec![route]).await, &[TooStrict], &[words]);
+}
+
+#[tokio::test]
 async fn no_key_is_in_a_report() {
     let emulator = emulator().await;
     let server = Server::start(&emulator, vec![reader().with(|route| route.refusal = Refusal::Echo)]).await;

@@ -202,6 +202,14 @@ fn a_malformed_document_is_refused_with_the_pointer() {
             "and not header, query or cookie",
         ),
         (
+            with(
+                "/components/securitySchemes/bearer",
+                json!({"type": "apiKey", "in": "cookie", "name": "a;b"}),
+            ),
+            "/components/securitySchemes/bearer",
+            "is no name of a cookie",
+        ),
+        (
             operation(json!({"x-apikey-owner": "user"})),
             "/paths/~1a~1b/get/x-apikey-owner",
             "must be an array",

@@ -204,6 +204,13 @@ async fn every_kind_of_readable_refusal_is_read() {
     for refusal in [Refusal::Json, Refusal::Problem, Refusal::Detail] {
         flaw(|route| route.refusal = refusal, &[], &[]).await;
     }
+    let document =
+        document(&[("POST", "/data", bearer(&[&["a", "b"]])), ("HEAD", "/data", bearer(&[&["a"]]))]);
+    let silent = |method, scopes: &[&'static str]| {
+        Route::new(method, "/data", &[scopes]).with(|route| route.refusal = Refusal::Text)
+    };
+    let report = probed(&document, vec![silent("POST", &["a", "b"]), silent("HEAD", &["a"])]).await;
+    assert_finds(&report, &[], &["was compared: POST /data\n"]);
     for refusal in [Refusal::Text, Refusal::Endless] {
         flaw(|route| route.refusal = refusal, &[], &["note: refusals for lack of scopes", ": POST /data"])
             .await;

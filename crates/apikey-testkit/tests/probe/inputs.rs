@@ -69,6 +69,7 @@ async fn parameters_are_filled() {
         {"in": "query", "name": "left out", "schema": {"type": "string"}},
         {"in": "header", "name": "X-Tenant", "required": true, "schema": {"type": "integer", "minimum": 5}},
         {"in": "header", "name": "Authorization", "required": true, "example": "Bearer of the document"},
+        {"in": "cookie", "name": "no;token", "required": true},
         {"in": "cookie", "name": "session", "required": true, "schema": {"type": "boolean"}},
     ]});
     let request = first("GET", "/a/{stated}/{typed}/{unknown}", operation).await;
