@@ -62,7 +62,8 @@
 //! - Nothing reads [`ApiKeys::require`](crate::ApiKeys::require) around routes of Rocket's `routes!`, or what a handler or a fairing checks itself.
 //! - Parameters, bodies and answers of your own are utoipa's matter.
 //!
-//! `apikey-check openapi` and `apikey_testkit::probe` compare a document with the server that runs. They find all of that.
+//! `apikey-check openapi` and `apikey_testkit::probe` compare a document with the server that runs. Given the list of routes that
+//! [`mounted`] makes, they find all of that.
 
 use apikey_core::{Policy, path_template};
 pub use apikey_openapi::*;
@@ -198,7 +199,7 @@ mod tests {
     use utoipa::openapi::{Info, Paths};
 
     use super::*;
-    use crate::{ApiKey, MaybeApiKey, guarded, open};
+    use crate::{ApiKey, MaybeApiKey};
 
     #[utoipa::path(get, path = "", responses((status = 200, description = "The first page")))]
     #[get("/")]

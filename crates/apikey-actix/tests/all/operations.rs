@@ -32,7 +32,7 @@ async fn one_of_several_patterns_opens_no_other() {
 async fn a_middleware_that_can_not_know_the_route_lets_nobody_in() {
     let keys = keys();
     let versioned = web::scope("/api").guard(guard::Header("x-v", "2"));
-    let plain = || web::get().to(|| async { HttpResponse::Ok() });
+    let plain = || web::get().to(|| async { HttpResponse::Ok().finish() });
     let app = App::new()
         .service(versioned.service(web::resource("/{kind}").route(plain())))
         .service(

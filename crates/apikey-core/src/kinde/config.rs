@@ -8,7 +8,7 @@ use reqwest::Url;
 
 use super::addresses::check_addresses;
 use super::api_id::check_api_id;
-use super::binding::ApiKeysUrl;
+use super::api_keys_url::ApiKeysUrl;
 use super::domain::{authority, base_url};
 use super::proxy::ProxySetting;
 use super::secret::Secret;

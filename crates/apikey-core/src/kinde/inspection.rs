@@ -10,7 +10,7 @@ use reqwest::{Client, Method, Request, Url};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::binding::ApiKeysUrl;
+use super::api_keys_url::ApiKeysUrl;
 use super::client_factory::ClientFactory;
 use super::config::{KindeSettings, MachineToMachine};
 use super::endpoint::Question;

@@ -5,6 +5,7 @@ mod addresses;
 mod age;
 mod api_id;
 mod api_key_response;
+mod api_keys_url;
 mod binding;
 mod client_factory;
 mod config;
