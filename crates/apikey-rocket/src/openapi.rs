@@ -32,7 +32,7 @@
 //!     let mut document = Api::openapi();
 //!     let rocket = rocket::build().attach(ApiKeys::fairing(keys.clone()));
 //!     let rocket = guarded![user].mount(rocket, "/v1", &mut document);
-//!     // A policy by value, for a group: it guards the routes, and the document says what it asks.
+//!     // A policy by value, for a group. The group guards the routes, and the document says what the policy asks for.
 //!     let rocket = guarded![remove_all].require(Policy::all(["admin"])).mount(rocket, "/v1", &mut document);
 //!     let rocket = open![health].mount(rocket, "/", &mut document); // open to everybody, also in the document
 //!     openapi::complete(&mut document, &keys)?;

@@ -55,7 +55,7 @@
 //! - The security schemes and the examples come from the [`Authenticator`]: its locations for keys, its realm and its form of
 //!   denials.
 //! - Method and path stand twice: in utoipa's attribute and in the filter. Nothing compares the two, and nothing knows a route whose handler you
-//!   don't list. [`Policy::kinde_operation`](crate::Policy::kinde_operation) does not work in warp, for the same reason.
+//!   don't list. [`Policy::kinde_operation`](crate::Policy::kinde_operation) does not work on warp, because warp tells no filter which route matched.
 //! - A filter that you put in front elsewhere ([`require`](crate::require)) is not read.
 //! - Parameters, bodies and answers of your own are utoipa's matter.
 //!

@@ -51,7 +51,7 @@ impl Binding {
         read_api_key_response(head, body, &self.api_id, verified, names)
     }
 
-    /// Says what is checked, for the other instances of a fleet.
+    /// What this binding checks, in a text that the other instances of a fleet compare with theirs.
     pub(super) fn statement(&self) -> String {
         format!("api:{}", self.api_id)
     }

@@ -35,10 +35,12 @@ impl Policy {
     /// The key carries the scope that Kinde makes for the operation that the request asks for, when it imports the OpenAPI
     /// document of this API. For `GET /users/{userId}` that is `get:users_userid` (Kinde's documentation of imports).
     ///
-    /// The operation is the method and the template of the matched route. So this works where the framework tells the route:
-    /// in extractors of axum, actix-web and Rocket, and in layers of a route. `HEAD` asks for the scope of
-    /// `GET`. If the route is not known, or if it is not known how Kinde names its scope, the caller gets a 500, and the log says what to
-    /// change. For warp, which tells no route, use [`kinde_operation_of`](Self::kinde_operation_of).
+    /// The operation is the method and the template of the route whose handler answers. axum, actix-web and Rocket tell the route
+    /// to extractors, and to a layer around one route. actix-web tells it neither to a middleware around a scope or an app, nor for the
+    /// second of several patterns of one resource. `HEAD` asks for the scope of `GET`.
+    ///
+    /// If the route is not certain, or if it is not known how Kinde names its scope, a good key gets a 500, and the log says what
+    /// to change. For warp, which tells no route, use [`kinde_operation_of`](Self::kinde_operation_of).
     ///
     /// Two operations can get one name, such as `/a-b` and `/a_b`. Then a key for one opens the other. The
     /// feature `openapi` of the adapters refuses such a document at start-up.

@@ -42,8 +42,8 @@
 //!    [`Emulator::set_unknown_key_fault`];
 //! 5. the endpoint: [`Emulator::script_faults`], then [`Emulator::set_fault`].
 //!
-//! If a client asks for a token, for the public key or for one key by its id, 1, 2 and 5 apply. If it calls the rest of the
-//! management API, 1 and 2 apply.
+//! Faults 1, 2 and 5 apply if a client asks for a token, for the public key, or for one key by its id. Faults 1 and 2 apply if
+//! it calls another part of the management API.
 //!
 //! # Control plane
 //!
